@@ -56,19 +56,18 @@ async def stream_put(ctx, stream, payload, *, stalls: Iterator[bool] | None = No
 
 
 async def stream_get(ctx, stream, *, stalls: Iterator[bool] | None = None, after_valid: bool = False) -> Any:
-    """Take one payload and return it after the clock edge which moved it.
+    """Take one payload and return it after the clock edge which moved it; `stalls` lowers ready cycle by cycle.
 
     `after_valid` keeps ready low until valid is seen, so a producer whose valid waits for ready hangs.
     """
-    for stall in stalls or ():
-        if not stall:
-            break
-        await ctx.tick()
     if after_valid:
         while not ctx.get(stream.valid):
             await ctx.tick()
-    ctx.set(stream.ready, 1)
-    payload, = await ctx.tick().sample(stream.payload).until(stream.valid)
+    for stall in stalls or never():
+        ctx.set(stream.ready, not stall)
+        _clk, _rst, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
+        if valid and not stall:
+            break
     ctx.set(stream.ready, 0)
     return payload
 

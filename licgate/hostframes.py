@@ -1,0 +1,104 @@
+"""Frames of the host link in software: the constants, the CRC and both directions of the coding (docs/hostlink.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+SYNC = 0xA5
+MAX_PAYLOAD = 255
+MAX_PIXELS = MAX_PAYLOAD // 3
+MAX_LATENTS = MAX_PAYLOAD // 2
+
+
+class FrameType(IntEnum):
+    """Second byte of a frame; bit 7 tells the direction (set: device to host)."""
+
+    WRITE = 0x01
+    READ = 0x02
+    PIXELS = 0x03
+    ACK = 0x81
+    VALUE = 0x82
+    WINDOW = 0x83
+    LATENTS = 0x84
+    LATENTS_LAST = 0x85
+    ERROR = 0xEE
+
+
+class ErrorCode(IntEnum):
+    """Payload of an ERROR frame: why the device dropped what it received."""
+
+    BAD_CRC = 1
+    UNKNOWN_TYPE = 2
+    BAD_LENGTH = 3
+    TRUNCATED = 4
+    BUSY = 5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame whose CRC was right."""
+
+    type: int
+    payload: bytes = b""
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/IBM-3740 ("CCITT-FALSE": polynomial 0x1021, initial value 0xFFFF, neither reflected nor inverted)."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = ((crc << 1) ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
+    return crc
+
+
+def encode_frame(frame_type: int, payload: bytes = b"") -> bytes:
+    """Bytes of one frame.
+
+    Raises
+    ------
+    ValueError
+        If the payload is longer than a frame can hold.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"a frame holds at most {MAX_PAYLOAD} bytes, not {len(payload)}")
+    body = bytes([frame_type, len(payload)]) + payload
+    return bytes([SYNC]) + body + crc16(body).to_bytes(2, "big")
+
+
+def write_frame(address: int, value: int) -> bytes:
+    """Frame that writes a 32-bit register."""
+    return encode_frame(FrameType.WRITE, bytes([address]) + value.to_bytes(4, "little"))
+
+
+def read_frame(address: int) -> bytes:
+    """Frame that asks for the value of a register."""
+    return encode_frame(FrameType.READ, bytes([address]))
+
+
+def pixel_frames(rgb: bytes) -> Iterator[bytes]:
+    """Frames that carry the pixels `rgb` (R, G, B bytes in raster order), as many in each as fit."""
+    if len(rgb) % 3:
+        raise ValueError(f"pixels are three bytes each: {len(rgb)} bytes are no whole number of them")
+    for start in range(0, len(rgb), 3 * MAX_PIXELS):
+        yield encode_frame(FrameType.PIXELS, rgb[start : start + 3 * MAX_PIXELS])
+
+
+def decode_frames(data: bytes) -> tuple[list[Frame], bytes]:
+    """Frames in `data`, and the rest which is not a whole frame yet.
+
+    Bytes outside of frames are skipped; after a wrong CRC the search for the next frame goes on behind the sync byte.
+    """
+    frames, at = [], 0
+    while (at := data.find(SYNC, at)) >= 0:
+        if len(data) < at + 3 or len(data) < at + 5 + data[at + 2]:
+            return frames, data[at:]
+        end = at + 3 + data[at + 2]
+        if crc16(data[at + 1 : end]) == int.from_bytes(data[end : end + 2], "big"):
+            frames.append(Frame(data[at + 1], data[at + 3 : end]))
+            at = end + 2
+        else:
+            at += 1
+    return frames, b""
