@@ -1,0 +1,98 @@
+"""The manifest object: transforms, entropy tables, provenance and measured results under one hash."""
+
+from dataclasses import dataclass, field
+
+from licgate.errors import ManifestError
+from licgate.manifest.checks import check_int, check_text, check_type, located
+from licgate.manifest.transform import TRANSFORM_NAMES, Transform
+
+__all__ = ["Manifest"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Manifest:
+    """All that a codec, a simulator or a build needs to know of a model.
+
+    Parameters
+    ----------
+    name : str
+        A name fit for a folder.
+    architecture : str
+        E.g. ``bmshj2018-hyperprior``.
+    transforms : dict of str to Transform
+        Holds ``g_a`` at least.
+    entropy : dict or None
+        ``factorized`` and ``gaussian`` to `CdfTables`.
+    latent_fraction_bits : int
+        The symbol coded is ``rsr(y, latent_fraction_bits)``; the last scale of g_a is 2 to its negative.
+    provenance, measured : dict
+        JSON values.
+    hash : str
+        Hex SHA-256 of the canonical JSON; empty until `save_manifest` or `sealed` computes it.
+    """
+
+    name: str
+    architecture: str
+    transforms: dict
+    entropy: dict | None = None
+    latent_fraction_bits: int
+    provenance: dict = field(default_factory=dict)
+    measured: dict = field(default_factory=dict)
+    hash: str = ""
+
+    def __post_init__(self):
+        put = object.__setattr__
+        check_text(self.name, "name")
+        if any(character in self.name for character in "/\\") or self.name.startswith("."):
+            raise ManifestError(f"{self.name!r} is not fit for a folder", "name")
+        check_text(self.architecture, "architecture")
+        check_type(self.transforms, dict, "transforms")
+        check_type(self.provenance, dict, "provenance")
+        check_type(self.measured, dict, "measured")
+        with located("transforms"):
+            self._check_transforms()
+        put(self, "latent_fraction_bits", check_int(self.latent_fraction_bits, 0, 12, "latent_fraction_bits"))
+        scale = 2.0**-self.latent_fraction_bits
+        if self.g_a.output_scale != scale:
+            raise ManifestError(f"the last scale of g_a is {self.g_a.output_scale}, but {self.latent_fraction_bits} "
+                                f"fraction bits make {scale}", "latent_fraction_bits")
+
+    def _check_transforms(self):
+        for name, transform in self.transforms.items():
+            if name not in TRANSFORM_NAMES:
+                raise ManifestError(f"unknown transform; there are {', '.join(TRANSFORM_NAMES)}", str(name))
+            check_type(transform, Transform, name)
+            if transform.name != name:
+                raise ManifestError(f"{transform.name!r} stands under {name!r}", f"{name}.name")
+        if "g_a" not in self.transforms:
+            raise ManifestError("missing", "g_a")
+        if "h_a" in self.transforms:
+            self._check_joint("g_a", "h_a")
+
+    def _check_joint(self, first, second):
+        before, after = self.transforms[first], self.transforms[second]
+        if after.in_channels != before.out_channels:
+            raise ManifestError(f"{after.in_channels} channels follow {before.out_channels} of {first}",
+                                f"{second}.in_channels")
+        if after.input != before.output:
+            raise ManifestError(f"{after.input} follows {before.output} of {first}", f"{second}.input")
+
+    @property
+    def g_a(self):
+        """Analysis transform: image to latents y."""
+        return self.transforms["g_a"]
+
+    @property
+    def h_a(self):
+        """Hyper-analysis transform: \\|y\\| to z, or None."""
+        return self.transforms.get("h_a")
+
+    @property
+    def h_s(self):
+        """Hyper-synthesis transform: z to scales, or None."""
+        return self.transforms.get("h_s")
+
+    @property
+    def g_s(self):
+        """Synthesis transform: latents to image, or None."""
+        return self.transforms.get("g_s")

@@ -1,0 +1,72 @@
+"""Base operations on integers, as `docs/numerics.md` defines them.
+
+All of them take Python integers or integer arrays and broadcast as numpy does.
+"""
+
+import numpy as np
+
+__all__ = ["rsr", "saturate", "saturate18", "requantize", "signed_bits", "unsigned_bits"]
+
+
+def rsr(value, shift):
+    """Shift right and round halves up: ``(value + (1 << (shift - 1))) >> shift``; `value` where `shift` is 0.
+
+    Parameters
+    ----------
+    value : int or ndarray of int64
+    shift : int or ndarray of int64
+        0 to 63.
+    """
+    if isinstance(value, int) and isinstance(shift, int):
+        return (value + (1 << (shift - 1))) >> shift if shift else value
+    value = np.asarray(value, dtype=np.int64)
+    if isinstance(shift, int):
+        return (value + (1 << (shift - 1))) >> shift if shift else value
+    shift = np.asarray(shift, dtype=np.int64)
+    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+    return (value + half) >> shift
+
+
+def saturate(value, low, high):
+    """Clip `value` to `low` ... `high`, both included."""
+    if isinstance(value, int) and isinstance(low, int) and isinstance(high, int):
+        return min(max(value, low), high)
+    return np.minimum(np.maximum(value, low), high)
+
+
+def saturate18(value):
+    """Clip `value` to what one signed port of an 18x18 multiplier holds."""
+    return saturate(value, -(1 << 17), (1 << 17) - 1)
+
+
+def requantize(value, parameters, *, exponent=0):
+    """Bring a wide number to the layer's output type.
+
+    Parameters
+    ----------
+    value : ndarray of int64, shape (C, ...)
+        Accumulator plus bias of a convolution, or ``x * r`` of GDN.
+    parameters : Requantize
+    exponent : int or ndarray of int64, shape (C, ...)
+        Subtracted from the shift (GDN only).
+
+    Returns
+    -------
+    ndarray of int64, shape (C, ...)
+    """
+    value = np.asarray(value, dtype=np.int64)
+    channels = (-1,) + (1,) * (value.ndim - 1)
+    port = saturate18(rsr(value, parameters.pre_shift))
+    shift = parameters.shift.reshape(channels) - exponent
+    product = rsr(port * parameters.multiplier.reshape(channels), shift)
+    return saturate(product + parameters.offset.reshape(channels), *parameters.clip)
+
+
+def signed_bits(bound):
+    """Return the bits of a signed register that holds every number of magnitude up to `bound`."""
+    return int(bound).bit_length() + 1
+
+
+def unsigned_bits(bound):
+    """Return the bits of an unsigned register that holds 0 to `bound`."""
+    return max(int(bound).bit_length(), 1)
