@@ -34,6 +34,7 @@ class ErrorCode(IntEnum):
     BAD_LENGTH = 3
     TRUNCATED = 4
     BUSY = 5
+    BAD_ADDRESS = 6
 
 
 @dataclass(frozen=True)

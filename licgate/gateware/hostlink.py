@@ -1,0 +1,201 @@
+"""Host link: framed access to an accelerator's registers, pixels and latents over one byte stream each way."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+
+from licgate.gateware.hostbuffers import LatentPacker, PixelBuffer, latent_layout
+from licgate.gateware.hostframe import FrameReceiver, FrameSender, header_layout
+from licgate.hostframes import ErrorCode, FrameType
+
+__all__ = ["HostLink", "csr_signature", "latent_layout", "window_layout"]
+
+ADDRESS_WIDTH = 6
+CONTROL_ADDRESS = 2
+CONTROL_RESET = 1
+
+window_layout = StructLayout({"x": 16, "y": 16, "width": 16, "height": 16})
+csr_signature = Signature({"addr": Out(ADDRESS_WIDTH), "w_data": Out(32), "w_stb": Out(1), "r_data": In(32)})
+
+
+class HostLink(Component):
+    """Device side of docs/hostlink.md.
+
+    Every WRITE and READ is answered by one frame. A PIXELS frame is acknowledged once the accelerator has taken its
+    last pixel; meanwhile registers stay accessible. A frame with a wrong CRC is answered by ERROR and has no other
+    effect. Writing CONTROL with the reset bit also forgets buffered pixels and latents.
+
+    Parameters
+    ----------
+    timeout : int
+        Clock cycles after which an unfinished frame is given up.
+    slots : int
+        Slots of the pixel buffer, see `PixelBuffer`; the host may have ``slots - 1`` PIXELS frames outstanding.
+
+    Members
+    -------
+    i, o : In(stream.Signature(8)), Out(stream.Signature(8))
+        Bytes from and to the line.
+    csr : Out(csr_signature)
+        The accelerator's registers; `r_data` is read one cycle after `addr`.
+    o_pixels : Out(stream.Signature(24))
+    i_latents : In(stream.Signature(latent_layout))
+    i_window : In(stream.Signature(window_layout))
+    """
+
+    def __init__(self, *, timeout: int, slots: int = 8):
+        self.receiver = FrameReceiver(timeout=timeout)
+        self.buffer = PixelBuffer(slots=slots)
+        self.packer = LatentPacker()
+        self.sender = FrameSender()
+        self.slots = slots
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "csr": Out(csr_signature),
+                "o_pixels": Out(stream.Signature(24)),
+                "i_latents": In(stream.Signature(latent_layout)),
+                "i_window": In(stream.Signature(window_layout)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = self.receiver
+        m.submodules.buffer = buffer = self.buffer
+        m.submodules.packer = packer = self.packer
+        m.submodules.sender = sender = self.sender
+        connect(m, flipped(self.i), receiver.i)
+        connect(m, sender.o, flipped(self.o))
+        connect(m, buffer.o, flipped(self.o_pixels))
+        connect(m, flipped(self.i_latents), packer.i)
+
+        # What the sender takes first; a command's answer waits here and holds back the receiver's next report.
+        answer = Signal(header_layout)
+        answer_data = Signal(40)
+        answer_waits, answer_taken = Signal(), Signal()
+        # PIXELS frames accepted and not acknowledged yet, and those of them which are ready for it.
+        outstanding, drained = Signal(range(self.slots)), Signal(range(self.slots))
+        flush, acknowledged = Signal(), Signal()
+
+        self._commands(m, answer, answer_data, answer_waits, flush, outstanding == self.slots - 1)
+        with m.If(answer_taken):
+            m.d.sync += answer_waits.eq(0)
+        m.d.sync += [
+            outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged)),
+            drained.eq(Mux(flush, 0, drained + buffer.drained - acknowledged)),
+        ]
+        m.d.comb += [packer.flush.eq(flush), buffer.flush.eq(flush)]
+
+        header, small = Signal(header_layout), Signal(64)
+        latents = Signal()
+        m.d.comb += sender.i.payload.eq(header)
+        with m.FSM(name="answers"):
+            with m.State("PICK"):
+                m.d.sync += latents.eq(0)
+                with m.If(answer_waits):
+                    m.d.comb += answer_taken.eq(1)
+                    m.d.sync += [header.eq(answer), small.eq(answer_data)]
+                    m.next = "HEADER"
+                with m.Elif(drained != 0):
+                    m.d.comb += acknowledged.eq(1)
+                    m.d.sync += [header.type.eq(FrameType.ACK), header.length.eq(1), small.eq(FrameType.PIXELS)]
+                    m.next = "HEADER"
+                with m.Elif(self.i_window.valid):
+                    m.d.comb += self.i_window.ready.eq(1)
+                    m.d.sync += [header.type.eq(FrameType.WINDOW), header.length.eq(8), small.eq(self.i_window.payload)]
+                    m.next = "HEADER"
+                with m.Elif(packer.o_header.valid):
+                    m.d.comb += packer.o_header.ready.eq(1)
+                    m.d.sync += [header.eq(packer.o_header.payload), latents.eq(1)]
+                    m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += sender.i.valid.eq(1)
+                with m.If(sender.i.ready):
+                    m.next = "BODY"
+            with m.State("BODY"):
+                with m.If(latents):
+                    m.d.comb += [
+                        sender.i_payload.payload.eq(packer.o.payload),
+                        sender.i_payload.valid.eq(packer.o.valid),
+                        packer.o.ready.eq(sender.i_payload.ready),
+                    ]
+                with m.Else():
+                    m.d.comb += [sender.i_payload.payload.eq(small[:8]), sender.i_payload.valid.eq(1)]
+                    with m.If(sender.i_payload.ready):
+                        m.d.sync += small.eq(small[8:])
+                with m.If(sender.i.ready):
+                    m.next = "PICK"
+        return m
+
+    def _commands(self, m, answer, answer_data, answer_waits, flush, busy):
+        """Execute received frames one at a time."""
+        receiver, buffer = self.receiver, self.buffer
+        report = receiver.o.payload
+        address, value = Signal(8), Signal(32)
+        third = Signal(2)  # payload bytes modulo three
+        pixels = Signal(7)
+
+        m.d.comb += [
+            buffer.w_index.eq(receiver.w_index),
+            buffer.w_data.eq(receiver.w_data),
+            buffer.w_stb.eq(receiver.w_stb),
+            buffer.pixels.eq(pixels),
+            self.csr.addr.eq(address[:ADDRESS_WIDTH]),
+            self.csr.w_data.eq(value),
+        ]
+        with m.If(receiver.w_stb):
+            m.d.sync += third.eq(Mux(third == 2, 0, third + 1))
+            with m.If(third == 2):
+                m.d.sync += pixels.eq(pixels + 1)
+
+        def reply(frame_type, length, data):
+            m.d.sync += [answer.type.eq(frame_type), answer.length.eq(length), answer_data.eq(data), answer_waits.eq(1)]
+            m.next = "ANSWER"
+
+        def done():
+            m.d.comb += receiver.o.ready.eq(1)
+            m.d.sync += [third.eq(0), pixels.eq(0)]
+            m.next = "IDLE"
+
+        with m.FSM(name="commands"):
+            with m.State("IDLE"):
+                m.d.sync += [address.eq(report.head[:8]), value.eq(report.head[8:])]
+                with m.If(report.type == FrameType.READ):
+                    m.d.sync += address.eq(report.head[32:])
+                with m.If(receiver.o.valid):
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                with m.If(report.error != 0):
+                    reply(FrameType.ERROR, 1, report.error)
+                with m.Elif(report.type == FrameType.PIXELS):
+                    with m.If((third != 0) | (report.length == 0)):
+                        reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
+                    with m.Elif(busy):
+                        reply(FrameType.ERROR, 1, ErrorCode.BUSY)
+                    with m.Else():
+                        m.d.comb += buffer.commit.eq(1)
+                        done()
+                with m.Elif((report.type != FrameType.WRITE) & (report.type != FrameType.READ)):
+                    reply(FrameType.ERROR, 1, ErrorCode.UNKNOWN_TYPE)
+                with m.Elif(report.length != Mux(report.type == FrameType.WRITE, 5, 1)):
+                    reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
+                with m.Elif(address[ADDRESS_WIDTH:] != 0):
+                    reply(FrameType.ERROR, 1, ErrorCode.BAD_ADDRESS)
+                with m.Elif(report.type == FrameType.WRITE):
+                    m.d.comb += [
+                        self.csr.w_stb.eq(1),
+                        flush.eq((address == CONTROL_ADDRESS) & value[CONTROL_RESET]),
+                    ]
+                    reply(FrameType.ACK, 1, FrameType.WRITE)
+                with m.Else():
+                    m.next = "READ"
+            # The register's address stands since DECODE, so its value is there now.
+            with m.State("READ"):
+                reply(FrameType.VALUE, 5, Cat(address, self.csr.r_data))
+            with m.State("ANSWER"), m.If(~answer_waits):
+                done()
