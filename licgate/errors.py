@@ -1,15 +1,15 @@
 """The exception tree: every error a person meets is one of these, with a one-line message."""
 
 __all__ = [
+    "BuildError",
+    "ConfigError",
+    "DeviceError",
+    "ImageError",
     "LicgateError",
     "ManifestError",
-    "ImageError",
-    "ConfigError",
-    "BuildError",
-    "ToolError",
-    "TimingError",
-    "DeviceError",
     "SimulationError",
+    "TimingError",
+    "ToolError",
     "TrainingError",
 ]
 
@@ -48,7 +48,7 @@ class ManifestError(LicgateError):
         if not self.path:
             return ManifestError(self.message, outer)
         # an index belongs to the name before it; a file name is set apart by a colon of its own
-        joint = "" if self.path.startswith("[") else ": " if outer.endswith(".json") else "."
+        joint = "" if self.path.startswith("[") else ": " if outer.endswith((".json", ".safetensors")) else "."
         return ManifestError(self.message, f"{outer}{joint}{self.path}")
 
 

@@ -7,7 +7,16 @@ import numpy as np
 
 from licgate.errors import ManifestError
 
-__all__ = ["located", "check_int", "check_bool", "check_text", "check_positive", "check_type", "frozen_array", "check_span"]
+__all__ = [
+    "check_bool",
+    "check_int",
+    "check_positive",
+    "check_span",
+    "check_text",
+    "check_type",
+    "frozen_array",
+    "located",
+]
 
 
 @contextmanager
@@ -70,8 +79,11 @@ def frozen_array(value, shape, path):
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         broken = array.dtype.kind == "f" and not np.isfinite(array).all()
-        raise ManifestError(f"holds {array.dtype} {'with NaN or infinity' if broken else 'numbers'}, not integers", path)
+        what = "NaN or infinity" if broken else f"{array.dtype} numbers"
+        raise ManifestError(f"holds {what}, not integers", path)
     fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if array.dtype == np.uint64 and array.size and array.max() >= 1 << 63:
+        raise ManifestError(f"holds {array.max()}, above 63 bits", path)
     if not fits:
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
         raise ManifestError(f"has shape {show(array.shape)}, expected {wanted}", path)

@@ -2,7 +2,9 @@
 
 from fractions import Fraction
 
-__all__ = ["total_stride", "receptive_field", "layer_sizes", "layer_macs"]
+from licgate.errors import ConfigError
+
+__all__ = ["layer_macs", "layer_sizes", "margins", "receptive_field", "total_stride"]
 
 
 def total_stride(layers):
@@ -66,3 +68,38 @@ def layer_macs(layer, height, width, *, strict=True):
         inner, outer = (out_length, length) if layer.transposed else (length, out_length)
         taps *= real_taps(layer.kernel, layer.stride, layer.padding, inner, outer)
     return pairs * taps
+
+
+def margins(transform):
+    """Return how many latents at a cut edge of a crop are not those of the whole image: (before, after).
+
+    A crop is taken as an image of its own, padded with zeros. It must start at a multiple of the total stride and be
+    as long as one, or end where the image ends. At an edge where the crop was cut, the zeros are not what the image
+    has there; each convolution carries that further inwards.
+
+    Parameters
+    ----------
+    transform : Transform
+
+    Returns
+    -------
+    before, after : int
+        In latent rows or columns; (2, 1) for four 5x5 convolutions of stride 2.
+
+    Raises
+    ------
+    ConfigError
+        If a convolution is transposed or its output is not ``ceil(input / stride)``.
+    """
+    before = after = 0
+    for layer in transform.layers:
+        if layer.kind != "conv2d":
+            continue
+        excess = layer.kernel - 2 * layer.padding
+        if layer.transposed or not 1 <= excess <= layer.stride:
+            raise ConfigError(f"{layer.name}: patches need convolutions whose output is the input divided by the "
+                              f"stride; kernel {layer.kernel}, padding {layer.padding}, stride {layer.stride} is not")
+        # output o reads inputs o*stride - padding up to o*stride - padding + kernel - 1
+        before = -(-(before + layer.padding) // layer.stride)
+        after = max((after + layer.kernel - 1 - layer.padding) // layer.stride, 0)
+    return before, after

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from licgate.errors import ManifestError
 from licgate.manifest.checks import check_int, check_text, check_type, located
+from licgate.manifest.entropy import ENTROPY_NAMES, CdfTables
 from licgate.manifest.transform import TRANSFORM_NAMES, Transform
 
 __all__ = ["Manifest"]
@@ -51,6 +52,8 @@ class Manifest:
         check_type(self.measured, dict, "measured")
         with located("transforms"):
             self._check_transforms()
+        with located("entropy"):
+            self._check_entropy()
         put(self, "latent_fraction_bits", check_int(self.latent_fraction_bits, 0, 12, "latent_fraction_bits"))
         scale = 2.0**-self.latent_fraction_bits
         if self.g_a.output_scale != scale:
@@ -69,6 +72,21 @@ class Manifest:
         if "h_a" in self.transforms:
             self._check_joint("g_a", "h_a")
 
+    def _check_entropy(self):
+        if self.entropy is None:
+            return
+        check_type(self.entropy, dict, "")
+        for name, tables in self.entropy.items():
+            if name not in ENTROPY_NAMES:
+                raise ManifestError(f"unknown; there are {', '.join(ENTROPY_NAMES)}", str(name))
+            check_type(tables, CdfTables, name)
+            if (tables.scales is None) == (name == "gaussian"):
+                raise ManifestError("scales belong to gaussian, and only there", f"{name}.scales")
+        if "factorized" in self.entropy and self.h_a is not None:
+            have, want = self.entropy["factorized"].count, self.h_a.out_channels
+            if have != want:
+                raise ManifestError(f"{have} tables for the {want} channels of z", "factorized.count")
+
     def _check_joint(self, first, second):
         before, after = self.transforms[first], self.transforms[second]
         if after.in_channels != before.out_channels:
@@ -84,7 +102,7 @@ class Manifest:
 
     @property
     def h_a(self):
-        """Hyper-analysis transform: \\|y\\| to z, or None."""
+        """Hyper-analysis transform: absolute latents to z, or None."""
         return self.transforms.get("h_a")
 
     @property

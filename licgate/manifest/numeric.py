@@ -5,7 +5,7 @@ All of them take Python integers or integer arrays and broadcast as numpy does.
 
 import numpy as np
 
-__all__ = ["rsr", "saturate", "saturate18", "requantize", "signed_bits", "unsigned_bits"]
+__all__ = ["requantize", "rsr", "saturate", "saturate18", "signed_bits", "unsigned_bits"]
 
 
 def rsr(value, shift):

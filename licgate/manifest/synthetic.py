@@ -11,7 +11,7 @@ from licgate.manifest.tables import gdn_table
 from licgate.manifest.transform import Transform
 from licgate.manifest.types import IntType, prove_convolution, prove_gdn
 
-__all__ = ["synthetic_manifest", "synthetic_conv2d", "synthetic_gdn", "GDN_FORMS"]
+__all__ = ["GDN_FORMS", "synthetic_conv2d", "synthetic_gdn", "synthetic_manifest"]
 
 GDN_FORMS = {"abs": (False, False), "square_root": (True, True), "abs_root": (True, False), "square": (False, True)}
 
@@ -117,8 +117,8 @@ def synthetic_manifest(*, channels=(3, 5, 7), activation_bits=8, weight_bits=8, 
     count = len(channels) - 1
     if count < 1:
         raise ConfigError(f"channels has {len(channels)} entries; give the image's and at least one layer's")
-    activation_bits, weight_bits = spread(activation_bits, count, "activation_bits"), spread(weight_bits, count,
-                                                                                              "weight_bits")
+    activation_bits = spread(activation_bits, count, "activation_bits")
+    weight_bits = spread(weight_bits, count, "weight_bits")
     kernel, stride = spread(kernel, count, "kernel"), spread(stride, count, "stride")
     gdn_bits, gdn = spread(gdn_bits, count - 1, "gdn_bits"), spread(gdn, count - 1, "gdn")
     if latent_fraction_bits is None:

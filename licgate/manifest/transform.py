@@ -8,7 +8,7 @@ from licgate.manifest.geometry import layer_macs, layer_sizes, receptive_field, 
 from licgate.manifest.layers import Conv2d, Gdn
 from licgate.manifest.types import IntType
 
-__all__ = ["Transform", "TRANSFORM_NAMES"]
+__all__ = ["TRANSFORM_NAMES", "Transform"]
 
 TRANSFORM_NAMES = ("g_a", "h_a", "h_s", "g_s")
 

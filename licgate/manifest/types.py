@@ -8,7 +8,7 @@ from licgate.errors import ManifestError
 from licgate.manifest.checks import check_bool, check_int, check_span, check_type, frozen_array
 from licgate.manifest.numeric import signed_bits, unsigned_bits
 
-__all__ = ["IntType", "Accumulator", "Requantize", "Table", "prove_convolution", "prove_gdn"]
+__all__ = ["Accumulator", "IntType", "Requantize", "Table", "prove_convolution", "prove_gdn"]
 
 # 48 bits are the accumulator of a DSP48E2 and stay exact in float64, which carries the reference's products
 ACCUMULATOR_BITS = 48
@@ -184,7 +184,9 @@ class Table:
         check_span(self.slope, -(1 << 17), (1 << 17) - 1, "slope")
         # r is monotonic in the fraction, so its two ends bound it (the lower end is `value`, checked above)
         last = self.value + ((self.slope * ((1 << self.fraction_bits) - 1)) >> self.fraction_bits)
-        check_span(last, 0, (1 << 17) - 1, "value + slope")
+        bad = np.flatnonzero((last < 0) | (last >= 1 << 17))
+        if len(bad):
+            raise ManifestError(f"r comes to {last[bad[0]]}, outside 0..{(1 << 17) - 1}", f"slope[{bad[0]}]")
 
     @property
     def entries(self):

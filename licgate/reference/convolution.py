@@ -8,7 +8,7 @@ import numpy as np
 
 from licgate.manifest.numeric import requantize
 
-__all__ = ["conv2d", "carrier"]
+__all__ = ["carrier", "conv2d"]
 
 # elements of the unfolded input that are held at a time: 64 MiB of float64
 BLOCK = 8 << 20

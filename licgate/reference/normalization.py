@@ -6,7 +6,7 @@ from licgate.manifest.layers import gdn_exponent
 from licgate.manifest.numeric import requantize, rsr
 from licgate.reference.convolution import carrier
 
-__all__ = ["gdn", "factor"]
+__all__ = ["factor", "gdn"]
 
 # elements of a feature map that are worked on at a time
 BLOCK = 2 << 20

@@ -6,7 +6,7 @@ from licgate.errors import ConfigError, ImageError
 from licgate.reference.convolution import conv2d
 from licgate.reference.normalization import gdn
 
-__all__ = ["run_layer", "run_transform", "image_to_input"]
+__all__ = ["image_to_input", "run_layer", "run_transform"]
 
 
 def run_layer(layer, x):
