@@ -1,0 +1,34 @@
+"""Fixtures that many tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from licgate.images import demo_image
+
+KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("needs_shared_data") and not KODAK.is_dir():
+        pytest.skip("the Kodak pictures are not here; they are not part of the repository")
+
+
+@pytest.fixture
+def kodak():
+    """Return the folder of the Kodak pictures; for tests marked `needs_shared_data`."""
+    return KODAK
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """Return a photograph that ships in a package: uint8 of shape (H, W, 3)."""
+    image = demo_image()
+    image.setflags(write=False)
+    return image
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)

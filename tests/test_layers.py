@@ -1,0 +1,129 @@
+"""The floors of the house: what may import what, read from the source and seen in a fresh interpreter."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "licgate"
+
+# an import only ever goes down; rooms on one floor may use each other
+FLOORS = [
+    {"errors", "device", "hostframes"},
+    {"manifest", "images"},
+    {"program", "reference", "codec", "runtime"},
+    {"gateware", "perf"},
+    {"train", "sim", "synth"},
+    {"cli", "__main__"},
+]
+
+# third-party packages that a room must not import, at module level or inside a function
+FORBIDDEN = {
+    "errors": {"torch", "amaranth", "numpy"},
+    "manifest": {"torch", "amaranth"},
+    "images": {"torch", "amaranth"},
+    "program": {"torch", "amaranth"},
+    "reference": {"torch", "amaranth"},
+    "codec": {"torch", "amaranth"},
+    "runtime": {"torch", "amaranth"},
+    "gateware": {"torch"},
+    "perf": {"torch"},
+    "hostframes": {"torch", "amaranth"},
+    "sim": {"torch"},
+    "synth": {"torch"},
+    "train": {"amaranth"},
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    """Return the room that a source file belongs to."""
+    part = path.relative_to(PACKAGE).parts[0]
+    return part.removesuffix(".py")
+
+
+def imported(path):
+    """Return the dotted names that a file imports anywhere, relative imports made absolute."""
+    names = set()
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            base = ".".join(part for part in (base, node.module) if part)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def floor(name):
+    for level, rooms in enumerate(FLOORS):
+        if name in rooms:
+            return level
+    raise AssertionError(f"licgate/{name} stands on no floor; add it to FLOORS")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    own = room(path)
+    if own == "__init__":
+        assert not {name for name in imported(path) if name.split(".")[0] != "__future__"}
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "licgate" and len(parts) > 1 and parts[1] != "__version__":
+            assert floor(parts[1]) <= floor(own), f"{own} imports {name}, which stands above it"
+        assert parts[0] not in FORBIDDEN.get(own, ()), f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_star_imports_and_no_pickle(path):
+    names = imported(path)
+    assert not {name for name in names if name.endswith(".*")}
+    if room(path) != "train":
+        assert not {name for name in names if name.split(".")[0] in ("pickle", "shelve", "marshal")}
+
+
+def loaded(statement):
+    """Return the top-level modules that a fresh interpreter has after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", sorted(set(FORBIDDEN) - {"train"}))
+def test_a_fresh_import_loads_nothing_forbidden(name):
+    if not (PACKAGE / name).is_dir() and not (PACKAGE / f"{name}.py").is_file():
+        pytest.skip(f"licgate.{name} is not there yet")
+    modules = [f"licgate.{'.'.join(p.relative_to(PACKAGE).with_suffix('').parts)}" for p in FILES
+               if room(p) == name and not p.stem.startswith("__")] or [f"licgate.{name}"]
+    found = loaded("import " + ", ".join(modules))
+    assert not found & FORBIDDEN[name]
+    assert "licgate" in found
+
+
+def test_the_command_line_loads_nothing_heavy():
+    if not (PACKAGE / "cli.py").is_file():
+        pytest.skip("licgate.cli is not there yet")
+    assert not loaded("import licgate.cli") & {"torch", "amaranth", "numpy", "PIL"}
+
+
+def test_the_checks_see_what_they_look_for(tmp_path):
+    source = ROOT / "licgate" / "manifest" / "example.py"
+    tree = "def f():\n    from ..gateware import pe\n    import torch.nn\n"
+
+    class Example:
+        parent = source.parent
+
+        def relative_to(self, base):
+            return source.relative_to(base)
+
+        def read_text(self, encoding):
+            return tree
+
+    assert imported(Example()) == {"licgate.gateware.pe", "torch.nn"}
+    assert "json" in loaded("import json")
