@@ -1,0 +1,1 @@
+"""Training, quantisation and float evaluation of learned image codecs (the only part that needs torch)."""

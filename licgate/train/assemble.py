@@ -1,0 +1,113 @@
+"""Choose the grids of a model and put its manifest together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from licgate.errors import TrainingError
+from licgate.manifest import Conv2d, Gdn, IntType, Transform
+from licgate.train.calibrate import Stats
+from licgate.train.export import Grid, export_convolution, export_gdn, grid_for
+from licgate.train.floatnet import FloatConv, FloatGdn
+from licgate.train.widths import LayerBits, Widths
+
+HEADROOM = 1.1
+"""Latents get this much room over the largest magnitude met in calibration."""
+
+MAX_FRACTION_BITS = 12
+LEVEL_BITS = 6
+
+
+def latent_fraction_bits(stats: Stats, bits: int) -> int:
+    """Largest number of fraction bits with which ``bits`` hold the latents met in calibration and a tenth more.
+
+    Raises
+    ------
+    TrainingError
+        When not even whole latents fit.
+    """
+    reach = max(abs(stats.low), abs(stats.high), 0.5) * HEADROOM
+    fraction = math.floor(math.log2(((1 << (bits - 1)) - 1) / reach))
+    if fraction < 0:
+        raise TrainingError(f"latents reach {reach / HEADROOM:.0f}, which {bits} bits do not hold: give a larger --latent-bits")
+    return min(fraction, MAX_FRACTION_BITS)
+
+
+def _fixed(kind: IntType, scale: float = 1.0) -> Grid:
+    return Grid(type=kind, scale=scale, clip=(-kind.max if kind.signed else 0, kind.max))
+
+
+def _hyper_latent(stats: Stats) -> Grid:
+    reach = max(abs(stats.low), abs(stats.high)) * 2
+    bits = max(5, math.ceil(math.log2(reach + 1)) + 1) if math.isfinite(reach) else 17
+    if bits > 16:
+        raise TrainingError(f"hyper latents reach {reach / 2:.0f}: train again with a lower learning rate")
+    return _fixed(IntType(bits))
+
+
+def choose_grids(
+    net: Mapping[str, list], stats: Mapping[str, Stats], widths: Widths, clips: Mapping[str, float | None]
+) -> dict[str, Grid]:
+    """Give every layer's output its grid.
+
+    Latents, hyper latents, scale levels and pixels have fixed scales; the others follow ``clips``: k of μ ± kσ by layer
+    name, None (or absent) for everything met in calibration.
+
+    Returns
+    -------
+    dict of str to Grid
+        By layer name, besides ``symbols``, the type of rounded latents.
+    """
+    grids: dict[str, Grid] = {}
+    for part, layers in net.items():
+        for position, layer in enumerate(layers):
+            last = position + 1 == len(layers)
+            owner = layer.name if isinstance(layer, FloatConv) else layers[position - 1].name
+            bits = widths.of(owner)
+            low, high = stats[layer.name].interval(clips.get(layer.name))
+            if last:
+                continue
+            if isinstance(layer, FloatConv) and isinstance(layers[position + 1], FloatGdn):
+                grids[layer.name] = grid_for(low, high, bits.gdn)
+            else:
+                signed = isinstance(layer, FloatGdn) or not layer.relu
+                grids[layer.name] = grid_for(low, high, bits.activation, signed=signed)
+    latent = net["g_a"][-1].name
+    fraction = latent_fraction_bits(stats[latent], widths.latent)
+    grids[latent] = _fixed(IntType(widths.latent), 2.0**-fraction)
+    # Rounding the largest latent up gives one symbol more than its whole bits hold.
+    grids["symbols"] = _fixed(IntType(max(widths.latent - fraction + 1, 2)))
+    hyper = net["h_a"][-1].name
+    grids[hyper] = _hyper_latent(stats[hyper])
+    grids[net["h_s"][-1].name] = _fixed(IntType(LEVEL_BITS, signed=False))
+    grids[net["g_s"][-1].name] = _fixed(IntType(8, signed=False))
+    return grids
+
+
+def transform_input(part: str, net: Mapping[str, list], grids: Mapping[str, Grid]) -> tuple[IntType, float]:
+    """Type and scale of what enters a transform."""
+    if part == "g_a":
+        return IntType(8, signed=False), 1 / 255
+    grid = {"h_a": grids[net["g_a"][-1].name], "h_s": grids[net["h_a"][-1].name], "g_s": grids["symbols"]}[part]
+    return grid.type, grid.scale
+
+
+def export_transform(part: str, net: Mapping[str, list], grids: Mapping[str, Grid], widths: Widths) -> Transform:
+    """Quantise one transform."""
+    kind, scale = transform_input(part, net, grids)
+    channels_in = net[part][0].weight.shape[1 - net[part][0].output_axis]
+    absolute = part == "h_a"
+    source = _fixed(IntType(kind.bits, signed=False) if absolute else kind, scale)
+    bits = LayerBits()
+    layers: list[Conv2d | Gdn] = []
+    for layer in net[part]:
+        target = grids[layer.name]
+        if isinstance(layer, FloatConv):
+            bits = widths.of(layer.name)
+            layers.append(export_convolution(layer, source.type, source.scale, bits.weight, target))
+        else:
+            layers.append(export_gdn(layer, source, bits.gamma, target))
+        source = target
+    return Transform(name=part, in_channels=channels_in, input=kind, input_scale=scale, layers=tuple(layers),
+                     absolute_input=absolute)  # fmt: skip

@@ -1,0 +1,97 @@
+"""The model card: a README beside a manifest, written from what the manifest itself records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from licgate.manifest import Manifest
+
+
+def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str:
+    """Describe a quantised model in Markdown.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Quantised by `licgate.train.quantize`.
+    command : str
+        The commands that made it, one a line.
+    notes : str
+        Further paragraphs.
+    """
+    recipe, how = manifest.provenance["training"], manifest.provenance["quantization"]
+    bits = how["bits"]
+    widths = [layer.out_channels for layer in manifest.g_a.layers if layer.kind == "conv2d"]
+    form = "x²/square root" if any(layer.kind == "gdn" and layer.root for layer in manifest.g_a.layers) else "|x|"
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"Scale hyperprior (Ballé et al. 2018), GDN in the {form} form, g_a with {', '.join(map(str, widths))} channels.",
+        "All four transforms are integer networks; the entropy model is integer tables.",
+        "",
+        "## Numbers",
+        "",
+    ]
+    lines += _results(manifest)
+    lines += [
+        "",
+        f"Widths in bits: activations {bits['activation']}, weights {bits['weight']}, GDN input {bits['gdn']}, "
+        f"γ {bits['gamma']} unsigned, latents {bits['latent']} of which {manifest.latent_fraction_bits} are fraction.",
+    ]
+    for layer, own in how["bits_of_layers"].items():
+        lines.append(f"{layer}: activations {own['activation']}, weights {own['weight']}, GDN input {own['gdn']}.")
+    precision = "bfloat16 autocast, likelihoods and loss float32" if recipe.get("bfloat16") else "float32"
+    lines += [
+        "",
+        "## Training",
+        "",
+        f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² from "
+        f"{recipe.get('images')} photographs; loss R + λ·255²·MSE with λ = {recipe.get('rate_lambda')}, Adam from "
+        f"{recipe.get('lr')} with cosine decay to a hundredth, gradient clip 1.0, seed {recipe.get('seed')}, {precision}, "
+        f"exponential average of the weights ({recipe.get('ema')}).",
+        "",
+        "## Quantisation",
+        "",
+        f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training photographs. "
+        "Weights symmetric per output channel, γ per row.",
+        "",
+        "| layer | output | clip | pre-shift | accumulator bits |",
+        "|---|---|---|---|---|",
+    ]
+    for transform in manifest.transforms.values():
+        for layer in transform.layers:
+            k = how["clip_sigma"].get(layer.name)
+            clip = f"{k:.4g} σ" if k is not None else "none"
+            fixed = " (fixed scale)" if layer is transform.layers[-1] else ""
+            low, high = layer.requantize.clip
+            lines.append(f"| {layer.name} | {layer.output} {low}..{high} | {clip}{fixed} | {layer.requantize.pre_shift} | "
+                         f"{layer.accumulator.bits} |")  # fmt: skip
+    if command:
+        lines += ["", "## Commands", "", "```", *command.strip().splitlines(), "```"]
+    if notes:
+        lines += ["", "## Limits", "", notes.strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _results(manifest: Manifest) -> list[str]:
+    measured = manifest.measured
+    if "integer" not in measured:
+        return ["Not measured."]
+    rows = [f"Means over {measured['images']} images{measured.get('set', '')}; rate is the ideal code length under the entropy "
+            "model, PSNR that of 8-bit RGB reconstructions.", "", "| | bpp | PSNR (dB) |", "|---|---|---|"]  # fmt: skip
+    for key in ("float", "integer"):
+        if key in measured:
+            rows.append(f"| {key} | {measured[key]['bpp']:.4f} | {measured[key]['psnr']:.3f} |")
+    if "difference" in measured:
+        d = measured["difference"]
+        rows.append(f"| integer against float | {d['rate_percent']:+.2f} % | {d['psnr_db']:+.3f} |")
+    return rows
+
+
+def write_card(path: str | Path, text: str) -> None:
+    """Write a card to a temporary name, then rename it."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
