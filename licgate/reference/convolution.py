@@ -6,6 +6,7 @@ to 48 bits; float64 holds all integers to 53, float32 those to 24.
 
 import numpy as np
 
+from licgate.errors import ConfigError
 from licgate.manifest.numeric import requantize
 
 __all__ = ["carrier", "conv2d"]
@@ -30,11 +31,16 @@ def conv2d(layer, x):
     Returns
     -------
     ndarray of int64, shape (O, H', W')
+
+    Raises
+    ------
+    ConfigError
+        If the input is smaller than the kernel, so that there is no output.
     """
     height, width = layer.output_size(*x.shape[1:])
+    if not height or not width:
+        raise ConfigError(f"{layer.name}: nothing comes out of an input of {x.shape[2]} x {x.shape[1]}; it is too small")
     out = np.empty((layer.out_channels, height, width), dtype=np.int64)
-    if not out.size:
-        return out
     rows = max(BLOCK // (layer.in_channels * layer.kernel**2 * max(width, 1)), 1)
     accumulate = _scatter(layer, x) if layer.transposed else _gather(layer, x)
     for start in range(0, height, rows):
