@@ -1,0 +1,1 @@
+"""Gateware: everything here describes hardware with Amaranth and knows nothing of torch."""

@@ -1,0 +1,67 @@
+"""The only places where a signal becomes narrower, and the delay line that keeps pipelines aligned.
+
+Everything here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
+"""
+
+from amaranth.hdl import Mux, Signal, Value, signed
+
+__all__ = ["DelayLine", "delayed", "round_up_half", "saturate", "shift_right", "truncate"]
+
+
+def truncate(value, width, *, is_signed=True):
+    """Keep the low ``width`` bits: for values proven to fit, never to limit a range."""
+    low = Value.cast(value)[:width]
+    return low.as_signed() if is_signed else low
+
+
+def saturate(value, low, high):
+    """``min(max(value, low), high)``; ``low`` and ``high`` may be values or integers."""
+    return Mux(value < low, low, Mux(value > high, high, value))
+
+
+def shift_right(value, amount, *, least=0):
+    """First half of ``rsr``: ``(2 * value) >> amount`` for ``amount >= least``, as a signed value.
+
+    ``least`` is shifted out by wiring, so a barrel shifter is built only for the range that is used.
+    """
+    doubled = Value.cast(value) << 1
+    return (doubled >> least) >> (amount - least)[: max(1, len(amount))]
+
+
+def round_up_half(value):
+    """Second half of ``rsr``: ``(value + 1) >> 1``."""
+    return (value + 1) >> 1
+
+
+class DelayLine:
+    """Registers that follow a signal, shared by all who ask for the same signal.
+
+    Parameters
+    ----------
+    m : Module
+        Where the registers are added (domain ``sync``). Ask outside of ``m.If`` and its like: the registers must always run.
+    """
+
+    def __init__(self, m):
+        self._m = m
+        self._chains = {}
+
+    def __call__(self, signal, cycles):
+        """The signal ``cycles`` clock cycles later (0 is the signal itself)."""
+        chain = self._chains.setdefault(id(signal), [signal])
+        while len(chain) <= cycles:
+            stage = Signal.like(signal, name=f"{signal.name}_d{len(chain)}", reset_less=True)
+            self._m.d.sync += stage.eq(chain[-1])
+            chain.append(stage)
+        return chain[cycles]
+
+
+def delayed(m, value, cycles, *, name="delay", init=0, reset_less=False):
+    """``value`` after ``cycles`` registers that reset to ``init``."""
+    value = Value.cast(value)
+    shape = signed(len(value)) if value.shape().signed else len(value)
+    for index in range(cycles):
+        stage = Signal(shape, name=f"{name}_{index}", init=init, reset_less=reset_less)
+        m.d.sync += stage.eq(value)
+        value = stage
+    return value

@@ -1,0 +1,64 @@
+"""Parameters of an accelerator that are not facts of the model."""
+
+from dataclasses import dataclass
+
+from licgate.errors import ConfigError
+
+__all__ = ["AcceleratorConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorConfig:
+    """Shape of an accelerator.
+
+    Parameters
+    ----------
+    rows : int
+        Array rows: neighbouring pixels of one image row that are computed side by side, 1 to 64.
+    cols : int
+        Array columns: output channels computed side by side, 1 to 64.
+    lanes : int or None
+        Post-processing lanes, 1 to ``rows``; None takes the fewest that never hold the array up.
+    max_width : int
+        Widest patch, in pixels, that the line buffers hold, 1 to 16384.
+    line_slack, input_slack : int
+        Rows that a line buffer holds beyond the kernel's, between layers and at the input. With slack the next rows are made while the last ones are read.
+    output_words : int
+        Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``.
+
+    Raises
+    ------
+    ConfigError
+        A parameter is not an integer in its range.
+    """
+
+    rows: int = 12
+    cols: int = 12
+    lanes: int | None = None
+    max_width: int = 768
+    line_slack: int = 1
+    input_slack: int = 3
+    output_words: int = 64
+
+    def __post_init__(self):
+        for name, low, high in (
+            ("rows", 1, 64),
+            ("cols", 1, 64),
+            ("max_width", 1, 16384),
+            ("line_slack", 0, 16),
+            ("input_slack", 0, 64),
+            ("output_words", self.cols if isinstance(self.cols, int) else 1, 4096),
+        ):
+            _check(name, getattr(self, name), low, high)
+        if self.lanes is not None:
+            _check("lanes", self.lanes, 1, self.rows)
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers in the array."""
+        return self.rows * self.cols
+
+
+def _check(name, value, low, high):
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name} is {value!r}: give an integer from {low} to {high}")

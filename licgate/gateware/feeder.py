@@ -1,0 +1,240 @@
+"""The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from licgate.gateware.arith import DelayLine
+from licgate.gateware.memory import BankedMemory
+from licgate.gateware.post import max_gdn_channels
+
+__all__ = ["Feeder", "pass_layout"]
+
+
+def pass_layout(program):
+    """One pass: a tile of output channels over a group of pixels.
+
+    op: layer. row: line buffer address of the first kernel row. offset: from there to the window's first word (modulo the address
+    width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight: first weight word. x: first word
+    of the GDN inputs. release: the convolution is done with its row once the pass is fed.
+    """
+    return data.StructLayout({
+        "op": ceil_log2(max(2, len(program.ops))),
+        "row": range(max(s.depth for s in program.stages)),
+        "offset": address_width(program),
+        "kernel_rows": range(program.kernel + 1),
+        "mask": program.window_words,
+        "weight": range(max(len(op.words) for op in program.ops)),
+        "x": range(2 * max_gdn_channels(program)),
+        "release": 1,
+    })  # fmt: skip
+
+
+def address_width(program):
+    """Bits of a line buffer address with room for the masked words around it."""
+    return 1 + ceil_log2(max(s.depth for s in program.stages) + 1)
+
+
+class Feeder(Component):
+    """Feed the array.
+
+    A convolution's pass runs over kernel rows, input channels and kernel columns, in that order. For a kernel row of one channel
+    the ``window_words`` words that the window touches are read while the previous window is used up; the window then moves one
+    pixel a cycle past the array's rows, which sit two pixels apart (stride 2). A GDN pass reads one word a step.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(pass_layout(program)))`
+        Taken in the cycle in which the previous pass issues its last read, so passes follow each other without a bubble.
+    line_address, line_data
+        Read port of the line buffers: one address for all, each buffer's word.
+    weight_address, weight_data
+        Read port of the weight memories, likewise; the word of ``op`` is chosen here.
+    norm_address, norm_data
+        Read port of the GDN sums' inputs.
+    a, w, last
+        The array's inputs.
+    released : :py:`Out(1)`
+        The pass that ends now carried ``release``.
+    busy : :py:`Out(1)`
+        A step is issued in this cycle.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from taking a pass to its first step: ``window_words + 6``.
+    interval : int
+        1 step a cycle where ``window_words <= kernel``.
+
+    Timing: the last steps of two passes are at least ``drain_gap`` cycles apart; the feeder waits in front of the last slot.
+
+    Resources: two registers and two LUT4 for each bit of the window of ``2 * rows + kernel - 2`` activations.
+    """
+
+    interval = 1
+
+    def __init__(self, program):
+        self._program = program
+        self.latency = program.window_words + 6
+        super().__init__({
+            "i": In(stream.Signature(pass_layout(program))),
+            "line_address": Out(address_width(program)),
+            "line_data": In(data.StructLayout({f"s{k}": program.rows * s.bits for k, s in enumerate(program.stages)})),
+            "weight_address": Out(range(max(len(op.words) for op in program.ops))),
+            "weight_data": In(data.StructLayout({f"o{op.index}": program.cols * op.weight_bits for op in program.ops})),
+            "norm_address": Out(range(2 * max_gdn_channels(program))),
+            "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
+            "a": Out(signed(program.activation_width)).array(program.rows),
+            "w": Out(signed(program.weight_width)).array(program.cols),
+            "last": Out(1),
+            "released": Out(1),
+            "busy": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        line = DelayLine(m)
+        program = self._program
+        ops, stages, kernel, words = program.ops, program.stages, program.kernel, program.window_words
+        stage_of = [k for k, s in enumerate(stages) for op in (s.conv, s.gdn) if op is not None]
+
+        # The pass at work.
+        active, gdn, release = Signal(), Signal(), Signal()
+        op, stage = Signal(len(self.i.payload.op)), Signal(range(max(2, len(stages))))
+        channels = Signal(range(1 + max(o.channels_in for o in ops)))
+        row, row_step, row_end = (Signal(len(self.line_address), name=n) for n in ("row", "row_step", "row_end"))
+        offset, mask = Signal.like(self.line_address), Signal(words)
+        column, address = Signal.like(self.line_address), Signal.like(self.line_address)
+        phase = Signal(range(max(2, program.slot)))
+        channels_left, rows_left = Signal.like(channels), Signal(range(kernel + 1))
+        weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
+        gap = Signal(range(program.drain_gap))
+
+        final_slot, slot_end, hold, step, finish = (Signal(name=n) for n in ("final_slot", "slot_end", "hold", "step", "finish"))
+        run = Signal()
+        m.d.comb += [
+            final_slot.eq((channels_left == 1) & (gdn | (rows_left == 1))),
+            slot_end.eq(gdn | (phase == program.slot - 1)),
+            hold.eq(final_slot & (phase == 0) & (gap > Mux(gdn, 0, kernel - 1))),
+            run.eq(active & ~hold),
+            step.eq(run & (gdn | (phase < kernel))),
+            finish.eq(run & final_slot & slot_end),
+            self.busy.eq(step),
+            self.released.eq(finish & release),
+            self.i.ready.eq(~active | finish),
+        ]
+        last_step = Signal()
+        m.d.comb += last_step.eq(step & final_slot & (gdn | (phase == kernel - 1)))
+        with m.If(last_step):
+            m.d.sync += gap.eq(program.drain_gap - 1)
+        with m.Elif(gap != 0):
+            m.d.sync += gap.eq(gap - 1)
+
+        next_row = Signal.like(row)
+        m.d.comb += next_row.eq(Mux(row == row_end, 0, row + row_step))
+        with m.If(step):
+            m.d.sync += [weight.eq(weight + 1), norm.eq(norm + 1)]
+        with m.If(run):
+            m.d.sync += [phase.eq(phase + 1), address.eq(address + channels)]
+            with m.If(slot_end):
+                m.d.sync += [phase.eq(0), channels_left.eq(channels_left - 1), column.eq(column + 1), address.eq(column + 1)]
+                with m.If(channels_left == 1):
+                    m.d.sync += [
+                        channels_left.eq(channels),
+                        rows_left.eq(rows_left - 1),
+                        row.eq(next_row),
+                        column.eq(next_row + offset),
+                        address.eq(next_row + offset),
+                    ]
+        new = self.i.payload
+        with m.If(finish):
+            m.d.sync += active.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            constants = [
+                (gdn, [o.is_gdn for o in ops]),
+                (stage, stage_of),
+                (channels, [o.channels_in for o in ops]),
+                (channels_left, [o.channels_in for o in ops]),
+                (row_step, [stages[s].row_stride for s in stage_of]),
+                (row_end, [(stages[s].ring - 1) * stages[s].row_stride for s in stage_of]),
+            ]
+            m.d.sync += [signal.eq(Array(int(v) for v in values)[new.op]) for signal, values in constants]
+            m.d.sync += [
+                active.eq(1), phase.eq(0), op.eq(new.op), release.eq(new.release),
+                row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
+                column.eq(new.row + new.offset), address.eq(new.row + new.offset),
+                weight.eq(new.weight), norm.eq(new.x),
+            ]  # fmt: skip
+
+        # A step issued in cycle t reaches the array in cycle t + words + 5.
+        arrival = words + 5
+        m.d.comb += [
+            self.line_address.eq(address),
+            self.weight_address.eq(line(weight, arrival - BankedMemory.latency - 1)),
+            self.norm_address.eq(line(norm, arrival - BankedMemory.latency - 1)),
+            self.last.eq(line(last_step, arrival)),
+        ]
+        self._weights(m, line(op, arrival - 1))
+        self._activations(m, line, arrival, phase=phase, run=run, step=step, gdn=gdn, stage=stage, mask=mask)
+        return m
+
+    def _weights(self, m, op):
+        """The chosen layer's word, unpacked and sign-extended."""
+        program = self._program
+        for c in range(program.cols):
+            values = []
+            for o in program.ops:
+                value = self.weight_data[f"o{o.index}"].word_select(c, o.weight_bits)
+                values.append(value.as_signed() if o.weight_signed else value)
+            unpacked = [Signal(signed(program.weight_width), name=f"w{c}_{o.index}") for o in program.ops]
+            m.d.comb += [u.eq(v) for u, v in zip(unpacked, values, strict=True)]
+            m.d.sync += self.w[c].eq(Array(unpacked)[op])
+
+    def _activations(self, m, line, arrival, *, phase, run, step, gdn, stage, mask):
+        program = self._program
+        rows, words, kernel, width = program.rows, program.window_words, program.kernel, program.activation_width
+
+        # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
+        when = BankedMemory.latency
+        chosen_stage, word_phase = line(stage, when), line(phase, when)
+        inside = Signal()
+        m.d.comb += inside.eq(Array(mask)[phase] & (phase < words))
+        word_inside = line(inside, when)
+        word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
+        for r in range(rows):
+            unpacked = []
+            for k, s in enumerate(program.stages):
+                value = self.line_data[f"s{k}"].word_select(r, s.bits)
+                extended = Signal(signed(width), name=f"line_{k}_{r}")
+                m.d.comb += extended.eq(value.as_signed() if s.signed else value)
+                unpacked.append(extended)
+            m.d.sync += word[r].eq(Mux(word_inside, Array(unpacked)[chosen_stage], 0))
+
+        # All words but the last wait; with the last one the window is complete.
+        arrived = line(word_phase, 1)
+        taken = line(run, when + 1)
+        staged = [[Signal(signed(width), name=f"stage_{j}_{r}", reset_less=True) for r in range(rows)] for j in range(words - 1)]
+        for j in range(words - 1):
+            with m.If(arrived == j):
+                m.d.sync += [s.eq(w) for s, w in zip(staged[j], word, strict=True)]
+        pixels = [p for part in [*staged, word] for p in part]
+        begin = -program.padding - program.first_word * rows
+        size = 2 * (rows - 1) + kernel
+        window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(size)]
+        load = Signal()
+        m.d.comb += load.eq(taken & (arrived == words - 1))
+        with m.If(load):
+            m.d.sync += [w.eq(p) for w, p in zip(window, pixels[begin : begin + size], strict=True)]
+        with m.Else():
+            m.d.sync += [w.eq(p) for w, p in zip(window[:-1], window[1:], strict=True)]
+
+        stepping, from_norms = line(step, arrival - 1), line(gdn, arrival - 1)
+        bits = len(self.norm_data) // rows
+        for r in range(rows):
+            chosen = Mux(from_norms, self.norm_data.word_select(r, bits), window[2 * r])
+            m.d.sync += self.a[r].eq(Mux(stepping, chosen, 0))

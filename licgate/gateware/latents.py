@@ -1,0 +1,100 @@
+"""The output side: keeps the latents of a patch that belong to the image and sends them one by one."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, fifo, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.sequencer import DIMENSION
+
+__all__ = ["LatentReader", "latent_layout"]
+
+latent_layout = data.StructLayout({"value": signed(16), "last": 1})
+
+
+class LatentReader(Component):
+    """Buffer words of latents, drop those outside the kept window, and serialise the others.
+
+    Words come row by row, group by group, channel by channel, ``rows`` neighbouring latents each; the kept latents leave in
+    that order, so for kept width w, latent (c, y, x) has its place by y, then x's group of ``rows`` columns *of the patch*, then c,
+    then x.
+
+    Parameters
+    ----------
+    program : Program
+    depth : int
+        Words of the FIFO.
+    result_width : int
+
+    Members
+    -------
+    start, width, height
+        ``start`` begins a patch of ``width`` × ``height`` latents.
+    skip_x, skip_y, keep_width, keep_height
+        The window of latents that is kept, inside the patch.
+    enable, word
+        A word of latents; the sender has seen room in ``free``.
+    free : :py:`Out(range(depth + 1))`
+    o : :py:`Out(stream.Signature(latent_layout))`
+        ``last`` marks the patch's final kept latent.
+    done : :py:`Out(1)`
+        All words of the patch have been used up.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, one more cycle a word.
+    """
+
+    latency = 3
+    interval = 1
+
+    def __init__(self, program, depth, result_width):
+        self._program, self._depth = program, depth
+        super().__init__({
+            "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
+            "skip_x": In(DIMENSION), "skip_y": In(DIMENSION), "keep_width": In(DIMENSION), "keep_height": In(DIMENSION),
+            "enable": In(1), "word": In(signed(result_width)).array(program.rows), "free": Out(range(depth + 1)),
+            "o": Out(stream.Signature(latent_layout)), "done": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        rows = self._program.rows
+        last_op = self._program.stages[-1].last_op
+        bits = min(16, len(self.word[0]))
+        m.submodules.fifo = words = fifo.SyncFIFOBuffered(width=rows * bits, depth=self._depth)
+        m.d.comb += [words.w_en.eq(self.enable), words.w_data.eq(Cat(w[:bits] for w in self.word))]
+        m.d.sync += self.free.eq(self._depth - words.level)
+
+        channel, lane = Signal(range(last_op.channels_out)), Signal(range(rows + 1))
+        x, y = Signal(DIMENSION), Signal(DIMENSION)
+        loaded, current = Signal(), Signal(rows * bits, reset_less=True)
+        row_kept, kept, final, step, word_done = Signal(), Signal(), Signal(), Signal(), Signal()
+        column = Signal(DIMENSION)
+        end_x, end_y = self.skip_x + self.keep_width, self.skip_y + self.keep_height
+        m.d.comb += [
+            column.eq(x + lane),
+            row_kept.eq((y >= self.skip_y) & (y < end_y)),
+            kept.eq(loaded & row_kept & (column >= self.skip_x) & (column < end_x)),
+            final.eq((column + 1 == end_x) & (y + 1 == end_y) & (channel == last_op.channels_out - 1)),
+            self.o.valid.eq(kept),
+            self.o.payload.value.eq(current[:bits].as_signed()),
+            self.o.payload.last.eq(final),
+            step.eq(loaded & (~kept | self.o.ready)),
+            word_done.eq(step & ((lane == rows - 1) | (column + 1 >= self.width) | ~row_kept)),
+            self.done.eq(y == self.height),
+            words.r_en.eq(~loaded & words.r_rdy),
+        ]
+        with m.If(words.r_en):
+            m.d.sync += [loaded.eq(1), current.eq(words.r_data), lane.eq(0)]
+        with m.If(step):
+            m.d.sync += [lane.eq(lane + 1), current.eq(current >> bits)]
+        with m.If(word_done):
+            m.d.sync += [loaded.eq(0), channel.eq(channel + 1)]
+            with m.If(channel == last_op.channels_out - 1):
+                m.d.sync += [channel.eq(0), x.eq(x + rows)]
+                with m.If(x + rows >= self.width):
+                    m.d.sync += [x.eq(0), y.eq(y + 1)]
+        with m.If(self.start):
+            m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0)]
+        return m

@@ -1,0 +1,96 @@
+"""On-chip memory behind the ports that layers use, with a fixed latency that banks do not change."""
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from licgate.gateware.arith import delayed
+
+__all__ = ["BankedMemory", "bank_depth"]
+
+# (depth, width) of one block: ECP5 DP16KD. Other families map banks of these depths well too.
+BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+
+
+def bank_depth(depth, width, shapes=BLOCK_SHAPES):
+    """Depth of the banks that hold ``depth`` words of ``width`` bits in the fewest blocks, the deepest such."""
+
+    def blocks(shape):
+        return -(-depth // shape[0]) * -(-width // shape[1])
+
+    return min(shapes, key=lambda shape: (blocks(shape), -shape[0]))[0]
+
+
+class BankedMemory(Component):
+    """One write port and one read port over banks of block memory.
+
+    Parameters
+    ----------
+    depth, width : int
+        Words and bits a word, at least 1 each.
+    init : sequence of int
+        Initial words; with ``writable=False`` the memory is a ROM.
+    writable : bool
+        Build the write port.
+
+    Members
+    -------
+    address, data : :py:`In(range(depth))`, :py:`Out(width)`
+        ``data`` is the word of the address ``latency`` cycles ago.
+    write_enable, write_address, write_data
+        A word written in cycle t is seen by reads whose address is given in cycle t + 1 or later. Only when ``writable``.
+
+    Attributes
+    ----------
+    latency : int
+        3 cycles: block, its output register, bank multiplexer. interval is 1.
+
+    Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair.
+    """
+
+    latency = 3
+    interval = 1
+
+    def __init__(self, depth, width, *, init=(), writable=True):
+        if depth < 1 or width < 1:
+            raise ValueError(f"a memory needs at least one word of one bit, not {depth!r} of {width!r}")
+        if len(init) > depth:
+            raise ValueError(f"init has {len(init)} words, the memory {depth}")
+        self.depth, self.width, self.writable = depth, width, writable
+        self._bank = min(bank_depth(depth, width), 1 << ceil_log2(depth))
+        self._banks = [
+            Memory(
+                shape=width,
+                depth=min(self._bank, depth - start),
+                init=list(init[start : start + self._bank]),
+                attrs={"ram_style": "block"},
+            )
+            for start in range(0, depth, self._bank)
+        ]
+        members = {"address": In(range(depth)), "data": Out(width)}
+        if writable:
+            members |= {"write_enable": In(1), "write_address": In(range(depth)), "write_data": In(width)}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        low = ceil_log2(self._bank)
+        outputs = []
+        for index, memory in enumerate(self._banks):
+            m.submodules[f"bank_{index}"] = memory
+            read = memory.read_port()
+            captured = Signal(self.width, name=f"captured_{index}", reset_less=True)
+            m.d.comb += read.addr.eq(self.address[:low])
+            m.d.sync += captured.eq(read.data)
+            outputs.append(captured)
+            if self.writable:
+                write = memory.write_port()
+                m.d.comb += [
+                    write.addr.eq(self.write_address[:low]),
+                    write.data.eq(self.write_data),
+                    write.en.eq(self.write_enable & (self.write_address[low:] == index)),
+                ]
+        bank = delayed(m, self.address[low:], 2, name="bank", reset_less=True) if len(outputs) > 1 else 0
+        m.d.sync += self.data.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
+        return m

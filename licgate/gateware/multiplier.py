@@ -1,0 +1,102 @@
+"""One pipelined multiplier with a body for each device family."""
+
+from amaranth.hdl import ClockSignal, Instance, Module, Signal, signed
+from amaranth.lib.wiring import Component, In, Out
+
+__all__ = ["Multiplier", "dsp48e2_multiplier", "mult18x18d_multiplier"]
+
+
+class Multiplier(Component):
+    """Signed product, three registers deep, a new pair every cycle.
+
+    Parameters
+    ----------
+    a_width, b_width : int
+        Widths of the signed operands, 1 to 18 bits each.
+    fabric : bool
+        Keep the product out of the DSP blocks whatever the platform offers.
+
+    Members
+    -------
+    a, b : :py:`In(signed(a_width))`, :py:`In(signed(b_width))`
+    p : :py:`Out(signed(a_width + b_width))`
+        ``a * b``, exact.
+
+    Attributes
+    ----------
+    latency : int
+        3 cycles. interval is 1.
+
+    Platform overrides
+    ------------------
+    A platform may define ``get_multiplier(multiplier) -> Elaboratable``; without it the body is plain registers around ``*``.
+    Both bodies here follow the same contract: :func:`mult18x18d_multiplier` (ECP5) and :func:`dsp48e2_multiplier` (UltraScale+).
+
+    Resources: one MULT18X18D or DSP48E2, no fabric.
+
+    Raises
+    ------
+    ValueError
+        A width is outside 1 to 18.
+    """
+
+    latency = 3
+    interval = 1
+
+    def __init__(self, a_width, b_width, *, fabric=False):
+        for name, width in (("a_width", a_width), ("b_width", b_width)):
+            if not isinstance(width, int) or not 1 <= width <= 18:
+                raise ValueError(f"{name} must be an integer from 1 to 18, not {width!r}")
+        self.fabric = fabric
+        super().__init__({"a": In(signed(a_width)), "b": In(signed(b_width)), "p": Out(signed(a_width + b_width))})
+
+    def elaborate(self, platform):
+        if not self.fabric and hasattr(platform, "get_multiplier"):
+            return platform.get_multiplier(self)
+        m = Module()
+        a, b, product = Signal.like(self.a), Signal.like(self.b), Signal.like(self.p)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), product.eq(a * b), self.p.eq(product)]
+        return m
+
+
+def mult18x18d_multiplier(multiplier):
+    """Body for ECP5: a MULT18X18D with its input, pipeline and output registers.
+
+    Operands sit at the top of the 18-bit ports with zeros below: constant data bits are tied inside the block and cost no
+    routing, while sign extension would fan the sign bit out.
+    """
+    m = Module()
+    a_width, b_width = len(multiplier.a), len(multiplier.b)
+    product = Signal(36)
+    ports = {"i_CLK0": ClockSignal(), "i_CE0": 1, "i_SIGNEDA": 1, "i_SIGNEDB": 1}
+    for bit in range(18):
+        ports[f"i_A{bit}"] = multiplier.a[bit - 18 + a_width] if bit >= 18 - a_width else 0
+        ports[f"i_B{bit}"] = multiplier.b[bit - 18 + b_width] if bit >= 18 - b_width else 0
+    for bit in range(36):
+        ports[f"o_P{bit}"] = product[bit]
+    for register in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT"):
+        ports |= {f"p_REG_{register}_CLK": "CLK0", f"p_REG_{register}_CE": "CE0", f"p_REG_{register}_RST": "RST0"}
+    m.submodules.dsp = Instance("MULT18X18D", **ports)
+    m.d.comb += multiplier.p.eq(product[36 - a_width - b_width :].as_signed())
+    return m
+
+
+def dsp48e2_multiplier(multiplier):
+    """Body for UltraScale+: a DSP48E2 with A/B, M and P registers, the pre-adder and the ALU's other inputs unused."""
+    m = Module()
+    a, b, p = Signal(signed(30)), Signal(signed(18)), Signal(signed(48))
+    m.d.comb += [a.eq(multiplier.a), b.eq(multiplier.b), multiplier.p.eq(p[: len(multiplier.p)].as_signed())]
+    enables = {f"i_CE{name}": 1 for name in ("A2", "B2", "M", "P")}
+    enables |= {f"i_CE{name}": 0 for name in ("A1", "B1", "AD", "ALUMODE", "C", "CARRYIN", "CTRL", "D", "INMODE")}
+    resets = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")
+    m.submodules.dsp = Instance(
+        "DSP48E2",
+        p_AREG=1, p_BREG=1, p_MREG=1, p_PREG=1, p_ACASCREG=1, p_BCASCREG=1,
+        p_ADREG=0, p_ALUMODEREG=0, p_CARRYINREG=0, p_CARRYINSELREG=0, p_CREG=0, p_DREG=0, p_INMODEREG=0, p_OPMODEREG=0,
+        p_USE_MULT="MULTIPLY", p_USE_SIMD="ONE48",
+        i_CLK=ClockSignal(), i_A=a, i_B=b, i_C=0, i_D=0, i_OPMODE=0b000000101, i_ALUMODE=0, i_INMODE=0, i_CARRYIN=0, i_CARRYINSEL=0,
+        o_P=p,
+        **enables,
+        **{f"i_RST{name}": 0 for name in resets},
+    )  # fmt: skip
+    return m

@@ -1,0 +1,74 @@
+"""The processing element: multiply, accumulate, hold the finished sum while the next one grows."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.multiplier import Multiplier
+
+__all__ = ["ProcessingElement"]
+
+
+class ProcessingElement(Component):
+    """Output-stationary processing element.
+
+    A step is a pair (``a``, ``w``); the sum of the steps up to and including the one that ``last`` marks moves to the shadow
+    register, and the next step begins a new sum. Bubbles are steps with ``a = 0`` or ``w = 0``: nothing is ever stalled, so
+    there is no clock enable.
+
+    Parameters
+    ----------
+    a_width, w_width : int
+        Widths of the signed activation and weight, 1 to 18.
+    acc_width : int
+        Width of the accumulator; the manifest proves that no partial sum leaves it.
+
+    Members
+    -------
+    a, w : :py:`In(signed(...))`
+        Operands of this cycle's step.
+    last : :py:`In(1)`
+        Marks the last step of a sum; it comes ``multiplier.latency`` cycles after the operands it belongs to.
+    shift : :py:`In(1)`
+        Load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle.
+    a_out, w_out, last_out, shift_out
+        The inputs one cycle later, for the neighbours.
+    shadow_in, shadow : :py:`In(signed(acc_width))`, :py:`Out(signed(acc_width))`
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from the operands of the last step to the sum in ``shadow``: 4. interval is 1.
+
+    Resources: one DSP; ``acc_width`` carry cells and as many LUT4 (shadow multiplexer), about
+    ``2 * acc_width + a_width + w_width + 2`` flip-flops.
+    """
+
+    latency = Multiplier.latency + 1
+    interval = 1
+
+    def __init__(self, a_width, w_width, acc_width):
+        if not isinstance(acc_width, int) or not 2 <= acc_width <= 48:
+            raise ValueError(f"acc_width must be an integer from 2 to 48, not {acc_width!r}")
+        self._multiplier = Multiplier(a_width, w_width)
+        a, w, acc = signed(a_width), signed(w_width), signed(acc_width)
+        super().__init__({
+            "a": In(a), "w": In(w), "last": In(1), "shift": In(1), "shadow_in": In(acc),
+            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "shift_out": Out(1), "shadow": Out(acc),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.multiplier = multiplier = self._multiplier
+        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.w)]
+        acc, total = Signal.like(self.shadow), Signal.like(self.shadow)
+        m.d.comb += total.eq(acc + multiplier.p)
+        m.d.sync += [
+            acc.eq(Mux(self.last, 0, total)),
+            self.a_out.eq(self.a),
+            self.w_out.eq(self.w),
+            self.last_out.eq(self.last),
+            self.shift_out.eq(self.shift),
+        ]
+        with m.If(self.last | self.shift):
+            m.d.sync += self.shadow.eq(Mux(self.last, total, self.shadow_in))
+        return m

@@ -1,0 +1,122 @@
+"""The input side: packs a stream of pixels into the first line buffer."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.sequencer import DIMENSION
+
+__all__ = ["PixelWriter"]
+
+
+class PixelWriter(Component):
+    """Collect ``rows`` neighbouring pixels and write them as one word per channel.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    start, width, height
+        ``start`` begins an image when the last one is complete; the sizes stay stable while it lasts.
+    i : :py:`In(stream.Signature(channels * bits))`
+        Pixels in raster order, channel 0 in the low bits.
+    room : :py:`In(1)`
+        The line buffer has room for another row (sampled between rows).
+    write_enable, write_address, write_data
+        Write port of the line buffer. Lanes beyond the image's width are written as zero.
+    row_done : :py:`Out(1)`
+        A row is complete.
+    busy : :py:`Out(1)`
+        Rows of this image are still to come.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a word's last pixel to its first channel's write: 2.
+    interval : int
+        A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows + 1`` slow it down.
+
+    Resources: two registers a bit of ``rows`` pixels.
+    """
+
+    latency = 2
+    interval = 1
+
+    def __init__(self, program):
+        stage = program.stages[0]
+        self._program = program
+        self._channels, self._bits = stage.conv.channels_in, stage.bits
+        super().__init__({
+            "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
+            "i": In(stream.Signature(self._channels * self._bits)),
+            "room": In(1), "row_done": Out(1), "busy": Out(1),
+            "write_enable": Out(1), "write_address": Out(range(stage.depth)), "write_data": Out(program.rows * self._bits),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        program, stage, channels, bits = self._program, self._program.stages[0], self._channels, self._bits
+        size = len(self.i.payload)
+        collected = Array(Signal(size, name=f"pixel_{r}") for r in range(program.rows))
+        waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
+        fill = Signal(range(program.rows + 1))
+        left, rows_left = Signal(DIMENSION), Signal(DIMENSION)
+        accept, full, row_full = Signal(), Signal(), Signal()
+        base, target = Signal.like(self.write_address), Signal.like(self.write_address)
+        channel = Signal(range(channels + 1))
+        writing, row_ends = Signal(), Signal()
+
+        m.d.comb += [
+            full.eq((fill == program.rows) | row_full),
+            row_full.eq((left == 0) & (fill != 0)),
+            self.busy.eq((rows_left != 0) | writing),
+            self.i.ready.eq(accept & ~full & (left != 0)),
+            self.row_done.eq(writing & row_ends & (channel == channels - 1)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [collected[fill].eq(self.i.payload), fill.eq(fill + 1), left.eq(left - 1)]
+
+        # Hand a full word over as soon as the one before it is written.
+        end = channel == channels - 1
+        with m.If(writing):
+            m.d.sync += [channel.eq(channel + 1), target.eq(target + 1)]
+            with m.If(end):
+                m.d.sync += writing.eq(0)
+        with m.If(full & (~writing | end)):
+            m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
+            m.d.sync += [c.eq(0) for c in collected]
+            m.d.sync += [fill.eq(0), writing.eq(1), channel.eq(0), row_ends.eq(left == 0)]
+        m.d.comb += [
+            self.write_enable.eq(writing),
+            self.write_address.eq(target),
+            self.write_data.eq(Cat(Array(Cat(w.word_select(c, bits) for w in waiting) for c in range(channels))[channel])),
+        ]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.next = "ROOM"
+            with m.State("ROOM"):
+                # The count behind `room` follows `row_done` by two cycles.
+                m.next = "ROOM_2"
+            with m.State("ROOM_2"):
+                m.next = "ROOM_3"
+            with m.State("ROOM_3"):
+                with m.If(rows_left == 0):
+                    m.next = "IDLE"
+                with m.Elif(self.room & ~writing):
+                    m.d.sync += [left.eq(self.width), target.eq(base)]
+                    m.next = "ROW"
+            with m.State("ROW"):
+                m.d.comb += accept.eq(1)
+                with m.If(self.row_done):
+                    m.d.sync += [
+                        rows_left.eq(rows_left - 1),
+                        base.eq(Mux(base == (stage.ring - 1) * stage.row_stride, 0, base + stage.row_stride)),
+                    ]
+                    m.next = "ROOM"
+        with m.If(self.start):
+            m.d.sync += [rows_left.eq(self.height), base.eq(0)]
+        return m

@@ -1,0 +1,183 @@
+"""Post-processing: drains finished tiles from the array, runs the lanes and puts results together into words."""
+
+from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from licgate.gateware.arith import DelayLine
+from licgate.gateware.lane import PostLane
+from licgate.gateware.memory import BankedMemory
+
+__all__ = ["PostProcessor", "drain_layout"]
+
+_LEAD = BankedMemory.latency
+
+
+def drain_layout(program):
+    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside the image."""
+    return data.StructLayout({
+        "op": ceil_log2(max(2, len(program.ops))),
+        "count": range(program.cols + 1),
+        "param": range(len(program.biases) + program.cols),
+        "x": range(2 * max_gdn_channels(program) + program.cols),
+        "pixels": range(program.rows + 1),
+    })  # fmt: skip
+
+
+def max_gdn_channels(program):
+    """Channels of the widest GDN, at least 1."""
+    return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
+
+
+class PostProcessor(Component):
+    """Drain, requantise, assemble.
+
+    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles; lane l
+    takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of the array. Behind
+    the lanes a channel's pixels meet again in one word.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    last : :py:`In(1)`
+        The step now entering the array is the last one of a tile.
+    tile : :py:`In(stream.Signature(drain_layout(program)))`
+        Descriptor of the next tile to be drained, taken ``cols - 1`` cycles after its ``last``; it must be valid then.
+    results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(1)`
+        The array's right edge.
+    x_address, x_data
+        Read port of the GDN inputs, with ``BankedMemory.latency``.
+    word, norms : :py:`Out(signed(...)).array(rows)`, :py:`Out(...).array(rows)`
+        Results of a channel, and what GDN sums of them.
+    valid : :py:`Out(1)`
+        ``word`` and ``norms`` hold the next channel of the oldest tile.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from ``last`` to the tile's first word.
+    interval : int
+        Cycles from word to word: S.
+
+    Resources: ``lanes`` lanes, four parameter memories, ``result_width * S * lanes * (lanes - 1) / 2`` flip-flops (three times)
+    that undo the skew.
+    """
+
+    def __init__(self, program):
+        self._program = program
+        self._lanes = [PostLane(program) for _ in range(program.lanes)]
+        lane = self._lanes[0]
+        self.interval = program.lane_rows
+        self.latency = program.cols + 3 + lane.latency + program.lanes * program.lane_rows
+        self.x_depth = 2 * max_gdn_channels(program)
+        rows = program.rows
+        super().__init__({
+            "last": In(1),
+            "tile": In(stream.Signature(drain_layout(program))),
+            "results": In(signed(program.accumulator_width)).array(rows),
+            "shift": Out(1),
+            "x_address": Out(range(self.x_depth)),
+            "x_data": In(rows * len(lane.x)),
+            "word": Out(signed(lane.result_width)).array(rows),
+            "norms": Out(lane.norm_width).array(rows),
+            "valid": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        line = DelayLine(m)
+        program, lanes = self._program, self._lanes
+        beat_cycles = program.lane_rows
+
+        # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
+        active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.cols))
+        tile = Signal(drain_layout(program))
+        end_of_beat = Signal()
+        go = line(self.last, program.cols - 1)
+        m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
+        more = Signal()
+        m.d.comb += more.eq(active & (beat + 1 != tile.count))
+        with m.If(go):
+            m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
+        with m.Elif(active):
+            m.d.sync += sub.eq(sub + 1)
+            with m.If(end_of_beat):
+                m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(more)]
+        advance, start = Signal(), Signal()
+        m.d.comb += [advance.eq(more & end_of_beat), start.eq(active & (sub == 0)), self.shift.eq(line(advance, _LEAD))]
+
+        channel, x_channel = Signal(range(len(program.biases) + program.cols)), Signal.like(self.x_address)
+        m.d.comb += [channel.eq(tile.param + beat), x_channel.eq((tile.x + beat)[: len(x_channel)])]
+        op, pixels = Signal(len(tile.op)), Signal(len(tile.pixels))
+        m.d.comb += [op.eq(tile.op), pixels.eq(tile.pixels)]
+
+        self._connect_parameters(m, line, channel, start)
+        self._connect_x(m, line, x_channel, sub)
+
+        for index, lane in enumerate(lanes):
+            m.submodules[f"lane_{index}"] = lane
+            skew = _LEAD + index * beat_cycles
+            rows = [min(index * beat_cycles + i, program.rows - 1) for i in range(beat_cycles)]
+            row_in_beat = line(sub, skew)
+            m.d.comb += [
+                lane.acc.eq(Array(self.results[r] for r in rows)[row_in_beat]),
+                lane.op.eq(line(op, skew)),
+                lane.keep.eq(index * beat_cycles + row_in_beat < line(pixels, skew)),
+            ]
+        self._assemble(m, line, sub, active, end_of_beat)
+        return m
+
+    def _connect_parameters(self, m, line, channel, start):
+        """Parameter memories, read once for lane 0; each lane hands its copy to the next one a beat later."""
+        program, lanes = self._program, self._lanes
+        for name, values, cycle in (
+            ("bias", program.biases, PostLane.bias_cycle),
+            ("shift", program.shifts, PostLane.shift_cycle),
+            ("multiplier", program.multipliers, PostLane.multiplier_cycle),
+            ("offset", program.offsets, PostLane.offset_cycle),
+        ):
+            shape = getattr(lanes[0], name).shape()
+            width = shape.width
+            words = [v & ((1 << width) - 1) for v in values]
+            m.submodules[f"{name}_memory"] = memory = BankedMemory(len(words), width, init=words, writable=False)
+            m.d.comb += memory.address.eq(line(channel, cycle - 1))
+            source = memory.data
+            for index, lane in enumerate(lanes):
+                held = Signal(shape, name=f"{name}_{index}", reset_less=True)
+                with m.If(line(start, _LEAD + cycle - 1 + index * program.lane_rows)):
+                    m.d.sync += held.eq(source)
+                m.d.comb += getattr(lane, name).eq(held)
+                source = held
+
+    def _connect_x(self, m, line, x_channel, sub):
+        """One word of x a beat; each lane picks its pixel, then waits for its turn."""
+        program, lanes = self._program, self._lanes
+        width = len(lanes[0].x)
+        address_cycle = PostLane.x_cycle - 1 - BankedMemory.latency
+        m.d.comb += self.x_address.eq(line(x_channel, _LEAD + address_cycle))
+        sub_late = line(sub, _LEAD + PostLane.x_cycle - 1)
+        for index, lane in enumerate(lanes):
+            rows = [min(index * program.lane_rows + i, program.rows - 1) for i in range(program.lane_rows)]
+            pixel = Signal(width, name=f"x_{index}", reset_less=True)
+            m.d.sync += pixel.eq(Array(self.x_data.word_select(r, width) for r in rows)[sub_late])
+            m.d.comb += lane.x.eq(line(pixel, index * program.lane_rows))
+
+    def _assemble(self, m, line, sub, active, end_of_beat):
+        program, lanes = self._program, self._lanes
+        skew = (len(lanes) - 1) * program.lane_rows
+        arrival = _LEAD + lanes[0].latency + skew
+        sub_late = line(sub, arrival)
+        done = Signal()
+        m.d.comb += done.eq(active & end_of_beat)
+        m.d.sync += self.valid.eq(line(done, arrival))
+        for row in range(program.rows):
+            index, part = divmod(row, program.lane_rows)
+            wait = skew - index * program.lane_rows
+            q, n = line(lanes[index].q, wait), line(lanes[index].n, wait)
+            with m.If(sub_late == part):
+                m.d.sync += [self.word[row].eq(q), self.norms[row].eq(n)]
+        return m

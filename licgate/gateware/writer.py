@@ -1,0 +1,92 @@
+"""The writer: sends the post-processor's words where their tile belongs and reports what is complete."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.post import max_gdn_channels
+from licgate.gateware.sequencer import Destination, write_layout
+
+__all__ = ["ResultWriter"]
+
+
+class ResultWriter(Component):
+    """Demultiplex results to the GDN inputs, the line buffers and the output.
+
+    Parameters
+    ----------
+    program : Program
+    result_width, norm_width : int
+        Widths of the post-processor's results.
+
+    Members
+    -------
+    valid, word, norms
+        From the post-processor: the next channel of the oldest tile.
+    i : :py:`In(stream.Signature(write_layout(program)))`
+        The oldest tile's descriptor; taken with its last word.
+    norm_enable, norm_address, norm_data, x_data
+        Write port of the two copies of the GDN inputs.
+    line_enable, line_address, line_word
+        Write ports of the line buffers 1 to n: one enable each, a common address, a common word.
+    output_enable, output_word
+        To the latent FIFO.
+    written, output_written, group_done, group_slot, row_done, row_line
+        To the sequencer, in the cycle of the tile's last write.
+
+    Attributes
+    ----------
+    latency : int
+        1 cycle. interval is 1.
+    """
+
+    latency = 1
+    interval = 1
+
+    def __init__(self, program, result_width, norm_width):
+        self._program = program
+        layout = write_layout(program)
+        rows, count = program.rows, len(program.stages)
+        word = signed(result_width)
+        gdn_bits = max([op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1)
+        super().__init__({
+            "valid": In(1), "word": In(word).array(rows), "norms": In(norm_width).array(rows),
+            "i": In(stream.Signature(layout)),
+            "norm_enable": Out(1), "norm_address": Out(range(2 * max_gdn_channels(program))),
+            "norm_data": Out(rows * norm_width), "x_data": Out(rows * gdn_bits),
+            "line_enable": Out(count), "line_address": Out(layout["address"].width),
+            "line_word": Out(word).array(rows),
+            "output_enable": Out(1), "output_word": Out(word).array(rows),
+            "written": Out(1), "output_written": Out(1), "group_done": Out(1), "group_slot": Out(1),
+            "row_done": Out(1), "row_line": Out(layout["line"].width),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        program, tile = self._program, self.i.payload
+        x_bits = len(self.x_data) // program.rows
+        beat = Signal(range(program.cols + 1))
+        end = Signal()
+        m.d.comb += [end.eq(self.valid & (beat + 1 == tile.count)), self.i.ready.eq(end)]
+        with m.If(self.valid):
+            m.d.sync += beat.eq(beat + 1)
+        with m.If(end):
+            m.d.sync += beat.eq(0)
+        m.d.sync += [
+            self.norm_enable.eq(self.valid & (tile.to == Destination.NORM)),
+            self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),
+            self.norm_data.eq(Cat(self.norms)),
+            self.x_data.eq(Cat(w[:x_bits] for w in self.word)),
+            self.line_enable.eq(Cat((self.valid & (tile.to == Destination.LINE) & (tile.line == k)) for k in range(len(self.line_enable)))),
+            self.line_address.eq(tile.address + beat),
+            self.output_enable.eq(self.valid & (tile.to == Destination.OUTPUT)),
+            *(line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)),
+            *(out.eq(word) for out, word in zip(self.output_word, self.word, strict=True)),
+            self.written.eq(end),
+            self.output_written.eq(end & (tile.to == Destination.OUTPUT)),
+            self.group_done.eq(end & tile.group_done),
+            self.group_slot.eq(tile.slot),
+            self.row_done.eq(end & tile.row_done),
+            self.row_line.eq(tile.line),
+        ]
+        return m
