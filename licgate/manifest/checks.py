@@ -85,8 +85,8 @@ def frozen_array(value, shape, path):
     if array.dtype == np.uint64 and array.size and array.max() >= 1 << 63:
         raise ManifestError(f"holds {array.max()}, above 63 bits", path)
     if not fits:
-        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
-        raise ManifestError(f"has shape {show(array.shape)}, expected {wanted}", path)
+        wanted = ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "")
+        raise ManifestError(f"has shape {show(array.shape)}, expected ({wanted})", path)
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array

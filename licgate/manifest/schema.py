@@ -71,11 +71,12 @@ def build_manifest(doc, arrays):
         entropy = _entropy(doc["entropy"], tensors)
     for key in ("provenance", "measured"):
         check_object(doc[key], key)
+    manifest = Manifest(name=doc["name"], architecture=doc["architecture"], transforms=transforms, entropy=entropy,
+                        latent_fraction_bits=doc["latent_fraction_bits"], provenance=doc["provenance"],
+                        measured=doc["measured"], hash=doc["hashes"]["manifest"])
     if tensors.left:
         raise ManifestError(f"tensor {min(tensors.left)} of {WEIGHTS_FILE} belongs to no layer")
-    return Manifest(name=doc["name"], architecture=doc["architecture"], transforms=transforms, entropy=entropy,
-                    latent_fraction_bits=doc["latent_fraction_bits"], provenance=doc["provenance"],
-                    measured=doc["measured"], hash=doc["hashes"]["manifest"])
+    return manifest
 
 
 def check_object(value, path=""):

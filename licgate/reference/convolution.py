@@ -39,9 +39,10 @@ def conv2d(layer, x):
     """
     height, width = layer.output_size(*x.shape[1:])
     if not height or not width:
-        raise ConfigError(f"{layer.name}: nothing comes out of an input of {x.shape[2]} x {x.shape[1]}; it is too small")
+        size = f"{x.shape[2]} x {x.shape[1]}"
+        raise ConfigError(f"{layer.name}: nothing comes out of an input of {size}; it is too small")
     out = np.empty((layer.out_channels, height, width), dtype=np.int64)
-    rows = max(BLOCK // (layer.in_channels * layer.kernel**2 * max(width, 1)), 1)
+    rows = max(BLOCK // (layer.in_channels * layer.kernel**2 * width), 1)
     accumulate = _scatter(layer, x) if layer.transposed else _gather(layer, x)
     for start in range(0, height, rows):
         stop = min(start + rows, height)

@@ -1,5 +1,3 @@
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +8,7 @@ from licgate.manifest.transform import Transform
 from licgate.manifest.types import IntType
 from licgate.reference import conv2d, convolution, gdn, image_to_input, normalization, run_layer, run_transform
 from licgate.reference.normalization import factor
-
-spec = importlib.util.spec_from_file_location("slow", Path(__file__).with_name("slow.py"))
-slow = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(slow)
+from tests.reference import slow
 
 
 def feature_map(kind, channels, height, width, seed=0):
