@@ -141,21 +141,21 @@ class LatentPacker(Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=unsigned(16), depth=MAX_LATENTS + 1, init=[])
         write, read = memory.write_port(), memory.read_port()
-        count = Signal(range(MAX_LATENTS + 1))
-        position, ahead = Signal(8), Signal(8)
+        count, sent = Signal(range(MAX_LATENTS + 1)), Signal(range(MAX_LATENTS + 1))
+        # The block's own output is too slow to go anywhere but into a register.
+        latent = Signal(16)
         header = self.o_header.payload
 
         m.d.comb += [
             write.addr.eq(count),
             write.data.eq(self.i.payload.value),
-            ahead.eq(position),
-            read.addr.eq(ahead[1:]),
-            self.o.payload.eq(read.data.word_select(position[0], 8)),
+            read.addr.eq(sent),
+            self.o.payload.eq(latent[:8]),
         ]
         with m.FSM():
             with m.State("COLLECT"):
                 m.d.comb += [self.i.ready.eq(1), write.en.eq(self.i.valid)]
-                m.d.sync += position.eq(0)
+                m.d.sync += sent.eq(0)
                 with m.If(self.i.valid):
                     m.d.sync += [
                         count.eq(count + 1),
@@ -172,16 +172,23 @@ class LatentPacker(Component):
             with m.State("OFFER"):
                 m.d.comb += self.o_header.valid.eq(1)
                 with m.If(self.o_header.ready):
-                    m.next = "SEND"
+                    m.next = "READ"
                 with m.Elif(self.flush):
                     m.d.sync += count.eq(0)
                     m.next = "COLLECT"
-            with m.State("SEND"):
+            with m.State("READ"):
+                m.d.sync += [latent.eq(read.data), sent.eq(sent + 1)]
+                m.next = "LOW"
+            with m.State("LOW"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.comb += ahead.eq(position + 1)
-                    m.d.sync += position.eq(ahead)
-                    with m.If(ahead == header.length):
+                    m.d.sync += latent.eq(latent[8:])
+                    m.next = "HIGH"
+            with m.State("HIGH"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "READ"
+                    with m.If(sent == count):
                         m.d.sync += count.eq(0)
                         m.next = "COLLECT"
         return m

@@ -1,0 +1,28 @@
+"""LambdaConcept ECPIX-5 with the LFE5UM5G-85F: 100 MHz oscillator, FTDI serial port over USB, fastest speed grade."""
+
+from amaranth_boards.ecpix5 import ECPIX585Platform
+
+from licgate.synth.board import Board
+from licgate.synth.platforms import Ecp5Tools
+
+
+class Ecpix5Platform(Ecp5Tools, ECPIX585Platform):
+    """The board of `amaranth_boards`, able to build without a programmer installed."""
+
+
+BOARD = Board(
+    name="ecpix5-85f",
+    title="LambdaConcept ECPIX-5 85F",
+    device="LFE5UM5G-85F-8BG554C",
+    family="ecp5",
+    make_platform=Ecpix5Platform,
+    clock_input=100.0,
+    baud=3_000_000,
+    frequency=125.0,
+    rows=12,
+    cols=12,
+    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
+    resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
+    multiplier="MULT18X18D",
+    memory="DP16KD",
+)

@@ -1,0 +1,28 @@
+"""Radiona ULX3S with the LFE5U-85F: 25 MHz oscillator, FTDI serial port over USB, slowest speed grade."""
+
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from licgate.synth.board import Board
+from licgate.synth.platforms import Ecp5Tools
+
+
+class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
+    """The board of `amaranth_boards`, able to build without a programmer installed."""
+
+
+BOARD = Board(
+    name="ulx3s-85f",
+    title="Radiona ULX3S 85F",
+    device="LFE5U-85F-6BG381C",
+    family="ecp5",
+    make_platform=Ulx3sPlatform,
+    clock_input=25.0,
+    baud=3_000_000,
+    frequency=100.0,
+    rows=12,
+    cols=12,
+    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
+    resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
+    multiplier="MULT18X18D",
+    memory="DP16KD",
+)

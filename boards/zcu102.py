@@ -1,0 +1,21 @@
+"""AMD ZCU102 (XCZU9EG): synthesis only, since there is no open place-and-route for UltraScale+."""
+
+from licgate.synth.board import Board
+from licgate.synth.platforms import UltraScalePlusPlatform
+
+BOARD = Board(
+    name="zcu102",
+    title="AMD ZCU102",
+    device="XCZU9EG-2FFVB1156E",
+    family="xcup",
+    make_platform=UltraScalePlusPlatform,
+    frequency=200.0,
+    rows=32,
+    cols=32,
+    max_width=1920,
+    # AMD DS891, Zynq UltraScale+ MPSoC overview, ZU9EG.
+    resources={"LUT": 274080, "FF": 548160, "DSP48E2": 2520, "RAMB36": 912},
+    multiplier="DSP48E2",
+    memory="RAMB36",
+    notes=("synthesis only, clock assumed: nothing was placed or routed, and the host link is not part of the design",),
+)

@@ -1,0 +1,124 @@
+"""The command line: one verb, one function; what a verb needs is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from licgate import __version__
+from licgate.errors import LicgateError
+
+__all__ = ["main"]
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+# verb: (summary, module, function that adds the arguments, function that runs)
+VERBS = {
+    "boards": ("list the boards", "licgate.synth.cli", "add_boards_arguments", "run_boards"),
+    "models": ("list the models", "licgate.cli", "add_models_arguments", "run_models"),
+    "inspect": ("show what a model is made of", "licgate.cli", "add_inspect_arguments", "run_inspect"),
+    "train": ("train a float model on photographs", "licgate.train.cli", "add_train_arguments", "run_train"),
+    "quantize": ("turn a checkpoint into a model", "licgate.train.cli", "add_quantize_arguments", "run_quantize"),
+    "evaluate": ("measure rate and distortion", "licgate.train.cli", "add_evaluate_arguments", "run_evaluate"),
+    "simulate": ("run an image through the gateware", "licgate.sim.cli", "add_arguments", "run"),
+    "build": ("make a bitstream and a report", "licgate.synth.cli", "add_build_arguments", "run_build"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose errors are the one line that all errors are."""
+
+    def error(self, message: str):
+        """Raise instead of printing usage and exiting."""
+        raise LicgateError(f"{message} (see: {self.prog} --help)")
+
+
+def add_models_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``licgate models``."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """Body of ``licgate models``."""
+    from licgate.manifest import list_models
+
+    models = list_models()
+    if args.json:
+        print(json.dumps(models, indent=2))
+        return 0
+    for model in models:
+        mark = "*" if model["default"] else " "
+        if "error" in model:
+            print(f"{mark} {model['name']:24} broken: {model['error']}")
+        else:
+            channels = "-".join(map(str, model["channels"]))
+            print(f"{mark} {model['name']:24} {model['hash'][:12]}  {model['architecture']}  {channels}")
+    if not models:
+        print("there are no models; make one with: licgate train, licgate quantize")
+    return 0
+
+
+def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``licgate inspect``."""
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="name under models/ or path; the default if left out")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    """Body of ``licgate inspect``."""
+    from licgate.manifest import describe, describe_text, find_model
+
+    manifest = find_model(args.model)
+    print(json.dumps(describe(manifest), indent=2) if args.json else describe_text(manifest).rstrip())
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse in two steps, so that only the module of the verb in question is imported."""
+    parser = Parser(prog="licgate", description="Learned image compression, from a trained model to FPGA gateware.")
+    parser.add_argument("--version", action="version", version=f"licgate {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    for verb, (summary, module, add, run) in VERBS.items():
+        subparser = verbs.add_parser(verb, help=summary, description=f"{summary.capitalize()}.")
+        if verb == wanted:
+            loaded = importlib.import_module(module)
+            getattr(loaded, add)(subparser)
+            subparser.set_defaults(run=getattr(loaded, run))
+    args = parser.parse_args(argv)
+    if args.verb is None:
+        parser.error(f"no verb given; there are {', '.join(VERBS)}")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Codes: 0 fine, 2 wrong usage or input, 4 timing missed, 130 interrupted; a verb may return others of its own.
+    """
+    try:
+        args = _parse(sys.argv[1:] if argv is None else argv)
+        code = args.run(args) or 0
+        sys.stdout.flush()
+        return code
+    except LicgateError as error:
+        print(f"licgate: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in ("torch", "pytorch_msssim"):
+            raise
+        line = f"{error.name} is not installed; install it with: pip install 'licgate[train]'"
+        print(f"licgate: error: {line}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("licgate: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone (licgate ... | head); Python must not complain when it closes stdout itself.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,1 @@
+"""From an accelerator and a board to a bitstream and a report."""

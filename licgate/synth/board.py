@@ -1,0 +1,132 @@
+"""Boards: what a board file says, and how board files are found."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from licgate.errors import ConfigError
+
+__all__ = ["Board", "boards_folder", "find_board", "list_boards"]
+
+FAMILIES = ("ecp5", "xcup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board (or bare device) an accelerator can be built for.
+
+    Parameters
+    ----------
+    name : str
+        Name on the command line, e.g. ``ulx3s-85f``.
+    title : str
+        Name for people.
+    device : str
+        Part, package and speed grade.
+    family : str
+        ``ecp5`` (placed and routed) or ``xcup`` (UltraScale+: synthesis only).
+    make_platform : callable
+        Returns a new platform object each time, since Amaranth's prepare once.
+    frequency : float
+        Default clock of the accelerator in MHz: a constraint where the design is routed, an assumption where it is not.
+    rows, cols : int
+        Default shape of the array.
+    resources : dict of str to int
+        Cells of the device by the name which the report uses.
+    multiplier, memory : str
+        Which of those cells are the multipliers and the block memories.
+    clock_input : float or None
+        MHz of the oscillator; None without place-and-route.
+    baud : int or None
+        Rate of the serial link.
+    max_width : int
+        Default patch width in pixels.
+    notes : tuple of str
+        What the report adds to its assumptions.
+
+    Raises
+    ------
+    ConfigError
+        A field makes no sense.
+    """
+
+    name: str
+    title: str
+    device: str
+    family: str
+    make_platform: Callable
+    frequency: float
+    rows: int
+    cols: int
+    resources: dict
+    multiplier: str
+    memory: str
+    clock_input: float | None = None
+    baud: int | None = None
+    max_width: int = 768
+    notes: tuple = field(default=())
+
+    def __post_init__(self):
+        if self.family not in FAMILIES:
+            raise ConfigError(f"board {self.name}: family {self.family!r} is none of {', '.join(FAMILIES)}")
+        for cell in (self.multiplier, self.memory):
+            if cell not in self.resources:
+                raise ConfigError(f"board {self.name}: {cell} is missing from its resources")
+        if self.routed and (self.clock_input is None or self.baud is None):
+            raise ConfigError(f"board {self.name}: a routed board needs clock_input and baud")
+        object.__setattr__(self, "resources", MappingProxyType(dict(self.resources)))
+
+    @property
+    def routed(self) -> bool:
+        """Whether there is an open place-and-route for the device."""
+        return self.family == "ecp5"
+
+    @property
+    def multipliers(self) -> int:
+        """Multiplier blocks of the device."""
+        return self.resources[self.multiplier]
+
+    @property
+    def memories(self) -> int:
+        """Memory blocks of the device."""
+        return self.resources[self.memory]
+
+
+def boards_folder() -> Path:
+    """Folder of the board files, beside the package."""
+    return Path(__file__).resolve().parents[2] / "boards"
+
+
+def _board_files(folder: Path | None) -> dict[str, Path]:
+    folder = boards_folder() if folder is None else folder
+    return {path.stem.replace("_", "-"): path for path in sorted(folder.glob("*.py"))}
+
+
+def find_board(name: str, *, folder: Path | None = None) -> Board:
+    """Load the board file of `name`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such board, or its file does not define a `Board` named ``BOARD`` with that name.
+    """
+    files = _board_files(folder)
+    path = files.get(name)
+    if path is None:
+        raise ConfigError(f"unknown board {name!r}; there are: {', '.join(files) or 'none'}")
+    spec = importlib.util.spec_from_file_location(f"licgate_board_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    board = getattr(module, "BOARD", None)
+    if not isinstance(board, Board) or board.name != name:
+        raise ConfigError(f"board file {path.name} must define BOARD, a Board named {name!r}")
+    return board
+
+
+def list_boards(*, folder: Path | None = None) -> list[Board]:
+    """All boards, by name."""
+    return [find_board(name, folder=folder) for name in _board_files(folder)]

@@ -1,0 +1,115 @@
+"""Arguments and body of ``licgate build`` and ``licgate boards``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from licgate.errors import ConfigError
+
+__all__ = ["add_boards_arguments", "add_build_arguments", "run_boards", "run_build"]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT")
+    return int(width), int(height)
+
+
+def add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``licgate build``."""
+    parser.add_argument("--board", required=True, help="board, see: licgate boards")
+    parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    parser.add_argument("--rows", type=_positive, help="rows of the array (default: the board's)")
+    parser.add_argument("--cols", type=_positive, help="columns of the array (default: the board's)")
+    parser.add_argument("--lanes", type=_positive, help="post-processing lanes (default: enough for the model)")
+    parser.add_argument("--max-width", type=_positive, metavar="PIXELS", help="widest patch that the line buffers hold")
+    parser.add_argument("--frequency", type=float, metavar="MHZ", help="clock wanted (default: the board's)")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
+    parser.add_argument("--image", type=_size, default=(768, 512), metavar="WxH", help="image the prediction is for")
+    parser.add_argument("--jobs", type=_positive, help="seeds routed at the same time (default: one per core)")
+    parser.add_argument("--timing-allow-fail", action="store_true", help="write a bitstream even if timing is missed")
+    parser.add_argument("--no-cache", action="store_true", help="neither read nor fill the build cache")
+    parser.add_argument("--out", type=Path, help="output folder (default: out/BOARD-MODEL)")
+
+
+def run_build(args: argparse.Namespace) -> int:
+    """Body of ``licgate build``."""
+    from licgate.gateware.config import AcceleratorConfig
+    from licgate.gateware.top import Accelerator
+    from licgate.manifest import find_model
+    from licgate.perf import predict
+    from licgate.synth.board import find_board
+    from licgate.synth.build import build, check_shape
+    from licgate.synth.cache import default_cache_folder
+    from licgate.synth.output import OutputFolder
+
+    board = find_board(args.board)
+    rows, cols = args.rows or board.rows, args.cols or board.cols
+    check_shape(board, rows=rows, cols=cols)
+    if args.frequency is not None and not 1 <= args.frequency <= 1000:
+        raise ConfigError(f"a clock of {args.frequency:g} MHz makes no sense: give --frequency from 1 to 1000")
+    manifest = find_model(args.model)
+    config = AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes, max_width=args.max_width or board.max_width)
+    out = args.out or Path("out") / f"{board.name}-{manifest.name}"
+    OutputFolder(out)
+    width, height = args.image
+    print(f"{manifest.name} on {board.title} ({board.device}), array of {rows} x {cols}", flush=True)
+    report = build(
+        Accelerator(manifest, config),
+        board=board,
+        manifest=manifest,
+        config=config,
+        prediction=predict(manifest, config, width, height),
+        image=args.image,
+        out=out,
+        frequency=args.frequency,
+        seeds=args.seed,
+        timing_allow_fail=args.timing_allow_fail,
+        cache_folder=None if args.no_cache else default_cache_folder(),
+        jobs=args.jobs,
+        say=lambda line: print(line, flush=True),
+    )
+    performance = report["performance"]
+    print(
+        f"{performance['fps']:.2f} frames/s of {width} x {height} at {performance['clock_mhz']:g} MHz, "
+        f"utilisation {100 * performance['utilization']:.1f} %, "
+        f"recompute factor {performance['recompute_factor']:.3f}, "
+        f"{performance['lut_per_multiplier']:g} LUT per multiplier"
+    )
+    print(f"report: {out / 'report.html'}")
+    return 0
+
+
+def add_boards_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``licgate boards``."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run_boards(args: argparse.Namespace) -> int:
+    """Body of ``licgate boards``."""
+    from licgate.synth.board import list_boards
+
+    boards = list_boards()
+    if args.json:
+        keys = ("name", "title", "device", "family", "routed", "frequency", "rows", "cols", "multipliers", "memories")
+        rows = [{key: getattr(board, key) for key in keys} | {"resources": dict(board.resources)} for board in boards]
+        print(json.dumps(rows, indent=2))
+        return 0
+    for board in boards:
+        flow = "bitstream" if board.routed else "synthesis only"
+        print(
+            f"{board.name:12} {board.title:27} {board.device:22} {board.frequency:4g} MHz  "
+            f"{board.multipliers:4} {board.multiplier}  {board.memories:3} {board.memory}  "
+            f"{board.rows} x {board.cols}  {flow}"
+        )
+    return 0

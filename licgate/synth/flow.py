@@ -1,0 +1,135 @@
+"""Run a plan's steps, each from the cache when nothing that goes into it has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from licgate.errors import BuildError
+from licgate.synth.blocks import count_blocks_of_file
+from licgate.synth.board import Board
+from licgate.synth.cache import BuildCache, cache_key
+from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
+from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
+
+__all__ = ["Flow", "Routed"]
+
+SYNTHESIS_FILES = ["top.json", "stat.json", "blocks.json", "yosys.log"]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Outcome of one place-and-route."""
+
+    seed: int
+    report: dict
+    clocks: dict
+    log: str
+    config: str
+
+    @property
+    def slack(self) -> float:
+        """Smallest ratio of achieved to constrained frequency over the clocks."""
+        return min(clock["achieved_mhz"] / clock["constraint_mhz"] for clock in self.clocks.values())
+
+
+class Flow:
+    """The steps of one build in one working folder.
+
+    Parameters
+    ----------
+    plan : Plan
+    board : Board
+    folder : Path
+        Existing folder for all intermediate files.
+    cache : BuildCache
+    say : callable
+        Takes progress lines.
+    """
+
+    def __init__(self, *, plan: Plan, board: Board, folder: Path, cache: BuildCache, say: Callable[[str], None]):
+        self.plan, self.board, self.folder, self.cache, self.say = plan, board, folder, cache, say
+        self.tools = {"yosys": YOSYS.version()}
+        if board.routed:
+            self.tools |= {tool.name: tool.version() for tool in (NEXTPNR_ECP5, ECPPACK)}
+        self._key = cache_key(plan.files.digest(), self.tools["yosys"])
+        plan.files.extract(folder)
+
+    def synthesize(self) -> tuple[dict, list[dict]]:
+        """Cells by type, and by block.
+
+        Raises
+        ------
+        BuildError
+            Yosys failed.
+        """
+        if self.cache.fetch(self._key, SYNTHESIS_FILES, self.folder):
+            self.say("synthesis: from the cache")
+        else:
+            self.say(f"synthesis: yosys {self.tools['yosys']}")
+            run_tool(YOSYS, *self.plan.synthesize, folder=self.folder, log="yosys.out", label="synthesis", say=self.say)
+            (self.folder / "top.rpt").replace(self.folder / "yosys.log")
+            blocks = count_blocks_of_file(self.folder / "top.json")
+            (self.folder / "blocks.json").write_text(json.dumps(blocks))
+            self.cache.store(self._key, SYNTHESIS_FILES, self.folder)
+        stat = json.loads((self.folder / "stat.json").read_text())
+        cells = stat.get("design", {}).get("num_cells_by_type", {})
+        return cells, json.loads((self.folder / "blocks.json").read_text())
+
+    def check_fit(self, cells: dict) -> None:
+        """Refuse a design with more multipliers or memory blocks than there are, before hours go into placing it.
+
+        Raises
+        ------
+        BuildError
+            It does not fit.
+        """
+        for cell in (self.board.multiplier, self.board.memory):
+            used, available = cells.get(cell, 0), self.board.resources[cell]
+            if used > available:
+                raise BuildError(
+                    f"the design needs {used} {cell}, {self.board.device} has {available}: "
+                    "take fewer rows or columns, a smaller --max-width or a smaller model"
+                )
+
+    def route(self, seed: int, *, multipliers: int) -> Routed:
+        """Place and route with one seed.
+
+        Raises
+        ------
+        BuildError
+            nextpnr failed: the design does not fit or cannot be routed.
+        """
+        router = "router1" if multipliers <= ROUTER1_MULTIPLIERS else "router2"
+        options = ("--router", router, "--seed", str(seed))
+        key = cache_key(self._key, self.tools["nextpnr-ecp5"], *self.plan.route, *options)
+        files = [f"nextpnr_{seed}.json", f"nextpnr_{seed}.log", f"top_{seed}.config"]
+        label = f"place and route, seed {seed}"
+        if self.cache.fetch(key, files, self.folder):
+            self.say(f"{label}: from the cache")
+        else:
+            self.say(f"{label}: nextpnr-ecp5 {self.tools['nextpnr-ecp5']}, {router}")
+            rename = {"nextpnr.json": files[0], "top.tim": files[1], "top.config": files[2]}
+            arguments = [rename.get(argument, argument) for argument in (*self.plan.route, *options)]
+            out = f"nextpnr_{seed}.out"
+            run_tool(NEXTPNR_ECP5, *arguments, folder=self.folder, log=out, label=label, say=self.say)
+            self.cache.store(key, files, self.folder)
+        report = json.loads((self.folder / files[0]).read_text())
+        clocks = {
+            name.removeprefix("$glbnet$"): {
+                "achieved_mhz": round(clock["achieved"], 2),
+                "constraint_mhz": round(clock["constraint"], 2),
+            }
+            for name, clock in report["fmax"].items()
+        }
+        if not clocks:
+            raise BuildError(f"nextpnr reported no clock at all (see {files[1]})")
+        return Routed(seed, report, clocks, files[1], files[2])
+
+    def pack(self, routed: Routed) -> Path:
+        """Make the bitstream."""
+        arguments = [routed.config if argument == "top.config" else argument for argument in self.plan.pack]
+        run_tool(ECPPACK, *arguments, folder=self.folder, log="ecppack.log", label="bitstream", say=self.say)
+        return self.folder / "top.bit"

@@ -1,0 +1,103 @@
+"""Build plans: an accelerator and a board turned into the files and commands which the tools get."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from textwrap import dedent
+
+from amaranth.back import rtlil
+from amaranth.build.run import BuildPlan
+
+from licgate.synth.board import Board
+
+__all__ = ["Plan", "make_plan"]
+
+NAME = "top"
+
+# Amaranth's own multipliers are the registered cells of the array and the lanes; a product left as `*` is meant for the
+# fabric, where booth encoding takes 170 LUT4 for 8x8 bits instead of 290. No memory here minds what a read gives while
+# the same word is written on the other port, so no logic has to emulate an order.
+ECP5_OPTIONS = ["-nodsp", "-no-rw-check"]
+ECP5_BEFORE = "hierarchy -top top; proc; flatten; opt_expr; opt_clean; wreduce; opt_clean; booth"
+
+# Router 2 is the one that finishes a full device, router 1 gives small designs the better clock.
+ROUTER1_MULTIPLIERS = 64
+
+XCUP_SCRIPT = f"""\
+    read_rtlil {NAME}.il
+    synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp -top {NAME}
+    autoname
+    tee -q -o stat.json stat -json
+    write_json {NAME}.json
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the tools get.
+
+    Parameters
+    ----------
+    files : BuildPlan
+        Input files; its digest (RTLIL without source locations) is part of every cache key.
+    synthesize : tuple of str
+        Arguments of Yosys.
+    route, pack : tuple of str or None
+        Arguments of nextpnr (seed and router come on top) and ecppack; None where there is synthesis only.
+    clock_mhz : float
+        Frequency that the design gets, or is assumed to get.
+    """
+
+    files: BuildPlan
+    synthesize: tuple[str, ...]
+    route: tuple[str, ...] | None
+    pack: tuple[str, ...] | None
+    clock_mhz: float
+
+
+def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
+    """Plan the build of an accelerator.
+
+    Parameters
+    ----------
+    accelerator : Component
+        With members ``i``, ``o``, ``o_window`` and ``csr``.
+    frequency : float
+        Clock wanted, in MHz.
+
+    Raises
+    ------
+    ConfigError
+        The board's PLL cannot make that clock.
+    """
+    return _ecp5_plan(accelerator, board, frequency) if board.routed else _xcup_plan(accelerator, board, frequency)
+
+
+def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
+    from licgate.synth.pll import ecp5_pll
+    from licgate.synth.top import Ecp5Top
+
+    pll = ecp5_pll(board.clock_input, frequency)
+    files = board.make_platform().build(
+        Ecp5Top(accelerator, pll=pll, baud=board.baud),
+        name=NAME,
+        do_build=False,
+        emit_src=False,
+        debug_verilog=False,
+        synth_opts=ECP5_OPTIONS,
+        script_after_read=ECP5_BEFORE,
+        script_after_synth="tee -q -o stat.json stat -json",
+        # The build decides itself what missed timing means; nextpnr would stop without a report.
+        nextpnr_opts=["--report", "nextpnr.json", "--timing-allow-fail"],
+    )
+    (_, *synthesize), (_, *route), (_, *pack) = json.loads(files.files[f"build_{NAME}.json"])["commands"]
+    svf = pack.index("--svf")
+    return Plan(files, tuple(synthesize), tuple(route), tuple(pack[:svf] + pack[svf + 2 :]), pll.f_out)
+
+
+def _xcup_plan(accelerator, board: Board, frequency: float) -> Plan:
+    files = BuildPlan(script=f"build_{NAME}")
+    files.add_file(f"{NAME}.il", rtlil.convert(accelerator, name=NAME, platform=board.make_platform(), emit_src=False))
+    files.add_file(f"{NAME}.ys", dedent(XCUP_SCRIPT))
+    return Plan(files, ("-q", "-l", f"{NAME}.rpt", f"{NAME}.ys"), None, None, frequency)

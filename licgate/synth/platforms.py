@@ -1,0 +1,25 @@
+"""What the device families add to Amaranth's platforms."""
+
+from __future__ import annotations
+
+from licgate.gateware.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
+
+__all__ = ["Ecp5Tools", "UltraScalePlusPlatform"]
+
+
+class Ecp5Tools:
+    """Mix-in for platforms of `amaranth_boards`: DSP blocks for multipliers, no required tool that only programs."""
+
+    required_tools = ("yosys", "nextpnr-ecp5", "ecppack")
+
+    def get_multiplier(self, multiplier):
+        """Body of a `Multiplier` on this family."""
+        return mult18x18d_multiplier(multiplier)
+
+
+class UltraScalePlusPlatform:
+    """Stands in for a platform where only synthesis exists: no pins, no constraints."""
+
+    def get_multiplier(self, multiplier):
+        """Body of a `Multiplier` on this family."""
+        return dsp48e2_multiplier(multiplier)

@@ -1,0 +1,141 @@
+"""What a build found out, as one JSON document."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+
+from licgate.synth.board import Board
+from licgate.synth.flow import Routed
+
+__all__ = ["headline", "layer_rows", "make_report", "timing_of", "utilization_of"]
+
+
+def timing_of(board: Board, routes: list[Routed], clock_mhz: float) -> tuple[dict, Routed | None]:
+    """Timing section, and the best of the runs (None without place-and-route)."""
+    if not board.routed:
+        return {"met": None, "clocks": {"sync": {"achieved_mhz": None, "constraint_mhz": clock_mhz}}}, None
+    best = max(routes, key=lambda routed: routed.slack)
+    achieved = [{"seed": routed.seed, "achieved_mhz": _design_clock(routed)["achieved_mhz"]} for routed in routes]
+    timing = {
+        "met": best.slack >= 1,
+        "clocks": best.clocks,
+        "seed": best.seed,
+        "seeds": achieved,
+        "median_mhz": statistics.median(run["achieved_mhz"] for run in achieved),
+    }
+    return timing, best
+
+
+def _design_clock(routed: Routed) -> dict:
+    return routed.clocks.get("design_clock") or max(routed.clocks.values(), key=lambda clock: clock["constraint_mhz"])
+
+
+def utilization_of(board: Board, best: Routed | None, cells: Mapping[str, int]) -> dict:
+    """Cells used and available: nextpnr's count after packing, or what the synthesised cells come to."""
+    if best is not None:
+        found = best.report["utilization"]
+        return {
+            cell: {"used": count["used"], "available": count["available"]}
+            for cell, count in found.items()
+            if count["used"] or cell in board.resources
+        }
+
+    def total(*prefixes: str) -> int:
+        return sum(count for cell, count in cells.items() if cell.startswith(prefixes))
+
+    used = {
+        "LUT": total("LUT", "INV", "SRL") + 4 * total("RAM32M", "RAM64M") + total("RAM32X", "RAM64X"),
+        "FF": total("FD"),
+        "DSP48E2": total("DSP48E2"),
+        "RAMB36": total("RAMB36") + total("RAMB18") / 2,
+    }
+    return {cell: {"used": used[cell], "available": available} for cell, available in board.resources.items()}
+
+
+def layer_rows(manifest, prediction) -> list[dict]:
+    """One row per layer of g_a: what it is (from the manifest) and what it costs (from the cycle model)."""
+    costs = {row["name"]: row for row in prediction.layers}
+    rows = []
+    for layer in manifest.g_a.layers:
+        convolution = layer.kind == "conv2d"
+        rows.append(
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "in_channels": layer.in_channels if convolution else layer.channels,
+                "out_channels": layer.out_channels if convolution else layer.channels,
+                "kernel": layer.kernel if convolution else 1,
+                "stride": layer.stride if convolution else 1,
+                "input_bits": layer.input.bits if convolution else layer.norm_bits,
+                "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
+                "accumulator_bits": layer.accumulator.bits,
+                "output_bits": layer.output.bits,
+                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "cycles", "utilization")},
+            }
+        )
+    return rows
+
+
+def make_report(*, board, manifest, config, prediction, image, tools, timing, best, cells, blocks, clock_mhz) -> dict:
+    """All that report.json holds but the files; the keys are part of the command line's contract."""
+    utilization = utilization_of(board, best, cells)
+    clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
+    multipliers = config.rows * config.cols
+    lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
+    width, height = image
+    assumptions = list(board.notes)
+    if best:
+        assumptions.append(
+            f"The PLL runs the design at {clock_mhz:g} MHz; frames per second are given for the {clock:g} MHz which it "
+            "achieved. nextpnr times the slowest corner it knows of the speed grade and does not time REG_PIPELINE of "
+            "the multipliers."
+        )
+        link = board.baud / 10 / (3 * width * height)
+        assumptions.append(
+            f"Frames per second are those of the accelerator fed without a pause. The serial port at {board.baud} baud "
+            f"carries {link:.2f} such frames per second: it is for bring-up."
+        )
+    assumptions.append(
+        f"Cycles come from the exact cycle model, for one image of {width} x {height} pixels, with the first layer, "
+        "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
+        "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
+    )
+    return {
+        "board": board.name,
+        "title": board.title,
+        "device": board.device,
+        "model": {"name": manifest.name, "hash": manifest.hash},
+        "tools": tools,
+        "timing": timing,
+        "utilization": utilization,
+        "performance": {
+            "rows": config.rows,
+            "cols": config.cols,
+            "multipliers": multipliers,
+            "macs": prediction.macs,
+            "cycles": prediction.cycles,
+            "utilization": prediction.utilization,
+            "recompute_factor": prediction.recompute_factor,
+            "image": [width, height],
+            "fps": clock * 1e6 / prediction.cycles,
+            "clock_mhz": clock,
+            "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
+        },
+        "layers": layer_rows(manifest, prediction),
+        "blocks": blocks,
+        "assumptions": assumptions,
+    }
+
+
+def headline(report: dict) -> str:
+    """First line of the HTML page and last line of the command: whether timing is met."""
+    timing = report["timing"]
+    if timing["met"] is None:
+        (clock,) = timing["clocks"].values()
+        return f"Synthesis only, clock assumed: {clock['constraint_mhz']:g} MHz"
+    name, clock = min(
+        timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"]
+    )
+    numbers = f"{name} achieves {clock['achieved_mhz']:g} MHz of {clock['constraint_mhz']:g} MHz"
+    return f"Timing met: {numbers}" if timing["met"] else f"TIMING NOT MET: {numbers}"

@@ -1,0 +1,65 @@
+"""Top of an ECP5 board: PLL, reset, serial port and host link around the accelerator."""
+
+from __future__ import annotations
+
+from amaranth.build import Platform
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth.lib import io, wiring
+
+from licgate.gateware.hostlink import HostLink
+from licgate.gateware.uart import UartReceiver, UartTransmitter, uart_divisor
+from licgate.synth.pll import Ecp5Pll
+
+__all__ = ["Ecp5Top"]
+
+FRAME_TIMEOUT_SECONDS = 0.1
+
+
+class Ecp5Top(Elaboratable):
+    """Connect an accelerator to the pins of a board.
+
+    Parameters
+    ----------
+    accelerator : Component
+        With members ``i``, ``o``, ``o_window`` and ``csr``.
+    pll : Ecp5Pll
+        Makes the accelerator's clock from the platform's default clock.
+    baud : int
+        Rate of the serial port.
+    """
+
+    def __init__(self, accelerator, *, pll: Ecp5Pll, baud: int):
+        self.accelerator, self.pll = accelerator, pll
+        clock_hz = pll.f_out * 1e6
+        self.divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
+        self.timeout = round(FRAME_TIMEOUT_SECONDS * clock_hz)
+
+    def elaborate(self, platform: Platform):
+        m = Module()
+        m.domains.sync = ClockDomain(reset_less=True)
+        locked, early, late, clock = Signal(), Signal(), Signal(), Signal(name="design_clock", attrs={"keep": 1})
+        m.submodules.clock_input = clock_input = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
+        m.submodules.pll = self.pll.instance(clock_in=clock_input.i, clock_out=clock, locked=locked)
+        m.d.comb += ClockSignal().eq(clock)
+        platform.add_clock_constraint(clock, self.pll.f_out * 1e6)
+        # The global set/reset holds every register until the PLL has locked, at no cost in routing.
+        m.submodules.lock_early = Instance("FD1S3AX", p_GSR="DISABLED", i_CK=clock, i_D=locked, o_Q=early)
+        m.submodules.lock_late = Instance("FD1S3AX", p_GSR="DISABLED", i_CK=clock, i_D=early, o_Q=late)
+        m.submodules.global_reset = Instance("SGSR", i_CLK=clock, i_GSR=late)
+
+        m.submodules.accelerator = accelerator = self.accelerator
+        m.submodules.link = link = HostLink(timeout=self.timeout)
+        wiring.connect(m, link.o_pixels, accelerator.i)
+        wiring.connect(m, accelerator.o, link.i_latents)
+        wiring.connect(m, accelerator.o_window, link.i_window)
+        wiring.connect(m, link.csr, accelerator.csr)
+
+        m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
+        wiring.connect(m, receiver.o, link.i)
+        wiring.connect(m, link.o, transmitter.i)
+        uart = platform.request("uart", dir={"rx": "-", "tx": "-"})
+        m.submodules.rx_input = rx_input = io.Buffer("i", uart.rx)
+        m.submodules.tx_output = tx_output = io.Buffer("o", uart.tx)
+        m.d.comb += [receiver.rx.eq(rx_input.i), tx_output.o.eq(transmitter.tx)]
+        return m
