@@ -30,7 +30,9 @@ def latent_fraction_bits(stats: Stats, bits: int) -> int:
     reach = max(abs(stats.low), abs(stats.high), 0.5) * HEADROOM
     fraction = math.floor(math.log2(((1 << (bits - 1)) - 1) / reach))
     if fraction < 0:
-        raise TrainingError(f"latents reach {reach / HEADROOM:.0f}, which {bits} bits do not hold: give a larger --latent-bits")
+        raise TrainingError(
+            f"latents reach {reach / HEADROOM:.0f}, which {bits} bits do not hold: give a larger --latent-bits"
+        )
     return min(fraction, MAX_FRACTION_BITS)
 
 
@@ -60,7 +62,7 @@ def choose_grids(
         By layer name, besides ``symbols``, the type of rounded latents.
     """
     grids: dict[str, Grid] = {}
-    for part, layers in net.items():
+    for layers in net.values():
         for position, layer in enumerate(layers):
             last = position + 1 == len(layers)
             owner = layer.name if isinstance(layer, FloatConv) else layers[position - 1].name
@@ -109,5 +111,6 @@ def export_transform(part: str, net: Mapping[str, list], grids: Mapping[str, Gri
         else:
             layers.append(export_gdn(layer, source, bits.gamma, target))
         source = target
-    return Transform(name=part, in_channels=channels_in, input=kind, input_scale=scale, layers=tuple(layers),
-                     absolute_input=absolute)  # fmt: skip
+    return Transform(
+        name=part, in_channels=channels_in, input=kind, input_scale=scale, layers=tuple(layers), absolute_input=absolute
+    )

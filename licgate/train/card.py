@@ -24,10 +24,11 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
     bits = how["bits"]
     widths = [layer.out_channels for layer in manifest.g_a.layers if layer.kind == "conv2d"]
     form = "x²/square root" if any(layer.kind == "gdn" and layer.root for layer in manifest.g_a.layers) else "|x|"
+    channels = ", ".join(map(str, widths))
     lines = [
         f"# {manifest.name}",
         "",
-        f"Scale hyperprior (Ballé et al. 2018), GDN in the {form} form, g_a with {', '.join(map(str, widths))} channels.",
+        f"Scale hyperprior (Ballé et al. 2018), GDN in the {form} form, g_a with {channels} channels.",
         "All four transforms are integer networks; the entropy model is integer tables.",
         "",
         "## Numbers",
@@ -36,8 +37,10 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
     lines += _results(manifest)
     lines += [
         "",
-        f"Widths in bits: activations {bits['activation']}, weights {bits['weight']}, GDN input {bits['gdn']}, "
-        f"γ {bits['gamma']} unsigned, latents {bits['latent']} of which {manifest.latent_fraction_bits} are fraction.",
+        (
+            f"Widths in bits: activations {bits['activation']}, weights {bits['weight']}, GDN input {bits['gdn']}, γ "
+            f"{bits['gamma']} unsigned, latents {bits['latent']} of which {manifest.latent_fraction_bits} are fraction."
+        ),
     ]
     for layer, own in how["bits_of_layers"].items():
         lines.append(f"{layer}: activations {own['activation']}, weights {own['weight']}, GDN input {own['gdn']}.")
@@ -46,15 +49,19 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
         "",
         "## Training",
         "",
-        f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² from "
-        f"{recipe.get('images')} photographs; loss R + λ·255²·MSE with λ = {recipe.get('rate_lambda')}, Adam from "
-        f"{recipe.get('lr')} with cosine decay to a hundredth, gradient clip 1.0, seed {recipe.get('seed')}, {precision}, "
-        f"exponential average of the weights ({recipe.get('ema')}).",
+        (
+            f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² "
+            f"from {recipe.get('images')} photographs; loss R + λ·255²·MSE with λ = {recipe.get('rate_lambda')}, Adam "
+            f"from {recipe.get('lr')} with cosine decay to a hundredth, gradient clip 1.0, seed {recipe.get('seed')}, "
+            f"{precision}, exponential average of the weights ({recipe.get('ema')})."
+        ),
         "",
         "## Quantisation",
         "",
-        f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training photographs. "
-        "Weights symmetric per output channel, γ per row.",
+        (
+            f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training "
+            "photographs. Weights symmetric per output channel, γ per row."
+        ),
         "",
         "| layer | output | clip | pre-shift | accumulator bits |",
         "|---|---|---|---|---|",
@@ -65,8 +72,10 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
             clip = f"{k:.4g} σ" if k is not None else "none"
             fixed = " (fixed scale)" if layer is transform.layers[-1] else ""
             low, high = layer.requantize.clip
-            lines.append(f"| {layer.name} | {layer.output} {low}..{high} | {clip}{fixed} | {layer.requantize.pre_shift} | "
-                         f"{layer.accumulator.bits} |")  # fmt: skip
+            lines.append(
+                f"| {layer.name} | {layer.output} {low}..{high} | {clip}{fixed} | {layer.requantize.pre_shift} | "
+                f"{layer.accumulator.bits} |"
+            )
     if command:
         lines += ["", "## Commands", "", "```", *command.strip().splitlines(), "```"]
     if notes:
@@ -78,8 +87,15 @@ def _results(manifest: Manifest) -> list[str]:
     measured = manifest.measured
     if "integer" not in measured:
         return ["Not measured."]
-    rows = [f"Means over {measured['images']} images{measured.get('set', '')}; rate is the ideal code length under the entropy "
-            "model, PSNR that of 8-bit RGB reconstructions.", "", "| | bpp | PSNR (dB) |", "|---|---|---|"]  # fmt: skip
+    rows = [
+        (
+            f"Means over {measured['images']} images{measured.get('set', '')}; rate is the ideal code length under the "
+            "entropy model, PSNR that of 8-bit RGB reconstructions."
+        ),
+        "",
+        "| | bpp | PSNR (dB) |",
+        "|---|---|---|",
+    ]
     for key in ("float", "integer"):
         if key in measured:
             rows.append(f"| {key} | {measured[key]['bpp']:.4f} | {measured[key]['psnr']:.3f} |")

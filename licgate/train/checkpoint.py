@@ -21,7 +21,7 @@ def save_checkpoint(path: str | Path, content: dict) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         torch.save({"format": FORMAT, **content}, temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -11,12 +11,16 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="checkpoint file; an existing one is carried on")
     parser.add_argument("--n", type=int, default=36, help="hidden channels (default 36)")
     parser.add_argument("--m", type=int, default=48, help="latent channels (default 48)")
-    parser.add_argument("--lambda", dest="rate_lambda", type=float, default=0.013, help="lambda of R + lambda 255^2 MSE (default 0.013)")
+    parser.add_argument(
+        "--lambda", dest="rate_lambda", type=float, default=0.013, help="lambda of R + lambda 255^2 MSE (default 0.013)"
+    )
     parser.add_argument("--gdn", choices=("abs", "square_root"), default="abs", help="form of GDN (default abs)")
     parser.add_argument("--iterations", type=int, help="steps to train (default 100000 unless --minutes is given)")
     parser.add_argument("--minutes", type=float, help="end, and finish the decay, after so many minutes of training")
     parser.add_argument("--batch", type=int, default=8, help="crops a step (default 8)")
-    parser.add_argument("--crop", type=int, default=128, help="side of a crop in pixels, a multiple of 64 (default 128)")
+    parser.add_argument(
+        "--crop", type=int, default=128, help="side of a crop in pixels, a multiple of 64 (default 128)"
+    )
     parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate (default 1e-3)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
@@ -33,10 +37,23 @@ def run_train(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(max(1, args.threads))
     iterations = args.iterations if args.iterations is not None or args.minutes is not None else 100_000
-    recipe = Recipe(rate_lambda=args.rate_lambda, iterations=iterations, minutes=args.minutes, batch=args.batch, crop=args.crop,
-                    lr=args.lr, seed=args.seed, bfloat16=not args.float32)  # fmt: skip
-    train(args.data, args.out, config=ModelConfig(n=args.n, m=args.m, gdn=args.gdn), recipe=recipe,
-          checkpoint_minutes=args.checkpoint_minutes)  # fmt: skip
+    recipe = Recipe(
+        rate_lambda=args.rate_lambda,
+        iterations=iterations,
+        minutes=args.minutes,
+        batch=args.batch,
+        crop=args.crop,
+        lr=args.lr,
+        seed=args.seed,
+        bfloat16=not args.float32,
+    )
+    train(
+        args.data,
+        args.out,
+        config=ModelConfig(n=args.n, m=args.m, gdn=args.gdn),
+        recipe=recipe,
+        checkpoint_minutes=args.checkpoint_minutes,
+    )
     return 0
 
 
@@ -44,18 +61,31 @@ def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate quantize``."""
     parser.add_argument("checkpoint", help="checkpoint of licgate train")
     parser.add_argument("--data", required=True, help="photographs to calibrate on")
-    parser.add_argument("--out", required=True, help="model folder to write, e.g. models/my-model; its last part is the name")
+    parser.add_argument(
+        "--out", required=True, help="model folder to write, e.g. models/my-model; its last part is the name"
+    )
     parser.add_argument("--activation-bits", type=int, default=10, help="activations between layers (default 10)")
     parser.add_argument("--weight-bits", type=int, default=8, help="weights of convolutions (default 8)")
     parser.add_argument("--gdn-bits", type=int, default=12, help="what a convolution hands to its GDN (default 12)")
     parser.add_argument("--gamma-bits", type=int, default=8, help="gamma of GDN, unsigned (default 8)")
     parser.add_argument("--latent-bits", type=int, default=12, help="latents with their fraction (default 12)")
-    parser.add_argument("--bits", action="append", default=[], metavar="LAYER=A[,W[,G]]",
-                        help="activation, weight and GDN bits of one convolution, e.g. g_a.2=5,6,8; may be repeated")  # fmt: skip
-    parser.add_argument("--clip", default="auto", metavar="auto|none|K",
-                        help="clip at mean +- K sigma; auto tries none, 20, 14 and DRAQ's 625 lambda + 2 for each layer (default)")  # fmt: skip
+    parser.add_argument(
+        "--bits",
+        action="append",
+        default=[],
+        metavar="LAYER=A[,W[,G]]",
+        help="activation, weight and GDN bits of one convolution, e.g. g_a.2=5,6,8; may be repeated",
+    )
+    parser.add_argument(
+        "--clip",
+        default="auto",
+        metavar="auto|none|K",
+        help="clip at mean +- K sigma; auto tries none, 20, 14 and DRAQ's 625 lambda + 2 for each layer (default)",
+    )
     parser.add_argument("--crops", type=int, default=64, help="calibration crops of 256 x 256 pixels (default 64)")
-    parser.add_argument("--evaluate", metavar="DIR", help="measure float and integer rate and PSNR on these images and store them")
+    parser.add_argument(
+        "--evaluate", metavar="DIR", help="measure float and integer rate and PSNR on these images and store them"
+    )
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
 
 
@@ -73,10 +103,16 @@ def run_quantize(args: argparse.Namespace) -> int:
     from licgate.train.widths import LayerBits, Widths, parse_override
 
     torch.set_num_threads(max(1, args.threads))
-    default = LayerBits(activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits)
-    widths = Widths(default=default, layers=dict(parse_override(t, default) for t in args.bits), latent=args.latent_bits)
+    default = LayerBits(
+        activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits
+    )
+    widths = Widths(
+        default=default, layers=dict(parse_override(t, default) for t in args.bits), latent=args.latent_bits
+    )
     model, recipe = load_model(args.checkpoint)
-    manifest = quantize_model(model, recipe, args.data, name=Path(args.out).name, widths=widths, clip=args.clip, crops=args.crops)
+    manifest = quantize_model(
+        model, recipe, args.data, name=Path(args.out).name, widths=widths, clip=args.clip, crops=args.crops
+    )
     if args.evaluate:
         manifest = dataclasses.replace(manifest, measured=measure(args.evaluate, model=model, manifest=manifest))
     manifest = save_manifest(manifest, args.out)

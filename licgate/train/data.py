@@ -75,7 +75,9 @@ class ImageFolder:
             used += pixels.nbytes if keep else 0
             self._items.append(pixels if keep else path)
         if not self._items:
-            raise TrainingError(f"none of the {len(files)} images in {folder} is readable and at least {crop} pixels wide and high")
+            raise TrainingError(
+                f"none of the {len(files)} images in {folder} is readable and at least {crop} pixels wide and high"
+            )
 
     def __len__(self) -> int:
         return len(self._items)

@@ -51,7 +51,9 @@ def table_bits(tables: CdfTables, index: NDArray[np.int64], symbols: NDArray[np.
     for table in np.unique(index):
         cdf, own = tables.cdf[table], symbols[index == table] - tables.offset[table]
         if own.min() < 0 or own.max() >= len(cdf) - 1:
-            raise TrainingError(f"a symbol lies outside entropy table {table}: quantise the model again with more calibration images")
+            raise TrainingError(
+                f"a symbol lies outside entropy table {table}: quantise the model again with more calibration images"
+            )
         total += float((tables.precision - np.log2(np.diff(cdf)[own])).sum())
     return total
 
@@ -78,7 +80,9 @@ def code_integer(manifest: Manifest, image: NDArray[np.uint8]) -> tuple[float, N
     level = run_transform(manifest.h_s, z)
     symbols = rsr(y, manifest.latent_fraction_bits)
     channel = np.broadcast_to(np.arange(len(z))[:, None, None], z.shape)
-    rate = table_bits(manifest.entropy["gaussian"], level, symbols) + table_bits(manifest.entropy["factorized"], channel, z)
+    rate = table_bits(manifest.entropy["gaussian"], level, symbols) + table_bits(
+        manifest.entropy["factorized"], channel, z
+    )
     return rate, run_transform(manifest.g_s, symbols).transpose(1, 2, 0).astype(np.uint8)
 
 

@@ -18,6 +18,9 @@ TABLE_FRACTION_BITS = 10
 BETA_BITS = 22
 """β takes at most this many bits: rows whose γ is far below β get a coarser γ, which then hardly counts."""
 
+NORM_BITS = {False: 12, True: 16}
+"""Bits of |x| and x² in the weighted sum, by root: more would leave γ too few, as v has to stay below about 24 bits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -34,7 +37,7 @@ class Grid:
 
 
 def grid_for(low: float, high: float, bits: int, *, signed: bool = True) -> Grid:
-    """Give the finest grid of ``bits`` bits that holds the real interval ``low`` ... ``high``, symmetric when signed."""
+    """Give the finest grid of ``bits`` bits that holds the reals ``low`` ... ``high``, symmetric when signed."""
     kind = IntType(bits, signed=signed)
     reach = max(abs(low), abs(high)) if signed else high
     if not np.isfinite(reach):
@@ -63,7 +66,9 @@ def quantize_weight(layer: FloatConv, bits: int) -> tuple[np.ndarray, np.ndarray
     return np.floor(layer.weight / scale.reshape(shape) + 0.5).astype(np.int64), scale
 
 
-def export_convolution(layer: FloatConv, source: IntType, source_scale: float, weight_bits: int, target: Grid) -> Conv2d:
+def export_convolution(
+    layer: FloatConv, source: IntType, source_scale: float, weight_bits: int, target: Grid
+) -> Conv2d:
     """Quantise one convolution between two given grids."""
     weight, scale = quantize_weight(layer, weight_bits)
     step = scale * source_scale
@@ -72,28 +77,39 @@ def export_convolution(layer: FloatConv, source: IntType, source_scale: float, w
     bound = np.abs(weight).sum(axis=axes) * source.magnitude + np.abs(bias)
     inputs, outputs = weight.shape[1 - layer.output_axis], weight.shape[layer.output_axis]
     return Conv2d(
-        name=layer.name, in_channels=inputs, out_channels=outputs, kernel=weight.shape[2], stride=layer.stride,
-        padding=layer.padding, transposed=layer.transposed, output_padding=layer.output_padding, input=source,
-        weight_type=IntType(weight_bits), weight=weight, bias=bias,
+        name=layer.name,
+        in_channels=inputs,
+        out_channels=outputs,
+        kernel=weight.shape[2],
+        stride=layer.stride,
+        padding=layer.padding,
+        transposed=layer.transposed,
+        output_padding=layer.output_padding,
+        input=source,
+        weight_type=IntType(weight_bits),
+        weight=weight,
+        bias=bias,
         accumulator=prove_convolution(weight, bias, source, transposed=layer.transposed),
         requantize=make_requantize(step / target.scale, bound=bound, clip=target.clip),
-        output=target.type, output_scale=target.scale,
-    )  # fmt: skip
+        output=target.type,
+        output_scale=target.scale,
+    )
 
 
 def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> Gdn:
     """Quantise one GDN between two given grids; the scale of each row of γ goes into the row's multiplier."""
     magnitude_bits = source.type.bits - 1
-    norm_bits = min(2 * magnitude_bits, 16) if layer.root else magnitude_bits
-    norm_shift = 2 * magnitude_bits - norm_bits if layer.root else 0
-    norm_scale = source.scale**2 * 2.0**norm_shift if layer.root else source.scale
+    size_bits = 2 * magnitude_bits if layer.root else magnitude_bits
+    norm_bits = min(size_bits, NORM_BITS[layer.root])
+    norm_shift = size_bits - norm_bits
+    norm_scale = (source.scale**2 if layer.root else source.scale) * 2.0**norm_shift
     top = (1 << gamma_bits) - 1
     row = np.maximum(layer.gamma.max(axis=1) / top, layer.beta / (norm_scale * 2.0**BETA_BITS))
     while True:
         size = np.sqrt(row * norm_scale) if layer.root else row * norm_scale
         gain = layer.a * source.scale / target.scale * 2.0**-16 * (size if layer.inverse else 1 / size)
         # Forward, a multiplier of 17 bits has to reach the gain: a coarser row makes it smaller.
-        too_large = gain * 2.0**_pre_shift(layer, source) >= 2.0**17
+        too_large = gain * 2.0 ** _pre_shift(layer, source) >= 2.0**17
         if layer.inverse or not too_large.any():
             break
         row = np.where(too_large, row * 2, row)
@@ -102,14 +118,31 @@ def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> 
     offset = np.floor(layer.b / target.scale + 0.5).astype(np.int64)
     port = (1 << 17) - 1
     return Gdn(
-        name=layer.name, channels=len(beta), root=layer.root, square=layer.root, inverse=layer.inverse, input=source.type,
-        norm_shift=norm_shift, norm_bits=norm_bits, gamma_type=IntType(gamma_bits, signed=False), gamma=gamma, beta=beta,
+        name=layer.name,
+        channels=len(beta),
+        root=layer.root,
+        square=layer.root,
+        inverse=layer.inverse,
+        input=source.type,
+        norm_shift=norm_shift,
+        norm_bits=norm_bits,
+        gamma_type=IntType(gamma_bits, signed=False),
+        gamma=gamma,
+        beta=beta,
         accumulator=prove_gdn(gamma, beta, norm_bits),
-        table=gdn_table(root=layer.root, inverse=layer.inverse, index_bits=TABLE_INDEX_BITS, fraction_bits=TABLE_FRACTION_BITS),
-        requantize=make_requantize(gain, bound=port << _pre_shift(layer, source), clip=target.clip,
-                                   offset=np.clip(offset, -port, port), early=False),
-        output=target.type, output_scale=target.scale,
-    )  # fmt: skip
+        table=gdn_table(
+            root=layer.root, inverse=layer.inverse, index_bits=TABLE_INDEX_BITS, fraction_bits=TABLE_FRACTION_BITS
+        ),
+        requantize=make_requantize(
+            gain,
+            bound=port << _pre_shift(layer, source),
+            clip=target.clip,
+            offset=np.clip(offset, -port, port),
+            early=False,
+        ),
+        output=target.type,
+        output_scale=target.scale,
+    )
 
 
 def _pre_shift(layer: FloatGdn, source: Grid) -> int:

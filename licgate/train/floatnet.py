@@ -30,8 +30,10 @@ class FloatConv:
         """Axis of the weight that counts output channels."""
         return 1 if self.transposed else 0
 
-    def scaled(self, *, outputs: np.ndarray | float = 1.0, inputs: np.ndarray | None = None, shift: float = 0.0) -> FloatConv:
-        """Multiply the output channels by ``outputs``, then add ``shift``; multiply the input channels by ``inputs``."""
+    def scaled(
+        self, *, outputs: np.ndarray | float = 1.0, inputs: np.ndarray | None = None, shift: float = 0.0
+    ) -> FloatConv:
+        """Multiply the output channels by ``outputs``, then add ``shift``; multiply input channels by ``inputs``."""
         shape = [1, 1, 1, 1]
         shape[self.output_axis] = -1
         weight = self.weight * np.broadcast_to(outputs, self.bias.shape).reshape(shape)
@@ -61,21 +63,37 @@ def _convolution(name: str, module: nn.Module, relu: bool) -> FloatConv:
 
     transposed = isinstance(module, nn.ConvTranspose2d)
     bias = array(module.bias) if module.bias is not None else np.zeros(module.out_channels)
-    return FloatConv(name=name, weight=array(module.weight), bias=bias, stride=module.stride[0], padding=module.padding[0],
-                     output_padding=module.output_padding[0], transposed=transposed, relu=relu)  # fmt: skip
+    return FloatConv(
+        name=name,
+        weight=array(module.weight),
+        bias=bias,
+        stride=module.stride[0],
+        padding=module.padding[0],
+        output_padding=module.output_padding[0],
+        transposed=transposed,
+        relu=relu,
+    )
 
 
 def _normalisation(name: str, module: GDN) -> FloatGdn:
     beta, gamma, a, b = (x.detach().double().numpy() for x in module.effective())
-    return FloatGdn(name=name, root=module.form == "square_root", inverse=module.inverse, beta=beta,
-                    gamma=np.maximum(gamma, 0.0), a=a, b=b)  # fmt: skip
+    return FloatGdn(
+        name=name,
+        root=module.form == "square_root",
+        inverse=module.inverse,
+        beta=beta,
+        gamma=np.maximum(gamma, 0.0),
+        a=a,
+        b=b,
+    )
 
 
 def float_layers(model: ScaleHyperprior) -> dict[str, list[FloatConv | FloatGdn]]:
     """Take a model apart into the layers of its four transforms.
 
-    ``h_s`` is rescaled to end in scale levels (0..63) instead of log σ, and ``g_s`` to end in 8-bit pixel values; negative
-    factors of the slimmable affine move into the convolution behind, because a manifest's multipliers are not negative.
+    ``h_s`` is rescaled to end in scale levels (0..63) instead of log σ, and ``g_s`` to end in 8-bit pixel values;
+    negative factors of the slimmable affine move into the convolution behind, because a manifest's
+    multipliers are not negative.
     """
     net: dict[str, list[FloatConv | FloatGdn]] = {}
     for part in ("g_a", "h_a", "h_s", "g_s"):

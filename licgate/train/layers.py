@@ -52,7 +52,8 @@ class GDN(nn.Module):
     """Generalised divisive normalisation with a dense γ, in one of two forms, and the slimmable affine of DRAQ.
 
     ``"abs"``: ``z_i = x_i / (β_i + Σ_j γ_ij |x_j|)`` (DRAQ eq. 6), ``"square_root"``:
-    ``z_i = x_i / sqrt(β_i + Σ_j γ_ij x_j²)`` (Ballé et al. 2016); the inverse multiplies. ``a_i z_i + b_i`` follows (DRAQ eq. 10).
+    ``z_i = x_i / sqrt(β_i + Σ_j γ_ij x_j²)`` (Ballé et al. 2016); the inverse multiplies.
+    ``a_i z_i + b_i`` follows (DRAQ eq. 10).
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ class GDN(nn.Module):
         return beta, gamma, a, b
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W)."""
         beta, gamma, a, b = self.effective()
         norm = x.abs() if self.form == "abs" else x * x
         norm = F.conv2d(norm, gamma[:, :, None, None], beta)

@@ -58,8 +58,13 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.iterations is None and self.minutes is None:
             raise TrainingError("training needs an end: give iterations or minutes")
-        positive = {"iterations": self.iterations, "minutes": self.minutes, "batch": self.batch, "lambda": self.rate_lambda,
-                    "learning rate": self.lr}  # fmt: skip
+        positive = {
+            "iterations": self.iterations,
+            "minutes": self.minutes,
+            "batch": self.batch,
+            "lambda": self.rate_lambda,
+            "learning rate": self.lr,
+        }
         for name, value in positive.items():
             if value is not None and not value > 0:
                 raise TrainingError(f"{name} {value} must be larger than 0")
@@ -81,7 +86,9 @@ class Recipe:
         return max(by_count, by_time)
 
 
-def step(model: ScaleHyperprior, optimizer: torch.optim.Optimizer, x: Tensor, recipe: Recipe, noise: torch.Generator) -> dict:
+def step(
+    model: ScaleHyperprior, optimizer: torch.optim.Optimizer, x: Tensor, recipe: Recipe, noise: torch.Generator
+) -> dict:
     """One update; gives loss, bpp and mse as floats. The weights stay untouched when the loss is not finite."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
         out = model(x, noise)
@@ -133,8 +140,8 @@ def train(
 ) -> dict:
     """Train a scale hyperprior, or carry on where the checkpoint at ``out`` stopped.
 
-    A line of progress goes to stderr and one JSON object to ``<out>.jsonl`` every ``log_every`` steps. SIGINT and SIGTERM
-    end the run after the current step with a checkpoint. The shape of a resumed model is that of its checkpoint.
+    A line of progress goes to stderr and one JSON object to ``<out>.jsonl`` every ``log_every`` steps. SIGINT and
+    SIGTERM end the run after the current step with a checkpoint. A resumed model keeps the shape in its checkpoint.
 
     Returns
     -------
@@ -144,8 +151,8 @@ def train(
     Raises
     ------
     TrainingError
-        For a bad folder or recipe, a checkpoint of another shape, or a loss that is not finite (the last good checkpoint
-        stays).
+        For a bad folder or recipe, a checkpoint of another shape, or a loss that is not finite (the last good
+        checkpoint stays).
     """
     out, recipe = Path(out), recipe or Recipe()
     folder = ImageFolder(data, crop=recipe.crop)
@@ -165,16 +172,30 @@ def train(
     live = [model.state_dict(keep_vars=False)[k] for k in average]
 
     def content() -> dict:
-        return {"config": config.as_dict(), "recipe": asdict(recipe), "model": model.state_dict(), "ema": average,
-                "optimizer": optimizer.state_dict(), "iteration": iteration, "elapsed_s": elapsed, "images": len(folder)}  # fmt: skip
+        return {
+            "config": config.as_dict(),
+            "recipe": asdict(recipe),
+            "model": model.state_dict(),
+            "ema": average,
+            "optimizer": optimizer.state_dict(),
+            "iteration": iteration,
+            "elapsed_s": elapsed,
+            "images": len(folder),
+        }
 
     if not quiet:
         skipped = f", {folder.skipped} skipped" if folder.skipped else ""
         print(f"{len(folder)} images{skipped}; starting at iteration {iteration}", file=sys.stderr, flush=True)
     noise = torch.Generator()
-    sums, start, base, last_save, last_log = {}, time.monotonic(), elapsed, time.monotonic(), (iteration, time.monotonic())
+    sums, start, base, last_save, last_log = (
+        {},
+        time.monotonic(),
+        elapsed,
+        time.monotonic(),
+        (iteration, time.monotonic()),
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _StopFlag() as stop, open(f"{out}.jsonl", "a", encoding="utf-8") as log:
+    with _StopFlag() as stop, out.with_name(f"{out.name}.jsonl").open("a", encoding="utf-8") as log:
         while recipe.progress(iteration, elapsed) < 1.0 and not stop.set:
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate(iteration, elapsed)
@@ -183,7 +204,9 @@ def train(
             noise.manual_seed((recipe.seed << 40) + iteration)
             values = step(model, optimizer, x, recipe, noise)
             if not math.isfinite(values["loss"]):
-                raise TrainingError(f"loss became {values['loss']} at iteration {iteration}: lower --lr; {out} is kept as last saved")
+                raise TrainingError(
+                    f"loss became {values['loss']} at iteration {iteration}: lower --lr; {out} is kept as last saved"
+                )
             decay = min(recipe.ema, (1 + iteration) / (10 + iteration))
             torch._foreach_lerp_(list(average.values()), live, 1 - decay)
             iteration += 1
@@ -195,14 +218,24 @@ def train(
                 mean = {k: v / count for k, v in sums.items()}
                 speed = count / (now - last_log[1])
                 done = recipe.progress(iteration, elapsed)
-                record = {"iteration": iteration, **mean, "psnr": -10 * math.log10(mean["mse"]), "it_s": speed,
-                          "lr": optimizer.param_groups[0]["lr"], "elapsed_s": elapsed}  # fmt: skip
+                record = {
+                    "iteration": iteration,
+                    **mean,
+                    "psnr": -10 * math.log10(mean["mse"]),
+                    "it_s": speed,
+                    "lr": optimizer.param_groups[0]["lr"],
+                    "elapsed_s": elapsed,
+                }
                 log.write(json.dumps({k: round(v, 7) for k, v in record.items()}) + "\n")
                 log.flush()
                 if not quiet:
                     left = elapsed / done - elapsed
-                    print(f"{iteration:8d}  loss {mean['loss']:.4f}  {mean['bpp']:.4f} bpp  {record['psnr']:.2f} dB  "
-                          f"{speed:.1f} it/s  {left / 60:.1f} min left", file=sys.stderr, flush=True)  # fmt: skip
+                    print(
+                        f"{iteration:8d}  loss {mean['loss']:.4f}  {mean['bpp']:.4f} bpp  {record['psnr']:.2f} dB  "
+                        f"{speed:.1f} it/s  {left / 60:.1f} min left",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 sums, last_log = {}, (iteration, now)
             if time.monotonic() - last_save > 60 * checkpoint_minutes:
                 save_checkpoint(out, content())

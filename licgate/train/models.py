@@ -80,7 +80,13 @@ class ScaleHyperprior(nn.Module):
         self.g_a = nn.Sequential(_conv(3, a0), gdn(a0), _conv(a0, a2), gdn(a2), _conv(a2, a4), gdn(a4), _conv(a4, a6))
         s0, s2, s4 = width("g_s.0", n), width("g_s.2", n), width("g_s.4", n)
         self.g_s = nn.Sequential(
-            _deconv(a6, s0), gdn(s0, True), _deconv(s0, s2), gdn(s2, True), _deconv(s2, s4), gdn(s4, True), _deconv(s4, 3)
+            _deconv(a6, s0),
+            gdn(s0, True),
+            _deconv(s0, s2),
+            gdn(s2, True),
+            _deconv(s2, s4),
+            gdn(s4, True),
+            _deconv(s4, 3),
         )
         h0, h2, h4 = width("h_a.0", n), width("h_a.2", n), width("h_a.4", n)
         self.h_a = nn.Sequential(_conv(a6, h0, 3, 1), nn.ReLU(), _conv(h0, h2), nn.ReLU(), _conv(h2, h4))

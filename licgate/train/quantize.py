@@ -67,8 +67,8 @@ def quantize_model(
         Of the new model.
     widths : Widths, optional
     clip : str
-        ``auto`` searches each layer's clip by loss, ``none`` keeps everything met in calibration, a number k clips every
-        layer at μ ± kσ.
+        ``auto`` searches each layer's clip by loss, ``none`` keeps everything met in calibration, a number k clips
+        every layer at μ ± kσ.
     crops : int
         Calibration crops of 256².
     quiet : bool
@@ -89,7 +89,9 @@ def quantize_model(
     if len(candidates) == 1:
         clips = {layer.name: candidates[0] for layers in net.values() for layer in layers[:-1]}
     else:
-        clips, _ = search_clips(net, stats, widths, model.entropy_bottleneck, batch[:SEARCH_CROPS], rate_lambda, candidates, report)
+        clips, _ = search_clips(
+            net, stats, widths, model.entropy_bottleneck, batch[:SEARCH_CROPS], rate_lambda, candidates, report
+        )
     grids = choose_grids(net, stats, widths, clips)
     transforms = {part: export_transform(part, net, grids, widths) for part in ("g_a", "h_a", "h_s", "g_s")}
     entropy = {
@@ -108,9 +110,15 @@ def quantize_model(
         },
     }
     return sealed(
-        Manifest(name=name, architecture=ARCHITECTURE, transforms=transforms, entropy=entropy, provenance=provenance,
-                 latent_fraction_bits=_fraction_bits(transforms["g_a"].output_scale))
-    )  # fmt: skip
+        Manifest(
+            name=name,
+            architecture=ARCHITECTURE,
+            transforms=transforms,
+            entropy=entropy,
+            provenance=provenance,
+            latent_fraction_bits=_fraction_bits(transforms["g_a"].output_scale),
+        )
+    )
 
 
 def _fraction_bits(scale: float) -> int:

@@ -37,7 +37,9 @@ def imitate_weights(net: Mapping[str, list], widths: Widths) -> dict[str, list]:
 
 
 def _imitate_gdn(layer: FloatGdn, gamma_bits: int) -> FloatGdn:
-    row = np.maximum(layer.gamma.max(axis=1, keepdims=True) / ((1 << gamma_bits) - 1), layer.beta[:, None] * 2.0**-BETA_BITS)
+    row = np.maximum(
+        layer.gamma.max(axis=1, keepdims=True) / ((1 << gamma_bits) - 1), layer.beta[:, None] * 2.0**-BETA_BITS
+    )
     return replace(layer, gamma=np.floor(layer.gamma / row + 0.5) * row)
 
 

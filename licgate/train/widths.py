@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from licgate.errors import TrainingError
 
-LAYERS = tuple(f"{part}.{i}" for part, n in (("g_a", 4), ("h_a", 3), ("h_s", 3), ("g_s", 4)) for i in range(0, 2 * n, 2))
+LAYERS = tuple(
+    f"{part}.{i}" for part, n in (("g_a", 4), ("h_a", 3), ("h_s", 3), ("g_s", 4)) for i in range(0, 2 * n, 2)
+)
 """Names of the convolutions; the GDN behind ``g_a.0`` is ``g_a.1`` and has the widths given for ``g_a.0``."""
 
 _PATTERN = re.compile(r"([gh]_[as]\.\d+)=(\d+)(?:,(\d+)(?:,(\d+))?)?")
@@ -81,7 +83,9 @@ def parse_override(text: str, default: LayerBits) -> tuple[str, LayerBits]:
     """
     match = _PATTERN.fullmatch(text)
     if not match:
-        raise TrainingError(f"bits {text!r} are not of the form LAYER=ACTIVATION[,WEIGHT[,GDN]], for example g_a.2=5,6,8")
+        raise TrainingError(
+            f"bits {text!r} are not of the form LAYER=ACTIVATION[,WEIGHT[,GDN]], for example g_a.2=5,6,8"
+        )
     layer, *numbers = match.groups()
     if layer not in LAYERS:
         raise TrainingError(f"layer {layer} takes no widths: choose among {', '.join(LAYERS)}")
