@@ -11,8 +11,8 @@ from licgate.manifest.numeric import requantize
 
 __all__ = ["carrier", "conv2d"]
 
-# elements of the unfolded input that are held at a time: 64 MiB of float64
-BLOCK = 8 << 20
+# elements of the unfolded input, or of the output, that are held at a time: few enough for a cache of some MiB
+BLOCK = 1 << 20
 
 
 def carrier(accumulator):
@@ -42,7 +42,8 @@ def conv2d(layer, x):
         size = f"{x.shape[2]} x {x.shape[1]}"
         raise ConfigError(f"{layer.name}: nothing comes out of an input of {size}; it is too small")
     out = np.empty((layer.out_channels, height, width), dtype=np.int64)
-    rows = max(BLOCK // (layer.in_channels * layer.kernel**2 * width), 1)
+    deep = max(layer.in_channels * layer.kernel**2, layer.out_channels)
+    rows = max(BLOCK // (deep * width), 1)
     accumulate = _scatter(layer, x) if layer.transposed else _gather(layer, x)
     for start in range(0, height, rows):
         stop = min(start + rows, height)

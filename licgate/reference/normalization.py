@@ -9,7 +9,7 @@ from licgate.reference.convolution import carrier
 __all__ = ["factor", "gdn"]
 
 # elements of a feature map that are worked on at a time
-BLOCK = 2 << 20
+BLOCK = 1 << 18
 
 
 def factor(layer, total):
