@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 
-from amaranth.hdl import Array, Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Array, Cat, Module, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
 from amaranth.lib.memory import Memory
@@ -14,6 +15,9 @@ from licgate.gateware.hostframe import header_layout
 from licgate.hostframes import MAX_LATENTS, FrameType
 
 __all__ = ["LatentPacker", "PixelBuffer", "latent_layout"]
+
+#: No word here is read while it is written, so synthesis need not make that come out in any order.
+ANY_ORDER = {"no_rw_check": 1}
 
 latent_layout = StructLayout({"value": signed(16), "last": 1})
 
@@ -36,7 +40,7 @@ class PixelBuffer(Component):
     flush : In(1)
         Forget all committed slots; an offered pixel is withdrawn.
     o : Out(stream.Signature(24))
-        Pixels, R in bits 7..0; the first 6 cycles after the commit, then one every 5 cycles.
+        Pixels, R in bits 7..0; the first 7 cycles after the commit, then one every 6 cycles.
     drained : Out(1)
         Pulses as the last pixel of a slot is taken.
     """
@@ -47,7 +51,7 @@ class PixelBuffer(Component):
         if slots < 2 or slots & (slots - 1):
             raise ValueError(f"slots must be a power of two of at least 2, not {slots!r}")
         self.slots = slots
-        self.latency, self.interval = 6, 5
+        self.latency, self.interval = 7, 6
         super().__init__(
             {
                 "w_index": In(8),
@@ -63,11 +67,16 @@ class PixelBuffer(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(8), depth=256 * self.slots, init=[])
+        m.submodules.memory = memory = Memory(shape=8, depth=256 * self.slots, init=[], attrs=ANY_ORDER)
         write, read = memory.write_port(), memory.read_port()
-        head, tail = Signal(range(self.slots)), Signal(range(self.slots))
+        head = Signal(range(self.slots))
+        tail = Signal(range(self.slots))
         sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
-        index, left = Signal(8), Signal(7)
+        index = Signal(8)
+        left = Signal(7)
+        # The block's own output is too slow to go anywhere but straight into a register.
+        captured = Signal(8)
+        m.d.sync += captured.eq(read.data)
 
         m.d.comb += [
             write.addr.eq(Cat(self.w_index, head)),
@@ -91,13 +100,13 @@ class PixelBuffer(Component):
                 m.d.sync += [index.eq(0), left.eq(sizes[tail])]
                 with m.If(head != tail):
                     m.next = "ADDRESS"
-            with state("ADDRESS"):
-                m.d.sync += index.eq(index + 1)
-                m.next = "RED"
-            for name, after in (("RED", "GREEN"), ("GREEN", "BLUE"), ("BLUE", "OFFER")):
+            # Addresses run two cycles ahead of what is captured.
+            names = ("ADDRESS", "WAIT", "RED", "GREEN", "BLUE", "OFFER")
+            for name, after in itertools.pairwise(names):
                 with state(name):
-                    m.d.sync += self.o.payload.eq(Cat(self.o.payload[8:], read.data))
-                    if name != "BLUE":
+                    if name in ("RED", "GREEN", "BLUE"):
+                        m.d.sync += self.o.payload.eq(Cat(self.o.payload[8:], captured))
+                    if name in ("ADDRESS", "WAIT", "RED"):
                         m.d.sync += index.eq(index + 1)
                     m.next = after
             with state("OFFER"):
@@ -139,11 +148,14 @@ class LatentPacker(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(16), depth=MAX_LATENTS + 1, init=[])
+        m.submodules.memory = memory = Memory(shape=16, depth=MAX_LATENTS + 1, init=[], attrs=ANY_ORDER)
         write, read = memory.write_port(), memory.read_port()
-        count, sent = Signal(range(MAX_LATENTS + 1)), Signal(range(MAX_LATENTS + 1))
-        # The block's own output is too slow to go anywhere but into a register.
+        count = Signal(range(MAX_LATENTS + 1))
+        sent = Signal(range(MAX_LATENTS + 1))
+        # The block's own output is too slow to go anywhere but straight into a register.
+        captured = Signal(16)
         latent = Signal(16)
+        m.d.sync += captured.eq(read.data)
         header = self.o_header.payload
 
         m.d.comb += [
@@ -177,7 +189,11 @@ class LatentPacker(Component):
                     m.d.sync += count.eq(0)
                     m.next = "COLLECT"
             with m.State("READ"):
-                m.d.sync += [latent.eq(read.data), sent.eq(sent + 1)]
+                m.next = "CAPTURE"
+            with m.State("CAPTURE"):
+                m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.sync += [latent.eq(captured), sent.eq(sent + 1)]
                 m.next = "LOW"
             with m.State("LOW"):
                 m.d.comb += self.o.valid.eq(1)

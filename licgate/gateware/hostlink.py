@@ -77,10 +77,13 @@ class HostLink(Component):
         # What the sender takes first; a command's answer waits here and holds back the receiver's next report.
         answer = Signal(header_layout)
         answer_data = Signal(40)
-        answer_waits, answer_taken = Signal(), Signal()
+        answer_waits = Signal()
+        answer_taken = Signal()
         # PIXELS frames accepted and not acknowledged yet, and those of them which are ready for it.
-        outstanding, drained = Signal(range(self.slots)), Signal(range(self.slots))
-        flush, acknowledged = Signal(), Signal()
+        outstanding = Signal(range(self.slots))
+        drained = Signal(range(self.slots))
+        flush = Signal()
+        acknowledged = Signal()
 
         self._commands(m, answer, answer_data, answer_waits, flush, outstanding == self.slots - 1)
         with m.If(answer_taken):
@@ -91,7 +94,8 @@ class HostLink(Component):
         ]
         m.d.comb += [packer.flush.eq(flush), buffer.flush.eq(flush)]
 
-        header, small = Signal(header_layout), Signal(64)
+        header = Signal(header_layout)
+        small = Signal(64)
         latents = Signal()
         m.d.comb += sender.i.payload.eq(header)
         with m.FSM(name="answers"):
@@ -136,7 +140,8 @@ class HostLink(Component):
         """Execute received frames one at a time."""
         receiver, buffer = self.receiver, self.buffer
         report = receiver.o.payload
-        address, value = Signal(8), Signal(32)
+        address = Signal(8)
+        value = Signal(32)
         third = Signal(2)  # payload bytes modulo three
         pixels = Signal(7)
 

@@ -15,17 +15,21 @@ __all__ = ["Plan", "make_plan"]
 
 NAME = "top"
 
-# Amaranth's own multipliers are the registered cells of the array and the lanes; a product left as `*` is meant for the
-# fabric, where booth encoding takes 170 LUT4 for 8x8 bits instead of 290. No memory here minds what a read gives while
-# the same word is written on the other port, so no logic has to emulate an order.
-ECP5_OPTIONS = ["-nodsp", "-no-rw-check"]
-ECP5_BEFORE = "hierarchy -top top; proc; flatten; opt_expr; opt_clean; wreduce; opt_clean; booth"
+# The multipliers of array and lanes are instances; a product left as `*` is meant for the fabric, where booth encoding
+# takes 170 LUT4 for 8x8 bits instead of 290.
+ECP5_OPTIONS = ["-nodsp"]
+# A memory with the attribute no_rw_check does not mind what a read gives while the same word is written on the other
+# port; by itself Yosys would build logic around the block that makes it the old word, and lengthen its slowest path.
+SIMPLE_MEMORIES = "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
+DONT_CARE = f"memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 {SIMPLE_MEMORIES}"
+ECP5_BEFORE = f"hierarchy -top top; proc; flatten; {DONT_CARE}; opt_expr; opt_clean; wreduce; opt_clean; booth"
 
 # Router 2 is the one that finishes a full device, router 1 gives small designs the better clock.
 ROUTER1_MULTIPLIERS = 64
 
 XCUP_SCRIPT = f"""\
     read_rtlil {NAME}.il
+    {DONT_CARE}
     synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp -top {NAME}
     autoname
     tee -q -o stat.json stat -json

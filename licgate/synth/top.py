@@ -37,7 +37,10 @@ class Ecp5Top(Elaboratable):
     def elaborate(self, platform: Platform):
         m = Module()
         m.domains.sync = ClockDomain(reset_less=True)
-        locked, early, late, clock = Signal(), Signal(), Signal(), Signal(name="design_clock", attrs={"keep": 1})
+        clock = Signal(name="design_clock", attrs={"keep": 1})  # by this name the constraint finds it in the netlist
+        locked = Signal()
+        early = Signal()
+        late = Signal()
         m.submodules.clock_input = clock_input = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
         m.submodules.pll = self.pll.instance(clock_in=clock_input.i, clock_out=clock, locked=locked)
         m.d.comb += ClockSignal().eq(clock)
