@@ -7,6 +7,8 @@ from pathlib import Path
 
 from licgate.manifest import Manifest
 
+ROUNDING = {"compensated": "rounded so that errors make up for each other (GPTQ)", "nearest": "rounded to the nearest"}
+
 
 def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str:
     """Describe a quantised model in Markdown.
@@ -60,7 +62,8 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
         "",
         (
             f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training "
-            "photographs. Weights symmetric per output channel, γ per row."
+            f"photographs. Weights symmetric per output channel, {ROUNDING[how['rounding']]}; γ per row; channels "
+            f"behind GDN equalised with strength {how['equalization']:g}."
         ),
         "",
         "| layer | output | clip | pre-shift | accumulator bits |",

@@ -82,6 +82,19 @@ def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|K",
         help="clip at mean +- K sigma; auto tries none, 20, 14 and DRAQ's 625 lambda + 2 for each layer (default)",
     )
+    parser.add_argument(
+        "--rounding",
+        choices=("compensated", "nearest"),
+        default="compensated",
+        help="let weights make up for each other's rounding errors (default), or round each to the nearest",
+    )
+    parser.add_argument(
+        "--equalization",
+        type=float,
+        default=0.75,
+        metavar="S",
+        help="how far channels behind a GDN are brought to the same range, 0..1 (default 0.75)",
+    )
     parser.add_argument("--crops", type=int, default=64, help="calibration crops of 256 x 256 pixels (default 64)")
     parser.add_argument(
         "--evaluate", metavar="DIR", help="measure float and integer rate and PSNR on these images and store them"
@@ -111,7 +124,15 @@ def run_quantize(args: argparse.Namespace) -> int:
     )
     model, recipe = load_model(args.checkpoint)
     manifest = quantize_model(
-        model, recipe, args.data, name=Path(args.out).name, widths=widths, clip=args.clip, crops=args.crops
+        model,
+        recipe,
+        args.data,
+        name=Path(args.out).name,
+        widths=widths,
+        clip=args.clip,
+        rounding=args.rounding,
+        equalization=args.equalization,
+        crops=args.crops,
     )
     if args.evaluate:
         manifest = dataclasses.replace(manifest, measured=measure(args.evaluate, model=model, manifest=manifest))

@@ -48,7 +48,7 @@ def grid_for(low: float, high: float, bits: int, *, signed: bool = True) -> Grid
 
 
 def quantize_weight(layer: FloatConv, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Quantise weights symmetrically per output channel.
+    """Quantise weights symmetrically per output channel: the integers chosen before, or else the nearest.
 
     Returns
     -------
@@ -56,6 +56,8 @@ def quantize_weight(layer: FloatConv, bits: int) -> tuple[np.ndarray, np.ndarray
     scale : ndarray of float64, shape (O,)
         Real value of one step in each output channel.
     """
+    if layer.rounded is not None:
+        return layer.rounded
     top = (1 << (bits - 1)) - 1
     axes = tuple(i for i in range(4) if i != layer.output_axis)
     peak = np.abs(layer.weight).max(axis=axes)

@@ -14,7 +14,10 @@ from licgate.train.models import ScaleHyperprior
 
 @dataclass(frozen=True, kw_only=True)
 class FloatConv:
-    """A convolution: ``weight`` as torch stores it, ``relu`` when a ReLU follows."""
+    """A convolution: ``weight`` as torch stores it, ``relu`` when a ReLU follows.
+
+    ``rounded`` has its integers and the step of each output channel, once they are chosen.
+    """
 
     name: str
     weight: np.ndarray
@@ -24,6 +27,7 @@ class FloatConv:
     output_padding: int
     transposed: bool
     relu: bool
+    rounded: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def output_axis(self) -> int:

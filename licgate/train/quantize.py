@@ -11,14 +11,19 @@ from licgate.manifest import Manifest, sealed
 from licgate.train.assemble import choose_grids, export_transform
 from licgate.train.calibrate import calibration_crops, collect_stats, draq_k
 from licgate.train.checkpoint import load_model
+from licgate.train.equalize import channel_ranges, equalize
 from licgate.train.floatnet import float_layers
 from licgate.train.models import ScaleHyperprior
+from licgate.train.rounding import round_weights
 from licgate.train.search import search_clips
 from licgate.train.tables import factorized_tables, gaussian_tables
 from licgate.train.widths import Widths
 
 ARCHITECTURE = "bmshj2018-hyperprior"
 SEARCH_CROPS = 16
+ROUNDINGS = ("compensated", "nearest")
+EQUALIZATION = 0.75
+"""Full strength asks too much of 8-bit weights: measured on one model, 0.95 % of rate against 0.80 % at this one."""
 
 
 def clip_candidates(clip: str, rate_lambda: float) -> tuple[float | None, ...]:
@@ -50,6 +55,8 @@ def quantize_model(
     name: str,
     widths: Widths | None = None,
     clip: str = "auto",
+    rounding: str = "compensated",
+    equalization: float = EQUALIZATION,
     crops: int = 64,
     quiet: bool = False,
 ) -> Manifest:
@@ -69,6 +76,10 @@ def quantize_model(
     clip : str
         ``auto`` searches each layer's clip by loss, ``none`` keeps everything met in calibration, a number k clips
         every layer at μ ± kσ.
+    rounding : {"compensated", "nearest"}
+        How weights are rounded; see `licgate.train.rounding`.
+    equalization : float
+        Strength, 0 to 1, of the equalisation of channels behind a GDN; see `licgate.train.equalize`.
     crops : int
         Calibration crops of 256².
     quiet : bool
@@ -82,9 +93,16 @@ def quantize_model(
     widths = widths or Widths()
     rate_lambda = float(recipe.get("rate_lambda", 0.013))
     candidates = clip_candidates(clip, rate_lambda)
-    net = float_layers(model)
+    if rounding not in ROUNDINGS:
+        raise TrainingError(f"rounding {rounding!r} is unknown: choose {' or '.join(ROUNDINGS)}")
+    if not 0 <= equalization <= 1:
+        raise TrainingError(f"equalization {equalization} is outside 0..1")
     batch = calibration_crops(data, count=crops)
+    net = float_layers(model)
+    net = equalize(net, channel_ranges(net, batch), equalization)
     stats = collect_stats(net, batch)
+    if rounding == "compensated":
+        net = round_weights(net, widths, batch[:SEARCH_CROPS])
     report = None if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     if len(candidates) == 1:
         clips = {layer.name: candidates[0] for layers in net.values() for layer in layers[:-1]}
@@ -102,6 +120,8 @@ def quantize_model(
         "training": recipe,
         "quantization": {
             "method": "after training, no fine-tuning",
+            "rounding": rounding,
+            "equalization": equalization,
             "calibration_crops": crops,
             "bits": {**asdict(widths.default), "latent": widths.latent},
             "bits_of_layers": {layer: asdict(bits) for layer, bits in widths.layers.items()},

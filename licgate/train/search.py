@@ -43,7 +43,8 @@ def _imitate_gdn(layer: FloatGdn, gamma_bits: int) -> FloatGdn:
     return replace(layer, gamma=np.floor(layer.gamma / row + 0.5) * row)
 
 
-def _snap(x: Tensor, grid: Grid) -> Tensor:
+def snap(x: Tensor, grid: Grid) -> Tensor:
+    """Round real values to a grid and clip them."""
     return torch.clamp(torch.floor(x / grid.scale + 0.5), *grid.clip) * grid.scale
 
 
@@ -61,7 +62,7 @@ def loss_of(
 
     def run(part: str, x: Tensor) -> Tensor:
         for layer in net[part]:
-            x = _snap(apply_layer(layer, x), grids[layer.name])
+            x = snap(apply_layer(layer, x), grids[layer.name])
         return x
 
     rate = square = 0.0

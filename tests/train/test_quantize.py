@@ -181,8 +181,12 @@ def test_padding_repeats_the_last_row_and_column(pictures):
 def test_latents_that_do_not_fit_are_one_line(make_model, pictures):
     model = make_model()
     with torch.no_grad():
-        model.g_a[6].weight *= 300
+        model.g_a[6].weight *= 100
     with pytest.raises(TrainingError, match="give a larger --latent-bits"):
+        quantized(model, pictures)
+    with torch.no_grad():
+        model.g_a[6].weight *= 1e6
+    with pytest.raises(TrainingError, match="gives numbers that are not finite"):
         quantized(model, pictures)
 
 
