@@ -5,21 +5,19 @@ from __future__ import annotations
 import itertools
 from contextlib import contextmanager
 
-from amaranth.hdl import Array, Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import stream
-from amaranth.lib.data import StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.hostframe import header_layout
+from licgate.gateware.ports import latent_layout
 from licgate.hostframes import MAX_LATENTS, FrameType
 
-__all__ = ["LatentPacker", "PixelBuffer", "latent_layout"]
+__all__ = ["LatentPacker", "PixelBuffer"]
 
 #: No word here is read while it is written, so synthesis need not make that come out in any order.
 ANY_ORDER = {"no_rw_check": 1}
-
-latent_layout = StructLayout({"value": signed(16), "last": 1})
 
 
 class PixelBuffer(Component):

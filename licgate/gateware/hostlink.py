@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
-from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from licgate.gateware.hostbuffers import LatentPacker, PixelBuffer, latent_layout
+from licgate.gateware.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.hostframe import FrameReceiver, FrameSender, header_layout
+from licgate.gateware.ports import ADDRESS_WIDTH, Register, csr_signature, latent_layout, window_layout
 from licgate.hostframes import ErrorCode, FrameType
 
-__all__ = ["HostLink", "csr_signature", "latent_layout", "window_layout"]
+__all__ = ["HostLink"]
 
-ADDRESS_WIDTH = 6
-CONTROL_ADDRESS = 2
-CONTROL_RESET = 1
-
-window_layout = StructLayout({"x": 16, "y": 16, "width": 16, "height": 16})
-csr_signature = Signature({"addr": Out(ADDRESS_WIDTH), "w_data": Out(32), "w_stb": Out(1), "r_data": In(32)})
+CONTROL_RESET = 1  # bit of the control register
 
 
 class HostLink(Component):
@@ -194,7 +189,7 @@ class HostLink(Component):
                 with m.Elif(report.type == FrameType.WRITE):
                     m.d.comb += [
                         self.csr.w_stb.eq(1),
-                        flush.eq((address == CONTROL_ADDRESS) & value[CONTROL_RESET]),
+                        flush.eq((address == Register.CONTROL) & value[CONTROL_RESET]),
                     ]
                     reply(FrameType.ACK, 1, FrameType.WRITE)
                 with m.Else():

@@ -7,10 +7,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-__all__ = ["block_of", "count_blocks", "count_blocks_of_file"]
+__all__ = ["block_of", "count_blocks", "count_blocks_of_file", "instances_of"]
 
-#: The instance of the accelerator in a board's top; its parts are blocks of their own.
-ACCELERATOR = "accelerator"
+#: Instances that only hold others: their parts are blocks of their own.
+WRAPPERS = ("accelerator", "core")
 
 KINDS = (
     (re.compile(r"LUT[1-6]$|INV$"), "LUT"),
@@ -22,30 +22,55 @@ KINDS = (
 )
 
 
-def block_of(cell: str) -> str:
-    """Block which a cell belongs to: the outermost named instance, array elements (``lane_0``, ``lane_1``) as one."""
-    parts = [part for part in cell.split(".")[:-1] if part and not part.startswith("$")]
-    if parts[:1] == [ACCELERATOR]:
-        parts = parts[1:] or [ACCELERATOR]
-    return re.sub(r"(_\d+)+$", "", parts[0]) if parts else "top"
+def instances_of(rtlil: str, top: str = "top") -> dict:
+    """Tree of the instances in an RTLIL text: name to the tree below it."""
+    modules: dict[str, dict[str, str]] = {}
+    for line in rtlil.splitlines():
+        words = line.split()
+        if words[:1] == ["module"]:
+            inside = modules.setdefault(words[1], {})
+        elif words[:1] == ["cell"]:
+            inside[words[2].removeprefix("\\")] = words[1]
+
+    def tree(module: str) -> dict:
+        return {name: tree(kind) for name, kind in modules[module].items() if kind in modules}
+
+    return tree(f"\\{top}")
 
 
-def count_blocks(cells: dict[str, str]) -> list[dict]:
+def block_of(cell: str, instances: dict) -> str:
+    """Block which a cell of the flattened netlist belongs to.
+
+    That is the outermost instance in its name, or the one inside a wrapper; elements of an array (``lane_0``,
+    ``lane_1``) are one block. What a wrapper holds itself is the wrapper's.
+    """
+    block = "top"
+    for part in cell.split("."):
+        if part not in instances:
+            break
+        block, instances = part, instances[part]
+        if part not in WRAPPERS:
+            break
+    return re.sub(r"(_\d+)+$", "", block)
+
+
+def count_blocks(cells: dict[str, str], instances: dict) -> list[dict]:
     """Cells per block and kind, the largest block first, from cell name to cell type."""
     blocks: dict[str, Counter] = {}
     for name, cell_type in cells.items():
         for pattern, kind in KINDS:
             if pattern.match(cell_type):
-                blocks.setdefault(block_of(name), Counter())[kind] += 1
+                blocks.setdefault(block_of(name, instances), Counter())[kind] += 1
                 break
     names = [kind for _, kind in KINDS]
     rows = [{"block": block, **{kind: counts[kind] for kind in names}} for block, counts in blocks.items()]
     return sorted(rows, key=lambda row: (-row["LUT"] - row["multiplier"], row["block"]))
 
 
-def count_blocks_of_file(netlist: Path, top: str = "top") -> list[dict]:
-    """`count_blocks` of a netlist that Yosys wrote as JSON."""
+def count_blocks_of_file(netlist: Path, rtlil: Path, top: str = "top") -> list[dict]:
+    """`count_blocks` of a netlist that Yosys wrote as JSON, with the hierarchy of the RTLIL it was made from."""
     with netlist.open() as file:
         cells = json.load(file)["modules"][top]["cells"]
     plain = str.maketrans({"\\": None})
-    return count_blocks({name.replace("$flatten", "").translate(plain): cell["type"] for name, cell in cells.items()})
+    types = {name.replace("$flatten", "").translate(plain): cell["type"] for name, cell in cells.items()}
+    return count_blocks(types, instances_of(rtlil.read_text(), top))

@@ -71,7 +71,7 @@ class Flow:
             self.say(f"synthesis: yosys {self.tools['yosys']}")
             run_tool(YOSYS, *self.plan.synthesize, folder=self.folder, log="yosys.out", label="synthesis", say=self.say)
             (self.folder / "top.rpt").replace(self.folder / "yosys.log")
-            blocks = count_blocks_of_file(self.folder / "top.json")
+            blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
             (self.folder / "blocks.json").write_text(json.dumps(blocks))
             self.cache.store(self._key, SYNTHESIS_FILES, self.folder)
         stat = json.loads((self.folder / "stat.json").read_text())

@@ -1,0 +1,45 @@
+# make demo    from nothing to a bitstream for the ULX3S-85F, and a crop of a photograph through the simulated gateware
+# make test    lint, then all tests, on two cores
+# make lint    ruff
+# make bench   figures of the default model: cycles, utilisation, three seeds of place-and-route
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python -m
+OUT ?= out
+BOARD ?= ulx3s-85f
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint bench clean
+
+# Installs are redone when what they install from has changed, and only then.
+STAMP = $(VENV)/.licgate
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP)-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	touch $@
+
+$(STAMP)-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	touch $@ $(STAMP)-demo
+
+demo: $(STAMP)-demo
+	$(RUN) licgate build --board $(BOARD) --out $(OUT)/demo
+	$(RUN) licgate.bench photograph --crop 96x64 --out $(OUT)/demo/photograph.png
+	$(RUN) licgate simulate --image $(OUT)/demo/photograph.png --json $(OUT)/demo/simulate.json
+	@echo "bitstream: $(OUT)/demo/top.bit   report: $(OUT)/demo/report.html"
+
+lint: $(STAMP)-dev
+	$(RUN) ruff check .
+
+test: lint
+	$(RUN) pytest -n 2 --dist worksteal
+
+bench: $(STAMP)-demo
+	$(RUN) licgate.bench run --board $(BOARD) --out $(OUT)/bench
+
+clean:
+	rm -rf $(OUT)

@@ -1,0 +1,1 @@
+"""Figures of the project, made again with one command."""
