@@ -5,7 +5,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
 from licgate.gateware.multiplier import Multiplier
-from licgate.gateware.pe import ProcessingElement
+from licgate.gateware.pe import ProcessingElement, shift_layout
 
 __all__ = ["SystolicArray"]
 
@@ -33,8 +33,8 @@ class SystolicArray(Component):
     w : :py:`In(signed(w_width)).array(cols)`
     last : :py:`In(1)`
         This step is the last of its sums.
-    shift : :py:`In(1)`
-        For row 0; row r obeys r cycles later.
+    shift : :py:`In(shift_layout)`
+        For row 0; row r obeys r cycles later. ``parity`` tells the sums apart, see ProcessingElement.
     results : :py:`Out(signed(acc_width)).array(rows)`
         Row r's rightmost finished sum.
 
@@ -63,7 +63,7 @@ class SystolicArray(Component):
             "a": In(signed(a_width)).array(rows),
             "w": In(signed(w_width)).array(cols),
             "last": In(1),
-            "shift": In(1),
+            "shift": In(shift_layout),
             "results": Out(signed(acc_width)).array(rows),
         })  # fmt: skip
 
@@ -71,7 +71,7 @@ class SystolicArray(Component):
         m = Module()
         pes = self._pes
         last = delayed(m, self.last, Multiplier.latency, name="last")
-        shift = self.shift
+        shift = self.shift.as_value()
         for r in range(self.rows):
             a = delayed(m, self.a[r], r, name=f"a{r}", reset_less=True)
             for c in range(self.cols):
@@ -81,7 +81,7 @@ class SystolicArray(Component):
                     pe.a.eq(pes[r][c - 1].a_out if c else a),
                     pe.last.eq(pes[r][c - 1].last_out if c else last),
                     pe.w.eq(w),
-                    pe.shift.eq(pes[r][c + 1].shift_out if c + 1 < self.cols else shift),
+                    pe.shift.as_value().eq(pes[r][c + 1].shift_out.as_value() if c + 1 < self.cols else shift),
                     pe.shadow_in.eq(pes[r][c - 1].shadow if c else 0),
                 ]
             m.d.comb += self.results[r].eq(pes[r][-1].shadow)

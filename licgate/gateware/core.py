@@ -6,9 +6,10 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.array import SystolicArray
 from licgate.gateware.feeder import Feeder
-from licgate.gateware.latents import LatentReader, latent_layout
+from licgate.gateware.latents import LatentReader
 from licgate.gateware.memory import BankedMemory
 from licgate.gateware.pixels import PixelWriter
+from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
 from licgate.gateware.sequencer import DIMENSION, Sequencer
 from licgate.gateware.writer import ResultWriter

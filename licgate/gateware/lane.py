@@ -154,12 +154,15 @@ class PostLane(Component):
         return m
 
     def _least_shift(self, op):
-        """Smallest shift that the layer can ask for; an inverse GDN subtracts its exponent."""
-        least = min(int(v) for v in op.layer.requantize.shift)
-        if op.is_gdn and op.layer.inverse:
-            largest = op.layer.accumulator.bits - 1
-            least -= largest >> 1 if op.layer.root else largest
-        return max(0, min(least, _PRODUCT + 1))
+        """Smallest shift that the layer can ask for."""
+        shifts = [int(v) for v in op.layer.requantize.shift]
+        if op.is_gdn:
+            # v is at least beta, and an inverse GDN subtracts an exponent of at most the accumulator's
+            half = int(op.layer.root)
+            largest = (op.layer.accumulator.bits - 1) >> half
+            smallest = [(int(b).bit_length() - 1) >> half for b in op.layer.beta]
+            shifts = [s - largest if op.layer.inverse else s + e for s, e in zip(shifts, smallest, strict=True)]
+        return max(0, min(*shifts, _PRODUCT + 1))
 
     def _norm(self, m, line, q, constant):
         """``n`` of the convolution results that a GDN will read."""

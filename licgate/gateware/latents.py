@@ -1,15 +1,13 @@
 """The output side: keeps the latents of a patch that belong to the image and sends them one by one."""
 
 from amaranth.hdl import Cat, Module, Signal, signed
-from amaranth.lib import data, fifo, stream
+from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from licgate.gateware.ports import latent_layout
 from licgate.gateware.sequencer import DIMENSION
 
-__all__ = ["LatentReader", "latent_layout"]
-
-latent_layout = data.StructLayout({"value": signed(16), "last": 1})
-
+__all__ = ["LatentReader"]
 
 class LatentReader(Component):
     """Buffer words of latents, drop those outside the kept window, and serialise the others.

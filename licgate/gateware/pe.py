@@ -1,11 +1,14 @@
 """The processing element: multiply, accumulate, hold the finished sum while the next one grows."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.multiplier import Multiplier
 
-__all__ = ["ProcessingElement"]
+__all__ = ["ProcessingElement", "shift_layout"]
+
+shift_layout = data.StructLayout({"enable": 1, "parity": 1})
 
 
 class ProcessingElement(Component):
@@ -28,8 +31,10 @@ class ProcessingElement(Component):
         Operands of this cycle's step.
     last : :py:`In(1)`
         Marks the last step of a sum; it comes ``multiplier.latency`` cycles after the operands it belongs to.
-    shift : :py:`In(1)`
-        Load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle.
+    shift : :py:`In(shift_layout)`
+        When ``enable``, load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle or one has
+        arrived since the sum that ``parity`` stands for: the first sum after reset is of parity 1, and it alternates. So a
+        shift that belongs to an older sum does no harm to a newer one.
     a_out, w_out, last_out, shift_out
         The inputs one cycle later, for the neighbours.
     shadow_in, shadow : :py:`In(signed(acc_width))`, :py:`Out(signed(acc_width))`
@@ -52,8 +57,8 @@ class ProcessingElement(Component):
         self._multiplier = Multiplier(a_width, w_width)
         a, w, acc = signed(a_width), signed(w_width), signed(acc_width)
         super().__init__({
-            "a": In(a), "w": In(w), "last": In(1), "shift": In(1), "shadow_in": In(acc),
-            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "shift_out": Out(1), "shadow": Out(acc),
+            "a": In(a), "w": In(w), "last": In(1), "shift": In(shift_layout), "shadow_in": In(acc),
+            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "shift_out": Out(shift_layout), "shadow": Out(acc),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -69,6 +74,8 @@ class ProcessingElement(Component):
             self.last_out.eq(self.last),
             self.shift_out.eq(self.shift),
         ]
-        with m.If(self.last | self.shift):
+        parity = Signal()
+        m.d.sync += parity.eq(parity ^ self.last)
+        with m.If(self.last | (self.shift.enable & (self.shift.parity == parity))):
             m.d.sync += self.shadow.eq(Mux(self.last, total, self.shadow_in))
         return m

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.lane import PostLane
 from licgate.gateware.memory import BankedMemory
+from licgate.gateware.pe import shift_layout
 
 __all__ = ["PostProcessor", "drain_layout"]
 
@@ -47,7 +48,7 @@ class PostProcessor(Component):
         The step now entering the array is the last one of a tile.
     tile : :py:`In(stream.Signature(drain_layout(program)))`
         Descriptor of the next tile to be drained, taken ``cols - 1`` cycles after its ``last``; it must be valid then.
-    results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(1)`
+    results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(shift_layout)`
         The array's right edge.
     x_address, x_data
         Read port of the GDN inputs, with ``BankedMemory.latency``.
@@ -79,7 +80,7 @@ class PostProcessor(Component):
             "last": In(1),
             "tile": In(stream.Signature(drain_layout(program))),
             "results": In(signed(program.accumulator_width)).array(rows),
-            "shift": Out(1),
+            "shift": Out(shift_layout),
             "x_address": Out(range(self.x_depth)),
             "x_data": In(rows * len(lane.x)),
             "word": Out(signed(lane.result_width)).array(rows),
@@ -99,7 +100,8 @@ class PostProcessor(Component):
         end_of_beat = Signal()
         go = line(self.last, program.cols - 1)
         m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
-        more = Signal()
+        more, parity = Signal(), Signal()
+        m.d.sync += parity.eq(parity ^ go)
         m.d.comb += more.eq(active & (beat + 1 != tile.count))
         with m.If(go):
             m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
@@ -108,7 +110,8 @@ class PostProcessor(Component):
             with m.If(end_of_beat):
                 m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(more)]
         advance, start = Signal(), Signal()
-        m.d.comb += [advance.eq(more & end_of_beat), start.eq(active & (sub == 0)), self.shift.eq(line(advance, _LEAD))]
+        m.d.comb += [advance.eq(more & end_of_beat), start.eq(active & (sub == 0))]
+        m.d.comb += [self.shift.enable.eq(line(advance, _LEAD)), self.shift.parity.eq(line(parity, _LEAD))]
 
         channel, x_channel = Signal(range(len(program.biases) + program.cols)), Signal.like(self.x_address)
         m.d.comb += [channel.eq(tile.param + beat), x_channel.eq((tile.x + beat)[: len(x_channel)])]

@@ -1,0 +1,136 @@
+"""The patch scheduler: walks an image in patches and asks for the pixels that each of them needs."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.ports import window_layout
+from licgate.gateware.sequencer import DIMENSION
+from licgate.manifest.geometry import margins
+
+__all__ = ["PatchScheduler"]
+
+_SIZES = ("width", "height", "patch_width", "patch_height", "overlap")
+_CORE = ("core_width", "core_height", "skip_x", "skip_y", "keep_width", "keep_height")
+
+
+class PatchScheduler(Component):
+    """Cut an image into patches, in raster order, one at a time.
+
+    With ``independent`` low, patches are cells of ``patch_width`` × ``patch_height`` pixels whose window is larger by the margins on
+    every side that is cut, so that the kept latents are those of the whole image. Halo positions outside the image do not
+    exist: there the window ends, and the core pads every feature map as the model does. With ``independent`` high, windows
+    of the patch's size overlap by ``overlap`` pixels and each is an image of its own.
+
+    Parameters
+    ----------
+    transform : Transform
+        Gives the margins and the total stride, a power of two.
+    max_width : int
+        Widest window.
+
+    Members
+    -------
+    start : :py:`In(1)`
+    width, height, patch_width, patch_height, overlap, independent
+        Stable until ``done``. Halo patches are multiples of the stride.
+    o_window : :py:`Out(stream.Signature(window_layout))`
+        The pixels wanted next.
+    core_start, core_done, core_width, core_height, skip_x, skip_y, keep_width, keep_height
+        To the core.
+    done : :py:`Out(1)`
+        No image is at work (level).
+    error : :py:`Out(1)`
+        The image was given up: a size is zero or a window wider than ``max_width`` (level, until the next ``start``).
+
+    Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
+
+    Timing: 6 cycles a patch beside the core's.
+    """
+
+    def __init__(self, transform, *, max_width):
+        self._before, self._after = margins(transform)
+        self._shift = transform.stride.bit_length() - 1
+        if transform.stride != 1 << self._shift:
+            raise ValueError(f"stride must be a power of two, not {transform.stride!r}")
+        self._max_width = max_width
+        super().__init__({
+            "start": In(1), **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
+            "o_window": Out(stream.Signature(window_layout)),
+            "core_start": Out(1), "core_done": In(1), **{name: Out(DIMENSION) for name in _CORE},
+            "done": Out(1), "error": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width)
+        y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
+        window = self.o_window.payload
+        m.d.comb += [window.x.eq(x.start), window.y.eq(y.start), window.width.eq(x.size), window.height.eq(y.size)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.done.eq(1)
+                with m.If(self.start):
+                    m.d.sync += [x.cell.eq(0), y.cell.eq(0), self.error.eq(0)]
+                    m.next = "BOUNDS"
+            # The registers of an axis follow its cell in three cycles.
+            with m.State("BOUNDS"):
+                m.next = "EXTENT"
+            with m.State("EXTENT"):
+                m.next = "SIZE"
+            with m.State("SIZE"):
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                with m.If((x.size == 0) | (y.size == 0) | (x.size > self._max_width) | (x.step == 0) | (y.step == 0)):
+                    m.d.sync += self.error.eq(1)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "WINDOW"
+            with m.State("WINDOW"):
+                m.d.comb += self.o_window.valid.eq(1)
+                with m.If(self.o_window.ready):
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += self.core_start.eq(1)
+                m.next = "STARTED"
+            with m.State("STARTED"):
+                m.next = "RUN"
+            with m.State("RUN"):
+                with m.If(self.core_done):
+                    with m.If(x.more):
+                        m.d.sync += x.cell.eq(x.cell + x.step)
+                        m.next = "BOUNDS"
+                    with m.Elif(y.more):
+                        m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+                        m.next = "BOUNDS"
+                    with m.Else():
+                        m.next = "IDLE"
+        return m
+
+
+class _Axis:
+    """One axis of the walk: registers that follow from ``cell``, the pixel at which the patch's own part begins."""
+
+    def __init__(self, scheduler, m, name, length, patch, size, skip, keep):
+        wide = DIMENSION + 2
+        shift = scheduler._shift
+        self.size = size
+        self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
+        self.more = Signal(name=f"{name}_more")
+        stop, end, kept = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "kept"))
+        before, after = scheduler._before << shift, scheduler._after << shift
+        halo = ~scheduler.independent
+        m.d.sync += [
+            # 1
+            stop.eq(self.cell + patch),
+            self.start.eq(Mux(halo, Mux(self.cell > before, self.cell - before, 0), self.cell)),
+            self.step.eq(Mux(halo, patch, Mux(patch > scheduler.overlap, patch - scheduler.overlap, 0))),
+            # 2
+            self.more.eq(stop < length),
+            end.eq(Mux(halo, stop + after, stop)),
+            kept.eq(Mux(stop < length, stop, length)),
+            # 3
+            size.eq(Mux(end < length, end, length) - self.start),
+            skip.eq((self.cell - self.start) >> shift),
+            keep.eq((kept - self.cell + (1 << shift) - 1) >> shift),
+        ]

@@ -1,0 +1,118 @@
+"""The accelerator: patch scheduler and core behind control and status registers."""
+
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.core import Core
+from licgate.gateware.patch import PatchScheduler
+from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
+from licgate.program import compile_program
+
+__all__ = ["ID", "Accelerator"]
+
+ID = 0x4C494347  # "LICG"
+
+
+class Accelerator(Component):
+    """Analysis transform g_a of a manifest in gateware.
+
+    The host writes the image's and the patch's size, then CONTROL.start; the accelerator asks for windows of pixels on ``o_window``,
+    takes them on ``i`` in raster order, and gives the latents on ``o`` (order: see
+    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    config : AcceleratorConfig
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(channels * bits))`
+        A pixel, channel 0 (red) in the low bits.
+    o : :py:`Out(stream.Signature(latent_layout))`
+    o_window : :py:`Out(stream.Signature(window_layout))`
+    csr : :py:`In(csr_signature)`
+        Registers of docs/hostlink.md; ``r_data`` follows ``addr`` by one cycle.
+
+    Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
+
+    Timing: ``licgate.perf.predict``; counters CYCLES (busy), BUSY (array steps), STALL_INPUT, STALL_MEMORY, STALL_OUTPUT.
+
+    Raises
+    ------
+    ConfigError
+        The manifest holds what the array does not run.
+    """
+
+    def __init__(self, manifest, config):
+        transform = manifest.transforms["g_a"]
+        self.program = compile_program(transform, config)
+        self.config = config
+        self._model = int(manifest.hash[:8], 16)
+        self._core = Core(self.program, output_words=config.output_words)
+        self._scheduler = PatchScheduler(transform, max_width=config.max_width)
+        super().__init__({
+            "i": In(self._core.signature.members["i"].signature),
+            "o": Out(stream.Signature(latent_layout)),
+            "o_window": Out(stream.Signature(window_layout)),
+            "csr": In(csr_signature),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        core, scheduler = self._core, self._scheduler
+        reset, start, done = Signal(), Signal(), Signal()
+        m.submodules.core = ResetInserter(reset)(core)
+        m.submodules.scheduler = ResetInserter(reset)(scheduler)
+        m.d.comb += [
+            core.start.eq(scheduler.core_start), scheduler.core_done.eq(core.done),
+            core.width.eq(scheduler.core_width), core.height.eq(scheduler.core_height),
+            *(getattr(core, n).eq(getattr(scheduler, n)) for n in ("skip_x", "skip_y", "keep_width", "keep_height")),
+            core.i.payload.eq(self.i.payload), core.i.valid.eq(self.i.valid), self.i.ready.eq(core.i.ready),
+            self.o.payload.eq(core.o.payload), self.o.valid.eq(core.o.valid), core.o.ready.eq(self.o.ready),
+            self.o_window.payload.eq(scheduler.o_window.payload), self.o_window.valid.eq(scheduler.o_window.valid),
+            scheduler.o_window.ready.eq(self.o_window.ready),
+            scheduler.start.eq(start),
+        ]  # fmt: skip
+
+        sizes = {
+            Register.WIDTH: scheduler.width, Register.HEIGHT: scheduler.height,
+            Register.PATCH_WIDTH: scheduler.patch_width, Register.PATCH_HEIGHT: scheduler.patch_height,
+            Register.MODE: scheduler.independent, Register.OVERLAP: scheduler.overlap,
+        }  # fmt: skip
+        busy = Signal()
+        m.d.comb += busy.eq(~scheduler.done)
+        control = self.csr.w_stb & (self.csr.addr == Register.CONTROL)
+        m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(control & self.csr.w_data[1])]
+        values = {Register.ID: ID, Register.MODEL: self._model}
+        for address, target in sizes.items():
+            held = Signal(len(target), name=f"register_{address}")
+            with m.If(self.csr.w_stb & (self.csr.addr == address)):
+                m.d.sync += held.eq(self.csr.w_data[: len(target)])
+            m.d.comb += target.eq(held)
+            values[address] = held
+        was_busy = Signal()
+        m.d.sync += was_busy.eq(busy)
+        with m.If(start | reset):
+            m.d.sync += done.eq(0)
+        with m.Elif(was_busy & ~busy):
+            m.d.sync += done.eq(1)
+        values[Register.STATUS] = busy | done << 1 | scheduler.error << 2
+        for address, event in (
+            (Register.CYCLES, busy),
+            (Register.BUSY, core.step),
+            (Register.STALL_INPUT, core.wait_input),
+            (Register.STALL_MEMORY, core.wait_memory),
+            (Register.STALL_OUTPUT, core.wait_output),
+        ):
+            counter = Signal(32, name=f"counter_{address}")
+            m.d.sync += counter.eq(Mux(start, 0, counter + event))
+            values[address] = counter
+        with m.Switch(self.csr.addr):
+            for address, value in values.items():
+                with m.Case(address):
+                    m.d.sync += self.csr.r_data.eq(value)
+            with m.Default():
+                m.d.sync += self.csr.r_data.eq(0)
+        return m

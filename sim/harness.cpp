@@ -1,0 +1,120 @@
+// Drives a CXXRTL model of licgate's Accelerator: writes registers, answers windows with pixels, collects latents.
+// The host it plays is always ready and always has the next pixel; licgate/sim/pysim.py plays the same one.
+//
+// usage: harness JOB RESULT      (both little-endian uint32, see licgate/sim/cxxrtl.py)
+// Progress goes to standard output, one number of latents a line.
+
+#include "model.cc"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <vector>
+
+namespace {
+
+using Design = cxxrtl_design::p_top;
+constexpr uint32_t STATUS = 3, BUSY = 1;
+
+std::vector<uint32_t> load(const char *path) {
+    std::vector<uint32_t> words;
+    FILE *file = std::fopen(path, "rb");
+    if (!file) return words;
+    uint32_t word;
+    while (std::fread(&word, sizeof word, 1, file) == 1) words.push_back(word);
+    std::fclose(file);
+    return words;
+}
+
+struct Host {
+    Design top;
+    uint64_t cycles = 0;
+
+    void settle() { top.p_clk.set<bool>(false); top.step(); }
+    void edge() { top.p_clk.set<bool>(true); top.step(); cycles++; }
+
+    void write(uint32_t address, uint32_t value) {
+        top.p_csr____addr.set<uint32_t>(address);
+        top.p_csr____w__data.set<uint32_t>(value);
+        top.p_csr____w__stb.set<bool>(true);
+        settle(); edge();
+        top.p_csr____w__stb.set<bool>(false);
+    }
+
+    uint32_t read(uint32_t address) {
+        top.p_csr____addr.set<uint32_t>(address);
+        settle(); edge(); settle();
+        return top.p_csr____r__data.get<uint32_t>();
+    }
+};
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    if (argc != 3) { std::fprintf(stderr, "usage: harness JOB RESULT\n"); return 2; }
+    const std::vector<uint32_t> job = load(argv[1]);
+    if (job.size() < 4) { std::fprintf(stderr, "the job is too short\n"); return 2; }
+    size_t at = 0;
+    const uint32_t writes = job[at++], image_width = job[at++], patience = job[at++], counters = job[at++];
+    const uint32_t *registers = &job[at];
+    at += 2 * size_t(writes) + counters;
+    const uint32_t *reads = &job[at] - counters, *image = job.data() + at;
+
+    Host host;
+    Design &top = host.top;
+    top.p_o____ready.set<bool>(true);
+    top.p_o__window____ready.set<bool>(true);
+    for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
+    top.p_csr____addr.set<uint32_t>(STATUS);
+
+    std::vector<uint32_t> windows, latents;
+    uint32_t x = 0, y = 0, w = 0, h = 0, column = 0, row = 0;
+    bool pixels = false, started = false;
+    uint64_t event = host.cycles;
+    auto shown = std::chrono::steady_clock::now();
+    bool hang = false;
+    for (;;) {
+        top.p_i____valid.set<bool>(pixels);
+        top.p_i____payload.set<uint32_t>(pixels ? image[size_t(y + row) * image_width + x + column] : 0);
+        host.settle();
+        const uint32_t status = top.p_csr____r__data.get<uint32_t>();
+        if (started && !(status & BUSY)) break;
+        started |= status & BUSY;
+        const bool taken = pixels && top.p_i____ready.get<bool>();
+        const bool window = top.p_o__window____valid.get<bool>();
+        const bool latent = top.p_o____valid.get<bool>();
+        if (latent) latents.push_back(top.p_o____payload.get<uint32_t>());
+        if (window) {
+            const uint64_t payload = top.p_o__window____payload.get<uint64_t>();
+            x = payload & 0xffff, y = payload >> 16 & 0xffff, w = payload >> 32 & 0xffff, h = payload >> 48;
+        }
+        host.edge();
+        if (taken && ++column == w) {
+            column = 0;
+            if (++row == h) pixels = false;
+        }
+        if (window) {
+            for (uint32_t value : {x, y, w, h}) windows.push_back(value);
+            column = row = 0;
+            pixels = true;
+        }
+        if (taken || window || latent) event = host.cycles;
+        if (host.cycles - event > patience || (!started && host.cycles - event > 1000)) { hang = true; break; }
+        if ((host.cycles & 0x3fff) == 0) {
+            const auto now = std::chrono::steady_clock::now();
+            if (now - shown > std::chrono::seconds(1)) {
+                std::printf("%zu\n", latents.size());
+                std::fflush(stdout);
+                shown = now;
+            }
+        }
+    }
+
+    std::vector<uint32_t> result = {uint32_t(hang), host.read(STATUS), uint32_t(windows.size() / 4), uint32_t(latents.size())};
+    for (uint32_t k = 0; k < counters; k++) result.push_back(host.read(reads[k]));
+    result.insert(result.end(), windows.begin(), windows.end());
+    result.insert(result.end(), latents.begin(), latents.end());
+    FILE *file = std::fopen(argv[2], "wb");
+    if (!file || std::fwrite(result.data(), 4, result.size(), file) != result.size() || std::fclose(file)) return 3;
+    return 0;
+}
