@@ -105,6 +105,11 @@ def _results(manifest: Manifest) -> list[str]:
     if "difference" in measured:
         d = measured["difference"]
         rows.append(f"| integer against float | {d['rate_percent']:+.2f} % | {d['psnr_db']:+.3f} |")
+        if "loss_percent" in d:
+            rows += [
+                "",
+                f"With distortion turned into rate at the slope λ, quantisation costs {d['loss_percent']:.2f} % of the rate.",
+            ]
     return rows
 
 

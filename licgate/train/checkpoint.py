@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 
 import torch
@@ -15,15 +14,25 @@ FORMAT = "licgate-checkpoint-1"
 
 
 def save_checkpoint(path: str | Path, content: dict) -> None:
-    """Write ``content`` (tensors, numbers, strings, dicts and lists of them) to a temporary name, then rename it."""
+    """Write ``content`` (tensors, numbers, strings, dicts and lists of them) to a temporary name, then rename it.
+
+    Raises
+    ------
+    TrainingError
+        When the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        torch.save({"format": FORMAT, **content}, temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **content}, file)
         temporary.replace(path)
+    except OSError as error:
+        raise TrainingError(f"checkpoint {path} cannot be written: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> dict:
@@ -39,7 +48,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise TrainingError(f"checkpoint {path} does not exist")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+    except Exception:  # on foreign bytes the unpickler raises nearly anything, IndexError among them
         raise TrainingError(f"checkpoint {path} is not readable: train again or name another file") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or "model" not in content:
         raise TrainingError(f"checkpoint {path} was not written by licgate train")

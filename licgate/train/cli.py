@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from licgate.errors import TrainingError
+
+
+def _start_torch(threads: int) -> None:
+    try:
+        import torch
+    except ImportError:
+        raise TrainingError("this verb needs torch, which is not installed: pip install 'licgate[train]'") from None
+    if threads < 1:
+        raise TrainingError(f"threads {threads} must be at least 1")
+    torch.set_num_threads(threads)
+
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate train``."""
@@ -30,12 +42,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Body of ``licgate train``."""
-    import torch
-
+    _start_torch(args.threads)
     from licgate.train.loop import Recipe, train
     from licgate.train.models import ModelConfig
 
-    torch.set_num_threads(max(1, args.threads))
     iterations = args.iterations if args.iterations is not None or args.minutes is not None else 100_000
     recipe = Recipe(
         rate_lambda=args.rate_lambda,
@@ -107,15 +117,14 @@ def run_quantize(args: argparse.Namespace) -> int:
     import dataclasses
     from pathlib import Path
 
-    import torch
-
+    _start_torch(args.threads)
     from licgate.manifest import save_manifest
+    from licgate.train.card import model_card, write_card
     from licgate.train.checkpoint import load_model
     from licgate.train.evaluate import measure
     from licgate.train.quantize import quantize_model
     from licgate.train.widths import LayerBits, Widths, parse_override
 
-    torch.set_num_threads(max(1, args.threads))
     default = LayerBits(
         activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits
     )
@@ -123,6 +132,7 @@ def run_quantize(args: argparse.Namespace) -> int:
         default=default, layers=dict(parse_override(t, default) for t in args.bits), latent=args.latent_bits
     )
     model, recipe = load_model(args.checkpoint)
+    rate_lambda = recipe.get("rate_lambda", 0.013)
     manifest = quantize_model(
         model,
         recipe,
@@ -135,8 +145,11 @@ def run_quantize(args: argparse.Namespace) -> int:
         crops=args.crops,
     )
     if args.evaluate:
-        manifest = dataclasses.replace(manifest, measured=measure(args.evaluate, model=model, manifest=manifest))
+        manifest = dataclasses.replace(
+            manifest, measured=measure(args.evaluate, model=model, manifest=manifest, rate_lambda=rate_lambda)
+        )
     manifest = save_manifest(manifest, args.out)
+    write_card(Path(args.out) / "README.md", model_card(manifest))
     print(f"{args.out}: {manifest.hash}")
     return 0
 
@@ -155,15 +168,17 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Body of ``licgate evaluate``."""
     import json
 
-    import torch
-
+    _start_torch(args.threads)
     from licgate.manifest import find_model
     from licgate.train.checkpoint import load_model
     from licgate.train.evaluate import measure
 
-    torch.set_num_threads(max(1, args.threads))
-    model = load_model(args.checkpoint)[0] if args.checkpoint else None
-    result = measure(args.images, model=model, manifest=find_model(args.model), limit=args.limit, details=args.json)
+    model, recipe = load_model(args.checkpoint) if args.checkpoint else (None, {})
+    manifest = find_model(args.model)
+    rate_lambda = recipe.get("rate_lambda", 0.013)
+    result = measure(
+        args.images, model=model, manifest=manifest, limit=args.limit, details=args.json, rate_lambda=rate_lambda
+    )
     if args.json:
         print(json.dumps(result, indent=1))
         return 0
@@ -171,5 +186,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         if key in result:
             print(f"{key:8s} {result[key]['bpp']:.4f} bpp  {result[key]['psnr']:.3f} dB")
     if "difference" in result:
-        print("integer against float: {rate_percent:+.2f} % rate, {psnr_db:+.3f} dB".format(**result["difference"]))
+        line = (
+            "integer against float: {rate_percent:+.2f} % rate, {psnr_db:+.3f} dB, loss {loss_percent:+.2f} % of rate"
+        )
+        print(line.format(**result["difference"]))
     return 0

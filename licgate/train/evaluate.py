@@ -108,7 +108,7 @@ def evaluate_folder(
     Returns
     -------
     dict
-        ``bpp`` and ``psnr`` (means over images), and ``images``: name, bpp and psnr of each.
+        ``bpp``, ``psnr`` and ``mse`` of 8-bit pixels (means), and ``images``: the same of each with its name.
     """
     images = []
     for path in list_images(folder, None)[:limit]:
@@ -118,19 +118,27 @@ def evaluate_folder(
             raise TrainingError(f"image {path} is not readable") from None
         rate, decoded = coder(pad_image(image))
         height, width = image.shape[:2]
-        entry = {"name": path.name, "bpp": rate / (height * width), "psnr": psnr(image, decoded[:height, :width])}
+        own = decoded[:height, :width]
+        mse = float(np.mean((image.astype(np.float64) - own) ** 2))
+        entry = {"name": path.name, "bpp": rate / (height * width), "psnr": psnr(image, own), "mse": mse}
         images.append(entry)
         if report:
             report(f"{entry['name']}: {entry['bpp']:.4f} bpp, {entry['psnr']:.3f} dB")
-    mean = {key: float(np.mean([entry[key] for entry in images])) for key in ("bpp", "psnr")}
+    mean = {key: float(np.mean([entry[key] for entry in images])) for key in ("bpp", "psnr", "mse")}
     return {**mean, "images": images}
 
 
-def compare(reference: Mapping, other: Mapping) -> dict[str, float]:
-    """Put ``other`` beside ``reference``: rate in per cent and PSNR in dB, both as differences."""
+def compare(reference: Mapping, other: Mapping, rate_lambda: float) -> dict[str, float]:
+    """Put ``other`` beside ``reference``: differences of rate in per cent and of PSNR in dB.
+
+    ``loss_percent`` turns the distortion into rate at the slope λ the model was trained for:
+    (ΔR + λ·ΔMSE) / R with the MSE of 8-bit pixels.
+    """
+    rate = other["bpp"] - reference["bpp"]
     return {
-        "rate_percent": 100 * (other["bpp"] / reference["bpp"] - 1),
+        "rate_percent": 100 * rate / reference["bpp"],
         "psnr_db": other["psnr"] - reference["psnr"],
+        "loss_percent": 100 * (rate + rate_lambda * (other["mse"] - reference["mse"])) / reference["bpp"],
     }
 
 
@@ -141,6 +149,7 @@ def measure(
     manifest: Manifest | None = None,
     limit: int | None = None,
     details: bool = False,
+    rate_lambda: float = 0.013,
 ) -> dict:
     """Measure a float model, an integer one, or both and their difference.
 
@@ -164,6 +173,6 @@ def measure(
         if details:
             measured[key]["images"] = result["images"]
     if len(results) == 2:
-        difference = compare(results["float"], results["integer"])
+        difference = compare(results["float"], results["integer"], rate_lambda)
         measured["difference"] = {key: round(value, 4) for key, value in difference.items()}
     return measured

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -128,6 +129,15 @@ class _StopFlag:
             signal.signal(number, old)
 
 
+def _open_log(out: Path) -> TextIO:
+    """Open the log before the first step, so that a folder that cannot be written is known at once."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return out.with_name(f"{out.name}.jsonl").open("a", encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"checkpoint {out} cannot be written: {error.strerror or error}") from None
+
+
 def train(
     data: str | Path,
     out: str | Path,
@@ -194,8 +204,7 @@ def train(
         time.monotonic(),
         (iteration, time.monotonic()),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _StopFlag() as stop, out.with_name(f"{out.name}.jsonl").open("a", encoding="utf-8") as log:
+    with _StopFlag() as stop, _open_log(out) as log:
         while recipe.progress(iteration, elapsed) < 1.0 and not stop.set:
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate(iteration, elapsed)

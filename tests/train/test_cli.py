@@ -1,0 +1,107 @@
+"""The verbs train, quantize and evaluate from end to end, and their errors."""
+
+import argparse
+import json
+import sys
+
+import pytest
+
+from licgate.errors import LicgateError, TrainingError
+from licgate.manifest import load_manifest
+from licgate.train import cli
+
+
+def run(verb, *words):
+    parser = argparse.ArgumentParser()
+    getattr(cli, f"add_{verb}_arguments")(parser)
+    return getattr(cli, f"run_{verb}")(parser.parse_args([str(w) for w in words]))
+
+
+def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):
+    checkpoint, model = tmp_path / "a.ckpt", tmp_path / "small-model"
+    assert (
+        run(
+            "train",
+            "--data",
+            pictures,
+            "--out",
+            checkpoint,
+            "--n",
+            3,
+            "--m",
+            4,
+            "--iterations",
+            3,
+            "--batch",
+            2,
+            "--crop",
+            64,
+            "--lambda",
+            0.005,
+        )
+        == 0
+    )
+    assert (
+        run(
+            "quantize",
+            checkpoint,
+            "--data",
+            squares,
+            "--out",
+            model,
+            "--crops",
+            2,
+            "--clip",
+            "none",
+            "--activation-bits",
+            9,
+            "--bits",
+            "g_a.2=5,6,8",
+            "--evaluate",
+            pictures,
+        )
+        == 0
+    )
+    manifest = load_manifest(model)
+    assert manifest.name == "small-model"
+    assert [layer.output.bits for layer in manifest.g_a.layers[1:4]] == [9, 8, 5]
+    assert manifest.measured["images"] == 4
+    assert manifest.provenance["training"]["rate_lambda"] == 0.005
+    card = (model / "README.md").read_text()
+    assert "# small-model" in card
+    assert str(tmp_path) not in card + (model / "manifest.json").read_text()
+    capsys.readouterr()
+    assert run("evaluate", model, "--images", pictures, "--checkpoint", checkpoint, "--limit", 1, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["integer"]["images"][0]["name"] == "p0.png"
+    assert run("evaluate", model, "--images", pictures) == 0
+    assert "bpp" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "--data", "NONE", "--out", "OUT"), "does not exist"),
+        (("train", "--data", "PICTURES", "--out", "FILE/a.ckpt", "--crop", "64"), "cannot be written"),
+        (("train", "--data", "PICTURES", "--out", "OUT", "--n", "0"), "model width n = 0"),
+        (("train", "--data", "PICTURES", "--out", "OUT", "--threads", "0"), "threads 0"),
+        (("quantize", "NONE", "--data", "PICTURES", "--out", "OUT"), "does not exist"),
+        (("quantize", "FILE", "--data", "PICTURES", "--out", "OUT"), "not readable"),
+        (("quantize", "NONE", "--data", "PICTURES", "--out", "OUT", "--weight-bits", "1"), "weight width of 1 bits"),
+        (("evaluate", "NONE", "--images", "PICTURES"), "unknown model"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(pictures, tmp_path, words, message):
+    (tmp_path / "file").write_text("text")
+    names = {"NONE": tmp_path / "none", "OUT": tmp_path / "out", "PICTURES": pictures, "FILE": tmp_path / "file"}
+    given = [str(names[w]) if w in names else w.replace("FILE", str(names["FILE"])) for w in words]
+    with pytest.raises(LicgateError, match=message) as caught:
+        run(*given)
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_missing_torch_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TrainingError, match=r"needs torch.*licgate\[train\]"):
+        run("train", "--data", tmp_path, "--out", tmp_path / "a.ckpt")
