@@ -28,7 +28,7 @@ $(STAMP)-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 
 demo: $(STAMP)-demo
 	$(RUN) licgate build --board $(BOARD) --out $(OUT)/demo
-	$(RUN) licgate.bench photograph --crop 96x64 --out $(OUT)/demo/photograph.png
+	$(VENV)/bin/python tests/bench/figures.py photograph --crop 96x64 --out $(OUT)/demo/photograph.png
 	$(RUN) licgate simulate --image $(OUT)/demo/photograph.png --json $(OUT)/demo/simulate.json
 	@echo "bitstream: $(OUT)/demo/top.bit   report: $(OUT)/demo/report.html"
 
@@ -39,7 +39,7 @@ test: lint
 	$(RUN) pytest -n 2 --dist worksteal
 
 bench: $(STAMP)-demo
-	$(RUN) licgate.bench run --board $(BOARD) --out $(OUT)/bench
+	$(VENV)/bin/python tests/bench/figures.py run --board $(BOARD) --out $(OUT)/bench
 
 clean:
 	rm -rf $(OUT)

@@ -12,10 +12,9 @@ __all__ = ["add_boards_arguments", "add_build_arguments", "run_boards", "run_bui
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -45,9 +44,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 def run_build(args: argparse.Namespace) -> int:
     """Body of ``licgate build``."""
     from licgate.gateware.config import AcceleratorConfig
-    from licgate.gateware.top import Accelerator
     from licgate.manifest import find_model
-    from licgate.perf import predict
     from licgate.synth.board import find_board
     from licgate.synth.build import build, check_shape
     from licgate.synth.cache import default_cache_folder
@@ -62,6 +59,10 @@ def run_build(args: argparse.Namespace) -> int:
     config = AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes, max_width=args.max_width or board.max_width)
     out = args.out or Path("out") / f"{board.name}-{manifest.name}"
     OutputFolder(out)
+
+    from licgate.gateware.top import Accelerator
+    from licgate.perf import predict
+
     width, height = args.image
     print(f"{manifest.name} on {board.title} ({board.device}), array of {rows} x {cols}", flush=True)
     report = build(

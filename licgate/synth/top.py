@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.build import Platform
+from amaranth.build import Platform, Subsignal
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io, wiring
 
@@ -61,7 +61,8 @@ class Ecp5Top(Elaboratable):
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
-        uart = platform.request("uart", dir={"rx": "-", "tx": "-"})
+        pins = [pin for pin in platform.lookup("uart").ios if isinstance(pin, Subsignal)]
+        uart = platform.request("uart", dir={pin.name: "-" for pin in pins})
         m.submodules.rx_input = rx_input = io.Buffer("i", uart.rx)
         m.submodules.tx_output = tx_output = io.Buffer("o", uart.tx)
         m.d.comb += [receiver.rx.eq(rx_input.i), tx_output.o.eq(transmitter.tx)]

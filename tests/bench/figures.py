@@ -1,4 +1,4 @@
-"""``python -m licgate.bench``: the demo photograph, and the figures of the default model."""
+"""The demo photograph, and the figures of the default model: what `make demo` and `make bench` run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from licgate.bench.photograph import photograph
+from licgate.images import demo_image
 
 
 def save_photograph(path: Path, crop: tuple[int, int] | None) -> None:
     """Write the photograph, or `crop` (width, height) from the middle of it."""
-    picture = photograph()
+    picture = demo_image()
     if crop:
         width, height = min(crop[0], picture.shape[1]), min(crop[1], picture.shape[0])
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
@@ -44,7 +44,7 @@ def run(board: str, out: Path) -> int:
 
 def main() -> int:
     """Run the verb on the command line."""
-    parser = argparse.ArgumentParser(prog="licgate.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="figures", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     save = verbs.add_parser("photograph", help="write the demo photograph")
     save.add_argument("--crop", metavar="WxH", help="only this much of its middle")

@@ -1,1 +1,0 @@
-"""Figures of the project, made again with one command."""

@@ -1,0 +1,129 @@
+"""The whole build of a small design: a real place-and-route, its cache, and what happens when things go wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from licgate.errors import BuildError, ConfigError, TimingError
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.synth import flow as flow_module
+from licgate.synth.board import find_board
+from licgate.synth.build import build
+from tests.synth.stub import StubAccelerator, StubConfig, StubPrediction
+
+
+@pytest.fixture(scope="module")
+def cache_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(out, *, board="ulx3s-85f", rows=2, cache_folder=None, lines=None, **options):
+    return build(
+        StubAccelerator(rows),
+        board=find_board(board),
+        manifest=synthetic_manifest(channels=(3, 5)),
+        config=StubConfig(rows, 1),
+        prediction=StubPrediction(),
+        image=(768, 512),
+        out=out,
+        cache_folder=cache_folder,
+        say=(lines if lines is not None else []).append,
+        **options,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+def test_bitstream_and_cache(tmp_path, cache_folder):
+    first, lines = run(tmp_path / "a", cache_folder=cache_folder), []
+    assert first["timing"]["met"] is True
+    assert first["timing"]["clocks"]["design_clock"]["constraint_mhz"] == 100
+    assert first["utilization"]["MULT18X18D"]["used"] == 2
+    assert (tmp_path / "a" / "top.bit").read_bytes()[:2] == b"\xff\x00"
+    written = json.loads((tmp_path / "a" / "report.json").read_text())
+    assert written == first
+    assert all((tmp_path / "a" / name).stat().st_size for name in written["files"].values())
+    blocks = {block["block"]: block for block in written["blocks"]}
+    assert blocks["pe"]["multiplier"] == 2
+    assert blocks["link"]["block RAM"] == 2
+    # The logic which would order a collision in the link's memories is not there.
+    assert "emulate_read_first" not in (tmp_path / "a" / "yosys.log").read_text()
+
+    second = run(tmp_path / "b", cache_folder=cache_folder, lines=lines)
+    assert lines[:2] == ["synthesis: from the cache", "place and route, seed 1: from the cache"]
+    assert second == first
+    assert (tmp_path / "b" / "top.bit").read_bytes() == (tmp_path / "a" / "top.bit").read_bytes()
+
+    # The same design at a clock it cannot reach: only what is routed for the clock changes.
+    message = r"^timing not met, no bitstream written \(see .*report\.html\); lower --frequency, "
+    with pytest.raises(TimingError, match=message) as error:
+        run(tmp_path / "b", frequency=390.0, cache_folder=cache_folder, lines=lines)
+    assert error.value.exit_code == 4
+    assert lines[-1].startswith("TIMING NOT MET: design_clock achieves")
+    assert not (tmp_path / "b" / "top.bit").exists()
+    missed = json.loads((tmp_path / "b" / "report.json").read_text())
+    assert missed["timing"]["met"] is False
+    assert "TIMING NOT MET" in (tmp_path / "b" / "report.html").read_text().split("<h1>")[0]
+    allowed = run(tmp_path / "b", frequency=390.0, cache_folder=cache_folder, timing_allow_fail=True)
+    assert allowed["files"]["bitstream"] == "top.bit"
+    assert (tmp_path / "b" / "top.bit").exists()
+
+
+@pytest.mark.synth
+def test_synthesis_only(tmp_path):
+    report = run(tmp_path, board="zcu102", rows=3)
+    assert report["timing"]["met"] is None
+    assert report["utilization"]["DSP48E2"] == {"used": 3, "available": 2520}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "yosys.log"]
+
+
+def test_array_larger_than_the_device(tmp_path):
+    message = r"^an array of 157 x 1 needs 157 multipliers, LFE5U-85F-6BG381C has 156 MULT18X18D: take fewer "
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path / "out", rows=157)
+    assert not (tmp_path / "out").exists()
+
+
+def test_clock_that_cannot_be_made(tmp_path):
+    with pytest.raises(ConfigError, match=r"^PLL output of 500 MHz is outside 3\.125 to 400 MHz$"):
+        run(tmp_path, frequency=500.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def fake_synthesis(monkeypatch, cells):
+    """Stands in for Yosys: writes what it would have written for a design with these cells."""
+
+    def run_tool(tool, *arguments, folder, log, label, say):
+        (folder / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
+        (folder / "top.json").write_text(json.dumps({"modules": {"top": {"cells": {}}}}))
+        (folder / "top.rpt").write_text("log")
+
+    monkeypatch.setattr(flow_module, "run_tool", run_tool)
+
+
+def test_design_larger_than_the_device(tmp_path, monkeypatch):
+    fake_synthesis(monkeypatch, {"DP16KD": 209})
+    with pytest.raises(BuildError, match=r"^the design needs 209 DP16KD, LFE5U-85F-6BG381C has 208: take fewer rows "):
+        run(tmp_path)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_tool_failure_keeps_its_log(tmp_path, monkeypatch):
+    def fail(tool, *arguments, folder, log, label, say):
+        (folder / log).write_text("some line\nERROR: it broke\n")
+        raise BuildError("yosys failed after 0 s: ERROR: it broke (see yosys.out)")
+
+    monkeypatch.setattr(flow_module, "run_tool", fail)
+    lines = []
+    with pytest.raises(BuildError, match="it broke"):
+        run(tmp_path, lines=lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["yosys.out"]
+    assert lines[-1] == "some line\nERROR: it broke"
+
+
+def test_output_folder_that_cannot_be_written(tmp_path):
+    blocker = Path(tmp_path / "file")
+    blocker.write_text("")
+    with pytest.raises(ConfigError, match=r"^cannot write to the output folder .*file/out: "):
+        run(blocker / "out")

@@ -1,0 +1,208 @@
+"""Blocks, report and page, from made-up results of the tools."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.synth.blocks import block_of, count_blocks, instances_of
+from licgate.synth.board import find_board
+from licgate.synth.flow import Routed
+from licgate.synth.html import render_html, utilization_plot
+from licgate.synth.report import headline, make_report, timing_of, utilization_of
+from tests.synth.stub import StubConfig, StubPrediction
+
+RTLIL = r"""
+module \top.accelerator.core
+  cell \top.accelerator.core.lane \lane_0
+  cell \top.accelerator.core.lane \lane_1
+  cell $add $3
+end
+module \top.accelerator.core.lane
+end
+module \top.accelerator
+  cell \top.accelerator.core \core
+end
+module \top
+  cell \top.accelerator \accelerator
+  cell \top.link \link
+end
+module \top.link
+  cell \EHXPLLL \pll
+end
+"""
+
+CELLS = {
+    "accelerator.core.lane_0.sum_LUT4_Z": "LUT4",
+    "accelerator.core.lane_1.sum_LUT4_Z": "LUT4",
+    "accelerator.core.lane_1.dsp": "MULT18X18D",
+    "accelerator.core.lane.field_LUT4_Z": "LUT4",
+    "accelerator.payload.x_TRELLIS_FF_Q": "TRELLIS_FF",
+    "link.memory.0.0": "DP16KD",
+    "link.count_CCU2C_S0": "CCU2C",
+    "link.mux_PFUMX_Z": "PFUMX",
+    "clock_LUT4_Z": "LUT4",
+}
+
+
+def routed(seed, achieved, *, constraint=100.0, other=None):
+    clocks = {"design_clock": {"achieved_mhz": achieved, "constraint_mhz": constraint}}
+    if other is not None:
+        clocks["usb"] = {"achieved_mhz": other, "constraint_mhz": 48.0}
+    utilization = {
+        "MULT18X18D": {"used": 3, "available": 156},
+        "DP16KD": {"used": 0, "available": 208},
+        "DTR": {"used": 0, "available": 1},
+        "TRELLIS_COMB": {"used": 600, "available": 83640},
+    }
+    return Routed(seed, {"utilization": utilization}, clocks, "log", "config")
+
+
+def report(board="ulx3s-85f", routes=(), manifest=None):
+    board = find_board(board)
+    clock = 100.0
+    timing, best = timing_of(board, list(routes), clock)
+    return make_report(
+        board=board,
+        manifest=manifest or synthetic_manifest(channels=(3, 5)),
+        config=StubConfig(3, 1),
+        prediction=StubPrediction(),
+        image=(768, 512),
+        tools={"yosys": "0.70"},
+        timing=timing,
+        best=best,
+        cells={"LUT4": 9, "LUT6": 3, "FDRE": 7, "DSP48E2": 3, "RAMB36E2": 2, "RAMB18E2": 1, "RAM32M": 1, "BUFG": 1},
+        blocks=count_blocks(CELLS, instances_of(RTLIL)),
+        clock_mhz=clock,
+    )
+
+
+def test_instances():
+    core = {"lane_0": {}, "lane_1": {}}
+    assert instances_of(RTLIL) == {"accelerator": {"core": core}, "link": {}}
+
+
+def test_blocks():
+    instances = instances_of(RTLIL)
+    assert [block_of(name, instances) for name in CELLS] == [
+        *["lane"] * 3, "core", "accelerator", *["link"] * 3, "top"
+    ]  # fmt: skip
+    blocks = {row["block"]: row for row in count_blocks(CELLS, instances)}
+    assert list(blocks) == ["lane", "core", "top", "accelerator", "link"]
+    assert (blocks["lane"]["LUT"], blocks["lane"]["multiplier"]) == (2, 1)
+    assert (blocks["link"]["block RAM"], blocks["link"]["carry"], blocks["link"]["LUT"]) == (1, 1, 0)
+    assert blocks["accelerator"]["FF"] == 1
+
+
+def test_the_best_seed_is_the_one_with_the_most_slack():
+    routes = [routed(1, 120.0, other=40.0), routed(2, 105.0, other=50.0), routed(3, 90.0, other=60.0)]
+    timing, best = timing_of(find_board("ulx3s-85f"), routes, 100.0)
+    assert best.seed == timing["seed"] == 2
+    assert timing["met"] is True
+    assert timing["median_mhz"] == 105.0
+    assert [run["seed"] for run in timing["seeds"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("achieved", "met"), [(100.0, True), (99.99, False)])
+def test_timing_is_met_or_not(achieved, met):
+    result = report(routes=[routed(1, achieved)])
+    assert result["timing"]["met"] is met
+    assert headline(result).startswith("Timing met: " if met else "TIMING NOT MET: ")
+    page = render_html(result)
+    assert page.index(headline(result)) < page.index("<h1>")
+
+
+def test_report_has_what_the_command_line_promises():
+    result = json.loads(json.dumps(report(routes=[routed(1, 125.0)])))
+    assert {"board", "device", "model", "tools", "timing", "utilization", "performance"} <= set(result)
+    assert {"layers", "blocks", "assumptions"} <= set(result)
+    assert set(result["model"]) == {"name", "hash"}
+    assert result["timing"]["clocks"] == {"design_clock": {"achieved_mhz": 125.0, "constraint_mhz": 100.0}}
+    assert result["utilization"]["MULT18X18D"] == {"used": 3, "available": 156}
+    assert "DP16KD" in result["utilization"]
+    assert "DTR" not in result["utilization"]
+    performance = result["performance"]
+    assert performance["fps"] == 125.0e6 / 1000
+    assert performance["multipliers"] == 3
+    assert performance["lut_per_multiplier"] == 200.0
+    assert performance["image"] == [768, 512]
+    assert (performance["macs"], performance["cycles"], performance["utilization"]) == (900, 1000, 0.9)
+    assert performance["recompute_factor"] == 1.25
+
+
+def test_layers_join_manifest_and_model():
+    manifest = synthetic_manifest(channels=(3, 5, 7), weight_bits=(5, 6), activation_bits=(6, 10))
+    rows = report(routes=[routed(1, 125.0)], manifest=manifest)["layers"]
+    assert [row["name"] for row in rows] == [layer.name for layer in manifest.g_a.layers]
+    convolutions = [row for row in rows if row["kind"] == "conv2d"]
+    assert [row["weight_bits"] for row in convolutions] == [5, 6]
+    assert (rows[0]["cycles"], rows[-1]["cycles"]) == (1000, None)
+
+
+def test_synthesis_only():
+    result = report("zcu102")
+    assert result["timing"] == {"met": None, "clocks": {"sync": {"achieved_mhz": None, "constraint_mhz": 100.0}}}
+    assert result["assumptions"][0].startswith("synthesis only, clock assumed")
+    assert headline(result) == "Synthesis only, clock assumed: 100 MHz"
+    used = {cell: count["used"] for cell, count in result["utilization"].items()}
+    assert used == {"LUT": 9 + 3 + 4, "FF": 7, "DSP48E2": 3, "RAMB36": 2.5}
+    assert result["performance"]["fps"] == 100e6 / 1000
+
+
+def test_utilization_counts_by_the_boards_names():
+    board = find_board("zcu102")
+    assert utilization_of(board, None, {"SRL16E": 2, "INV": 1, "RAM64X1D": 1})["LUT"]["used"] == 4
+
+
+class Checker(HTMLParser):
+    """Every tag closed in order, nothing that a browser would fetch."""
+
+    VOID = ("meta", "br", "rect", "line")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        assert not {name for name, _ in attrs} & {"src", "href", "xlink:href", "onload"}
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("result", [report(routes=[routed(1, 125.0), routed(2, 110.0)]), report("zcu102")])
+def test_page_is_whole_and_self_contained(result):
+    page = render_html(result)
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert "script" not in checker.seen
+    assert "url(" not in page
+    assert checker.seen.count("tr") > len(result["layers"])
+    for text in ("recompute factor", result["device"], result["model"]["hash"], *result["utilization"]):
+        assert text in page
+
+
+def test_page_escapes_names():
+    result = report(routes=[routed(1, 125.0)])
+    result["model"]["name"] = "<script>alert(1)</script>"
+    assert "<script>" not in render_html(result)
+
+
+def test_plot():
+    layers = [
+        {"name": "g_a.0", "kind": "conv2d", "cycles": 75, "utilization": 0.5},
+        {"name": "g_a.1", "kind": "gdn", "cycles": 25, "utilization": 1.0},
+        {"name": "g_a.2", "kind": "conv2d", "cycles": None, "utilization": None},
+    ]
+    plot = utilization_plot(layers)
+    assert 'width="380.0"' in plot
+    assert 'width="760.0"' in plot
+    assert "75.0\u202f% of the cycles" in plot
+    assert "g_a.2" not in plot
+    assert "no figures" in utilization_plot(layers[2:])

@@ -1,0 +1,140 @@
+"""The command line: each failure one line on standard error with its exit code, never a trace-back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from licgate import cli
+from licgate.errors import LicgateError, TimingError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def fails(capsys, *argv, code=2):
+    assert cli.main(argv) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("licgate: error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("licgate: error: ").rstrip()
+
+
+def test_boards(capsys):
+    assert cli.main(["boards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("ulx3s-85f ") and "156 MULT18X18D" in line for line in lines)
+    assert any(line.startswith("zcu102 ") and "synthesis only" in line for line in lines)
+    assert cli.main(["boards", "--json"]) == 0
+    boards = {board["name"]: board for board in json.loads(capsys.readouterr().out)}
+    assert boards["ulx3s-85f"]["resources"]["DP16KD"] == 208
+
+
+def test_models_and_inspect(capsys):
+    assert cli.main(["models", "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)
+    assert [model["default"] for model in models].count(True) == 1
+    assert all(len(model["hash"]) == 64 for model in models)
+    assert cli.main(["models"]) == 0
+    listing = capsys.readouterr().out
+    assert all(model["name"] in listing for model in models)
+    name = next(model["name"] for model in models if model["default"])
+    assert cli.main(["inspect", name, "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert (info["name"], info["hash"]) == (name, next(model["hash"] for model in models if model["default"]))
+    assert cli.main(["inspect", name]) == 0
+    assert "g_a.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "no verb given; there are boards, models, "),
+        (["frobnicate"], "argument VERB: invalid choice: 'frobnicate' "),
+        (["boards", "--nonsense"], "unrecognized arguments: --nonsense (see: licgate --help)"),
+        (["build"], "the following arguments are required: --board (see: licgate build --help)"),
+        (["build", "--board", "nexys"], "unknown board 'nexys'; there are: "),
+        (["build", "--board", "ulx3s-85f", "--model", "nope"], "unknown model 'nope'; there are: "),
+        (["build", "--board", "ulx3s-85f", "--rows", "13", "--cols", "13"], "an array of 13 x 13 needs 169 "),
+        (["build", "--board", "ulx3s-85f", "--rows", "0"], "argument --rows: '0' is not a positive number"),
+        (["build", "--board", "ulx3s-85f", "--rows", "x"], "argument --rows: 'x' is not a positive number"),
+        (["build", "--board", "ulx3s-85f", "--frequency", "nan"], "a clock of nan MHz makes no sense"),
+        (["build", "--board", "ulx3s-85f", "--image", "12"], "argument --image: '12' is not WIDTHxHEIGHT"),
+        (["inspect", "no/such/model"], "unknown model 'no/such/model'"),
+    ],
+)
+def test_errors(capsys, argv, message):
+    assert fails(capsys, *argv).startswith(message)
+
+
+def test_unwritable_output(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    message = fails(capsys, "build", "--board", "ulx3s-85f", "--out", str(tmp_path / "file" / "out"))
+    assert message.startswith(f"cannot write to the output folder {tmp_path / 'file' / 'out'}: ")
+
+
+def verb(monkeypatch, body):
+    monkeypatch.setattr(cli, "run_models", body)
+    return ["models"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(LicgateError("a\nb"), 2), (TimingError("a b"), 4)])
+def test_exit_codes(capsys, monkeypatch, error, code):
+    def body(args):
+        raise error
+
+    assert fails(capsys, *verb(monkeypatch, body), code=code) == "a b"
+
+
+def test_interrupt(capsys, monkeypatch):
+    def body(args):
+        raise KeyboardInterrupt
+
+    assert cli.main(verb(monkeypatch, body)) == 130
+    assert capsys.readouterr().err == "licgate: interrupted\n"
+
+
+def test_missing_torch(capsys, monkeypatch):
+    def body(args):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    message = fails(capsys, *verb(monkeypatch, body))
+    assert message == "torch is not installed; install it with: pip install 'licgate[train]'"
+
+
+def test_a_missing_module_of_our_own_is_a_bug_and_shows(monkeypatch):
+    def body(args):
+        raise ModuleNotFoundError("No module named 'licgate.nope'", name="licgate.nope")
+
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(verb(monkeypatch, body))
+
+
+def licgate(*argv, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "licgate", *argv], cwd=ROOT, capture_output=True, text=True, check=False, **options
+    )
+
+
+def test_as_a_module():
+    result = licgate("--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("licgate 0.")
+    result = licgate("build", "--board", "nexys")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break differently there")
+def test_broken_pipe_is_quiet():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        result = subprocess.run(
+            [sys.executable, "-m", "licgate", "boards", "--json"],
+            cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
