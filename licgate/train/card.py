@@ -108,7 +108,7 @@ def _results(manifest: Manifest) -> list[str]:
         if "loss_percent" in d:
             rows += [
                 "",
-                f"With distortion turned into rate at the slope λ, quantisation costs {d['loss_percent']:.2f} % of the rate.",
+                f"At the slope λ, rate and distortion together cost {d['loss_percent']:.2f} % of the rate.",
             ]
     return rows
 

@@ -1,0 +1,66 @@
+"""The models that ship: what their cards promise, and their integers on a photograph."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from licgate.manifest import find_model, list_models
+from licgate.manifest.numeric import rsr
+from licgate.reference import image_to_input, run_transform
+from licgate.train.evaluate import code_integer, psnr
+
+_spec = importlib.util.spec_from_file_location("emulate", Path(__file__).with_name("emulate.py"))
+emulate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(emulate)
+
+NAMES = [entry["name"] for entry in list_models()]
+
+
+def crop_of(photograph):
+    return np.ascontiguousarray(photograph[64:256, 64:320])
+
+
+def test_the_default_keeps_the_promise_of_ten_bits():
+    measured = find_model().measured
+    assert measured["images"] == 24
+    assert measured["difference"]["psnr_db"] > -0.1
+    assert measured["difference"]["rate_percent"] < 1.0
+
+
+def test_the_int8_twin_has_eight_bits_everywhere_and_loses_more():
+    twin, default = find_model("hyperprior-n36-int8"), find_model()
+    for part in twin.transforms.values():
+        for layer in part.layers[:-1]:
+            assert layer.output.bits == 8, layer.name
+    assert twin.measured["difference"]["loss_percent"] > default.measured["difference"]["loss_percent"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_equals_the_emulation_on_a_photograph(name, photograph):
+    model, image = find_model(name), crop_of(photograph)
+    x = image_to_input(image)
+    y = run_transform(model.g_a, x)
+    np.testing.assert_array_equal(y, emulate.transform(model.g_a, x))
+    z = run_transform(model.h_a, y)
+    np.testing.assert_array_equal(z, emulate.transform(model.h_a, y))
+    np.testing.assert_array_equal(run_transform(model.h_s, z), emulate.transform(model.h_s, z))
+    symbols = rsr(y, model.latent_fraction_bits)
+    np.testing.assert_array_equal(run_transform(model.g_s, symbols), emulate.transform(model.g_s, symbols))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_photograph_comes_back_in_fewer_bits(name, photograph):
+    image = crop_of(photograph)
+    bits, decoded = code_integer(find_model(name), image)
+    assert psnr(image, decoded) > 24
+    assert bits < 1.5 * image.shape[0] * image.shape[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_folder_is_small_and_has_a_card(name):
+    folder = Path(__file__).resolve().parents[2] / "models" / name
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 500_000
+    assert "Kodak" in (folder / "README.md").read_text(encoding="utf-8")
