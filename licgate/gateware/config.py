@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
+from licgate.manifest.geometry import margins
 
 __all__ = ["AcceleratorConfig"]
 
@@ -36,7 +37,7 @@ class AcceleratorConfig:
     cols: int = 12
     lanes: int | None = None
     max_width: int = 768
-    line_slack: int = 1
+    line_slack: int = 0
     input_slack: int = 3
     output_words: int = 64
 
@@ -57,6 +58,31 @@ class AcceleratorConfig:
     def multipliers(self) -> int:
         """Multipliers in the array."""
         return self.rows * self.cols
+
+    def patch_size(self, transform, width, height, patch=None, *, independent=False):
+        """Width and height of the patches for an image.
+
+        Without ``patch``, the widest strips of full height that the line buffers hold; so an image no wider than they are is one
+        patch.
+
+        Raises
+        ------
+        ConfigError
+            The line buffers hold no strip, or independent patches have no size.
+        """
+        stride = transform.stride
+        if patch is not None:
+            return patch, patch
+        full_height = -(-height // stride) * stride
+        if width <= self.max_width:
+            return -(-width // stride) * stride, full_height
+        if independent:
+            raise ConfigError(f"the image is {width} pixels wide, the line buffers {self.max_width}: give independent patches a size")
+        halo = sum(margins(transform))
+        kept = self.max_width // stride - halo
+        if kept < 1:
+            raise ConfigError(f"max_width {self.max_width} leaves no pixel beside the halo: it must be {(halo + 1) * stride} or more")
+        return kept * stride, full_height
 
 
 def _check(name, value, low, high):

@@ -5,32 +5,13 @@ import numpy as np
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.ports import Register
 from licgate.gateware.top import Accelerator
-from licgate.manifest.geometry import margins, patches, recompute_factor
+from licgate.manifest.geometry import patches, recompute_factor
 from licgate.reference import run_transform
 from licgate.sim.engine import Job, get_engine
 
-__all__ = ["LARGEST_IMAGE", "patch_size", "simulate"]
+__all__ = ["LARGEST_IMAGE", "simulate"]
 
-LARGEST_IMAGE = 65535
-
-
-def patch_size(config, transform, width, height, patch=None, *, independent=False):
-    """Width and height of the patches for an image.
-
-    Without ``patch``, the widest strips of full height that the line buffers hold; so an image as wide as they are is one patch.
-    """
-    stride = transform.stride
-    if patch is not None:
-        return patch, patch
-    if width <= config.max_width:
-        return -(-width // stride) * stride, -(-height // stride) * stride
-    if independent:
-        raise ConfigError(f"independent patches need a size: the image is {width} pixels wide, the line buffers {config.max_width}")
-    before, after = margins(transform)
-    kept = config.max_width // stride - before - after
-    if kept < 1:
-        raise ConfigError(f"max_width {config.max_width} leaves no pixel beside the halo: it must be {(before + after + 1) * stride} or more")
-    return kept * stride, -(-height // stride) * stride
+LARGEST_IMAGE = 65520
 
 
 def simulate(manifest, config, image, *, engine="cxxrtl", patch=None, independent=False, overlap=0, progress=None):
@@ -45,7 +26,7 @@ def simulate(manifest, config, image, *, engine="cxxrtl", patch=None, independen
     engine : str
         "cxxrtl" or "amaranth".
     patch : int or None
-        Side of the patches in pixels; see :func:`patch_size`.
+        Side of the patches in pixels; see ``AcceleratorConfig.patch_size``.
     independent, overlap : bool, int
         Patches are images of their own that share ``overlap`` pixels.
     progress : callable or None
@@ -67,7 +48,7 @@ def simulate(manifest, config, image, *, engine="cxxrtl", patch=None, independen
         raise ConfigError(f"the image has {channels} channels, the model takes {transform.in_channels}")
     if max(width, height) > LARGEST_IMAGE:
         raise ConfigError(f"an image of {width} x {height} is too large: each side can have {LARGEST_IMAGE} pixels")
-    patch_width, patch_height = patch_size(config, transform, width, height, patch, independent=independent)
+    patch_width, patch_height = config.patch_size(transform, width, height, patch, independent=independent)
     expected_windows = patches(
         width, height, patch_width=patch_width, patch_height=patch_height, transform=transform, independent=independent, overlap=overlap
     )

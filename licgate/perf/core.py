@@ -1,0 +1,247 @@
+"""Cycle model of the core: the sequencer's walk with the time of every pass, equal to the gateware's to the cycle.
+
+It follows :mod:`licgate.gateware.sequencer` state by state, with the feeder, the post-processor, the pixel writer and the latent
+reader reduced to the times at which they take and give. The host is taken to be always ready and to have every pixel, and the
+latent FIFO never to be full: a tile of the last layer takes longer to compute than its ``rows * cols`` latents to send.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+__all__ = ["CoreModel", "Timing"]
+
+_SETTLE = 6  # cycles in SETTLE after a row
+_IN_FLIGHT = 8
+_LINE_READY = 2  # from row_done to `ready`
+_READER = 3  # from a word's arrival to its first latent
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Fixed delays of the gateware that runs a program."""
+
+    arrival: int  # feeder: issue of a step to the array
+    post: int  # array's `last` to the tile's first word
+    beat: int  # word to word
+
+    @classmethod
+    def of(cls, program):
+        square = any(op.is_gdn and op.layer.square for op in program.ops)
+        lane = 30 if square else 25
+        return cls(program.window_words + 5, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows)
+
+
+@dataclass
+class _Pending:
+    op: object
+    slot: int
+    row_ends: bool
+    stage: int
+
+
+class CoreModel:
+    """Times of one patch.
+
+    Parameters
+    ----------
+    program : Program
+    width, height : int
+        Size of the patch in pixels.
+    start : int
+        Cycle of the core's start.
+    kept : tuple of int
+        skip_x, skip_y, keep_width, keep_height.
+
+    Attributes
+    ----------
+    done : int
+        First cycle in which the core is done.
+    op_cycles : list of int
+        Cycles that each operation's steps took.
+    """
+
+    def __init__(self, program, width, height, *, start, kept):
+        self.program, self.timing = program, Timing.of(program)
+        stages = program.stages
+        self.heights, self.widths = [height], [width]
+        for _ in stages:
+            self.heights.append((self.heights[-1] + 1) // 2)
+            self.widths.append((self.widths[-1] + 1) // 2)
+        self.op_cycles = [0] * len(program.ops)
+        self._finish = self._last_step = start - program.drain_gap  # of the feeder's latest pass
+        self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
+        self._released = []
+        self._slot_ready = [0, 0]
+        self._pops = deque(maxlen=_IN_FLIGHT)
+        self._latents = _LatentReader(program, self.widths[-1], self.heights[-1], kept)
+        self._written = start
+        self._pixel_time = start + 3  # first cycle that asks for room
+        self._run(start)
+
+    def _run(self, start):
+        program, stages, count = self.program, self.program.stages, len(self.program.stages)
+        row = [0] * count
+        now = start + 1 + _SETTLE + count
+        slot, pending = 0, None
+        while True:
+            # SELECT: the deepest stage that is ready in this cycle, or the earliest time at which one is
+            chosen = earliest = None
+            for k in reversed(range(count)):
+                when = self._ready_time(k, row)
+                if when is not None and when <= now:
+                    chosen = k
+                    break
+                if when is not None and (earliest is None or when < earliest):
+                    earliest = when
+            if chosen is None:
+                if pending is not None:
+                    now = self._gdn_passes(pending, now + 1) + 2  # GDN, NEXT, SELECT
+                    pending = None
+                elif earliest is not None:
+                    now = earliest
+                else:
+                    break
+                continue
+            now, slot, pending = self._row(chosen, row[chosen], now, slot, pending)
+            advance = self._first(row[chosen] + 1) - self._first(row[chosen])
+            row[chosen] += 1
+            now += 1 + advance + _SETTLE  # END_ROW, SETTLE
+        idle = max(now, self._written + 1) + 1
+        self.done = max(idle, self._latents.done)
+
+    def _first(self, row):
+        return max(0, 2 * row - self.program.padding)
+
+    def _ready_time(self, k, row):
+        """Earliest cycle in which SELECT sees stage k ready, None when that hangs on work not yet issued."""
+        program = self.program
+        if row[k] == self.heights[k + 1]:
+            return None
+        if k + 1 < len(row) and row[k] - self._first(row[k + 1]) >= program.stages[k + 1].ring:
+            return None
+        need = min(2 * row[k] + program.kernel - program.padding, self.heights[k])
+        if k == 0:
+            self._write_pixels(need)
+        rows = self._line_rows[k]
+        return rows[need - 1] if len(rows) >= need else None
+
+    def _write_pixels(self, rows):
+        """Let the pixel writer get on until it has written that many rows, or waits for a release."""
+        program, stage = self.program, self.program.stages[0]
+        written = self._line_rows[0]
+        while len(written) < rows:
+            index = len(written)
+            wanted = index - stage.ring + 1
+            now = self._pixel_time
+            if wanted > 0:
+                releases = next(r for r in range(1, index + 2) if self._first(r) >= wanted)
+                if len(self._released) < releases:
+                    return
+                now = max(now, self._released[releases - 1] + 3)
+            accept, end, left = now + 1, -1, self.widths[0]
+            while left:
+                pixels = min(left, program.rows)
+                left -= pixels
+                handed = max(accept + pixels, end)
+                end, accept = handed + stage.conv.channels_in, handed + 1
+            written.append(end + _LINE_READY)
+            self._pixel_time = end + 3
+
+    def _row(self, k, row, now, slot, pending):
+        """Issue a row of stage k; SELECT sees it in cycle `now`. Return the cycle of the last NEXT, the slot and the pending GDN."""
+        program, stage = self.program, self.program.stages[k]
+        first = self._first(row)
+        kernel_rows = min(2 * row + program.kernel - program.padding, self.heights[k]) - first
+        groups = -(-self.widths[k + 1] // program.rows)
+        now += 3  # ROW, GROUP, CONV
+        for group in range(groups):
+            ends = group == groups - 1
+            op = stage.conv
+            for tile in range(op.tiles):
+                last_tile = tile == op.tiles - 1
+                accepted = self._issue(op, tile, now, kernel_rows, k == len(program.stages) - 1 and stage.gdn is None)
+                if k == 0 and ends and last_tile:
+                    self._released.append(self._finish)
+                if last_tile and stage.gdn is None:
+                    self._complete(k, ends)
+                now = accepted + 1
+            if stage.gdn is not None:
+                self._slot_ready[slot] = self._written + 1
+            if pending is not None:
+                now = self._gdn_passes(pending, now)
+            now += 1  # NEXT
+            pending = None
+            if stage.gdn is not None:
+                pending = _Pending(stage.gdn, slot, ends, k)
+                slot ^= 1
+            if not ends:
+                now += 2  # GROUP, CONV
+        return now, slot, pending
+
+    def _gdn_passes(self, pending, now):
+        """Issue a pending GDN from cycle `now` in state GDN; return the cycle of the state's end."""
+        now = max(now, self._slot_ready[pending.slot])
+        output = pending.stage == len(self.program.stages) - 1
+        for tile in range(pending.op.tiles):
+            now = self._issue(pending.op, tile, now, None, output) + 1
+        self._complete(pending.stage, pending.row_ends)
+        return now
+
+    def _complete(self, k, row_ends):
+        if row_ends and k + 1 < len(self._line_rows):
+            self._line_rows[k + 1].append(self._written + _LINE_READY)
+
+    def _issue(self, op, tile, now, kernel_rows, output):
+        """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
+        program, timing = self.program, self.timing
+        if len(self._pops) == _IN_FLIGHT:
+            now = max(now, self._pops[0] + 1)
+        accepted = max(now, self._finish)
+        if op.is_gdn:
+            step = max(accepted + op.channels_in, self._last_step + program.drain_gap)
+            self._finish = step
+            steps = op.channels_in
+        else:
+            slots = kernel_rows * op.channels_in
+            begin = max(accepted + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1)
+            step = begin + program.kernel - 1
+            self._finish = begin + program.slot - 1
+            steps = slots * program.kernel
+        self._last_step = step
+        self.op_cycles[op.index] += steps
+        channels = min(program.cols, op.channels_out - tile * program.cols)
+        word = step + timing.arrival + timing.post + 1
+        self._written = word + timing.beat * (channels - 1)
+        self._pops.append(self._written - 1)
+        if output:
+            self._latents.words(word, timing.beat, channels)
+        return accepted
+
+
+class _LatentReader:
+    """Times of the latent FIFO and its serialiser."""
+
+    def __init__(self, program, width, height, kept):
+        self._program, self._width, self._height = program, width, height
+        self._skip_y, self._keep_height = kept[1], kept[3]
+        self._channels = program.stages[-1].last_op.channels_out
+        self._x = self._y = self._channel = 0
+        self._free_at = 0  # cycle in which the serialiser can load the next word
+        self.done = 0
+
+    def words(self, first, beat, count):
+        """Words of a tile arrive."""
+        rows = self._program.rows
+        for index in range(count):
+            load = max(first + beat * index + _READER - 1, self._free_at)
+            inside = self._skip_y <= self._y < self._skip_y + self._keep_height
+            used = min(rows, self._width - self._x) if inside else 1
+            self._free_at = load + used + 1
+            self.done = load + used + 1
+            self._channel += 1
+            if self._channel == self._channels:
+                self._channel = 0
+                self._x += rows
+                if self._x >= self._width:
+                    self._x = 0
+                    self._y += 1
