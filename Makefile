@@ -1,5 +1,6 @@
 # make demo    from nothing to a bitstream for the ULX3S-85F, and a crop of a photograph through the simulated gateware
-# make test    lint, then all tests, on two cores
+# make test    lint, then the tests, on two cores; those of training are skipped where PyTorch is not installed
+# make test-all  the same with PyTorch
 # make lint    ruff
 # make bench   figures of the default model: cycles, utilisation, three seeds of place-and-route
 
@@ -10,7 +11,9 @@ OUT ?= out
 BOARD ?= ulx3s-85f
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench clean
+PYTEST = pytest -n 2 --dist worksteal
+
+.PHONY: demo test test-all lint bench clean
 
 # Installs are redone when what they install from has changed, and only then.
 STAMP = $(VENV)/.licgate
@@ -36,7 +39,11 @@ lint: $(STAMP)-dev
 	$(RUN) ruff check .
 
 test: lint
-	$(RUN) pytest -n 2 --dist worksteal
+	$(RUN) $(PYTEST)
+
+test-all: lint
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,train]'
+	$(RUN) $(PYTEST)
 
 bench: $(STAMP)-demo
 	$(VENV)/bin/python tests/bench/figures.py run --board $(BOARD) --out $(OUT)/bench

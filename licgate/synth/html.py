@@ -160,6 +160,10 @@ def _layers(report: dict) -> str:
             ]
         )
     performance = report["performance"]
+    # What a layer is charged with are its steps of the array; the rest of the cycles belongs to no layer.
+    rest = performance["cycles"] - sum(layer["cycles"] or 0 for layer in report["layers"])
+    if rest > 0:
+        rows.append(["filling, draining, waiting", "", "", "", "", "", "", "", _count(rest), ""])
     total = [_count(performance["macs"]), _count(performance["cycles"]), _percent(performance["utilization"])]
     rows.append(["whole transform", "", "", "", "", "", "", *total])
     head = ["layer", "kernel", "channels", "input bits", "weight bits", "accumulator", "output bits", "MACs", "cycles"]
