@@ -22,7 +22,7 @@ ECP5_OPTIONS = ["-nodsp"]
 # port; by itself Yosys would build logic around the block that makes it the old word, and lengthen its slowest path.
 SIMPLE_MEMORIES = "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 DONT_CARE = f"memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 {SIMPLE_MEMORIES}"
-ECP5_BEFORE = f"hierarchy -top top; proc; flatten; {DONT_CARE}; opt_expr; opt_clean; wreduce; opt_clean; booth"
+ECP5_BEFORE = f"hierarchy -top top; proc; flatten -noscopeinfo; {DONT_CARE}; opt_expr; opt_clean; wreduce; booth"
 
 # Router 2 is the one that finishes a full device, router 1 gives small designs the better clock.
 ROUTER1_MULTIPLIERS = 64
