@@ -39,7 +39,7 @@ class BankedMemory(Component):
     address, data : :py:`In(range(depth))`, :py:`Out(width)`
         ``data`` is the word of the address ``latency`` cycles ago.
     write_enable, write_address, write_data
-        A word written in cycle t is seen by reads whose address is given in cycle t + 1 or later. Only when ``writable``.
+        A word written in cycle t is seen by reads whose address comes in cycle t + 1 or later. Only when ``writable``.
 
     Attributes
     ----------
@@ -47,16 +47,24 @@ class BankedMemory(Component):
         3 cycles: block, its output register, bank multiplexer. interval is 1.
 
     Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair.
+
+    Raises
+    ------
+    ValueError
+        A size is not a positive integer, or ``init`` does not fit.
     """
 
     latency = 3
     interval = 1
 
     def __init__(self, depth, width, *, init=(), writable=True):
-        if depth < 1 or width < 1:
+        if not all(isinstance(size, int) and size >= 1 for size in (depth, width)):
             raise ValueError(f"a memory needs at least one word of one bit, not {depth!r} of {width!r}")
         if len(init) > depth:
             raise ValueError(f"init has {len(init)} words, the memory {depth}")
+        for word in init:
+            if not 0 <= word < 1 << width:
+                raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable = depth, width, writable
         self._bank = min(bank_depth(depth, width), 1 << ceil_log2(depth))
         self._banks = [

@@ -1,0 +1,103 @@
+"""The banked memory against a list."""
+
+import re
+
+import numpy as np
+import pytest
+
+from licgate.gateware.memory import BLOCK_SHAPES, BankedMemory, bank_depth
+from tests.gateware.waves import trace
+
+# (depth, width): one bank, exactly one block, two and three banks, banks of several depths
+SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), (2100, 9)]
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "expected"),
+    [(16384, 1, 16384), (512, 36, 512), (513, 36, 1024), (1024, 36, 1024), (2048, 9, 2048), (2048, 10, 2048),
+     (600, 72, 1024), (100, 144, 512), (1, 1, 16384), (1025, 18, 2048), (5000, 18, 1024)],
+)  # fmt: skip
+def test_banks_take_the_fewest_blocks(depth, width, expected):
+    def blocks(shape):
+        return -(-depth // shape[0]) * -(-width // shape[1])
+
+    fewest = min(map(blocks, BLOCK_SHAPES))
+    deepest = max(shape[0] for shape in BLOCK_SHAPES if blocks(shape) == fewest)
+    assert bank_depth(depth, width) == deepest == expected
+
+
+def operations(rng, depth, width, count, model):
+    """Random reads and writes, never one address both ways in a cycle, and what the reads must give."""
+    steps, expected = [], []
+    written = 0
+    for _ in range(count):
+        # half of the reads follow the last write as close as may be
+        read = written if rng.random() < 0.5 else int(rng.integers(depth))
+        target = int(rng.choice([rng.integers(depth), min(depth - 1, 512), 0, depth - 1]))
+        enable = bool(rng.integers(2)) and target != read
+        value = int(rng.integers(1 << min(width, 60)))
+        steps.append({"address": read, "write_enable": enable, "write_address": target, "write_data": value})
+        expected.append(model[read])
+        if enable:
+            model[target], written = value, target
+    return steps, expected
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reads_and_writes(size):
+    depth, width = size
+    rng = np.random.default_rng(depth)
+    init = [int(v) for v in rng.integers(1 << width, size=depth - depth // 3)]
+    model = init + [0] * (depth - len(init))
+    steps, expected = operations(rng, depth, width, 150, model)
+    seen = trace(BankedMemory(depth, width, init=init), steps, ["data"], cycles=len(steps) + 3)
+    assert [s.data for s in seen[3:]] == expected
+    assert (BankedMemory.latency, BankedMemory.interval) == (3, 1)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (1100, 36)])
+def test_rom(size):
+    depth, width = size
+    rng = np.random.default_rng(1)
+    init = [int(v) for v in rng.integers(1 << width, size=depth)]
+    memory = BankedMemory(depth, width, init=init, writable=False)
+    assert not {"write_enable", "write_address", "write_data"} & set(memory.signature.members)
+    addresses = [0, depth - 1, *(int(v) for v in rng.integers(depth, size=100))]
+    seen = trace(memory, [{"address": a} for a in addresses], ["data"], cycles=len(addresses) + 3)
+    assert [s.data for s in seen[3:]] == [init[a] for a in addresses]
+
+
+def test_a_write_is_seen_from_the_next_cycle_on():
+    steps = [{"write_enable": 1, "write_address": 600, "write_data": 123, "address": 0}]
+    steps += [{"write_enable": 0, "address": 600}] * 5
+    assert [s.data for s in trace(BankedMemory(700, 36), steps, ["data"])] == [0, 0, 0, 0, 123, 123]
+
+
+def test_words_outlive_a_reset():
+    rng = np.random.default_rng(4)
+    model = [0] * 600
+    steps, expected = operations(rng, 600, 36, 60, model)
+    quiet = [{"write_enable": 0}] * 2
+    more, more_expected = operations(rng, 600, 36, 60, model)
+    seen = trace(BankedMemory(600, 36), steps + quiet + more, ["data"], cycles=125, resets={60, 61})
+    assert [s.data for s in seen[3:61]] == expected[:58]
+    assert [s.data for s in seen[65:]] == more_expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0, 4), "a memory needs at least one word of one bit, not 0 of 4"),
+     ((4, 0), "a memory needs at least one word of one bit, not 4 of 0"),
+     ((4.0, 8), "a memory needs at least one word of one bit, not 4.0 of 8"),
+     (("4", 8), "a memory needs at least one word of one bit, not '4' of 8")],
+)  # fmt: skip
+def test_size_is_checked(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        BankedMemory(*arguments)
+
+
+def test_initial_words_must_fit():
+    with pytest.raises(ValueError, match=r"^init has 5 words, the memory 4$"):
+        BankedMemory(4, 8, init=[1] * 5)
+    with pytest.raises(ValueError, match=r"^init holds 256, a word of 8 bits does not$"):
+        BankedMemory(4, 8, init=[1, 256])
