@@ -1,7 +1,7 @@
 """Give the channels of a feature map like ranges before they share one scale (Nagel et al. 2019, section 4.1).
 
-A factor f behind a GDN is undone by 1/f in the weights that read the channel: the float network stays what it is,
-but quiet channels no longer lose their bits to loud ones.
+A factor f behind a GDN is undone by 1/f in the weights that read the channel, one before it by γ and the slimmable a:
+the float network stays what it is, but quiet channels no longer lose their bits to loud ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def channel_ranges(net: Mapping[str, list], crops: Tensor) -> dict[str, np.ndarr
 
 
 def equalize(net: Mapping[str, list], ranges: Mapping[str, np.ndarray], strength: float) -> dict[str, list]:
-    """Scale the channels behind every GDN.
+    """Scale the channels before and behind every GDN.
 
     Parameters
     ----------
@@ -64,16 +64,23 @@ def equalize(net: Mapping[str, list], ranges: Mapping[str, np.ndarray], strength
     result = {}
     for part, layers in net.items():
         own = list(layers)
-        for position, layer in enumerate(own[:-1]):
-            follower = own[position + 1]
+        for position in range(len(own) - 1):
+            layer, follower = own[position], own[position + 1]
+            if isinstance(layer, FloatGdn):
+                factor = _factors(ranges[layer.name], strength)
+                own[position] = replace(layer, a=layer.a * factor, b=layer.b * factor)
+                own[position + 1] = follower.scaled(inputs=1 / factor)
+            elif isinstance(follower, FloatGdn):
+                factor = _factors(ranges[layer.name], strength)
+                own[position] = layer.scaled(outputs=factor)
+                columns = factor**2 if follower.root else factor
+                own[position + 1] = replace(follower, gamma=follower.gamma / columns, a=follower.a / factor)
             # Behind ReLU nothing is gained: the hyper transforms lose next to nothing, dead channels would blow up.
-            if not isinstance(layer, FloatGdn):
-                continue
-            reach = ranges[layer.name]
-            # A channel that never speaks keeps its scale.
-            quiet = np.where(reach > 0, reach, reach.max() or 1.0)
-            factor = np.minimum((quiet.max() / quiet) ** strength, LARGEST_FACTOR)
-            own[position] = replace(layer, a=layer.a * factor, b=layer.b * factor)
-            own[position + 1] = follower.scaled(inputs=1 / factor)
         result[part] = own
     return result
+
+
+def _factors(reach: np.ndarray, strength: float) -> np.ndarray:
+    """Factors (C,) of 1 and more; a channel that never speaks keeps its scale."""
+    quiet = np.where(reach > 0, reach, reach.max() or 1.0)
+    return np.minimum((quiet.max() / quiet) ** strength, LARGEST_FACTOR)

@@ -68,6 +68,16 @@ def quantize_weight(layer: FloatConv, bits: int) -> tuple[np.ndarray, np.ndarray
     return np.floor(layer.weight / scale.reshape(shape) + 0.5).astype(np.int64), scale
 
 
+def real_weight(layer: FloatConv) -> np.ndarray:
+    """Give the weights that will be computed with: those of the integers where they are chosen."""
+    if layer.rounded is None:
+        return layer.weight
+    integers, step = layer.rounded
+    shape = [1, 1, 1, 1]
+    shape[layer.output_axis] = -1
+    return integers * step.reshape(shape)
+
+
 def export_convolution(
     layer: FloatConv, source: IntType, source_scale: float, weight_bits: int, target: Grid
 ) -> Conv2d:

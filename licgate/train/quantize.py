@@ -8,7 +8,7 @@ from pathlib import Path
 
 from licgate.errors import TrainingError
 from licgate.manifest import Manifest, sealed
-from licgate.train.assemble import choose_grids, export_transform
+from licgate.train.assemble import choose_grids, export_transform, settle_offsets
 from licgate.train.calibrate import calibration_crops, collect_stats, draq_k
 from licgate.train.checkpoint import load_model
 from licgate.train.equalize import channel_ranges, equalize
@@ -111,6 +111,7 @@ def quantize_model(
             net, stats, widths, model.entropy_bottleneck, batch[:SEARCH_CROPS], rate_lambda, candidates, report
         )
     grids = choose_grids(net, stats, widths, clips)
+    net = settle_offsets(net, grids)
     transforms = {part: export_transform(part, net, grids, widths) for part in ("g_a", "h_a", "h_s", "g_s")}
     entropy = {
         "factorized": factorized_tables(model.entropy_bottleneck, transforms["h_a"].output),

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from licgate.train.assemble import choose_grids
+from licgate.train.assemble import choose_grids, settle_offsets
 from licgate.train.calibrate import Stats, apply_layer
 from licgate.train.entropy import SCALE_MIN, SCALE_STEP, EntropyBottleneck, gaussian_likelihood
-from licgate.train.export import BETA_BITS, Grid, quantize_weight
+from licgate.train.export import BETA_BITS, Grid, quantize_weight, real_weight
 from licgate.train.floatnet import FloatConv, FloatGdn
 from licgate.train.models import bits
 from licgate.train.widths import LayerBits, Widths
@@ -26,10 +26,8 @@ def imitate_weights(net: Mapping[str, list], widths: Widths) -> dict[str, list]:
         for layer in layers:
             if isinstance(layer, FloatConv):
                 width = widths.of(layer.name)
-                integers, scale = quantize_weight(layer, width.weight)
-                shape = [1, 1, 1, 1]
-                shape[layer.output_axis] = -1
-                own.append(replace(layer, weight=integers * scale.reshape(shape)))
+                layer = replace(layer, rounded=quantize_weight(layer, width.weight))
+                own.append(replace(layer, weight=real_weight(layer)))
             else:
                 own.append(_imitate_gdn(layer, width.gamma))
         result[part] = own
@@ -59,6 +57,7 @@ def loss_of(
     loss, bpp, mse : float
         R + λ·255²·MSE in bits a pixel, its rate, and the mean squared error of pixels in 0..1.
     """
+    net = settle_offsets(net, grids)
 
     def run(part: str, x: Tensor) -> Tensor:
         for layer in net[part]:

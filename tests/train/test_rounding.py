@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from licgate.errors import TrainingError
+from licgate.train.assemble import settle_offsets
 from licgate.train.calibrate import apply_layer
 from licgate.train.equalize import channel_ranges, equalize
-from licgate.train.export import quantize_weight
+from licgate.train.export import grid_for, quantize_weight
 from licgate.train.floatnet import FloatConv, FloatGdn, float_layers
 from licgate.train.quantize import quantize_model
 from licgate.train.rounding import patches, phases, round_layer, round_weights
@@ -96,6 +97,30 @@ def test_equalisation_leaves_the_function_and_levels_the_ranges(make_model):
             if isinstance(after, FloatGdn):
                 np.testing.assert_allclose(ranges[after.name], ranges[after.name].max(), rtol=1e-3)
         np.testing.assert_allclose(other, x, rtol=1e-3, atol=1e-3 * float(x.abs().max()))
+
+
+def test_offsets_on_the_grid_leave_the_next_layer_what_it_was(make_model):
+    net = float_layers(make_model())
+    crops = torch.rand(1, 3, 64, 64)
+    step = 0.3
+    grids = {layer.name: grid_for(-step * 127, step * 127, 8) for layers in net.values() for layer in layers}
+    settled = settle_offsets(net, grids)
+    for part, x in (("g_a", crops), ("g_s", torch.randn(1, 7, 8, 8))):
+        for position, (before, after) in enumerate(zip(net[part], settled[part], strict=True)):
+            if isinstance(before, FloatGdn):
+                np.testing.assert_allclose(after.b / step, np.rint(after.b / step), atol=1e-9)
+                assert np.abs(after.b - before.b).max() > 0.05
+                own, other = (
+                    apply_layer(net[part][position + 1], apply_layer(before, x)),
+                    apply_layer(settled[part][position + 1], apply_layer(after, x)),
+                )
+                assert float((own - apply_layer(net[part][position + 1], apply_layer(after, x))).abs().max()) > 0.01
+                # The border reads zeros instead of offsets, and phases of a transposed convolution share one bias.
+                error = (own - other)[:, :, 4:-4, 4:-4]
+                error = error.mean(dim=(2, 3)) if part == "g_s" else error
+                if error.numel():
+                    np.testing.assert_allclose(error, 0, atol=1e-3 * float(own.abs().max()))
+            x = apply_layer(before, x)
 
 
 def test_bad_options_are_one_line(make_model, squares):
