@@ -100,5 +100,7 @@ class BankedMemory(Component):
                     write.en.eq(self.write_enable & (self.write_address[low:] == index)),
                 ]
         bank = delayed(m, self.address[low:], 2, name="bank", reset_less=True) if len(outputs) > 1 else 0
-        m.d.sync += self.data.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
+        word = Signal(self.width, reset_less=True)
+        m.d.sync += word.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
+        m.d.comb += self.data.eq(word)
         return m

@@ -67,15 +67,18 @@ class ProcessingElement(Component):
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.w)]
         acc, total = Signal.like(self.shadow), Signal.like(self.shadow)
         m.d.comb += total.eq(acc + multiplier.p)
+        parity = Signal()
+        # Data needs no reset: a reset is held until it has drained away.
+        a, w, shadow = (Signal.like(s, reset_less=True) for s in (self.a, self.w, self.shadow))
         m.d.sync += [
             acc.eq(Mux(self.last, 0, total)),
-            self.a_out.eq(self.a),
-            self.w_out.eq(self.w),
+            parity.eq(parity ^ self.last),
+            a.eq(self.a),
+            w.eq(self.w),
             self.last_out.eq(self.last),
             self.shift_out.eq(self.shift),
         ]
-        parity = Signal()
-        m.d.sync += parity.eq(parity ^ self.last)
         with m.If(self.last | (self.shift.enable & (self.shift.parity == parity))):
-            m.d.sync += self.shadow.eq(Mux(self.last, total, self.shadow_in))
+            m.d.sync += shadow.eq(Mux(self.last, total, self.shadow_in))
+        m.d.comb += [self.a_out.eq(a), self.w_out.eq(w), self.shadow.eq(shadow)]
         return m

@@ -9,9 +9,10 @@ from licgate.gateware.patch import PatchScheduler
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
 from licgate.program import compile_program
 
-__all__ = ["ID", "Accelerator"]
+__all__ = ["ID", "RESET_CYCLES", "Accelerator"]
 
 ID = 0x4C494347  # "LICG"
+RESET_CYCLES = 255  # more than the longest pipeline, of feeder, array, lanes and assembly, with 64 rows and columns
 
 
 class Accelerator(Component):
@@ -19,7 +20,8 @@ class Accelerator(Component):
 
     The host writes the image's and the patch's size, then CONTROL.start; the accelerator asks for windows of pixels on ``o_window``,
     takes them on ``i`` in raster order, and gives the latents on ``o`` (order: see
-    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left.
+    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left. CONTROL.reset gives up
+    whatever is under way; ``STATUS.busy`` falls when the accelerator can be started again, ``RESET_CYCLES`` later.
 
     Parameters
     ----------
@@ -82,9 +84,15 @@ class Accelerator(Component):
             Register.MODE: scheduler.independent, Register.OVERLAP: scheduler.overlap,
         }  # fmt: skip
         busy = Signal()
-        m.d.comb += busy.eq(~scheduler.done)
+        # A reset is held until whatever is in the pipelines has drained away.
+        draining = Signal(range(RESET_CYCLES + 1))
         control = self.csr.w_stb & (self.csr.addr == Register.CONTROL)
-        m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(control & self.csr.w_data[1])]
+        with m.If(control & self.csr.w_data[1]):
+            m.d.sync += draining.eq(RESET_CYCLES)
+        with m.Elif(draining != 0):
+            m.d.sync += draining.eq(draining - 1)
+        m.d.comb += busy.eq(~scheduler.done | (draining != 0))
+        m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(draining != 0)]
         values = {Register.ID: ID, Register.MODEL: self._model}
         for address, target in sizes.items():
             held = Signal(len(target), name=f"register_{address}")
@@ -93,7 +101,7 @@ class Accelerator(Component):
             m.d.comb += target.eq(held)
             values[address] = held
         was_busy = Signal()
-        m.d.sync += was_busy.eq(busy)
+        m.d.sync += was_busy.eq(busy & (draining == 0))
         with m.If(start | reset):
             m.d.sync += done.eq(0)
         with m.Elif(was_busy & ~busy):

@@ -9,7 +9,7 @@ from licgate.manifest.geometry import patches, recompute_factor
 from licgate.reference import run_transform
 from licgate.sim.engine import Job, get_engine
 
-__all__ = ["LARGEST_IMAGE", "simulate"]
+__all__ = ["LARGEST_IMAGE", "simulate", "stream_order"]
 
 LARGEST_IMAGE = 65520
 
@@ -104,7 +104,7 @@ def _mismatches(transform, image, windows, outcome, rows, independent):
             expected = run_transform(transform, image[:, p.y : p.y + p.height, p.x : p.x + p.width])
         else:
             expected = whole[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width]
-        order = _stream_order(expected, p.skip_x, rows)
+        order = stream_order(expected, p.skip_x, rows)
         part = slice(at, at + len(order))
         lasts = np.zeros(len(order), dtype=bool)
         lasts[-1] = True
@@ -113,7 +113,7 @@ def _mismatches(transform, image, windows, outcome, rows, independent):
     return wrong
 
 
-def _stream_order(latents, skip, rows):
+def stream_order(latents, skip, rows):
     """Latents (C, H, W) of a patch as the stream orders them: row, group of ``rows`` columns of the patch, channel, column."""
     width = latents.shape[2]
     cuts = [c - skip for c in range(0, skip + width, rows) if c > skip]
