@@ -55,13 +55,17 @@ class GdnFunction(Component):
     Raises
     ------
     ConfigError
-        The layers' tables differ in their index or fraction width.
+        There is no layer, ``width`` is not in 1 to 48, or the layers' tables differ in their index or fraction width.
     """
 
     latency = 6 + Multiplier.latency
     interval = 1
 
     def __init__(self, gdns, width):
+        if not gdns:
+            raise ConfigError("gdns is empty: a GDN unit needs at least one layer")
+        if not isinstance(width, int) or not 1 <= width <= 48:
+            raise ConfigError(f"width is {width!r}: give an integer from 1 to 48")
         tables = [g.table for g in gdns]
         shapes = {(t.index_bits, t.fraction_bits) for t in tables}
         if len(shapes) != 1:

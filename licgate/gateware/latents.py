@@ -9,6 +9,7 @@ from licgate.gateware.sequencer import DIMENSION
 
 __all__ = ["LatentReader"]
 
+
 class LatentReader(Component):
     """Buffer words of latents, drop those outside the kept window, and serialise the others.
 
@@ -41,12 +42,21 @@ class LatentReader(Component):
     ----------
     latency : int
         Cycles from a word to its first latent: 3. interval is 1 latent a cycle, one more cycle a word.
+
+    Raises
+    ------
+    ValueError
+        A parameter is not an integer in its range.
     """
 
     latency = 3
     interval = 1
 
     def __init__(self, program, depth, result_width):
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"depth must be an integer of at least 1, not {depth!r}")
+        if not isinstance(result_width, int) or not 1 <= result_width <= 18:
+            raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
         self._program, self._depth = program, depth
         super().__init__({
             "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),

@@ -45,7 +45,14 @@ class PatchScheduler(Component):
 
     Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
 
-    Timing: 6 cycles a patch beside the core's.
+    Timing: 6 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
+
+    Raises
+    ------
+    ValueError
+        The stride is not a power of two, or ``max_width`` not a 16-bit size.
+    ConfigError
+        The transform has no margins, see :func:`licgate.manifest.geometry.margins`.
     """
 
     def __init__(self, transform, *, max_width):
@@ -53,6 +60,8 @@ class PatchScheduler(Component):
         self._shift = transform.stride.bit_length() - 1
         if transform.stride != 1 << self._shift:
             raise ValueError(f"stride must be a power of two, not {transform.stride!r}")
+        if not isinstance(max_width, int) or not 1 <= max_width < 1 << DIMENSION:
+            raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {max_width!r}")
         self._max_width = max_width
         super().__init__({
             "start": In(1), **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),

@@ -38,12 +38,20 @@ class ResultWriter(Component):
     ----------
     latency : int
         1 cycle. interval is 1.
+
+    Raises
+    ------
+    ValueError
+        A width is not an integer in its range.
     """
 
     latency = 1
     interval = 1
 
     def __init__(self, program, result_width, norm_width):
+        for name, width, most in (("result_width", result_width, 18), ("norm_width", norm_width, 32)):
+            if not isinstance(width, int) or not 1 <= width <= most:
+                raise ValueError(f"{name} must be an integer from 1 to {most}, not {width!r}")
         self._program = program
         layout = write_layout(program)
         rows, count = program.rows, len(program.stages)

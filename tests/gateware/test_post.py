@@ -1,0 +1,166 @@
+"""The post-processor behind an array that the test plays: shifts to the cycle, words bit by bit."""
+
+import numpy as np
+import pytest
+
+from licgate.gateware.memory import BankedMemory
+from licgate.gateware.post import PostProcessor, drain_layout, max_gdn_channels
+from tests.gateware.test_lane import golden
+from tests.gateware.waves import small_program, trace
+
+ARRAYS = [
+    ({"rows": 1, "cols": 1}, "abs"),
+    ({"rows": 3, "cols": 2, "lanes": 2}, "abs"),
+    ({"rows": 5, "cols": 3, "lanes": 2}, "square_root"),
+    ({"rows": 4, "cols": 4, "lanes": 1}, "abs"),
+    ({"rows": 2, "cols": 3}, "none"),
+]
+
+
+def build(shape, gdn="abs"):
+    return small_program(**shape, channels=(2, 3, 4), gdn=gdn, gdn_bits=9)
+
+
+class Job:
+    """Tiles with their sums and GDN inputs, and what must come out."""
+
+    def __init__(self, program, seed, count=7, slack=3):
+        rng = np.random.default_rng(seed)
+        self.program = program
+        self.x_words = rng.integers(-256, 256, (2 * max_gdn_channels(program), program.rows))
+        self.tiles, last = [], program.cols
+        for k in range(count):
+            op = program.ops[k % len(program.ops)]
+            tile = int(rng.integers(op.tiles))
+            channels = min(program.cols, op.channels_out - tile * program.cols)
+            first = tile * program.cols
+            bound = op.layer.accumulator.bound
+            bias = [program.biases[op.param_base + first + j] for j in range(channels)]
+            high = bound - max(map(abs, bias))
+            low = 0 if op.is_gdn else -high
+            self.tiles.append({
+                "last": last, "op": op.index, "count": channels, "param": op.param_base + first, "first": first,
+                "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
+                "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
+                "sums": rng.integers(low, high + 1, (program.rows, program.cols)) >> int(rng.integers(4)),
+            })  # fmt: skip
+            last += program.drain_gap + int(rng.integers(slack + 1))
+        self.end = last
+
+    def shown(self, tile, j):
+        """Cycle in which row 0 shows channel j of the tile."""
+        return tile["last"] + self.program.cols + 3 + j * self.program.lane_rows
+
+    def results(self, cycle):
+        """The array's right edge: the channel that was last shifted there, garbage before."""
+        values = [-1] * self.program.rows
+        for tile in self.tiles:
+            for j in range(tile["count"]):
+                for row in range(self.program.rows):
+                    if self.shown(tile, j) + row <= cycle:
+                        values[row] = int(tile["sums"][row, j])
+        return values
+
+    def drive(self, base=0):
+        def inputs(cycle, records):
+            cycle -= base
+            step = {"last": any(t["last"] == cycle for t in self.tiles), "results": self.results(cycle)}
+            go = [t for t in self.tiles if t["last"] + self.program.cols - 1 == cycle]
+            step["tile.valid"] = bool(go)
+            if go:
+                step["tile.payload"] = {name: go[0][name] for name in ("op", "count", "param", "x", "pixels")}
+            # the memory answers after its latency
+            if len(records) >= BankedMemory.latency:
+                address = records[-BankedMemory.latency].x_address
+                step["x_data"] = self.pack(self.x_words[address] if address < len(self.x_words) else [0] * 99)
+            return step
+
+        return inputs
+
+    def pack(self, pixels):
+        width = max([op.layer.input.bits for op in self.program.ops if op.is_gdn], default=1)
+        return sum((int(v) & ((1 << width) - 1)) << (width * r) for r, v in enumerate(pixels[: self.program.rows]))
+
+    def expected(self):
+        """Shift cycles with their parity, and words with theirs."""
+        shifts, words = {}, []
+        program = self.program
+        latency = PostProcessor(program).latency
+        for index, tile in enumerate(self.tiles):
+            for j in range(tile["count"]):
+                if j:
+                    shifts[self.shown(tile, j) - 1] = (index + 1) & 1
+                word = []
+                for row in range(program.rows):
+                    op = program.ops[tile["op"]]
+                    case = {"op": op.index, "channel": tile["first"] + j, "acc": int(tile["sums"][row, j]),
+                            "bias": program.biases[tile["param"] + j],
+                            "x": int(self.x_words[tile["x"] + j, row]) if op.is_gdn else 0,
+                            "keep": row < tile["pixels"]}  # fmt: skip
+                    word.append(golden(program, case))
+                words.append((tile["last"] + latency + j * program.lane_rows, word))
+        return shifts, words
+
+
+WATCH = ["x_address", "shift", "tile.ready", "word", "norms", "valid"]
+
+
+def check(job, seen):
+    shifts, words = job.expected()
+    assert {t: s.shift.parity for t, s in enumerate(seen) if s.shift.enable} == shifts
+    assert [t for t, s in enumerate(seen) if s.tile_ready] == [t["last"] + job.program.cols - 1 for t in job.tiles]
+    assert [t for t, s in enumerate(seen) if s.valid] == [t for t, _ in words]
+    for cycle, word in words:
+        assert seen[cycle].word == [q for q, _ in word], f"cycle {cycle}"
+        assert all(n in (None, got) for got, (_, n) in zip(seen[cycle].norms, word, strict=True)), f"cycle {cycle}"
+
+
+@pytest.mark.parametrize(("shape", "gdn"), ARRAYS)
+@pytest.mark.parametrize("slack", [0, 9])
+def test_words_and_shifts(shape, gdn, slack):
+    program = build(shape, gdn)
+    job = Job(program, seed=len(gdn), slack=slack)
+    dut = PostProcessor(program)
+    check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + program.cols * program.lane_rows))
+    assert dut.interval == program.lane_rows
+
+
+@pytest.mark.parametrize(
+    ("shape", "gdn", "latency"),
+    [(ARRAYS[0][0], "abs", 31), (ARRAYS[1][0], "abs", 34), (ARRAYS[2][0], "square_root", 42)],
+)
+def test_latency(shape, gdn, latency):
+    program = build(shape, gdn)
+    assert PostProcessor(program).latency == latency
+    lane = 30 if gdn == "square_root" else 25
+    assert latency == program.cols + 3 + lane + program.lanes * program.lane_rows
+
+
+def test_reset_in_the_middle_of_a_drain():
+    program = build(*ARRAYS[1])
+    before, job = Job(program, seed=1), Job(program, seed=2)
+    dut = PostProcessor(program)
+    cut = before.tiles[2]["last"] + 30
+    hold = dut.latency + 10  # what is under way leaves the registers that have no reset
+
+    def drive(cycle, records):
+        if cycle < cut:
+            return before.drive()(cycle, records)
+        return {**job.drive(cut + hold)(cycle, records), **({"last": 0} if cycle < cut + hold else {})}
+
+    seen = trace(dut, drive, WATCH, cycles=cut + hold + job.end + dut.latency + 8, resets=range(cut, cut + hold))
+    assert any(s.valid for s in seen[:cut])
+    assert not any(s.valid or s.shift.enable for s in seen[cut + hold : cut + hold + program.cols])
+    check(job, seen[cut + hold :])
+
+
+def test_descriptor_holds_every_tile():
+    program = small_program(rows=3, cols=4, channels=(2, 7, 9), gdn="abs")
+    layout = drain_layout(program)
+    sizes = {name: 1 << layout[name].width for name in layout.members}
+    assert sizes["op"] >= len(program.ops) == 3
+    assert sizes["count"] > program.cols
+    assert sizes["pixels"] > program.rows
+    assert sizes["param"] >= len(program.biases)
+    assert sizes["x"] >= 2 * max_gdn_channels(program) == 14
+    assert max_gdn_channels(build(*ARRAYS[4])) == 1
