@@ -6,7 +6,9 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from licgate import __version__
@@ -16,6 +18,7 @@ __all__ = ["main"]
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 # verb: (summary, module, function that adds the arguments, function that runs)
 VERBS = {
@@ -96,11 +99,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _terminate(number, frame):
+    raise SystemExit(TERMINATED)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    Codes: 0 fine, 2 wrong usage or input, 4 timing missed, 130 interrupted; a verb may return others of its own.
+    Codes: 0 fine, 2 wrong usage or input, 4 timing missed, 130 interrupted,
+    143 terminated; a verb may return others of its own.
     """
+    # As an exception, a request to end also ends the tools which a verb has started and removes its temporary files.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         args = _parse(sys.argv[1:] if argv is None else argv)
         code = args.run(args) or 0

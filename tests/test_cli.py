@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,29 @@ def test_broken_pipe_is_quiet():
             cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal there")
+def test_termination_ends_the_tools_too(tmp_path):
+    code = (
+        "import sys, time\nfrom licgate import cli\nfrom licgate.synth.toolchain import Tool, run_tool\n"
+        "from pathlib import Path\n"
+        f"tool = Tool('sleeper', 'x', 'sleeper', 'run')\nfolder = Path({str(tmp_path)!r})\n"
+        "def body(args):\n    run_tool(tool, folder=folder, log='log', label='x')\n"
+        "cli.run_models = body\nsys.exit(cli.main(['models']))\n"
+    )
+    (tmp_path / "sleeper.py").write_text(
+        "import os, sys, time\nfrom pathlib import Path\n"
+        "def run(argv):\n    Path('pid.new').write_text(str(os.getpid()))\n    os.rename('pid.new', 'pid')\n"
+        "    time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -17,7 +17,7 @@ from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
 from licgate.synth.plan import make_plan
 from licgate.synth.report import headline, make_report, timing_of
-from licgate.synth.toolchain import log_tail
+from licgate.synth.toolchain import log_tail, stop_tools
 
 __all__ = ["build", "check_shape"]
 
@@ -106,7 +106,12 @@ def build(
                 workers = max(1, min(len(seeds), jobs or os.cpu_count() or 1))
                 with ThreadPoolExecutor(workers) as pool:
                     run = lambda seed: flow.route(seed, multipliers=cells.get(board.multiplier, 0))  # noqa: E731
-                    routes = list(pool.map(run, seeds))
+                    try:
+                        routes = list(pool.map(run, seeds))
+                    except BaseException:
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        stop_tools()
+                        raise
         except BuildError:
             _save_logs(output, folder, say)
             raise

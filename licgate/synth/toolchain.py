@@ -15,10 +15,12 @@ from pathlib import Path
 
 from licgate.errors import BuildError, ToolError
 
-__all__ = ["ECPPACK", "NEXTPNR_ECP5", "YOSYS", "Tool", "log_tail", "run_tool"]
+__all__ = ["ECPPACK", "NEXTPNR_ECP5", "YOSYS", "Tool", "log_tail", "run_tool", "stop_tools"]
 
 #: Seconds between two lines that say a tool is still at work.
 HEARTBEAT = 30.0
+
+_running: set[subprocess.Popen] = set()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def run_tool(
         process = subprocess.Popen(
             tool.command(*arguments), cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
+        _running.add(process)
         try:
             while True:
                 try:
@@ -117,10 +120,11 @@ def run_tool(
                     break
                 except subprocess.TimeoutExpired:
                     say(f"{label}: {time.monotonic() - started:.0f} s so far")
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        finally:
+            _running.discard(process)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
     seconds = time.monotonic() - started
     if code != 0:
         errors = [line for line in log_tail(folder / log, 200).splitlines() if line.upper().startswith("ERROR")]
@@ -128,3 +132,9 @@ def run_tool(
         raise BuildError(f"{tool.name} failed after {seconds:.0f} s: {cause} (see {log})")
     say(f"{label}: done in {seconds:.0f} s")
     return seconds
+
+
+def stop_tools() -> None:
+    """Kill what other threads are still waiting for, when the build is given up."""
+    for process in tuple(_running):
+        process.kill()

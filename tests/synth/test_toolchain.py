@@ -1,12 +1,14 @@
 """Tools: versions checked, failures in one line, logs kept."""
 
 import dataclasses
+import threading
+import time
 
 import pytest
 
 from licgate.errors import BuildError, ToolError
 from licgate.synth import toolchain
-from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, log_tail, run_tool
+from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, log_tail, run_tool, stop_tools
 
 
 @pytest.mark.parametrize("tool", [YOSYS, NEXTPNR_ECP5, ECPPACK])
@@ -66,3 +68,23 @@ def test_failure_without_an_error(tmp_path, monkeypatch):
     tool = fake(tmp_path, monkeypatch, "return 3")
     with pytest.raises(BuildError, match=r"^fake failed after 0 s: exit code 3 \(see log\)$"):
         run_tool(tool, folder=tmp_path, log="log", label="step")
+
+
+def test_stop_tools(tmp_path, monkeypatch):
+    tool, seen = fake(tmp_path, monkeypatch, "time.sleep(60)"), []
+
+    def work():
+        try:
+            run_tool(tool, folder=tmp_path, log="log", label="step")
+        except BuildError as error:
+            seen.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not toolchain._running:
+        time.sleep(0.01)
+    stop_tools()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    assert seen[0].endswith("exit code -9 (see log)")
+    assert toolchain._running == set()
