@@ -1,7 +1,7 @@
 """The compiler: a transform of the manifest and an array shape become the list of operations that everybody reads.
 
-The sequencer executes this program, the cycle model walks it and the report tabulates it; no other place decides how a layer
-is laid over the array.
+The sequencer executes this program, the cycle model walks it and the report tabulates it; no other place decides how a
+layer is laid over the array.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,13 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest import Conv2d, Gdn, Transform
 
-__all__ = ["Op", "Program", "Stage", "compile_program"]
+__all__ = ["IN_FLIGHT", "Op", "Program", "Stage", "compile_program"]
 
 # The array passes its shift signal from column to column, so results move at every second cycle at most.
 _SHORTEST_BEAT = 2
+
+#: Passes issued but not yet written, at most: the depth of the descriptor queues.
+IN_FLIGHT = 8
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Op:
 
     @property
     def is_gdn(self) -> bool:
+        """The layer is a GDN."""
         return self.layer.kind == "gdn"
 
     @property
     def weight_signed(self) -> bool:
+        """Stored weights are signed; γ is not."""
         return not self.is_gdn
 
 
@@ -96,6 +101,7 @@ class Stage:
 
     @property
     def last_op(self) -> Op:
+        """The operation whose results leave the stage."""
         return self.gdn if self.gdn is not None else self.conv
 
 
@@ -118,6 +124,7 @@ class Program:
 
     @property
     def padding(self) -> int:
+        """Zeros on each side of a feature map."""
         return (self.kernel - 1) // 2
 
     @property
@@ -188,7 +195,13 @@ def compile_program(transform, config):
         raise ConfigError(f"{transform.name}: the array needs a transform that begins with a convolution")
     kernel = convs[0].kernel
     for layer in convs:
-        if layer.transposed or layer.stride != 2 or layer.kernel != kernel or kernel % 2 == 0 or layer.padding != kernel // 2:
+        if (
+            layer.transposed
+            or layer.stride != 2
+            or layer.kernel != kernel
+            or kernel % 2 == 0
+            or layer.padding != kernel // 2
+        ):
             raise ConfigError(
                 f"{layer.name}: the array runs convolutions of one odd kernel, stride 2 and padding kernel // 2, "
                 f"not kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}"
@@ -242,10 +255,7 @@ def compile_program(transform, config):
 
 def _lanes(config, ops):
     """Lanes to build: as many as asked for or as drain a tile within the shortest pass, none of them without rows."""
-    if config.lanes is not None:
-        beat = -(-config.rows // config.lanes)
-    else:
-        beat = min(op.steps for op in ops) // config.cols
+    beat = -(-config.rows // config.lanes) if config.lanes is not None else min(op.steps for op in ops) // config.cols
     return -(-config.rows // max(_SHORTEST_BEAT, beat))
 
 

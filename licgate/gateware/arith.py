@@ -39,7 +39,8 @@ class DelayLine:
     Parameters
     ----------
     m : Module
-        Where the registers are added (domain ``sync``). Ask outside of ``m.If`` and its like: the registers must always run.
+        Where the registers are added (domain ``sync``). Ask outside of ``m.If`` and its like: the registers must always
+        run.
     """
 
     def __init__(self, m):

@@ -13,12 +13,12 @@ __all__ = ["SystolicArray"]
 class SystolicArray(Component):
     """Output-stationary systolic array of any shape.
 
-    Each cycle is a step: ``rows`` activations of one reduction index and ``cols`` weights of the same index enter, and PE
-    (r, c) adds ``a[r] * w[c]`` to its sum. Operands travel one PE a cycle, right and down; every wire runs between neighbours.
-    A cycle without work carries zeros.
+    Each cycle is a step: ``rows`` activations of one reduction index and ``cols`` weights of the same index enter, and
+    PE (r, c) adds ``a[r] * w[c]`` to its sum. Operands travel one PE a cycle, right and down; every wire runs between
+    neighbours. A cycle without work carries zeros.
 
-    Sums leave at the right edge: each ``shift`` moves row r's finished sums one column to the right, so the sum of column
-    ``cols - 1`` is seen first and that of column 0 last.
+    Sums leave at the right edge: each ``shift`` moves row r's finished sums one column to the right, so the sum of
+    column ``cols - 1`` is seen first and that of column 0 last.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ class SystolicArray(Component):
     latency : int
         Cycles from the last step to ``results[0]``: ``cols + 3``. ``results[r]`` follows r cycles later. interval is 1.
 
-    Timing: two ``last`` steps are at least ``max(S * cols, 2 * cols + S)`` cycles apart when shifts come every S cycles, the first
-    S cycles after ``results[0]`` appears.
+    Timing: two ``last`` steps are at least ``max(S * cols, 2 * cols + S)`` cycles apart when shifts come every S
+    cycles, the first S cycles after ``results[0]`` appears.
 
-    Resources: ``rows * cols`` processing elements and ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 * w_width``
-    flip-flops of skew.
+    Resources: ``rows * cols`` processing elements and ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 *
+    w_width`` flip-flops of skew.
     """
 
     interval = 1

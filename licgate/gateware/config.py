@@ -23,7 +23,8 @@ class AcceleratorConfig:
     max_width : int
         Widest patch, in pixels, that the line buffers hold, 1 to 16384.
     line_slack, input_slack : int
-        Rows that a line buffer holds beyond the kernel's, between layers and at the input. With slack the next rows are made while the last ones are read.
+        Rows that a line buffer holds beyond the kernel's, between layers and at the input. With slack the next rows are
+        made while the last ones are read.
     output_words : int
         Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``.
 
@@ -62,8 +63,8 @@ class AcceleratorConfig:
     def patch_size(self, transform, width, height, patch=None, *, independent=False):
         """Width and height of the patches for an image.
 
-        Without ``patch``, the widest strips of full height that the line buffers hold; so an image no wider than they are is one
-        patch.
+        Without ``patch``, the widest strips of full height that the line buffers hold; so an image no wider than they
+        are is one patch.
 
         Raises
         ------
@@ -77,11 +78,15 @@ class AcceleratorConfig:
         if width <= self.max_width:
             return -(-width // stride) * stride, full_height
         if independent:
-            raise ConfigError(f"the image is {width} pixels wide, the line buffers {self.max_width}: give independent patches a size")
+            raise ConfigError(
+                f"the image is {width} pixels wide, the line buffers {self.max_width}: give independent patches a size"
+            )
         halo = sum(margins(transform))
         kept = self.max_width // stride - halo
         if kept < 1:
-            raise ConfigError(f"max_width {self.max_width} leaves no pixel beside the halo: it must be {(halo + 1) * stride} or more")
+            raise ConfigError(
+                f"max_width {self.max_width} leaves no pixel beside the halo: it must be {(halo + 1) * stride} or more"
+            )
         return kept * stride, full_height
 
 

@@ -11,12 +11,12 @@ from licgate.gateware.memory import BankedMemory
 from licgate.gateware.pixels import PixelWriter
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
-from licgate.gateware.sequencer import DIMENSION, Sequencer
+from licgate.gateware.rows import DIMENSION
+from licgate.gateware.sequencer import Sequencer
 from licgate.gateware.writer import ResultWriter
+from licgate.program import IN_FLIGHT
 
 __all__ = ["Core"]
-
-_IN_FLIGHT = 8
 
 
 class Core(Component):
@@ -68,7 +68,6 @@ class Core(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program = self._program
         sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
         writer, pixels, latents = self._writer, self._pixels, self._latents
         for name in ("sequencer", "feeder", "array", "post", "writer", "pixels", "latents"):
@@ -82,12 +81,13 @@ class Core(Component):
             latents.width.eq(sequencer.out_width), latents.height.eq(sequencer.out_height),
             latents.skip_x.eq(self.skip_x), latents.skip_y.eq(self.skip_y),
             latents.keep_width.eq(self.keep_width), latents.keep_height.eq(self.keep_height),
-            pixels.room.eq(sequencer.input_room), sequencer.input_row.eq(pixels.row_done), sequencer.released.eq(feeder.released),
+            pixels.room.eq(sequencer.input_room), sequencer.input_row.eq(pixels.row_done),
+            sequencer.released.eq(feeder.released),
             sequencer.output_words.eq(latents.free),
         ]  # fmt: skip
         _connect(m, sequencer.o_pass, feeder.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
-            m.submodules[name] = queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=_IN_FLIGHT)
+            m.submodules[name] = queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
             m.d.comb += [
                 queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid), source.ready.eq(queue.w_rdy),
                 target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
@@ -97,7 +97,8 @@ class Core(Component):
 
         # Datapath.
         m.d.comb += [
-            Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last), post.last.eq(feeder.last),
+            Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last),
+            post.last.eq(feeder.last),
             Cat(post.results).eq(Cat(array.results)), array.shift.eq(post.shift),
             Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
             Cat(latents.word).eq(Cat(writer.output_word)), latents.enable.eq(writer.output_enable),
@@ -120,7 +121,9 @@ class Core(Component):
         feeder, post, writer, pixels = self._feeder, self._post, self._writer, self._pixels
         for op in program.ops:
             width = program.cols * op.weight_bits
-            m.submodules[f"weights_{op.index}"] = rom = BankedMemory(len(op.words), width, init=op.words, writable=False)
+            m.submodules[f"weights_{op.index}"] = rom = BankedMemory(
+                len(op.words), width, init=op.words, writable=False
+            )
             m.d.comb += [rom.address.eq(feeder.weight_address), feeder.weight_data[f"o{op.index}"].eq(rom.data)]
         for k, stage in enumerate(program.stages):
             m.submodules[f"lines_{k}"] = lines = BankedMemory(stage.depth, program.rows * stage.bits)

@@ -1,5 +1,7 @@
 """The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
 
+import itertools
+
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
@@ -15,9 +17,9 @@ __all__ = ["Feeder", "pass_layout"]
 def pass_layout(program):
     """One pass: a tile of output channels over a group of pixels.
 
-    op: layer. row: line buffer address of the first kernel row. offset: from there to the window's first word (modulo the address
-    width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight: first weight word. x: first word
-    of the GDN inputs. release: the convolution is done with its row once the pass is fed.
+    op: layer. row: line buffer address of the first kernel row. offset: from there to the window's first word (modulo
+    the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight: first
+    weight word. x: first word of the GDN inputs. release: the convolution is done with its row once the pass is fed.
     """
     return data.StructLayout({
         "op": ceil_log2(max(2, len(program.ops))),
@@ -39,9 +41,10 @@ def address_width(program):
 class Feeder(Component):
     """Feed the array.
 
-    A convolution's pass runs over kernel rows, input channels and kernel columns, in that order. For a kernel row of one channel
-    the ``window_words`` words that the window touches are read while the previous window is used up; the window then moves one
-    pixel a cycle past the array's rows, which sit two pixels apart (stride 2). A GDN pass reads one word a step.
+    A convolution's pass runs over kernel rows, input channels and kernel columns, in that order. For a kernel row of
+    one channel the ``window_words`` words that the window touches are read while the previous window is used up; the
+    window then moves one pixel a cycle past the array's rows, which sit two pixels apart (stride 2). A GDN pass reads
+    one word a step.
 
     Parameters
     ----------
@@ -50,7 +53,8 @@ class Feeder(Component):
     Members
     -------
     i : :py:`In(stream.Signature(pass_layout(program)))`
-        Taken in the cycle in which the previous pass issues its last read, so passes follow each other without a bubble.
+        Taken in the cycle in which the previous pass issues its last read, so passes follow each other without a
+        bubble.
     line_address, line_data
         Read port of the line buffers: one address for all, each buffer's word.
     weight_address, weight_data
@@ -71,7 +75,8 @@ class Feeder(Component):
     interval : int
         1 step a cycle where ``window_words <= kernel``.
 
-    Timing: the last steps of two passes are at least ``drain_gap`` cycles apart; the feeder waits in front of the last slot.
+    Timing: the last steps of two passes are at least ``drain_gap`` cycles apart; the feeder waits in front of the last
+    slot.
 
     Resources: two registers and two LUT4 for each bit of the window of ``2 * rows + kernel - 2`` activations.
     """
@@ -115,7 +120,9 @@ class Feeder(Component):
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
         gap = Signal(range(program.drain_gap))
 
-        final_slot, slot_end, hold, step, finish = (Signal(name=n) for n in ("final_slot", "slot_end", "hold", "step", "finish"))
+        final_slot, slot_end, hold, step, finish = (
+            Signal(name=n) for n in ("final_slot", "slot_end", "hold", "step", "finish")
+        )
         run = Signal()
         m.d.comb += [
             final_slot.eq((channels_left == 1) & (gdn | (rows_left == 1))),
@@ -142,7 +149,12 @@ class Feeder(Component):
         with m.If(run):
             m.d.sync += [phase.eq(phase + 1), address.eq(address + channels)]
             with m.If(slot_end):
-                m.d.sync += [phase.eq(0), channels_left.eq(channels_left - 1), column.eq(column + 1), address.eq(column + 1)]
+                m.d.sync += [
+                    phase.eq(0),
+                    channels_left.eq(channels_left - 1),
+                    column.eq(column + 1),
+                    address.eq(column + 1),
+                ]
                 with m.If(channels_left == 1):
                     m.d.sync += [
                         channels_left.eq(channels),
@@ -218,7 +230,10 @@ class Feeder(Component):
         # All words but the last wait; with the last one the window is complete.
         arrived = line(word_phase, 1)
         taken = line(run, when + 1)
-        staged = [[Signal(signed(width), name=f"stage_{j}_{r}", reset_less=True) for r in range(rows)] for j in range(words - 1)]
+        staged = [
+            [Signal(signed(width), name=f"stage_{j}_{r}", reset_less=True) for r in range(rows)]
+            for j in range(words - 1)
+        ]
         for j in range(words - 1):
             with m.If(arrived == j):
                 m.d.sync += [s.eq(w) for s, w in zip(staged[j], word, strict=True)]
@@ -231,7 +246,7 @@ class Feeder(Component):
         with m.If(load):
             m.d.sync += [w.eq(p) for w, p in zip(window, pixels[begin : begin + size], strict=True)]
         with m.Else():
-            m.d.sync += [w.eq(p) for w, p in zip(window[:-1], window[1:], strict=True)]
+            m.d.sync += [w.eq(p) for w, p in itertools.pairwise(window)]
 
         stepping, from_norms = line(step, arrival - 1), line(gdn, arrival - 1)
         bits = len(self.norm_data) // rows

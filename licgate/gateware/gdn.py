@@ -29,7 +29,8 @@ class GdnFunction(Component):
     Parameters
     ----------
     gdns : sequence of Gdn
-        Layers that the unit serves; layer ``which`` is selected at run time. They share ``index_bits`` and ``fraction_bits``.
+        Layers that the unit serves; layer ``which`` is selected at run time. They share ``index_bits`` and
+        ``fraction_bits``.
     width : int
         Width of ``v``.
 
@@ -50,7 +51,8 @@ class GdnFunction(Component):
     latency : int
         9 cycles. interval is 1.
 
-    Resources: one block RAM, one product of slope and fraction in fabric, about 130 LUT4 for the normalisation at 24 bits.
+    Resources: one block RAM, one product of slope and fraction in fabric, about 130 LUT4 for the normalisation at 24
+    bits.
 
     Raises
     ------
@@ -69,9 +71,11 @@ class GdnFunction(Component):
         tables = [g.table for g in gdns]
         shapes = {(t.index_bits, t.fraction_bits) for t in tables}
         if len(shapes) != 1:
-            raise ConfigError(f"GDN tables of {sorted(shapes)} (index, fraction) bits cannot share a unit: export them alike")
+            raise ConfigError(
+                f"GDN tables of {sorted(shapes)} (index, fraction) bits cannot share a unit: export them alike"
+            )
         self._gdns = tuple(gdns)
-        (self._index_bits, self._fraction_bits), = shapes
+        ((self._index_bits, self._fraction_bits),) = shapes
         self._slope_width = 1 + max(max(abs(int(s)) for s in t.slope).bit_length() for t in tables)
         super().__init__({
             "v": In(width), "which": In(range(max(2, len(gdns)))), "r": Out(18), "exponent": Out(signed(8)),
@@ -110,7 +114,9 @@ class GdnFunction(Component):
         m.d.sync += fine.eq(coarse << fine_amount)
 
         which, e3 = line(self.which, 3), line(e, 2)
-        mantissa = Cat([fine[width - 2 - i] if width - 2 - i >= 0 else 0 for i in reversed(range(index_bits + fraction_bits))])
+        mantissa = Cat(
+            [fine[width - 2 - i] if width - 2 - i >= 0 else 0 for i in reversed(range(index_bits + fraction_bits))]
+        )
         fraction = Signal(fraction_bits)
         parity = Signal()
         m.d.comb += [fraction.eq(mantissa[:fraction_bits]), parity.eq(roots[which] & e3[0])]

@@ -16,7 +16,8 @@ _PRODUCT = 36
 class PostLane(Component):
     """Turn accumulators into the next layer's activations, with the numerics of docs/numerics.md.
 
-    The lane serves all layers of a program: ``op`` says whose result enters. Parameters arrive when their stage needs them.
+    The lane serves all layers of a program: ``op`` says whose result enters. Parameters arrive when their stage needs
+    them.
 
     Parameters
     ----------
@@ -121,10 +122,7 @@ class PostLane(Component):
         least = min(self._least_shift(op) for op in ops)
         total_shift = Signal(signed(9))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
-        if gdns:
-            exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0)
-        else:
-            exponent = 0
+        exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0) if gdns else 0
         m.d.comb += total_shift.eq(self.shift - exponent)
         m.d.sync += amount.eq(saturate(total_shift, least, _PRODUCT + 1)[: len(amount)])
         rest = Signal(range(_PRODUCT + 2 - least))

@@ -5,7 +5,7 @@ from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.ports import latent_layout
-from licgate.gateware.sequencer import DIMENSION
+from licgate.gateware.rows import DIMENSION
 
 __all__ = ["LatentReader"]
 
@@ -13,9 +13,9 @@ __all__ = ["LatentReader"]
 class LatentReader(Component):
     """Buffer words of latents, drop those outside the kept window, and serialise the others.
 
-    Words come row by row, group by group, channel by channel, ``rows`` neighbouring latents each; the kept latents leave in
-    that order, so for kept width w, latent (c, y, x) has its place by y, then x's group of ``rows`` columns *of the patch*, then c,
-    then x.
+    Words come row by row, group by group, channel by channel, ``rows`` neighbouring latents each; the kept latents
+    leave in that order, so for kept width w, latent (c, y, x) has its place by y, then x's group of ``rows`` columns
+    *of the patch*, then c, then x.
 
     Parameters
     ----------

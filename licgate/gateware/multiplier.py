@@ -29,8 +29,9 @@ class Multiplier(Component):
 
     Platform overrides
     ------------------
-    A platform may define ``get_multiplier(multiplier) -> Elaboratable``; without it the body is plain registers around ``*``.
-    Both bodies here follow the same contract: :func:`mult18x18d_multiplier` (ECP5) and :func:`dsp48e2_multiplier` (UltraScale+).
+    A platform may define ``get_multiplier(multiplier) -> Elaboratable``; without it the body is plain registers around
+    ``*``. Both bodies here follow the same contract: :func:`mult18x18d_multiplier` (ECP5) and
+    :func:`dsp48e2_multiplier` (UltraScale+).
 
     Resources: one MULT18X18D or DSP48E2, no fabric.
 
@@ -62,8 +63,8 @@ class Multiplier(Component):
 def mult18x18d_multiplier(multiplier):
     """Body for ECP5: a MULT18X18D with its input, pipeline and output registers.
 
-    Operands sit at the top of the 18-bit ports with zeros below: constant data bits are tied inside the block and cost no
-    routing, while sign extension would fan the sign bit out.
+    Operands sit at the top of the 18-bit ports with zeros below: constant data bits are tied inside the block and cost
+    no routing, while sign extension would fan the sign bit out.
     """
     m = Module()
     a_width, b_width = len(multiplier.a), len(multiplier.b)
@@ -94,7 +95,8 @@ def dsp48e2_multiplier(multiplier):
         p_AREG=1, p_BREG=1, p_MREG=1, p_PREG=1, p_ACASCREG=1, p_BCASCREG=1,
         p_ADREG=0, p_ALUMODEREG=0, p_CARRYINREG=0, p_CARRYINSELREG=0, p_CREG=0, p_DREG=0, p_INMODEREG=0, p_OPMODEREG=0,
         p_USE_MULT="MULTIPLY", p_USE_SIMD="ONE48",
-        i_CLK=ClockSignal(), i_A=a, i_B=b, i_C=0, i_D=0, i_OPMODE=0b000000101, i_ALUMODE=0, i_INMODE=0, i_CARRYIN=0, i_CARRYINSEL=0,
+        i_CLK=ClockSignal(), i_A=a, i_B=b, i_C=0, i_D=0, i_OPMODE=0b000000101, i_ALUMODE=0, i_INMODE=0,
+        i_CARRYIN=0, i_CARRYINSEL=0,
         o_P=p,
         **enables,
         **{f"i_RST{name}": 0 for name in resets},

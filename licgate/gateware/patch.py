@@ -5,7 +5,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.ports import window_layout
-from licgate.gateware.sequencer import DIMENSION
+from licgate.gateware.rows import DIMENSION
 from licgate.manifest.geometry import margins
 
 __all__ = ["PatchScheduler"]
@@ -17,10 +17,10 @@ _CORE = ("core_width", "core_height", "skip_x", "skip_y", "keep_width", "keep_he
 class PatchScheduler(Component):
     """Cut an image into patches, in raster order, one at a time.
 
-    With ``independent`` low, patches are cells of ``patch_width`` × ``patch_height`` pixels whose window is larger by the margins on
-    every side that is cut, so that the kept latents are those of the whole image. Halo positions outside the image do not
-    exist: there the window ends, and the core pads every feature map as the model does. With ``independent`` high, windows
-    of the patch's size overlap by ``overlap`` pixels and each is an image of its own.
+    With ``independent`` low, patches are cells of ``patch_width`` × ``patch_height`` pixels whose window is larger by
+    the margins on every side that is cut, so that the kept latents are those of the whole image. Halo positions outside
+    the image do not exist: there the window ends, and the core pads every feature map as the model does. With
+    ``independent`` high, windows of the patch's size overlap by ``overlap`` pixels and each is an image of its own.
 
     Parameters
     ----------
@@ -104,16 +104,15 @@ class PatchScheduler(Component):
                 m.next = "STARTED"
             with m.State("STARTED"):
                 m.next = "RUN"
-            with m.State("RUN"):
-                with m.If(self.core_done):
-                    with m.If(x.more):
-                        m.d.sync += x.cell.eq(x.cell + x.step)
-                        m.next = "BOUNDS"
-                    with m.Elif(y.more):
-                        m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
-                        m.next = "BOUNDS"
-                    with m.Else():
-                        m.next = "IDLE"
+            with m.State("RUN"), m.If(self.core_done):
+                with m.If(x.more):
+                    m.d.sync += x.cell.eq(x.cell + x.step)
+                    m.next = "BOUNDS"
+                with m.Elif(y.more):
+                    m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+                    m.next = "BOUNDS"
+                with m.Else():
+                    m.next = "IDLE"
         return m
 
 

@@ -14,9 +14,9 @@ shift_layout = data.StructLayout({"enable": 1, "parity": 1})
 class ProcessingElement(Component):
     """Output-stationary processing element.
 
-    A step is a pair (``a``, ``w``); the sum of the steps up to and including the one that ``last`` marks moves to the shadow
-    register, and the next step begins a new sum. Bubbles are steps with ``a = 0`` or ``w = 0``: nothing is ever stalled, so
-    there is no clock enable.
+    A step is a pair (``a``, ``w``); the sum of the steps up to and including the one that ``last`` marks moves to the
+    shadow register, and the next step begins a new sum. Bubbles are steps with ``a = 0`` or ``w = 0``: nothing is ever
+    stalled, so there is no clock enable.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class ProcessingElement(Component):
     last : :py:`In(1)`
         Marks the last step of a sum; it comes ``multiplier.latency`` cycles after the operands it belongs to.
     shift : :py:`In(shift_layout)`
-        When ``enable``, load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle or one has
-        arrived since the sum that ``parity`` stands for: the first sum after reset is of parity 1, and it alternates. So a
-        shift that belongs to an older sum does no harm to a newer one.
+        When ``enable``, load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle or
+        one has arrived since the sum that ``parity`` stands for: the first sum after reset is of parity 1, and it
+        alternates. So a shift that belongs to an older sum does no harm to a newer one.
     a_out, w_out, last_out, shift_out
         The inputs one cycle later, for the neighbours.
     shadow_in, shadow : :py:`In(signed(acc_width))`, :py:`Out(signed(acc_width))`

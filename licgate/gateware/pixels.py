@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.sequencer import DIMENSION
+from licgate.gateware.rows import DIMENSION
 
 __all__ = ["PixelWriter"]
 
@@ -52,7 +52,8 @@ class PixelWriter(Component):
             "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
             "i": In(stream.Signature(self._channels * self._bits)),
             "room": In(1), "row_done": Out(1), "busy": Out(1),
-            "write_enable": Out(1), "write_address": Out(range(stage.depth)), "write_data": Out(program.rows * self._bits),
+            "write_enable": Out(1), "write_address": Out(range(stage.depth)),
+            "write_data": Out(program.rows * self._bits),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -91,13 +92,14 @@ class PixelWriter(Component):
         m.d.comb += [
             self.write_enable.eq(writing),
             self.write_address.eq(target),
-            self.write_data.eq(Cat(Array(Cat(w.word_select(c, bits) for w in waiting) for c in range(channels))[channel])),
+            self.write_data.eq(
+                Cat(Array(Cat(w.word_select(c, bits) for w in waiting) for c in range(channels))[channel])
+            ),
         ]
 
         with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.start):
-                    m.next = "ROOM"
+            with m.State("IDLE"), m.If(self.start):
+                m.next = "ROOM"
             with m.State("ROOM"):
                 # The count behind `room` follows `row_done` by two cycles.
                 m.next = "ROOM_2"

@@ -16,7 +16,7 @@ _LEAD = BankedMemory.latency
 
 
 def drain_layout(program):
-    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside the image."""
+    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
     return data.StructLayout({
         "op": ceil_log2(max(2, len(program.ops))),
         "count": range(program.cols + 1),
@@ -34,9 +34,9 @@ def max_gdn_channels(program):
 class PostProcessor(Component):
     """Drain, requantise, assemble.
 
-    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles; lane l
-    takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of the array. Behind
-    the lanes a channel's pixels meet again in one word.
+    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles;
+    lane l takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of
+    the array. Behind the lanes a channel's pixels meet again in one word.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class PostProcessor(Component):
     interval : int
         Cycles from word to word: S.
 
-    Resources: ``lanes`` lanes, four parameter memories, ``result_width * S * lanes * (lanes - 1) / 2`` flip-flops (three times)
-    that undo the skew.
+    Resources: ``lanes`` lanes, four parameter memories, ``result_width * S * lanes * (lanes - 1) / 2`` flip-flops
+    (three times) that undo the skew.
     """
 
     def __init__(self, program):

@@ -18,10 +18,11 @@ RESET_CYCLES = 255  # more than the longest pipeline, of feeder, array, lanes an
 class Accelerator(Component):
     """Analysis transform g_a of a manifest in gateware.
 
-    The host writes the image's and the patch's size, then CONTROL.start; the accelerator asks for windows of pixels on ``o_window``,
-    takes them on ``i`` in raster order, and gives the latents on ``o`` (order: see
-    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left. CONTROL.reset gives up
-    whatever is under way; ``STATUS.busy`` falls when the accelerator can be started again, ``RESET_CYCLES`` later.
+    The host writes the image's and the patch's size, then CONTROL.start; the accelerator asks for windows of pixels on
+    ``o_window``, takes them on ``i`` in raster order, and gives the latents on ``o`` (order: see
+    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left. CONTROL.reset
+    gives up whatever is under way; ``STATUS.busy`` falls when the accelerator can be started again, ``RESET_CYCLES``
+    later.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ class Accelerator(Component):
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
 
-    Timing: ``licgate.perf.predict``; counters CYCLES (busy), BUSY (array steps), STALL_INPUT, STALL_MEMORY, STALL_OUTPUT.
+    Timing: ``licgate.perf.predict``; counters CYCLES (busy), BUSY (array steps), STALL_INPUT, STALL_MEMORY,
+    STALL_OUTPUT.
 
     Raises
     ------

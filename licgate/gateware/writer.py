@@ -56,7 +56,9 @@ class ResultWriter(Component):
         layout = write_layout(program)
         rows, count = program.rows, len(program.stages)
         word = signed(result_width)
-        gdn_bits = max([op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1)
+        gdn_bits = max(
+            [op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1
+        )
         super().__init__({
             "valid": In(1), "word": In(word).array(rows), "norms": In(norm_width).array(rows),
             "i": In(stream.Signature(layout)),
@@ -85,7 +87,12 @@ class ResultWriter(Component):
             self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),
             self.norm_data.eq(Cat(self.norms)),
             self.x_data.eq(Cat(w[:x_bits] for w in self.word)),
-            self.line_enable.eq(Cat((self.valid & (tile.to == Destination.LINE) & (tile.line == k)) for k in range(len(self.line_enable)))),
+            self.line_enable.eq(
+                Cat(
+                    (self.valid & (tile.to == Destination.LINE) & (tile.line == k))
+                    for k in range(len(self.line_enable))
+                )
+            ),
             self.line_address.eq(tile.address + beat),
             self.output_enable.eq(self.valid & (tile.to == Destination.OUTPUT)),
             *(line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)),

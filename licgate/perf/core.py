@@ -1,17 +1,19 @@
 """Cycle model of the core: the sequencer's walk with the time of every pass, equal to the gateware's to the cycle.
 
-It follows :mod:`licgate.gateware.sequencer` state by state, with the feeder, the post-processor, the pixel writer and the latent
-reader reduced to the times at which they take and give. The host is taken to be always ready and to have every pixel, and the
-latent FIFO never to be full: a tile of the last layer takes longer to compute than its ``rows * cols`` latents to send.
+It follows :mod:`licgate.gateware.sequencer` state by state, with the feeder, the post-processor, the pixel writer and
+the latent reader reduced to the times at which they take and give. The host is taken to be always ready and to have
+every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute than its ``rows *
+cols`` latents to send.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
+from licgate.program import IN_FLIGHT
+
 __all__ = ["CoreModel", "Timing"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
-_IN_FLIGHT = 8
 _LINE_READY = 2  # from row_done to `ready`
 _READER = 3  # from a word's arrival to its first latent
 
@@ -26,9 +28,12 @@ class Timing:
 
     @classmethod
     def of(cls, program):
+        """Delays of a program's gateware."""
         square = any(op.is_gdn and op.layer.square for op in program.ops)
         lane = 30 if square else 25
-        return cls(program.window_words + 5, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows)
+        return cls(
+            program.window_words + 5, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows
+        )
 
 
 @dataclass
@@ -72,14 +77,14 @@ class CoreModel:
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
         self._slot_ready = [0, 0]
-        self._pops = deque(maxlen=_IN_FLIGHT)
+        self._pops = deque(maxlen=IN_FLIGHT)
         self._latents = _LatentReader(program, self.widths[-1], self.heights[-1], kept)
         self._written = start
         self._pixel_time = start + 3  # first cycle that asks for room
         self._run(start)
 
     def _run(self, start):
-        program, stages, count = self.program, self.program.stages, len(self.program.stages)
+        _program, _stages, count = self.program, self.program.stages, len(self.program.stages)
         row = [0] * count
         now = start + 1 + _SETTLE + count
         slot, pending = 0, None
@@ -148,7 +153,10 @@ class CoreModel:
             self._pixel_time = end + 3
 
     def _row(self, k, row, now, slot, pending):
-        """Issue a row of stage k; SELECT sees it in cycle `now`. Return the cycle of the last NEXT, the slot and the pending GDN."""
+        """Issue a row of stage k, seen by SELECT in cycle `now`.
+
+        Return the cycle of the last NEXT, the slot and the pending GDN.
+        """
         program, stage = self.program, self.program.stages[k]
         first = self._first(row)
         kernel_rows = min(2 * row + program.kernel - program.padding, self.heights[k]) - first
@@ -194,7 +202,7 @@ class CoreModel:
     def _issue(self, op, tile, now, kernel_rows, output):
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
-        if len(self._pops) == _IN_FLIGHT:
+        if len(self._pops) == IN_FLIGHT:
             now = max(now, self._pops[0] + 1)
         accepted = max(now, self._finish)
         if op.is_gdn:
@@ -203,7 +211,9 @@ class CoreModel:
             steps = op.channels_in
         else:
             slots = kernel_rows * op.channels_in
-            begin = max(accepted + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1)
+            begin = max(
+                accepted + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1
+            )
             step = begin + program.kernel - 1
             self._finish = begin + program.slot - 1
             steps = slots * program.kernel

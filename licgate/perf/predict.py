@@ -27,7 +27,8 @@ class Prediction:
     recompute_factor : float
         macs over those of the whole image.
     layers : list of dict
-        name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over multipliers * cycles).
+        name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over multipliers *
+        cycles).
     program : Program
     """
 

@@ -28,10 +28,16 @@ def add_arguments(parser):
     parser.add_argument("--rows", type=int, default=default.rows, help="array rows (default: %(default)s)")
     parser.add_argument("--cols", type=int, default=default.cols, help="array columns (default: %(default)s)")
     parser.add_argument("--lanes", type=int, help="post-processing lanes (default: the fewest that suffice)")
-    parser.add_argument("--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)")
-    parser.add_argument("--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)")
+    parser.add_argument(
+        "--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
+    )
     parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a halo")
-    parser.add_argument("--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)")
+    parser.add_argument(
+        "--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
@@ -104,8 +110,8 @@ def _write(path, text):
     try:
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None

@@ -93,4 +93,6 @@ def check_outcome(hung, status):
     if hung:
         raise SimulationError(f"the accelerator stopped making progress (status register {status:#x})")
     if status >> 2 & 1:
-        raise SimulationError("the accelerator refused the image: a size is zero or a patch is wider than its line buffers")
+        raise SimulationError(
+            "the accelerator refused the image: a size is zero or a patch is wider than its line buffers"
+        )

@@ -66,4 +66,9 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     simulator.run()
     check_outcome(result["hung"], result["status"])
     latents = np.array(result["latents"], dtype=np.int64).reshape(-1, 2)
-    return Outcome(np.array(result["windows"], dtype=np.int64).reshape(-1, 4), latents[:, 0], latents[:, 1] != 0, result["counters"])
+    return Outcome(
+        np.array(result["windows"], dtype=np.int64).reshape(-1, 4),
+        latents[:, 0],
+        latents[:, 1] != 0,
+        result["counters"],
+    )

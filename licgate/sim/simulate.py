@@ -50,11 +50,20 @@ def simulate(manifest, config, image, *, engine="cxxrtl", patch=None, independen
         raise ConfigError(f"an image of {width} x {height} is too large: each side can have {LARGEST_IMAGE} pixels")
     patch_width, patch_height = config.patch_size(transform, width, height, patch, independent=independent)
     expected_windows = patches(
-        width, height, patch_width=patch_width, patch_height=patch_height, transform=transform, independent=independent, overlap=overlap
+        width,
+        height,
+        patch_width=patch_width,
+        patch_height=patch_height,
+        transform=transform,
+        independent=independent,
+        overlap=overlap,
     )
     widest = max(p.width for p in expected_windows)
     if widest > config.max_width:
-        raise ConfigError(f"a patch needs {widest} pixels side by side and the line buffers hold {config.max_width}: make --patch smaller")
+        raise ConfigError(
+            f"a patch needs {widest} pixels side by side and the line buffers hold {config.max_width}: "
+            "make --patch smaller"
+        )
     accelerator = Accelerator(manifest, config)
     registers = (
         (Register.WIDTH, width), (Register.HEIGHT, height),
@@ -63,7 +72,9 @@ def simulate(manifest, config, image, *, engine="cxxrtl", patch=None, independen
         (Register.CONTROL, 1),
     )  # fmt: skip
     total = transform.out_channels * sum(p.out_width * p.out_height for p in expected_windows)
-    outcome = run(accelerator, Job(image, transform.input.bits, registers), progress and (lambda done: progress(done, total)))
+    outcome = run(
+        accelerator, Job(image, transform.input.bits, registers), progress and (lambda done: progress(done, total))
+    )
 
     windows = [(p.x, p.y, p.width, p.height) for p in expected_windows]
     if [tuple(w) for w in outcome.windows.tolist()] != windows:
@@ -114,7 +125,7 @@ def _mismatches(transform, image, windows, outcome, rows, independent):
 
 
 def stream_order(latents, skip, rows):
-    """Latents (C, H, W) of a patch as the stream orders them: row, group of ``rows`` columns of the patch, channel, column."""
+    """Latents (C, H, W) of a patch in the order of the stream: row, group of ``rows`` columns, channel, column."""
     width = latents.shape[2]
     cuts = [c - skip for c in range(0, skip + width, rows) if c > skip]
     parts = np.split(latents, cuts, axis=2)

@@ -27,7 +27,8 @@ async def write_register(ctx, csr, address, value):
 async def start(ctx, csr, image, patch, *, independent=False, overlap=0):
     _, height, width = image.shape
     for address, value in (
-        (Register.WIDTH, width), (Register.HEIGHT, height), (Register.PATCH_WIDTH, patch[0]), (Register.PATCH_HEIGHT, patch[1]),
+        (Register.WIDTH, width), (Register.HEIGHT, height), (Register.PATCH_WIDTH, patch[0]),
+        (Register.PATCH_HEIGHT, patch[1]),
         (Register.MODE, int(independent)), (Register.OVERLAP, overlap), (Register.CONTROL, 1),
     ):  # fmt: skip
         await write_register(ctx, csr, address, value)
@@ -57,15 +58,17 @@ def expected_stream(transform, image, windows, rows, *, independent=False):
     return values
 
 
-def check_accelerator(manifest, config, images, *, patch=None, independent=False, overlap=0, stalls=None, limit=200_000):
-    """Run images one after the other; assert windows, latents, marks and status. Return the counter CYCLES of the last one."""
+def check_accelerator(
+    manifest, config, images, *, patch=None, independent=False, overlap=0, stalls=None, limit=200_000
+):
+    """Run images one after the other; assert windows, latents, marks and status. Return the last one's CYCLES."""
     transform = manifest.transforms["g_a"]
     dut = Accelerator(manifest, config)
     jobs = []
     for image in images:
         size = (patch, patch) if patch else config.patch_size(transform, image.shape[2], image.shape[1])
-        windows = patches(image.shape[2], image.shape[1], patch_width=size[0], patch_height=size[1], transform=transform,
-                          independent=independent, overlap=overlap)  # fmt: skip
+        windows = patches(image.shape[2], image.shape[1], patch_width=size[0], patch_height=size[1],
+                          transform=transform, independent=independent, overlap=overlap)  # fmt: skip
         jobs.append((image, size, windows))
     stalls = stalls or (lambda name: None)
     cycles = []
@@ -95,5 +98,7 @@ def check_accelerator(manifest, config, images, *, patch=None, independent=False
                 got.append((latent.value, bool(latent.last)))
             assert got == expected
 
-    run_simulation(dut, control, pixels, latents, limit=limit, monitors=[monitor(s) for s in (dut.i, dut.o, dut.o_window)])
+    run_simulation(
+        dut, control, pixels, latents, limit=limit, monitors=[monitor(s) for s in (dut.i, dut.o, dut.o_window)]
+    )
     return cycles[-1]

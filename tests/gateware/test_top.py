@@ -9,7 +9,15 @@ from licgate.gateware.ports import Register
 from licgate.gateware.top import ID, Accelerator
 from licgate.manifest.geometry import patches
 from licgate.manifest.synthetic import synthetic_manifest
-from tests.gateware.accelerator import check_accelerator, expected_stream, pack, read_register, start, wait_done, write_register
+from tests.gateware.accelerator import (
+    check_accelerator,
+    expected_stream,
+    pack,
+    read_register,
+    start,
+    wait_done,
+    write_register,
+)
 from tests.gateware.kit import random_stalls, run_simulation, stream_get
 
 
@@ -18,7 +26,9 @@ def picture(height, width, seed=0):
 
 
 @pytest.mark.parametrize("gdn", ["abs", "square_root", "none"])
-@pytest.mark.parametrize(("rows", "cols", "lanes", "size"), [(1, 1, None, (3, 4)), (4, 3, None, (7, 13)), (5, 4, 2, (6, 11))])
+@pytest.mark.parametrize(
+    ("rows", "cols", "lanes", "size"), [(1, 1, None, (3, 4)), (4, 3, None, (7, 13)), (5, 4, 2, (6, 11))]
+)
 def test_forms_and_shapes(gdn, rows, cols, lanes, size):
     manifest = synthetic_manifest(channels=(3, 5, 7), gdn=gdn, seed=1)
     check_accelerator(manifest, AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=32), [picture(*size)])
@@ -60,7 +70,14 @@ def test_strips_when_the_image_is_wider_than_the_line_buffers():
 
 def test_independent_patches():
     manifest = synthetic_manifest(channels=(3, 3, 4), seed=8)
-    check_accelerator(manifest, AcceleratorConfig(rows=3, cols=4, max_width=24), [picture(10, 23)], patch=10, independent=True, overlap=3)
+    check_accelerator(
+        manifest,
+        AcceleratorConfig(rows=3, cols=4, max_width=24),
+        [picture(10, 23)],
+        patch=10,
+        independent=True,
+        overlap=3,
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -69,7 +86,10 @@ def test_random_stalls_change_no_bit(seed):
     names = {"window": 1, "pixel": 2, "latent": 3}
     images = [picture(9, 12, seed), picture(5, 20, seed + 1)]
     check_accelerator(
-        manifest, AcceleratorConfig(rows=4, cols=3, max_width=24), images, stalls=lambda name: random_stalls(10 * seed + names[name], 0.6)
+        manifest,
+        AcceleratorConfig(rows=4, cols=3, max_width=24),
+        images,
+        stalls=lambda name: random_stalls(10 * seed + names[name], 0.6),
     )
 
 
@@ -117,7 +137,8 @@ def test_identity_and_refusals():
         assert await read_register(ctx, dut.csr, Register.MODEL) == int(manifest.hash[:8], 16)
         for width, patch in ((17, 20), (0, 16), (8, 0)):
             for address, value in (
-                (Register.WIDTH, width), (Register.HEIGHT, 4), (Register.PATCH_WIDTH, patch), (Register.PATCH_HEIGHT, 4), (Register.CONTROL, 1)
+                (Register.WIDTH, width), (Register.HEIGHT, 4), (Register.PATCH_WIDTH, patch), (Register.PATCH_HEIGHT, 4),
+                (Register.CONTROL, 1),
             ):  # fmt: skip
                 await write_register(ctx, dut.csr, address, value)
             await ctx.tick().repeat(10)

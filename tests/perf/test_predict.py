@@ -10,13 +10,13 @@ from licgate.perf import predict
 from licgate.sim.simulate import simulate
 
 CASES = [
-    ((3, 4, 5), "abs", dict(rows=3, cols=2), (9, 13), None),
-    ((3, 4, 5), "none", dict(rows=4, cols=4, line_slack=2), (13, 9), None),
-    ((3, 9, 3), "square_root", dict(rows=3, cols=5, input_slack=0), (11, 17), None),
-    ((3, 3, 3, 3), "abs", dict(rows=2, cols=3), (1, 1), None),
-    ((3, 2, 6), "abs", dict(rows=5, cols=2, lanes=1), (6, 21), None),
-    ((3, 3, 4), "abs", dict(rows=1, cols=4), (8, 12), None),
-    ((3, 3, 4), "abs", dict(rows=4, cols=4), (9, 22), 8),
+    ((3, 4, 5), "abs", {"rows": 3, "cols": 2}, (9, 13), None),
+    ((3, 4, 5), "none", {"rows": 4, "cols": 4, "line_slack": 2}, (13, 9), None),
+    ((3, 9, 3), "square_root", {"rows": 3, "cols": 5, "input_slack": 0}, (11, 17), None),
+    ((3, 3, 3, 3), "abs", {"rows": 2, "cols": 3}, (1, 1), None),
+    ((3, 2, 6), "abs", {"rows": 5, "cols": 2, "lanes": 1}, (6, 21), None),
+    ((3, 3, 4), "abs", {"rows": 1, "cols": 4}, (8, 12), None),
+    ((3, 3, 4), "abs", {"rows": 4, "cols": 4}, (9, 22), 8),
 ]
 
 

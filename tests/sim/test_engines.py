@@ -66,9 +66,9 @@ def test_a_hang_is_reported():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(engine="verilator"), r"engine 'verilator' is unknown; there are cxxrtl, amaranth"),
-        (dict(patch=7), r"patch_width 7 is not a positive multiple of the stride 2"),
-        (dict(patch=64), r"a patch needs 40 pixels .* line buffers hold 32: make --patch smaller"),
+        ({"engine": "verilator"}, r"engine 'verilator' is unknown; there are cxxrtl, amaranth"),
+        ({"patch": 7}, r"patch_width 7 is not a positive multiple of the stride 2"),
+        ({"patch": 64}, r"a patch needs 40 pixels .* line buffers hold 32: make --patch smaller"),
     ],
 )
 def test_refusals(options, message):

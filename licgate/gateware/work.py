@@ -1,0 +1,135 @@
+"""The sequencer's registers: where it is in a row, and what follows from that."""
+
+from amaranth.hdl import Array, Cat, Mux, Signal
+from amaranth.utils import ceil_log2
+
+from licgate.gateware.feeder import address_width
+from licgate.gateware.rows import DIMENSION
+
+__all__ = ["Work"]
+
+
+class Work:
+    """Registers of the row, group of pixels and tile of channels at work, and of the group whose GDN is pending.
+
+    The methods return values or lists of assignments; the sequencer's states say when they happen.
+
+    Parameters
+    ----------
+    program : Program
+    """
+
+    def __init__(self, program):
+        self._program = program
+        stages, ops = program.stages, program.ops
+        address, tiles = address_width(program), max(op.tiles for op in ops)
+        self.stage, self.gdn_stage = (Signal(range(max(2, len(stages))), name=n) for n in ("stage", "gdn_stage"))
+        self.is_gdn, self.pending = Signal(), Signal()
+        # The group: pixels left of it in the row, its first input word, addresses to read and to write.
+        self.out_left, self.in_left, self.word = (
+            Signal(DIMENSION, name=n) for n in ("out_left", "in_left", "word")
+        )  # fmt: skip
+        self.offset, self.target = Signal(address, name="offset"), Signal(address, name="target")
+        self.slot = Signal()
+        # The tile.
+        self.tile, self.channel = Signal(range(max(2, tiles))), Signal(range(1 + tiles * program.cols))
+        self.weight = Signal(ceil_log2(max(2, *(len(op.words) for op in ops))))
+        # The group whose GDN is pending.
+        self.gdn_slot, self.gdn_ends = Signal(), Signal()
+        self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
+        # Derived.
+        self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.cols + 1))
+        self.row_ends, self.last_tile, self.has_gdn = Signal(), Signal(), Signal()
+
+    def derive(self, m):
+        """Drive what follows from the registers."""
+        program = self._program
+        rest = self.of_op(lambda op: op.channels_out - (op.tiles - 1) * program.cols)
+        m.d.comb += [
+            self.row_ends.eq(self.out_left <= program.rows),
+            self.pixels.eq(Mux(self.row_ends, self.out_left, program.rows)),
+            self.last_tile.eq(self.tile == self.of_op(lambda op: op.tiles - 1)),
+            self.tile_count.eq(Mux(self.last_tile, rest, program.cols)),
+            self.has_gdn.eq(self.of_stage([int(s.gdn is not None) for s in program.stages])),
+        ]
+
+    def of_stage(self, values):
+        """The value of the stage at work."""
+        return Array(list(values))[self.stage]
+
+    def of_op(self, function):
+        """``function(op)`` of the convolution at work or of the pending GDN."""
+        stages = self._program.stages
+        gdn = Array(function(s.last_op) for s in stages)[self.gdn_stage]
+        return Mux(self.is_gdn, gdn, self.of_stage(function(s.conv) for s in stages))
+
+    def first_group(self, rows):
+        """Begin a row."""
+        program = self._program
+        stages, count = program.stages, len(program.stages)
+        wrap = (1 << len(self.offset)) - 1
+        return [
+            self.out_left.eq(self.of_stage(rows.widths[k + 1] for k in range(count))),
+            self.in_left.eq(self.of_stage(rows.widths[k] for k in range(count))),
+            self.word.eq(0),
+            self.offset.eq(self.of_stage(program.first_word * s.conv.channels_in & wrap for s in stages)),
+            self.target.eq(self.of_stage(rows.write_base[min(k + 1, count - 1)] for k in range(count))),
+        ]
+
+    def advance(self, rows):
+        """Input rows between the first ones of this output row and the next."""
+        padding = self._program.padding
+
+        def of(row):
+            partly = Mux((row << 1) + 2 > padding, (row << 1) + 2 - padding, 0)
+            return Mux((row << 1) >= padding, 2, partly)
+
+        return self.of_stage(of(rows.rows[k]) for k in range(len(self._program.stages)))
+
+    def next_group(self):
+        """Move on by ``rows`` pixels."""
+        program = self._program
+        stages = program.stages
+        return [
+            self.out_left.eq(self.out_left - self.pixels),
+            self.in_left.eq(self.in_left - 2 * program.rows),
+            self.word.eq(self.word + 2),
+            self.offset.eq(self.offset + self.of_stage(2 * s.conv.channels_in for s in stages)),
+            self.target.eq(self.target + self.of_stage([*(s.conv.channels_in for s in stages[1:]), 0])),
+        ]
+
+    def keep_for_gdn(self):
+        """The group at work becomes the one whose GDN is pending."""
+        return [
+            self.pending.eq(1), self.gdn_stage.eq(self.stage), self.gdn_slot.eq(self.slot), self.slot.eq(~self.slot),
+            self.gdn_target.eq(self.target), self.gdn_pixels.eq(self.pixels), self.gdn_ends.eq(self.row_ends),
+        ]  # fmt: skip
+
+    def first_tile(self, *, is_gdn):
+        """Begin the tiles of a group's convolution or GDN."""
+        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(0), self.is_gdn.eq(is_gdn)]
+
+    def first_weight(self, rows):
+        """First weight of a convolution: kernel rows above the image are left out."""
+        padding, kernel = self._program.padding, self._program.kernel
+
+        def of(row, channels):
+            above = Array((padding - k) * kernel * channels for k in range(padding + 1))
+            return above[Mux(row << 1 < padding, row << 1, padding)]
+
+        stages = enumerate(self._program.stages)
+        return self.of_stage(of(rows.rows[k], s.conv.channels_in) for k, s in stages)
+
+    def next_tile(self):
+        """Move on to the next output channels."""
+        return [
+            self.tile.eq(self.tile + 1),
+            self.channel.eq(self.channel + self._program.cols),
+            self.weight.eq(self.weight + self.of_op(lambda op: op.steps)),
+        ]
+
+    def mask(self):
+        """Which words of the window lie inside the input row."""
+        program = self._program
+        words = range(program.first_word, program.first_word + program.window_words)
+        return Cat((self.word >= -w) if w < 0 else (self.in_left > w * program.rows) for w in words)
