@@ -15,27 +15,25 @@ from licgate.train.export import Grid, export_convolution, export_gdn, grid_for,
 from licgate.train.floatnet import FloatConv, FloatGdn
 from licgate.train.widths import LayerBits, Widths
 
-HEADROOM = 1.1
-"""Latents get this much room over the largest magnitude met in calibration."""
+HYPER_HEADROOM = 1.25
+"""Hyper latents, whose steps are whole numbers anyway, get this much room over the largest magnitude in calibration."""
 
 MAX_FRACTION_BITS = 12
 LEVEL_BITS = 6
 
 
 def latent_fraction_bits(stats: Stats, bits: int) -> int:
-    """Largest number of fraction bits with which ``bits`` hold the latents met in calibration and a tenth more.
+    """Largest number of fraction bits with which ``bits`` hold the latents met in calibration.
 
     Raises
     ------
     TrainingError
         When not even whole latents fit.
     """
-    reach = max(abs(stats.low), abs(stats.high), 0.5) * HEADROOM
+    reach = max(abs(stats.low), abs(stats.high), 0.5)
     fraction = math.floor(math.log2(((1 << (bits - 1)) - 1) / reach))
     if fraction < 0:
-        raise TrainingError(
-            f"latents reach {reach / HEADROOM:.0f}, which {bits} bits do not hold: give a larger --latent-bits"
-        )
+        raise TrainingError(f"latents reach {reach:.0f}, which {bits} bits do not hold: give a larger --latent-bits")
     return min(fraction, MAX_FRACTION_BITS)
 
 
@@ -44,10 +42,10 @@ def _fixed(kind: IntType, scale: float = 1.0) -> Grid:
 
 
 def _hyper_latent(stats: Stats) -> Grid:
-    reach = max(abs(stats.low), abs(stats.high)) * 2
+    reach = max(abs(stats.low), abs(stats.high)) * HYPER_HEADROOM
     bits = max(5, math.ceil(math.log2(reach + 1)) + 1) if math.isfinite(reach) else 17
     if bits > 16:
-        raise TrainingError(f"hyper latents reach {reach / 2:.0f}: train again with a lower learning rate")
+        raise TrainingError(f"hyper latents reach {reach / HYPER_HEADROOM:.0f}: train again with a lower learning rate")
     return _fixed(IntType(bits))
 
 

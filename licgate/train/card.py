@@ -63,7 +63,7 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
         (
             f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training "
             f"photographs. Weights symmetric per output channel, {ROUNDING[how['rounding']]}; γ per row; channels "
-            f"behind GDN equalised with strength {how['equalization']:g}."
+            f"before and behind GDN equalised with strength {how['equalization']:g}."
         ),
         "",
         "| layer | output | clip | pre-shift | accumulator bits |",

@@ -103,7 +103,7 @@ def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.75,
         metavar="S",
-        help="how far channels behind a GDN are brought to the same range, 0..1 (default 0.75)",
+        help="how far channels around a GDN are brought to the same range, 0..1 (default 0.75)",
     )
     parser.add_argument("--crops", type=int, default=64, help="calibration crops of 256 x 256 pixels (default 64)")
     parser.add_argument(

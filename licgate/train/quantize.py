@@ -79,7 +79,7 @@ def quantize_model(
     rounding : {"compensated", "nearest"}
         How weights are rounded; see `licgate.train.rounding`.
     equalization : float
-        Strength, 0 to 1, of the equalisation of channels behind a GDN; see `licgate.train.equalize`.
+        Strength, 0 to 1, of the equalisation of channels around a GDN; see `licgate.train.equalize`.
     crops : int
         Calibration crops of 256².
     quiet : bool
