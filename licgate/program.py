@@ -11,10 +11,13 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest import Conv2d, Gdn, Transform
 
-__all__ = ["IN_FLIGHT", "Op", "Program", "Stage", "compile_program"]
+__all__ = ["IN_FLIGHT", "LINE_LATENCY", "Memory", "Op", "Program", "Stage", "compile_program"]
 
 # The array passes its shift signal from column to column, so results move at every second cycle at most.
 _SHORTEST_BEAT = 2
+
+#: Cycles from an address to the word of a line or weight memory.
+LINE_LATENCY = 4
 
 #: Passes issued but not yet written, at most: the depth of the descriptor queues.
 IN_FLIGHT = 8
@@ -38,8 +41,10 @@ class Op:
         Passes a group of pixels: ``ceil(channels_out / cols)``.
     weight_bits : int
         Stored bits of one weight (γ of GDN is stored unsigned).
+    memory, base : int
+        Weight memory, and the address of the layer's first word in it.
     words : tuple of int
-        Weight memory, ``tiles * steps`` words of ``cols * weight_bits`` bits. Column ``c`` holds output channel
+        ``tiles * steps`` words of ``cols * weight_bits`` bits. Column ``c`` holds output channel
         ``tile * cols + cols - 1 - c``, so that the first channel of a tile leaves the array first.
     param_base : int
         Where the per-channel parameters of the layer begin in the parameter memories.
@@ -52,6 +57,8 @@ class Op:
     steps: int
     tiles: int
     weight_bits: int
+    memory: int
+    base: int
     words: tuple
     param_base: int
 
@@ -59,11 +66,6 @@ class Op:
     def is_gdn(self) -> bool:
         """The layer is a GDN."""
         return self.layer.kind == "gdn"
-
-    @property
-    def weight_signed(self) -> bool:
-        """Stored weights are signed; γ is not."""
-        return not self.is_gdn
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,16 @@ class Stage:
         Input rows that the line buffer keeps.
     words : int
         Words (of ``rows`` pixels of one channel) in the widest input row.
-    bits, signed : int, bool
-        Stored type of the stage's input.
+    memory, base : int
+        Line memory, and the address of the stage's line buffer in it.
     """
 
     conv: Op
     gdn: Op | None
     ring: int
     words: int
-    bits: int
-    signed: bool
+    memory: int
+    base: int
 
     @property
     def row_stride(self) -> int:
@@ -100,9 +102,34 @@ class Stage:
         return self.ring * self.row_stride
 
     @property
+    def last_row(self) -> int:
+        """Address of the last row of the ring; the row behind it is the one at ``base``."""
+        return self.base + (self.ring - 1) * self.row_stride
+
+    @property
     def last_op(self) -> Op:
         """The operation whose results leave the stage."""
         return self.gdn if self.gdn is not None else self.conv
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory that layers whose values have the same type share; each word holds exactly their bits.
+
+    Attributes
+    ----------
+    bits, signed : int, bool
+        Type of a value.
+    depth : int
+        Words.
+    init : tuple of int
+        Contents, for weights.
+    """
+
+    bits: int
+    signed: bool
+    depth: int
+    init: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +144,8 @@ class Program:
     kernel: int
     ops: tuple
     stages: tuple
+    line_memories: tuple
+    weight_memories: tuple
     biases: tuple
     multipliers: tuple
     shifts: tuple
@@ -154,9 +183,14 @@ class Program:
         return max(self.kernel, self.window_words)
 
     @property
+    def feed_latency(self) -> int:
+        """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
+        return LINE_LATENCY + self.window_words + 2
+
+    @property
     def activation_width(self) -> int:
         """Signed width of the array's activation operand."""
-        widths = [s.bits + (not s.signed) for s in self.stages]
+        widths = [memory.bits + (not memory.signed) for memory in self.line_memories]
         return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.is_gdn])
 
     @property
@@ -207,7 +241,7 @@ def compile_program(transform, config):
                 f"not kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}"
                 + (" transposed" if layer.transposed else "")
             )
-    ops, stages = [], []
+    ops, stages, lines, weights = [], [], {}, {}
     biases, multipliers, shifts, offsets = [], [], [], []
     previous_gdn = True
     width = config.max_width
@@ -215,7 +249,7 @@ def compile_program(transform, config):
         if layer.kind == "gdn" and previous_gdn:
             raise ConfigError(f"{layer.name}: the array runs a GDN only behind a convolution")
         previous_gdn = layer.kind == "gdn"
-        op = _compile_op(len(ops), layer, config.cols, len(biases))
+        op = _compile_op(len(ops), layer, config.cols, len(biases), weights)
         ops.append(op)
         requantize = layer.requantize
         biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)]
@@ -226,16 +260,11 @@ def compile_program(transform, config):
             stages[-1] = Stage(**{**stages[-1].__dict__, "gdn": op})
         else:
             ring = kernel + (config.input_slack if not stages else config.line_slack)
-            stages.append(
-                Stage(
-                    conv=op,
-                    gdn=None,
-                    ring=ring,
-                    words=-(-width // config.rows),
-                    bits=layer.input.bits,
-                    signed=layer.input.signed,
-                )
-            )
+            words = -(-width // config.rows)
+            # Pixels have a line buffer of their own, since they come while results are written.
+            key = (layer.input.bits, layer.input.signed, not stages)
+            memory, base = _place(lines, key, [0] * (ring * words * layer.in_channels))
+            stages.append(Stage(conv=op, gdn=None, ring=ring, words=words, memory=memory, base=base))
             width = (width + 1) // 2
     return Program(
         transform=transform,
@@ -246,6 +275,8 @@ def compile_program(transform, config):
         kernel=kernel,
         ops=tuple(ops),
         stages=tuple(stages),
+        line_memories=tuple(Memory(key[0], key[1], len(words)) for key, words in lines.items()),
+        weight_memories=tuple(Memory(*key, len(words), tuple(words)) for key, words in weights.items()),
         biases=tuple(biases),
         multipliers=tuple(multipliers),
         shifts=tuple(shifts),
@@ -259,7 +290,15 @@ def _lanes(config, ops):
     return -(-config.rows // max(_SHORTEST_BEAT, beat))
 
 
-def _compile_op(index, layer, cols, param_base):
+def _place(memories, key, words):
+    """Append words to the memory of that key; return the memory's index and the first word's address."""
+    held = memories.setdefault(key, [])
+    base = len(held)
+    held += words
+    return list(memories).index(key), base
+
+
+def _compile_op(index, layer, cols, param_base, weights):
     if layer.kind == "gdn":
         matrix = np.asarray(layer.gamma, dtype=np.int64)
         bits = layer.gamma_type.bits
@@ -273,4 +312,5 @@ def _compile_op(index, layer, cols, param_base):
     columns = padded.reshape(tiles, cols, steps)[:, ::-1].transpose(0, 2, 1).reshape(tiles * steps, cols)
     words = tuple(sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in columns)
     channels_in = layer.channels if layer.kind == "gdn" else layer.in_channels
-    return Op(index, layer, channels_in, out, steps, tiles, bits, words, param_base)
+    memory, base = _place(weights, (bits, layer.kind == "conv2d"), words)
+    return Op(index, layer, channels_in, out, steps, tiles, bits, memory, base, words, param_base)

@@ -119,19 +119,26 @@ class Core(Component):
     def _memories(self, m):
         program = self._program
         feeder, post, writer, pixels = self._feeder, self._post, self._writer, self._pixels
-        for op in program.ops:
-            width = program.cols * op.weight_bits
-            m.submodules[f"weights_{op.index}"] = rom = BankedMemory(
-                len(op.words), width, init=op.words, writable=False
+        for k, weights in enumerate(program.weight_memories):
+            m.submodules[f"weights_{k}"] = rom = BankedMemory(
+                weights.depth, program.cols * weights.bits, init=weights.init, writable=False, registered=True
             )
-            m.d.comb += [rom.address.eq(feeder.weight_address), feeder.weight_data[f"o{op.index}"].eq(rom.data)]
-        for k, stage in enumerate(program.stages):
-            m.submodules[f"lines_{k}"] = lines = BankedMemory(stage.depth, program.rows * stage.bits)
-            m.d.comb += [lines.address.eq(feeder.line_address), feeder.line_data[f"s{k}"].eq(lines.data)]
-            if k == 0:
+            m.d.comb += [
+                rom.address.eq(feeder.weight_address[: len(rom.address)]),
+                feeder.weight_data[f"m{k}"].eq(rom.data),
+            ]
+        for k, values in enumerate(program.line_memories):
+            m.submodules[f"lines_{k}"] = lines = BankedMemory(
+                values.depth, program.rows * values.bits, registered=True
+            )
+            m.d.comb += [
+                lines.address.eq(feeder.line_address[: len(lines.address)]),
+                feeder.line_data[f"m{k}"].eq(lines.data),
+            ]
+            if k == program.stages[0].memory:
                 write = (pixels.write_enable, pixels.write_address, pixels.write_data)
             else:
-                write = (writer.line_enable[k], writer.line_address, Cat(w[: stage.bits] for w in writer.line_word))
+                write = (writer.line_enable[k], writer.line_address, Cat(w[: values.bits] for w in writer.line_word))
             for target, source in zip((lines.write_enable, lines.write_address, lines.write_data), write, strict=True):
                 m.d.comb += target.eq(source[: len(target)])
         if any(op.is_gdn for op in program.ops):

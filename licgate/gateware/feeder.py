@@ -8,8 +8,9 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
-from licgate.gateware.memory import BankedMemory
+from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import max_gdn_channels
+from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
 
@@ -23,11 +24,11 @@ def pass_layout(program):
     """
     return data.StructLayout({
         "op": ceil_log2(max(2, len(program.ops))),
-        "row": range(max(s.depth for s in program.stages)),
+        "row": range(max(memory.depth for memory in program.line_memories)),
         "offset": address_width(program),
         "kernel_rows": range(program.kernel + 1),
         "mask": program.window_words,
-        "weight": range(max(len(op.words) for op in program.ops)),
+        "weight": range(max(memory.depth for memory in program.weight_memories)),
         "x": range(2 * max_gdn_channels(program)),
         "release": 1,
     })  # fmt: skip
@@ -35,7 +36,7 @@ def pass_layout(program):
 
 def address_width(program):
     """Bits of a line buffer address with room for the masked words around it."""
-    return 1 + ceil_log2(max(s.depth for s in program.stages) + 1)
+    return 1 + ceil_log2(max(memory.depth for memory in program.line_memories) + 1)
 
 
 class Feeder(Component):
@@ -71,7 +72,7 @@ class Feeder(Component):
     Attributes
     ----------
     latency : int
-        Cycles from taking a pass to its first step: ``window_words + 6``.
+        Cycles from taking a pass to its first step at the array: ``feed_latency + 1``.
     interval : int
         1 step a cycle where ``window_words <= kernel``.
 
@@ -85,13 +86,13 @@ class Feeder(Component):
 
     def __init__(self, program):
         self._program = program
-        self.latency = program.window_words + 6
+        self.latency = program.feed_latency + 1
         super().__init__({
             "i": In(stream.Signature(pass_layout(program))),
             "line_address": Out(address_width(program)),
-            "line_data": In(data.StructLayout({f"s{k}": program.rows * s.bits for k, s in enumerate(program.stages)})),
-            "weight_address": Out(range(max(len(op.words) for op in program.ops))),
-            "weight_data": In(data.StructLayout({f"o{op.index}": program.cols * op.weight_bits for op in program.ops})),
+            "line_data": In(_words(program.line_memories, program.rows)),
+            "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
+            "weight_data": In(_words(program.weight_memories, program.cols)),
             "norm_address": Out(range(2 * max_gdn_channels(program))),
             "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
             "a": Out(signed(program.activation_width)).array(program.rows),
@@ -105,15 +106,17 @@ class Feeder(Component):
         m = Module()
         line = DelayLine(m)
         program = self._program
-        ops, stages, kernel, words = program.ops, program.stages, program.kernel, program.window_words
+        ops, stages, kernel = program.ops, program.stages, program.kernel
         stage_of = [k for k, s in enumerate(stages) for op in (s.conv, s.gdn) if op is not None]
 
         # The pass at work.
         active, gdn, release = Signal(), Signal(), Signal()
         op, stage = Signal(len(self.i.payload.op)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
-        row, row_step, row_end = (Signal(len(self.line_address), name=n) for n in ("row", "row_step", "row_end"))
-        offset, mask = Signal.like(self.line_address), Signal(words)
+        row, row_step, row_begin, row_end = (
+            Signal(len(self.line_address), name=n) for n in ("row", "row_step", "row_begin", "row_end")
+        )
+        offset, mask = Signal.like(self.line_address), Signal(program.window_words)
         column, address = Signal.like(self.line_address), Signal.like(self.line_address)
         phase = Signal(range(max(2, program.slot)))
         channels_left, rows_left = Signal.like(channels), Signal(range(kernel + 1))
@@ -143,7 +146,7 @@ class Feeder(Component):
             m.d.sync += gap.eq(gap - 1)
 
         next_row = Signal.like(row)
-        m.d.comb += next_row.eq(Mux(row == row_end, 0, row + row_step))
+        m.d.comb += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
         with m.If(step):
             m.d.sync += [weight.eq(weight + 1), norm.eq(norm + 1)]
         with m.If(run):
@@ -173,7 +176,8 @@ class Feeder(Component):
                 (channels, [o.channels_in for o in ops]),
                 (channels_left, [o.channels_in for o in ops]),
                 (row_step, [stages[s].row_stride for s in stage_of]),
-                (row_end, [(stages[s].ring - 1) * stages[s].row_stride for s in stage_of]),
+                (row_begin, [stages[s].base for s in stage_of]),
+                (row_end, [stages[s].last_row for s in stage_of]),
             ]
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.op]) for signal, values in constants]
             m.d.sync += [
@@ -183,12 +187,11 @@ class Feeder(Component):
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
 
-        # A step issued in cycle t reaches the array in cycle t + words + 5.
-        arrival = words + 5
+        arrival = program.feed_latency
         m.d.comb += [
             self.line_address.eq(address),
-            self.weight_address.eq(line(weight, arrival - BankedMemory.latency - 1)),
-            self.norm_address.eq(line(norm, arrival - BankedMemory.latency - 1)),
+            self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 1)),
+            self.norm_address.eq(line(norm, arrival - LATENCY - 1)),
             self.last.eq(line(last_step, arrival)),
         ]
         self._weights(m, line(op, arrival - 1))
@@ -198,21 +201,18 @@ class Feeder(Component):
     def _weights(self, m, op):
         """The chosen layer's word, unpacked and sign-extended."""
         program = self._program
+        memory_of = Array(o.memory for o in program.ops)[op]
         for c in range(program.cols):
-            values = []
-            for o in program.ops:
-                value = self.weight_data[f"o{o.index}"].word_select(c, o.weight_bits)
-                values.append(value.as_signed() if o.weight_signed else value)
-            unpacked = [Signal(signed(program.weight_width), name=f"w{c}_{o.index}") for o in program.ops]
-            m.d.comb += [u.eq(v) for u, v in zip(unpacked, values, strict=True)]
-            m.d.sync += self.w[c].eq(Array(unpacked)[op])
+            memories = enumerate(program.weight_memories)
+            unpacked = [_unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
+            m.d.sync += self.w[c].eq(Array(unpacked)[memory_of])
 
     def _activations(self, m, line, arrival, *, phase, run, step, gdn, stage, mask):
         program = self._program
         rows, words, kernel, width = program.rows, program.window_words, program.kernel, program.activation_width
 
         # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
-        when = BankedMemory.latency
+        when = LINE_LATENCY
         chosen_stage, word_phase = line(stage, when), line(phase, when)
         inside = Signal()
         m.d.comb += inside.eq(Array(mask)[phase] & (phase < words))
@@ -220,12 +220,10 @@ class Feeder(Component):
         word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
         for r in range(rows):
             unpacked = []
-            for k, s in enumerate(program.stages):
-                value = self.line_data[f"s{k}"].word_select(r, s.bits)
-                extended = Signal(signed(width), name=f"line_{k}_{r}")
-                m.d.comb += extended.eq(value.as_signed() if s.signed else value)
-                unpacked.append(extended)
-            m.d.sync += word[r].eq(Mux(word_inside, Array(unpacked)[chosen_stage], 0))
+            for k, memory in enumerate(program.line_memories):
+                unpacked.append(_unpacked(m, self.line_data, memory, k, r, width))
+            chosen = Array(unpacked)[Array(s.memory for s in program.stages)[chosen_stage]]
+            m.d.sync += word[r].eq(Mux(word_inside, chosen, 0))
 
         # All words but the last wait; with the last one the window is complete.
         arrived = line(word_phase, 1)
@@ -253,3 +251,16 @@ class Feeder(Component):
         for r in range(rows):
             chosen = Mux(from_norms, self.norm_data.word_select(r, bits), window[2 * r])
             m.d.sync += self.a[r].eq(Mux(stepping, chosen, 0))
+
+
+def _words(memories, count):
+    """Layout of one word of each memory."""
+    return data.StructLayout({f"m{k}": count * memory.bits for k, memory in enumerate(memories)})
+
+
+def _unpacked(m, words, memory, index, position, width):
+    """Value ``position`` of the word of memory ``index``, extended to ``width`` bits as its type asks."""
+    value = words[f"m{index}"].word_select(position, memory.bits)
+    extended = Signal(signed(width), name=f"value_{index}_{position}")
+    m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
+    return extended

@@ -41,7 +41,7 @@ class LatentReader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, one more cycle a word.
+        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
 
     Raises
     ------
@@ -72,36 +72,56 @@ class LatentReader(Component):
         bits = min(16, len(self.word[0]))
         m.submodules.fifo = words = fifo.SyncFIFOBuffered(width=rows * bits, depth=self._depth)
         m.d.comb += [words.w_en.eq(self.enable), words.w_data.eq(Cat(w[:bits] for w in self.word))]
-        m.d.sync += self.free.eq(self._depth - words.level)
+        # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.
+        m.d.sync += self.free.eq(self._depth - words.level - self.enable)
 
         channel, lane = Signal(range(last_op.channels_out)), Signal(range(rows + 1))
-        x, y = Signal(DIMENSION), Signal(DIMENSION)
+        x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
-        row_kept, kept, final, step, word_done = Signal(), Signal(), Signal(), Signal(), Signal()
-        column = Signal(DIMENSION)
-        end_x, end_y = self.skip_x + self.keep_width, self.skip_y + self.keep_height
-        m.d.comb += [
-            column.eq(x + lane),
+        # What x, y and the sizes imply, a cycle later; the next word is not loaded before that.
+        end_x, last_x, last_kept_x, end_y, next_x = (
+            Signal(DIMENSION, name=n) for n in ("end_x", "last_x", "last_kept_x", "end_y", "next_x")
+        )
+        row_kept, final_row, row_ends, first_inside = (
+            Signal(name=n) for n in ("row_kept", "final_row", "row_ends", "first_inside")
+        )
+        final_channel = channel == last_op.channels_out - 1
+        m.d.sync += [
+            end_x.eq(self.skip_x + self.keep_width),
+            last_kept_x.eq(end_x - 1),
+            last_x.eq(self.width - 1),
+            end_y.eq(self.skip_y + self.keep_height),
             row_kept.eq((y >= self.skip_y) & (y < end_y)),
-            kept.eq(loaded & row_kept & (column >= self.skip_x) & (column < end_x)),
-            final.eq((column + 1 == end_x) & (y + 1 == end_y) & (channel == last_op.channels_out - 1)),
-            self.o.valid.eq(kept),
-            self.o.payload.value.eq(current[:bits].as_signed()),
-            self.o.payload.last.eq(final),
-            step.eq(loaded & (~kept | self.o.ready)),
-            word_done.eq(step & ((lane == rows - 1) | (column + 1 >= self.width) | ~row_kept)),
-            self.done.eq(y == self.height),
-            words.r_en.eq(~loaded & words.r_rdy),
+            final_row.eq(y + 1 == end_y),
+            next_x.eq(x + rows),
+            row_ends.eq(x + rows > last_x),
+            first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
+        inside, step, word_done, was_done = (Signal(name=n) for n in ("inside", "step", "word_done", "was_done"))
+        m.d.sync += was_done.eq(word_done)
+        m.d.comb += [
+            self.o.valid.eq(loaded & row_kept & inside),
+            self.o.payload.value.eq(current[:bits].as_signed()),
+            self.o.payload.last.eq((column == last_kept_x) & final_row & final_channel),
+            step.eq(loaded & (~self.o.valid | self.o.ready)),
+            word_done.eq(step & ((lane == rows - 1) | (column == last_x) | ~row_kept)),
+            words.r_en.eq(~loaded & ~was_done & words.r_rdy),
+        ]
+        m.d.sync += self.done.eq((y == self.height) & ~self.start)
         with m.If(words.r_en):
-            m.d.sync += [loaded.eq(1), current.eq(words.r_data), lane.eq(0)]
+            m.d.sync += [loaded.eq(1), current.eq(words.r_data), lane.eq(0), column.eq(x), inside.eq(first_inside)]
         with m.If(step):
-            m.d.sync += [lane.eq(lane + 1), current.eq(current >> bits)]
+            m.d.sync += [
+                lane.eq(lane + 1),
+                column.eq(column + 1),
+                current.eq(current >> bits),
+                inside.eq((column + 1 >= self.skip_x) & (column + 1 < end_x)),
+            ]
         with m.If(word_done):
             m.d.sync += [loaded.eq(0), channel.eq(channel + 1)]
-            with m.If(channel == last_op.channels_out - 1):
-                m.d.sync += [channel.eq(0), x.eq(x + rows)]
-                with m.If(x + rows >= self.width):
+            with m.If(final_channel):
+                m.d.sync += [channel.eq(0), x.eq(next_x)]
+                with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
             m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0)]

@@ -7,7 +7,10 @@ from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import delayed
 
-__all__ = ["BankedMemory", "bank_depth"]
+__all__ = ["LATENCY", "BankedMemory", "bank_depth"]
+
+#: Cycles of a memory without address registers.
+LATENCY = 3
 
 # (depth, width) of one block: ECP5 DP16KD. Other families map banks of these depths well too.
 BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
@@ -33,6 +36,8 @@ class BankedMemory(Component):
         Initial words; with ``writable=False`` the memory is a ROM.
     writable : bool
         Build the write port.
+    registered : bool
+        Give every bank its own address and write registers, so that a memory spread over the chip is reached in time.
 
     Members
     -------
@@ -44,7 +49,7 @@ class BankedMemory(Component):
     Attributes
     ----------
     latency : int
-        3 cycles: block, its output register, bank multiplexer. interval is 1.
+        3 cycles: block, its output register, bank multiplexer; 4 with ``registered``. interval is 1.
 
     Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair.
 
@@ -54,10 +59,9 @@ class BankedMemory(Component):
         A size is not a positive integer, or ``init`` does not fit.
     """
 
-    latency = 3
     interval = 1
 
-    def __init__(self, depth, width, *, init=(), writable=True):
+    def __init__(self, depth, width, *, init=(), writable=True, registered=False):
         if not all(isinstance(size, int) and size >= 1 for size in (depth, width)):
             raise ValueError(f"a memory needs at least one word of one bit, not {depth!r} of {width!r}")
         if len(init) > depth:
@@ -65,14 +69,16 @@ class BankedMemory(Component):
         for word in init:
             if not 0 <= word < 1 << width:
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
-        self.depth, self.width, self.writable = depth, width, writable
+        self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
+        self.latency = LATENCY + registered
         self._bank = min(bank_depth(depth, width), 1 << ceil_log2(depth))
         self._banks = [
             Memory(
                 shape=width,
                 depth=min(self._bank, depth - start),
                 init=list(init[start : start + self._bank]),
-                attrs={"ram_style": "block"},
+                # No word is read in the cycle of its write, so no logic is wanted that says what that would give.
+                attrs={"ram_style": "block", "no_rw_check": 1},
             )
             for start in range(0, depth, self._bank)
         ]
@@ -89,17 +95,25 @@ class BankedMemory(Component):
             m.submodules[f"bank_{index}"] = memory
             read = memory.read_port()
             captured = Signal(self.width, name=f"captured_{index}", reset_less=True)
-            m.d.comb += read.addr.eq(self.address[:low])
+            inputs = [(read.addr, self.address[:low])]
             m.d.sync += captured.eq(read.data)
             outputs.append(captured)
             if self.writable:
                 write = memory.write_port()
-                m.d.comb += [
-                    write.addr.eq(self.write_address[:low]),
-                    write.data.eq(self.write_data),
-                    write.en.eq(self.write_enable & (self.write_address[low:] == index)),
+                inputs += [
+                    (write.addr, self.write_address[:low]),
+                    (write.data, self.write_data),
+                    (write.en, self.write_enable & (self.write_address[low:] == index)),
                 ]
-        bank = delayed(m, self.address[low:], 2, name="bank", reset_less=True) if len(outputs) > 1 else 0
+            for target, source in inputs:
+                if self.registered:
+                    # One copy a bank: kept apart by Yosys, which would merge equal registers.
+                    held = Signal.like(target, name=f"held_{index}", reset_less=True, attrs={"keep": 1})
+                    m.d.sync += held.eq(source)
+                    source = held
+                m.d.comb += target.eq(source)
+        wait = self.latency - 1
+        bank = delayed(m, self.address[low:], wait, name="bank", reset_less=True) if len(outputs) > 1 else 0
         word = Signal(self.width, reset_less=True)
         m.d.sync += word.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
         m.d.comb += self.data.eq(word)

@@ -47,7 +47,7 @@ class PixelWriter(Component):
     def __init__(self, program):
         stage = program.stages[0]
         self._program = program
-        self._channels, self._bits = stage.conv.channels_in, stage.bits
+        self._channels, self._bits = stage.conv.channels_in, program.line_memories[stage.memory].bits
         super().__init__({
             "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
             "i": In(stream.Signature(self._channels * self._bits)),
@@ -116,9 +116,9 @@ class PixelWriter(Component):
                 with m.If(self.row_done):
                     m.d.sync += [
                         rows_left.eq(rows_left - 1),
-                        base.eq(Mux(base == (stage.ring - 1) * stage.row_stride, 0, base + stage.row_stride)),
+                        base.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
                     ]
                     m.next = "ROOM"
         with m.If(self.start):
-            m.d.sync += [rows_left.eq(self.height), base.eq(0)]
+            m.d.sync += [rows_left.eq(self.height), base.eq(stage.base)]
         return m

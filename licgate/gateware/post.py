@@ -7,12 +7,12 @@ from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.lane import PostLane
-from licgate.gateware.memory import BankedMemory
+from licgate.gateware.memory import LATENCY, BankedMemory
 from licgate.gateware.pe import shift_layout
 
 __all__ = ["PostProcessor", "drain_layout"]
 
-_LEAD = BankedMemory.latency
+_LEAD = LATENCY
 
 
 def drain_layout(program):
@@ -51,7 +51,7 @@ class PostProcessor(Component):
     results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(shift_layout)`
         The array's right edge.
     x_address, x_data
-        Read port of the GDN inputs, with ``BankedMemory.latency``.
+        Read port of the GDN inputs, with ``memory.LATENCY``.
     word, norms : :py:`Out(signed(...)).array(rows)`, :py:`Out(...).array(rows)`
         Results of a channel, and what GDN sums of them.
     valid : :py:`Out(1)`
@@ -160,7 +160,7 @@ class PostProcessor(Component):
         """One word of x a beat; each lane picks its pixel, then waits for its turn."""
         program, lanes = self._program, self._lanes
         width = len(lanes[0].x)
-        address_cycle = PostLane.x_cycle - 1 - BankedMemory.latency
+        address_cycle = PostLane.x_cycle - 1 - LATENCY
         m.d.comb += self.x_address.eq(line(x_channel, _LEAD + address_cycle))
         sub_late = line(sub, _LEAD + PostLane.x_cycle - 1)
         for index, lane in enumerate(lanes):

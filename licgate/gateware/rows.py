@@ -103,7 +103,9 @@ class RowTracker(Component):
             self.input_missing.eq(self.more[0] & (complete[0] < self.need[0])),
         ]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (*self.rows, *complete, *self.read_base, *self.write_base, released)]
+            m.d.sync += [s.eq(0) for s in (*self.rows, *complete, released)]
+            for k, stage in enumerate(stages):
+                m.d.sync += [self.read_base[k].eq(stage.base), self.write_base[k].eq(stage.base)]
         return m
 
 
@@ -114,4 +116,4 @@ def _first(row, padding):
 
 def _next_row(base, stage):
     """Address of the next row of a line buffer."""
-    return Mux(base == (stage.ring - 1) * stage.row_stride, 0, base + stage.row_stride)
+    return Mux(base == stage.last_row, stage.base, base + stage.row_stride)

@@ -142,7 +142,7 @@ class Sequencer(Component):
                 with m.If(ready.any()):
                     m.next = "ROW"
                 with m.Elif(work.pending):
-                    m.d.sync += work.first_tile(is_gdn=1)
+                    m.d.sync += work.first_gdn_tile()
                     m.next = "GDN"
                 with m.Elif(~more.any() & (outstanding == 0)):
                     m.next = "IDLE"
@@ -152,14 +152,14 @@ class Sequencer(Component):
                 m.d.sync += [*work.first_group(rows), advance.eq(work.advance(rows))]
                 m.next = "GROUP"
             with m.State("GROUP"):
-                m.d.sync += [*work.first_tile(is_gdn=0), work.weight.eq(work.first_weight(rows))]
+                m.d.sync += work.first_conv_tile(rows)
                 m.next = "CONV"
             with m.State("CONV"):
                 m.d.comb += go.eq(1)
                 with m.If(issue):
                     m.d.sync += work.next_tile()
                     with m.If(work.last_tile):
-                        m.d.sync += work.first_tile(is_gdn=1)
+                        m.d.sync += work.first_gdn_tile()
                         m.next = "GDN"
             with m.State("GDN"):
                 # The GDN of the group before this one, when there is one whose inputs have arrived.

@@ -1,7 +1,6 @@
 """The sequencer's registers: where it is in a row, and what follows from that."""
 
 from amaranth.hdl import Array, Cat, Mux, Signal
-from amaranth.utils import ceil_log2
 
 from licgate.gateware.feeder import address_width
 from licgate.gateware.rows import DIMENSION
@@ -33,7 +32,7 @@ class Work:
         self.slot = Signal()
         # The tile.
         self.tile, self.channel = Signal(range(max(2, tiles))), Signal(range(1 + tiles * program.cols))
-        self.weight = Signal(ceil_log2(max(2, *(len(op.words) for op in ops))))
+        self.weight = Signal(range(max(memory.depth for memory in program.weight_memories)))
         # The group whose GDN is pending.
         self.gdn_slot, self.gdn_ends = Signal(), Signal()
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
@@ -105,20 +104,21 @@ class Work:
             self.gdn_target.eq(self.target), self.gdn_pixels.eq(self.pixels), self.gdn_ends.eq(self.row_ends),
         ]  # fmt: skip
 
-    def first_tile(self, *, is_gdn):
-        """Begin the tiles of a group's convolution or GDN."""
-        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(0), self.is_gdn.eq(is_gdn)]
-
-    def first_weight(self, rows):
-        """First weight of a convolution: kernel rows above the image are left out."""
+    def first_conv_tile(self, rows):
+        """Begin the tiles of a group's convolution; kernel rows above the image are left out."""
         padding, kernel = self._program.padding, self._program.kernel
 
-        def of(row, channels):
-            above = Array((padding - k) * kernel * channels for k in range(padding + 1))
+        def weight(row, op):
+            above = Array(op.base + (padding - k) * kernel * op.channels_in for k in range(padding + 1))
             return above[Mux(row << 1 < padding, row << 1, padding)]
 
-        stages = enumerate(self._program.stages)
-        return self.of_stage(of(rows.rows[k], s.conv.channels_in) for k, s in stages)
+        first = self.of_stage(weight(rows.rows[k], s.conv) for k, s in enumerate(self._program.stages))
+        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(first), self.is_gdn.eq(0)]
+
+    def first_gdn_tile(self):
+        """Begin the tiles of the pending GDN."""
+        first = Array(s.last_op.base for s in self._program.stages)[self.gdn_stage]
+        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(first), self.is_gdn.eq(1)]
 
     def next_tile(self):
         """Move on to the next output channels."""

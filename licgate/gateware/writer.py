@@ -1,6 +1,6 @@
 """The writer: sends the post-processor's words where their tile belongs and reports what is complete."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -28,7 +28,7 @@ class ResultWriter(Component):
     norm_enable, norm_address, norm_data, x_data
         Write port of the two copies of the GDN inputs.
     line_enable, line_address, line_word
-        Write ports of the line buffers 1 to n: one enable each, a common address, a common word.
+        Write ports of the line memories: one enable each, a common address, a common word.
     output_enable, output_word
         To the latent FIFO.
     written, output_written, group_done, group_slot, row_done, row_line
@@ -54,7 +54,7 @@ class ResultWriter(Component):
                 raise ValueError(f"{name} must be an integer from 1 to {most}, not {width!r}")
         self._program = program
         layout = write_layout(program)
-        rows, count = program.rows, len(program.stages)
+        rows, count = program.rows, len(program.line_memories)
         word = signed(result_width)
         gdn_bits = max(
             [op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1
@@ -78,6 +78,8 @@ class ResultWriter(Component):
         beat = Signal(range(program.cols + 1))
         end = Signal()
         m.d.comb += [end.eq(self.valid & (beat + 1 == tile.count)), self.i.ready.eq(end)]
+        to_line = self.valid & (tile.to == Destination.LINE)
+        memory = Array(s.memory for s in program.stages)[tile.line]
         with m.If(self.valid):
             m.d.sync += beat.eq(beat + 1)
         with m.If(end):
@@ -87,12 +89,7 @@ class ResultWriter(Component):
             self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),
             self.norm_data.eq(Cat(self.norms)),
             self.x_data.eq(Cat(w[:x_bits] for w in self.word)),
-            self.line_enable.eq(
-                Cat(
-                    (self.valid & (tile.to == Destination.LINE) & (tile.line == k))
-                    for k in range(len(self.line_enable))
-                )
-            ),
+            self.line_enable.eq(Cat(to_line & (memory == k) for k in range(len(self.line_enable)))),
             self.line_address.eq(tile.address + beat),
             self.output_enable.eq(self.valid & (tile.to == Destination.OUTPUT)),
             *(line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)),

@@ -31,9 +31,7 @@ class Timing:
         """Delays of a program's gateware."""
         square = any(op.is_gdn and op.layer.square for op in program.ops)
         lane = 30 if square else 25
-        return cls(
-            program.window_words + 5, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows
-        )
+        return cls(program.feed_latency, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows)
 
 
 @dataclass
@@ -110,7 +108,7 @@ class CoreModel:
             now, slot, pending = self._row(chosen, row[chosen], now, slot, pending)
             advance = self._first(row[chosen] + 1) - self._first(row[chosen])
             row[chosen] += 1
-            now += 1 + advance + _SETTLE  # END_ROW, SETTLE
+            now += 2 + advance + _SETTLE  # END_ROW, SETTLE
         idle = max(now, self._written + 1) + 1
         self.done = max(idle, self._latents.done)
 
@@ -187,13 +185,14 @@ class CoreModel:
         return now, slot, pending
 
     def _gdn_passes(self, pending, now):
-        """Issue a pending GDN from cycle `now` in state GDN; return the cycle of the state's end."""
+        """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
         now = max(now, self._slot_ready[pending.slot])
         output = pending.stage == len(self.program.stages) - 1
         for tile in range(pending.op.tiles):
-            now = self._issue(pending.op, tile, now, None, output) + 1
+            accepted = self._issue(pending.op, tile, now, None, output)
+            now = accepted + 1
         self._complete(pending.stage, pending.row_ends)
-        return now
+        return accepted
 
     def _complete(self, k, row_ends):
         if row_ends and k + 1 < len(self._line_rows):
@@ -246,8 +245,8 @@ class _LatentReader:
             load = max(first + beat * index + _READER - 1, self._free_at)
             inside = self._skip_y <= self._y < self._skip_y + self._keep_height
             used = min(rows, self._width - self._x) if inside else 1
-            self._free_at = load + used + 1
-            self.done = load + used + 1
+            self._free_at = load + used + 2
+            self.done = load + used + 2
             self._channel += 1
             if self._channel == self._channels:
                 self._channel = 0
