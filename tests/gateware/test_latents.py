@@ -99,21 +99,33 @@ def test_patches_one_after_the_other(rows, p):
 
 
 def test_latency_and_interval():
-    """3 cycles to the first latent, a latent a cycle, one cycle more a word; `free` counts words."""
+    """3 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
     dut = LatentReader(build(3, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((9, 1), (0, 0, 9, 1)), "o.ready": 1}, {"start": 0}, {}]
     steps += [{"enable": 1, "word": [3 * k + 1, 3 * k + 2, 3 * k + 3]} for k in range(3)] + [{"enable": 0}]
-    seen = trace(dut, steps, ["o.valid", "o.payload", "free", "done"], cycles=22)
+    seen = trace(dut, steps, ["o.valid", "o.payload", "free", "done"], cycles=24)
     shown = {t: s.o_payload.value for t, s in enumerate(seen) if s.o_valid}
     first = 3 + LatentReader.latency
     assert (LatentReader.latency, LatentReader.interval) == (3, 1)
-    assert shown == {first + 4 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
-    assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 10]
-    assert [s.done for s in seen].index(1, 1) == first + 11
+    assert shown == {first + 5 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
+    assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 12]
+    assert [s.done for s in seen].index(1, 1) == first + 14
     assert seen[0].free in (0, DEPTH)  # registered: right from the first clock edge on
     assert seen[2].free == DEPTH
-    assert min(s.free for s in seen[2:]) == DEPTH - 3 + 1
+    assert min(s.free for s in seen[2:]) == DEPTH - 3
     assert seen[-1].free == DEPTH
+
+
+def test_a_word_counts_from_the_cycle_after_its_enable():
+    """The sequencer's reservation ends in that cycle: the room must never look larger than it is."""
+    dut = LatentReader(build(1, 1), DEPTH, WIDTH)
+    steps = [{"start": 1, **settings((20, 1), (0, 0, 20, 1))}, *[{"start": 0}] * 3]
+    steps += [{"enable": t % 3 == 0, "word": [t]} for t in range(3 * DEPTH + 3)] + [{"enable": 0}] * 2
+    seen = trace(dut, steps, ["free"])
+    # nothing leaves: one word waits at the output, the others fill the FIFO
+    written = [4 + 3 * k for k in range(DEPTH + 1)]
+    assert [seen[t + 1].free for t in written[3:]] == list(range(DEPTH - 3, -1, -1))
+    assert [seen[t].free for t in written[3:]] == list(range(DEPTH - 2, 0, -1))
 
 
 def test_values_wider_than_the_stream_are_cut_and_narrow_ones_extended():

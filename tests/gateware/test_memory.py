@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from licgate.gateware.memory import BLOCK_SHAPES, BankedMemory, bank_depth
+from licgate.gateware.memory import BLOCK_SHAPES, LATENCY, BankedMemory, bank_depth
 from tests.gateware.waves import trace
 
 # (depth, width): one bank, exactly one block, two and three banks, banks of several depths
@@ -43,28 +43,31 @@ def operations(rng, depth, width, count, model):
     return steps, expected
 
 
+@pytest.mark.parametrize("registered", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_reads_and_writes(size):
+def test_reads_and_writes(size, registered):
     depth, width = size
     rng = np.random.default_rng(depth)
     init = [int(v) for v in rng.integers(1 << width, size=depth - depth // 3)]
     model = init + [0] * (depth - len(init))
     steps, expected = operations(rng, depth, width, 150, model)
-    seen = trace(BankedMemory(depth, width, init=init), steps, ["data"], cycles=len(steps) + 3)
-    assert [s.data for s in seen[3:]] == expected
-    assert (BankedMemory.latency, BankedMemory.interval) == (3, 1)
+    dut, latency = BankedMemory(depth, width, init=init, registered=registered), 4 if registered else 3
+    seen = trace(dut, steps, ["data"], cycles=len(steps) + latency)
+    assert [s.data for s in seen[latency:]] == expected
+    assert (dut.latency, dut.interval, LATENCY) == (latency, 1, 3)
 
 
+@pytest.mark.parametrize("registered", [False, True])
 @pytest.mark.parametrize("size", [(5, 3), (1100, 36)])
-def test_rom(size):
+def test_rom(size, registered):
     depth, width = size
     rng = np.random.default_rng(1)
     init = [int(v) for v in rng.integers(1 << width, size=depth)]
-    memory = BankedMemory(depth, width, init=init, writable=False)
+    memory = BankedMemory(depth, width, init=init, writable=False, registered=registered)
     assert not {"write_enable", "write_address", "write_data"} & set(memory.signature.members)
     addresses = [0, depth - 1, *(int(v) for v in rng.integers(depth, size=100))]
-    seen = trace(memory, [{"address": a} for a in addresses], ["data"], cycles=len(addresses) + 3)
-    assert [s.data for s in seen[3:]] == [init[a] for a in addresses]
+    seen = trace(memory, [{"address": a} for a in addresses], ["data"], cycles=len(addresses) + memory.latency)
+    assert [s.data for s in seen[memory.latency :]] == [init[a] for a in addresses]
 
 
 def test_a_write_is_seen_from_the_next_cycle_on():

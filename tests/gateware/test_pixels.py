@@ -39,7 +39,7 @@ def expected_writes(program, image):
         for word in range(padded.shape[2] // rows):
             for c in range(channels):
                 lanes = padded[c, y, word * rows : (word + 1) * rows]
-                address = (y % stage.ring) * stage.row_stride + word * channels + c
+                address = stage.base + (y % stage.ring) * stage.row_stride + word * channels + c
                 writes.append((address, sum(int(v) << (8 * r) for r, v in enumerate(lanes))))
     return writes, -(-width // rows) * channels
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.memory import BankedMemory
+from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import PostProcessor, drain_layout, max_gdn_channels
 from tests.gateware.test_lane import golden
 from tests.gateware.waves import small_program, trace
@@ -70,8 +70,8 @@ class Job:
             if go:
                 step["tile.payload"] = {name: go[0][name] for name in ("op", "count", "param", "x", "pixels")}
             # the memory answers after its latency
-            if len(records) >= BankedMemory.latency:
-                address = records[-BankedMemory.latency].x_address
+            if len(records) >= LATENCY:
+                address = records[-LATENCY].x_address
                 step["x_data"] = self.pack(self.x_words[address] if address < len(self.x_words) else [0] * 99)
             return step
 

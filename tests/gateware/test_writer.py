@@ -52,12 +52,12 @@ def job(program, seed, count=12, gaps=0.4):
     return [*steps, {"valid": 0, "i.valid": 0}], expected
 
 
-def check(seen, expected):
+def check(program, seen, expected):
     for cycle, want in enumerate(expected):
         now, got = seen[cycle], seen[cycle + ResultWriter.latency]
         to = want["to"] if want else None
         assert got.norm_enable == (to == Destination.NORM)
-        assert got.line_enable == (1 << want["line"] if to == Destination.LINE else 0)
+        assert got.line_enable == (1 << program.stages[want["line"]].memory if to == Destination.LINE else 0)
         assert got.output_enable == (to == Destination.OUTPUT)
         end = bool(want and want["end"])
         assert now.i_ready == end
@@ -81,7 +81,7 @@ def check(seen, expected):
 def test_every_destination(shape, gaps):
     program = build(shape)
     steps, expected = job(program, seed=1, gaps=gaps)
-    check(trace(ResultWriter(program, RESULT, NORM), steps, WATCH), expected)
+    check(program, trace(ResultWriter(program, RESULT, NORM), steps, WATCH), expected)
     assert (ResultWriter.latency, ResultWriter.interval) == (1, 1)
 
 
@@ -91,7 +91,7 @@ def test_reset_in_the_middle_of_a_tile():
     steps, expected = job(program, seed=3)
     seen = trace(ResultWriter(program, RESULT, NORM), before + steps, WATCH, resets={2})
     assert [s.output_enable for s in seen[:4]] == [0, 1, 1, 0]
-    check(seen[4:], expected)
+    check(program, seen[4:], expected)
 
 
 @pytest.mark.parametrize(
