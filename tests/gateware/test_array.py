@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.gateware.array import SystolicArray
+from licgate.gateware.pe import ProcessingElement
 from tests.gateware.waves import trace
 
 SHAPES = [(1, 1, 2), (1, 4, 2), (4, 1, 3), (2, 3, 2), (3, 2, 4), (4, 5, 2)]
@@ -83,12 +84,12 @@ def test_reset_in_the_middle_of_a_tile():
     steps, expected = schedule(random_tiles(rng, 2, 3, [4, 8, 3]), 2, 3, 2)
     cut = 20
     assert len(before) > cut
-    # skew registers are not reset: held long enough, zeros follow
-    quiet = [{"a": [0] * 2, "w": [0] * 3, "last": 0, "shift": {"enable": 0, "parity": 0}}] * 4
-    seen = trace(build(2, 3), before[:cut] + quiet + steps, ["results"], resets=range(cut, cut + 4))
+    # data registers have no reset: held until operands and products have drained, zeros follow
+    hold = 2 + 3 + ProcessingElement.latency
+    quiet = [{"a": [0] * 2, "w": [0] * 3, "last": 0, "shift": {"enable": 0, "parity": 0}}] * hold
+    seen = trace(build(2, 3), before[:cut] + quiet + steps, ["results"], resets=range(cut, cut + hold))
     assert any(seen[cut].results)
-    assert seen[cut + 1].results == [0, 0]
-    check(seen, expected, offset=cut + 4)
+    check(seen, expected, offset=cut + hold)
 
 
 @pytest.mark.parametrize(("name", "rows", "cols"), [("rows", 0, 4), ("rows", 65, 4), ("cols", 4, 0), ("cols", 4, "4")])

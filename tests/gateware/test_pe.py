@@ -84,14 +84,15 @@ def test_a_finished_sum_wins_over_a_shift_of_the_same_cycle(parity):
     assert trace(ProcessingElement(8, 8, 20), steps, ["shadow"])[marks[0] + 4].shadow == 42
 
 
-def test_reset_forgets_the_sum_the_products_under_way_and_the_parity():
+def test_reset_forgets_the_sum_and_the_parity_once_the_products_have_drained():
     before = [{"a": 7, "w": 9, "last": t == 4} for t in range(10)]
+    quiet = [{"a": 0, "w": 0, "last": 0}] * (Multiplier.latency + 2)
     after, marks = steps_of([[(2, 3), (4, 5)]])
-    steps = before + after + [{"shift": {"enable": 1, "parity": 1}, "shadow_in": 1}, {}]
-    seen = trace(ProcessingElement(8, 8, 20), steps, ["shadow"], resets={9})
-    assert seen[9].shadow != 0
-    assert seen[10].shadow == 0
-    assert seen[10 + marks[0] + 4].shadow == 26
+    steps = before + quiet + after + [{"shift": {"enable": 1, "parity": 1}, "shadow_in": 1}, {}]
+    begin = len(before) + len(quiet)
+    seen = trace(ProcessingElement(8, 8, 20), steps, ["shadow"], resets=range(len(before), begin))
+    assert seen[9].shadow == 2 * 63
+    assert seen[begin + marks[0] + 4].shadow == 26
     assert seen[-1].shadow == 1
 
 
