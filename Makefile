@@ -1,6 +1,5 @@
 # make demo    from nothing to a bitstream for the ULX3S-85F, and a crop of a photograph through the simulated gateware
-# make test    lint, then the tests, on two cores; those of training are skipped where PyTorch is not installed
-# make test-all  the same with PyTorch
+# make test    lint, then the tests, on two cores
 # make lint    ruff
 # make bench   figures of the default model: cycles, utilisation, three seeds of place-and-route
 
@@ -11,9 +10,7 @@ OUT ?= out
 BOARD ?= ulx3s-85f
 export OMP_NUM_THREADS ?= 1
 
-PYTEST = pytest -n 2 --dist worksteal
-
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test lint bench clean
 
 # Installs are redone when what they install from has changed, and only then.
 STAMP = $(VENV)/.licgate
@@ -26,7 +23,7 @@ $(STAMP)-demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(STAMP)-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,train]'
 	touch $@ $(STAMP)-demo
 
 demo: $(STAMP)-demo
@@ -39,11 +36,7 @@ lint: $(STAMP)-dev
 	$(RUN) ruff check .
 
 test: lint
-	$(RUN) $(PYTEST)
-
-test-all: lint
-	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,train]'
-	$(RUN) $(PYTEST)
+	$(RUN) pytest -n 2 --dist worksteal
 
 bench: $(STAMP)-demo
 	$(VENV)/bin/python tests/bench/figures.py run --board $(BOARD) --out $(OUT)/bench
