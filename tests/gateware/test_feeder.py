@@ -17,7 +17,7 @@ PROGRAMS = {
     "5x5, 1 row": {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12},
     "shared memories": {
         **{"rows": 3, "cols": 2, "channels": (1, 2, 2, 2), "max_width": 24},
-        **{"gdn": ("abs", "none"), "activation_bits": 8},
+        **{"gdn": "abs", "activation_bits": 8},
     },
     "3x3, 2 rows": {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5},
     "1x1, 4 rows": {"rows": 4, "cols": 2, "channels": (2, 3), "kernel": 1, "max_width": 24},
@@ -81,13 +81,20 @@ def random_pass(program, rng):
     skipped = int(rng.integers(program.padding + 1))  # kernel rows above the image
     kernel_rows = int(rng.integers(1, program.kernel - skipped + 1))
     words = [2 * group + program.first_word + j for j in range(program.window_words)]
-    mask = sum((0 <= w < stage.words) << j for j, w in enumerate(words))
+    mask = mask_of(program, (stage, ring_row, group))
     offset = words[0] * op.channels_in % (1 << address_width(program))
     weight = op.base + tile * op.steps + skipped * program.kernel * op.channels_in
     row = stage.base + ring_row * stage.row_stride
     descriptor = {"op": op.index, "row": row, "offset": offset, "kernel_rows": kernel_rows, "mask": mask,
                   "weight": weight, "x": 0, "release": int(rng.integers(2))}  # fmt: skip
     return descriptor, (stage, ring_row, group)
+
+
+def mask_of(program, where):
+    """Words of the window that lie inside the row."""
+    stage, _, group = where
+    first = 2 * group + program.first_word
+    return sum((0 <= first + j < stage.words) << j for j in range(program.window_words))
 
 
 def expected_steps(program, maps, descriptor, where):
@@ -175,6 +182,22 @@ def test_steps(name, p):
     maps = Maps(program, seed=1)
     passes = [random_pass(program, rng) for _ in range(10)]
     seen, taken = run(program, maps, passes, p=p)
+    check(program, maps, passes, seen, taken, program.feed_latency)
+
+
+def test_rings_wrap_inside_a_shared_memory():
+    program = small_program(**PROGRAMS["shared memories"])
+    stage = program.stages[2]
+    assert stage.memory == program.stages[1].memory
+    assert stage.base > 0
+    maps, passes = Maps(program, seed=7), []
+    for row in range(stage.ring):
+        where, address = (stage, row, 0), stage.base + row * stage.row_stride
+        offset = program.first_word * stage.conv.channels_in % (1 << address_width(program))
+        one = {"op": stage.conv.index, "row": address, "offset": offset, "kernel_rows": 5,
+               "mask": mask_of(program, where), "weight": stage.conv.base, "x": 0, "release": 0}  # fmt: skip
+        passes.append((one, where))
+    seen, taken = run(program, maps, passes)
     check(program, maps, passes, seen, taken, program.feed_latency)
 
 

@@ -77,8 +77,8 @@ def expected_passes(program, width, height):
 class Surroundings:
     """Everything around the sequencer; checks each pass as it comes."""
 
-    def __init__(self, program, width, height, seed, speed=1.0):
-        self.program, self.speed = program, speed
+    def __init__(self, program, width, height, seed, speed, drain):
+        self.program, self.speed, self.drain = program, speed, drain
         self.coin = random.Random(seed)
         self.sizes = sizes_of(program, width, height)
         self.left = {op: deque(passes) for op, passes in expected_passes(program, width, height).items()}
@@ -164,7 +164,7 @@ class Surroundings:
                 # the FIFO's count follows the report by a cycle
                 self.arriving = one["count"]
                 assert self.level + self.arriving <= OUTPUT_WORDS, "the latent FIFO overflows"
-        self.level -= bool(self.level and self.chance(0.25))
+        self.level -= bool(self.level and self.chance(self.drain))
         step["output_words"] = OUTPUT_WORDS - self.level
         room = len(self.queue) < IN_FLIGHT
         step |= {"o_tile.ready": room, "o_write.ready": room, "o_pass.ready": self.chance(0.5 * self.speed)}
@@ -180,7 +180,7 @@ class Surroundings:
             step["input_row"] = 1
 
 
-def run(program, images, *, seed=0, speed=1.0, cycles=4000, reset=None):
+def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=4000, reset=None):
     """Run images one after the other; return the records and the surroundings of every image."""
     worlds, state = [], {"ready": 0}
 
@@ -192,7 +192,7 @@ def run(program, images, *, seed=0, speed=1.0, cycles=4000, reset=None):
             worlds[-1].observe(records[-1], state["ready"])
         free = cycle == 0 or (cycle - 1 != state["started"] and records[-1].done)
         if free and len(worlds) < len(images):
-            worlds.append(Surroundings(program, *images[len(worlds)], seed=seed, speed=speed))
+            worlds.append(Surroundings(program, *images[len(worlds)], seed, speed, drain))
             state["started"], state["ready"] = cycle, 0
             width, height = images[len(worlds) - 1]
             return {"start": 1, "width": width, "height": height, "o_pass.ready": 0, "output_words": OUTPUT_WORDS}
@@ -244,10 +244,11 @@ def test_row_wider_than_the_array_and_ring_longer_than_the_image():
 
 def test_waits_are_told():
     """With a slow output the sequencer says that it waits for it, and before the first row for pixels."""
-    program = small_program(**PROGRAMS["ReLU"])
-    seen, worlds = run(program, [(8, 8)], seed=3)
+    program = small_program(**PROGRAMS["GDN"])
+    seen, worlds = run(program, [(12, 24)], seed=3, speed=2.0, drain=0.01)
     check(seen, worlds, 1)
     assert any(s.wait_input for s in seen[:30])
+    assert sum(s.wait_output for s in seen) > 20
     assert not any(s.wait_input and s.wait_output for s in seen)
     assert not any(s.wait_input or s.wait_output for s in seen if s.done)
 
