@@ -3,11 +3,14 @@
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from licgate.synth.board import Board
+from licgate.synth.floorplan import ecp5_85f_site
 from licgate.synth.platforms import Ecp5Tools
 
 
 class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
     """The board of `amaranth_boards`, able to build without a programmer installed."""
+
+    multiplier_site = ecp5_85f_site
 
 
 BOARD = Board(

@@ -58,7 +58,9 @@ class SystolicArray(Component):
                 raise ValueError(f"{name} must be an integer from 1 to 64, not {value!r}")
         self.rows, self.cols = rows, cols
         self.latency = ProcessingElement.latency + cols - 1
-        self._pes = [[ProcessingElement(a_width, w_width, acc_width) for _ in range(cols)] for _ in range(rows)]
+        self._pes = [
+            [ProcessingElement(a_width, w_width, acc_width, site=(r, c)) for c in range(cols)] for r in range(rows)
+        ]
         super().__init__({
             "a": In(signed(a_width)).array(rows),
             "w": In(signed(w_width)).array(cols),

@@ -15,6 +15,8 @@ class Multiplier(Component):
         Widths of the signed operands, 1 to 18 bits each.
     fabric : bool
         Keep the product out of the DSP blocks whatever the platform offers.
+    site : (int, int) or None
+        Row and column in the array, for platforms that place the multipliers themselves.
 
     Members
     -------
@@ -44,11 +46,11 @@ class Multiplier(Component):
     latency = 3
     interval = 1
 
-    def __init__(self, a_width, b_width, *, fabric=False):
+    def __init__(self, a_width, b_width, *, fabric=False, site=None):
         for name, width in (("a_width", a_width), ("b_width", b_width)):
             if not isinstance(width, int) or not 1 <= width <= 18:
                 raise ValueError(f"{name} must be an integer from 1 to 18, not {width!r}")
-        self.fabric = fabric
+        self.fabric, self.site = fabric, site
         super().__init__({"a": In(signed(a_width)), "b": In(signed(b_width)), "p": Out(signed(a_width + b_width))})
 
     def elaborate(self, platform):
@@ -60,8 +62,8 @@ class Multiplier(Component):
         return m
 
 
-def mult18x18d_multiplier(multiplier):
-    """Body for ECP5: a MULT18X18D with its input, pipeline and output registers.
+def mult18x18d_multiplier(multiplier, *, bel=None):
+    """Body for ECP5: a MULT18X18D with its input, pipeline and output registers, at the place ``bel`` when given.
 
     Operands sit at the top of the 18-bit ports with zeros below: constant data bits are tied inside the block and cost
     no routing, while sign extension would fan the sign bit out.
@@ -77,6 +79,8 @@ def mult18x18d_multiplier(multiplier):
         ports[f"o_P{bit}"] = product[bit]
     for register in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT"):
         ports |= {f"p_REG_{register}_CLK": "CLK0", f"p_REG_{register}_CE": "CE0", f"p_REG_{register}_RST": "RST0"}
+    if bel is not None:
+        ports["a_BEL"] = bel
     m.submodules.dsp = Instance("MULT18X18D", **ports)
     m.d.comb += multiplier.p.eq(product[36 - a_width - b_width :].as_signed())
     return m

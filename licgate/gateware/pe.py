@@ -24,6 +24,8 @@ class ProcessingElement(Component):
         Widths of the signed activation and weight, 1 to 18.
     acc_width : int
         Width of the accumulator; the manifest proves that no partial sum leaves it.
+    site : (int, int) or None
+        Row and column in the array, see :class:`~licgate.gateware.multiplier.Multiplier`.
 
     Members
     -------
@@ -51,10 +53,10 @@ class ProcessingElement(Component):
     latency = Multiplier.latency + 1
     interval = 1
 
-    def __init__(self, a_width, w_width, acc_width):
+    def __init__(self, a_width, w_width, acc_width, *, site=None):
         if not isinstance(acc_width, int) or not 2 <= acc_width <= 48:
             raise ValueError(f"acc_width must be an integer from 2 to 48, not {acc_width!r}")
-        self._multiplier = Multiplier(a_width, w_width)
+        self._multiplier = Multiplier(a_width, w_width, site=site)
         a, w, acc = signed(a_width), signed(w_width), signed(acc_width)
         super().__init__({
             "a": In(a), "w": In(w), "last": In(1), "shift": In(shift_layout), "shadow_in": In(acc),

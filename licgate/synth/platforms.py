@@ -12,9 +12,14 @@ class Ecp5Tools:
 
     required_tools = ("yosys", "nextpnr-ecp5", "ecppack")
 
+    #: Function of an array row and column that names the multiplier's place, or None to leave it to the placer.
+    multiplier_site = None
+
     def get_multiplier(self, multiplier):
         """Body of a `Multiplier` on this family."""
-        return mult18x18d_multiplier(multiplier)
+        place = type(self).multiplier_site
+        bel = place(*multiplier.site) if place is not None and multiplier.site is not None else None
+        return mult18x18d_multiplier(multiplier, bel=bel)
 
 
 class UltraScalePlusPlatform:
