@@ -72,7 +72,7 @@ class Feeder(Component):
     Attributes
     ----------
     latency : int
-        Cycles from taking a pass to its first step at the array: ``feed_latency + 1``.
+        Cycles from taking a pass to its first step at the array: ``feed_latency + 2``.
     interval : int
         1 step a cycle where ``window_words <= kernel``.
 
@@ -86,7 +86,7 @@ class Feeder(Component):
 
     def __init__(self, program):
         self._program = program
-        self.latency = program.feed_latency + 1
+        self.latency = program.feed_latency + 2
         super().__init__({
             "i": In(stream.Signature(pass_layout(program))),
             "line_address": Out(address_width(program)),
@@ -110,7 +110,7 @@ class Feeder(Component):
         stage_of = [k for k, s in enumerate(stages) for op in (s.conv, s.gdn) if op is not None]
 
         # The pass at work.
-        active, gdn, release = Signal(), Signal(), Signal()
+        active, gdn, release = (Signal(name=n) for n in ("active", "gdn", "release"))
         op, stage = Signal(len(self.i.payload.op)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
         row, row_step, row_begin, row_end = (
@@ -122,70 +122,92 @@ class Feeder(Component):
         channels_left, rows_left = Signal.like(channels), Signal(range(kernel + 1))
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
         gap = Signal(range(program.drain_gap))
-
-        final_slot, slot_end, hold, step, finish = (
-            Signal(name=n) for n in ("final_slot", "slot_end", "hold", "step", "finish")
+        # Comparisons of the counters above, made a cycle before they are needed.
+        last_channel, last_row, slot_begins, slot_ends, early = (
+            Signal(name=n) for n in ("last_channel", "last_row", "slot_begins", "slot_ends", "early")
         )
-        run = Signal()
+
+        final_slot, run, step, finish, last_step = (
+            Signal(name=n) for n in ("final_slot", "run", "step", "finish", "last_step")
+        )
         m.d.comb += [
-            final_slot.eq((channels_left == 1) & (gdn | (rows_left == 1))),
-            slot_end.eq(gdn | (phase == program.slot - 1)),
-            hold.eq(final_slot & (phase == 0) & (gap > Mux(gdn, 0, kernel - 1))),
-            run.eq(active & ~hold),
+            final_slot.eq(last_channel & (gdn | last_row)),
+            # The last slot waits until its last step is the gap behind that of the pass before.
+            run.eq(active & ~(final_slot & slot_begins & early)),
             step.eq(run & (gdn | (phase < kernel))),
-            finish.eq(run & final_slot & slot_end),
+            finish.eq(run & final_slot & slot_ends),
+            last_step.eq(step & final_slot & (gdn | (phase == kernel - 1))),
             self.busy.eq(step),
             self.released.eq(finish & release),
-            self.i.ready.eq(~active | finish),
         ]
-        last_step = Signal()
-        m.d.comb += last_step.eq(step & final_slot & (gdn | (phase == kernel - 1)))
-        with m.If(last_step):
-            m.d.sync += gap.eq(program.drain_gap - 1)
-        with m.Elif(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
 
         next_row = Signal.like(row)
         m.d.comb += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
         with m.If(step):
             m.d.sync += [weight.eq(weight + 1), norm.eq(norm + 1)]
         with m.If(run):
-            m.d.sync += [phase.eq(phase + 1), address.eq(address + channels)]
-            with m.If(slot_end):
+            m.d.sync += [
+                phase.eq(phase + 1),
+                address.eq(address + channels),
+                slot_begins.eq(0),
+                slot_ends.eq(phase == program.slot - 2),
+            ]
+            with m.If(slot_ends):
                 m.d.sync += [
                     phase.eq(0),
+                    slot_begins.eq(1),
+                    slot_ends.eq(gdn | (program.slot == 1)),
                     channels_left.eq(channels_left - 1),
+                    last_channel.eq(channels_left == 2),
                     column.eq(column + 1),
                     address.eq(column + 1),
                 ]
-                with m.If(channels_left == 1):
+                with m.If(last_channel):
                     m.d.sync += [
                         channels_left.eq(channels),
+                        last_channel.eq(channels == 1),
                         rows_left.eq(rows_left - 1),
+                        last_row.eq(rows_left == 2),
                         row.eq(next_row),
                         column.eq(next_row + offset),
                         address.eq(next_row + offset),
                     ]
-        new = self.i.payload
+
+        # The next pass waits here, so that whoever sends it has the length of this one to find it.
+        waiting, new = Signal(), Signal(pass_layout(program))
+        take = Signal()
+        m.d.comb += [self.i.ready.eq(~waiting), take.eq(waiting & (~active | finish))]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
         with m.If(finish):
             m.d.sync += active.eq(0)
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(take):
             constants = [
                 (gdn, [o.is_gdn for o in ops]),
+                (slot_ends, [o.is_gdn or program.slot == 1 for o in ops]),
                 (stage, stage_of),
                 (channels, [o.channels_in for o in ops]),
                 (channels_left, [o.channels_in for o in ops]),
+                (last_channel, [o.channels_in == 1 for o in ops]),
                 (row_step, [stages[s].row_stride for s in stage_of]),
                 (row_begin, [stages[s].base for s in stage_of]),
                 (row_end, [stages[s].last_row for s in stage_of]),
             ]
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.op]) for signal, values in constants]
             m.d.sync += [
-                active.eq(1), phase.eq(0), op.eq(new.op), release.eq(new.release),
+                waiting.eq(0), active.eq(1), phase.eq(0), slot_begins.eq(1), op.eq(new.op), release.eq(new.release),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
-                column.eq(new.row + new.offset), address.eq(new.row + new.offset),
+                last_row.eq(new.kernel_rows == 1), column.eq(new.row + new.offset), address.eq(new.row + new.offset),
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
+
+        # `gap` cycles are left until another last step may come; a convolution's is kernel - 1 cycles into its slot.
+        next_gap, next_gdn = Signal.like(gap), Signal()
+        m.d.comb += [
+            next_gap.eq(Mux(last_step, program.drain_gap - 1, Mux(gap == 0, 0, gap - 1))),
+            next_gdn.eq(Mux(take, Array(int(o.is_gdn) for o in ops)[new.op], gdn)),
+        ]
+        m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, kernel - 1))]
 
         arrival = program.feed_latency
         m.d.comb += [

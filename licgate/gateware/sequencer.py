@@ -108,18 +108,20 @@ class Sequencer(Component):
 
         work.derive(m)
         self._describe(m, work)
-        go, issue, credit, outstanding = Signal(), Signal(), Signal(), Signal(8)
+        go, issue, credit, room, outstanding = Signal(), Signal(), Signal(), Signal(), Signal(8)
         # Words promised to the output but not yet in its FIFO.
         reserved = Signal(range((IN_FLIGHT + 2) * program.cols + 1))
         to_output = self.o_write.payload.to == Destination.OUTPUT
         m.d.comb += [
-            credit.eq(~to_output | (self.output_words >= reserved + program.cols)),
+            credit.eq(~to_output | room),
             self.o_pass.valid.eq(go & self.o_tile.ready & self.o_write.ready & credit),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue),
             self.o_write.valid.eq(issue),
             self.wait_output.eq(go & ~credit),
         ]
+        # Passes are issued at every second cycle at most, so this is up to date.
+        m.d.sync += room.eq(self.output_words >= reserved + program.cols)
         promised, kept = Mux(issue & to_output, program.cols, 0), Mux(self.output_written, program.cols, 0)
         m.d.sync += [outstanding.eq(outstanding + issue - self.written), reserved.eq(reserved + promised - kept)]
 

@@ -71,7 +71,8 @@ class CoreModel:
             self.heights.append((self.heights[-1] + 1) // 2)
             self.widths.append((self.widths[-1] + 1) // 2)
         self.op_cycles = [0] * len(program.ops)
-        self._finish = self._last_step = start - program.drain_gap  # of the feeder's latest pass
+        # Of the feeder's latest pass: when it was taken, its last step and its last read.
+        self._taken = self._finish = self._last_step = start - program.drain_gap
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
         self._slot_ready = [0, 0]
@@ -203,15 +204,16 @@ class CoreModel:
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
             now = max(now, self._pops[0] + 1)
-        accepted = max(now, self._finish)
+        accepted = max(now, self._taken + 1)
+        self._taken = taken = max(accepted + 1, self._finish)
         if op.is_gdn:
-            step = max(accepted + op.channels_in, self._last_step + program.drain_gap)
+            step = max(taken + op.channels_in, self._last_step + program.drain_gap)
             self._finish = step
             steps = op.channels_in
         else:
             slots = kernel_rows * op.channels_in
             begin = max(
-                accepted + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1
+                taken + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1
             )
             step = begin + program.kernel - 1
             self._finish = begin + program.slot - 1

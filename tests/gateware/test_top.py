@@ -1,5 +1,7 @@
 """The whole accelerator, bit by bit against the integer reference."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,15 @@ def test_random_stalls_change_no_bit(seed):
     )
 
 
+def test_a_host_that_stops_reading_loses_nothing():
+    def latent_stalls(name):
+        return cycle([True] * 500 + [False] * 9) if name == "latent" else None
+
+    manifest = synthetic_manifest(channels=(3, 3, 8), kernel=3, seed=14)
+    config = AcceleratorConfig(rows=2, cols=4, max_width=16, output_words=6)
+    check_accelerator(manifest, config, [picture(6, 12)], stalls=latent_stalls)
+
+
 def test_reset_in_mid_stream():
     manifest = synthetic_manifest(channels=(3, 4, 5), seed=11)
     config = AcceleratorConfig(rows=4, cols=3, max_width=24)
@@ -137,7 +148,8 @@ def test_identity_and_refusals():
         assert await read_register(ctx, dut.csr, Register.MODEL) == int(manifest.hash[:8], 16)
         for width, patch in ((17, 20), (0, 16), (8, 0)):
             for address, value in (
-                (Register.WIDTH, width), (Register.HEIGHT, 4), (Register.PATCH_WIDTH, patch), (Register.PATCH_HEIGHT, 4),
+                (Register.WIDTH, width), (Register.HEIGHT, 4),
+                (Register.PATCH_WIDTH, patch), (Register.PATCH_HEIGHT, 4),
                 (Register.CONTROL, 1),
             ):  # fmt: skip
                 await write_register(ctx, dut.csr, address, value)
