@@ -19,7 +19,7 @@ BOARD = Board(
     clock_input=100.0,
     baud=3_000_000,
     frequency=125.0,
-    rows=12,
+    rows=8,
     cols=12,
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
     resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},

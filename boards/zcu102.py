@@ -10,9 +10,9 @@ BOARD = Board(
     family="xcup",
     make_platform=UltraScalePlusPlatform,
     frequency=200.0,
-    rows=32,
-    cols=32,
-    max_width=1920,
+    rows=24,
+    cols=12,
+    max_width=1280,
     # AMD DS891, Zynq UltraScale+ MPSoC overview, ZU9EG.
     resources={"LUT": 274080, "FF": 548160, "DSP48E2": 2520, "RAMB36": 912},
     multiplier="DSP48E2",

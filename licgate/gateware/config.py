@@ -34,7 +34,7 @@ class AcceleratorConfig:
         A parameter is not an integer in its range.
     """
 
-    rows: int = 12
+    rows: int = 8
     cols: int = 12
     lanes: int | None = None
     max_width: int = 768
