@@ -210,7 +210,7 @@ def compile_program(transform, config):
     Parameters
     ----------
     transform : Transform
-        Convolutions of one odd kernel, stride 2 and padding ``kernel // 2``, each followed by at most one GDN.
+        Convolutions of one odd kernel from 3, stride 2 and padding ``kernel // 2``, each followed by at most one GDN.
     config : AcceleratorConfig
         Shape of the array and widest line.
 
@@ -234,10 +234,11 @@ def compile_program(transform, config):
             or layer.stride != 2
             or layer.kernel != kernel
             or kernel % 2 == 0
+            or kernel == 1
             or layer.padding != kernel // 2
         ):
             raise ConfigError(
-                f"{layer.name}: the array runs convolutions of one odd kernel, stride 2 and padding kernel // 2, "
+                f"{layer.name}: the array runs convolutions of one odd kernel from 3, stride 2, padding kernel // 2, "
                 f"not kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}"
                 + (" transposed" if layer.transposed else "")
             )

@@ -123,20 +123,21 @@ class Feeder(Component):
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
         gap = Signal(range(program.drain_gap))
         # Comparisons of the counters above, made a cycle before they are needed.
-        last_channel, last_row, slot_begins, slot_ends, early = (
-            Signal(name=n) for n in ("last_channel", "last_row", "slot_begins", "slot_ends", "early")
+        last_channel, last_row, final_slot, slot_ends = (
+            Signal(name=n) for n in ("last_channel", "last_row", "final_slot", "slot_ends")
         )
+        gate, early, conv_ends, conv_last = (Signal(name=n) for n in ("gate", "early", "conv_ends", "conv_last"))
 
-        final_slot, run, step, finish, last_step = (
-            Signal(name=n) for n in ("final_slot", "run", "step", "finish", "last_step")
+        run, step, finish, last_step, gdn_ends = (
+            Signal(name=n) for n in ("run", "step", "finish", "last_step", "gdn_ends")
         )
         m.d.comb += [
-            final_slot.eq(last_channel & (gdn | last_row)),
-            # The last slot waits until its last step is the gap behind that of the pass before.
-            run.eq(active & ~(final_slot & slot_begins & early)),
+            # The gate stands before the last slot: its last step must come late enough after that of the pass before.
+            run.eq(active & ~(gate & early)),
             step.eq(run & (gdn | (phase < kernel))),
-            finish.eq(run & final_slot & slot_ends),
-            last_step.eq(step & final_slot & (gdn | (phase == kernel - 1))),
+            gdn_ends.eq(gdn & gate & ~early),
+            finish.eq(conv_ends | gdn_ends),
+            last_step.eq(conv_last | gdn_ends),
             self.busy.eq(step),
             self.released.eq(finish & release),
         ]
@@ -149,16 +150,21 @@ class Feeder(Component):
             m.d.sync += [
                 phase.eq(phase + 1),
                 address.eq(address + channels),
-                slot_begins.eq(0),
+                gate.eq(0),
                 slot_ends.eq(phase == program.slot - 2),
+                conv_ends.eq(final_slot & (phase == program.slot - 2)),
+                conv_last.eq(final_slot & (phase == kernel - 2)),
             ]
             with m.If(slot_ends):
                 m.d.sync += [
                     phase.eq(0),
-                    slot_begins.eq(1),
-                    slot_ends.eq(gdn | (program.slot == 1)),
+                    slot_ends.eq(gdn),
+                    conv_ends.eq(0),
+                    conv_last.eq(0),
                     channels_left.eq(channels_left - 1),
                     last_channel.eq(channels_left == 2),
+                    final_slot.eq(last_row & ~gdn & (channels_left == 2)),
+                    gate.eq((last_row | gdn) & (channels_left == 2)),
                     column.eq(column + 1),
                     address.eq(column + 1),
                 ]
@@ -168,6 +174,8 @@ class Feeder(Component):
                         last_channel.eq(channels == 1),
                         rows_left.eq(rows_left - 1),
                         last_row.eq(rows_left == 2),
+                        final_slot.eq((rows_left == 2) & (channels == 1) & ~gdn),
+                        gate.eq((rows_left == 2) & (channels == 1)),
                         row.eq(next_row),
                         column.eq(next_row + offset),
                         address.eq(next_row + offset),
@@ -180,11 +188,16 @@ class Feeder(Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
         with m.If(finish):
-            m.d.sync += active.eq(0)
+            m.d.sync += [s.eq(0) for s in (active, gate, conv_ends, conv_last, final_slot)]
+        new_gdn, single = Signal(), Signal()
+        m.d.comb += [
+            new_gdn.eq(Array(int(o.is_gdn) for o in ops)[new.op]),
+            single.eq(Array(int(o.channels_in == 1) for o in ops)[new.op]),
+        ]
         with m.If(take):
             constants = [
                 (gdn, [o.is_gdn for o in ops]),
-                (slot_ends, [o.is_gdn or program.slot == 1 for o in ops]),
+                (slot_ends, [o.is_gdn for o in ops]),
                 (stage, stage_of),
                 (channels, [o.channels_in for o in ops]),
                 (channels_left, [o.channels_in for o in ops]),
@@ -195,7 +208,9 @@ class Feeder(Component):
             ]
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.op]) for signal, values in constants]
             m.d.sync += [
-                waiting.eq(0), active.eq(1), phase.eq(0), slot_begins.eq(1), op.eq(new.op), release.eq(new.release),
+                waiting.eq(0), active.eq(1), phase.eq(0), op.eq(new.op), release.eq(new.release),
+                gate.eq(single & (new_gdn | (new.kernel_rows == 1))),
+                final_slot.eq(single & ~new_gdn & (new.kernel_rows == 1)),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
                 last_row.eq(new.kernel_rows == 1), column.eq(new.row + new.offset), address.eq(new.row + new.offset),
                 weight.eq(new.weight), norm.eq(new.x),
@@ -205,7 +220,7 @@ class Feeder(Component):
         next_gap, next_gdn = Signal.like(gap), Signal()
         m.d.comb += [
             next_gap.eq(Mux(last_step, program.drain_gap - 1, Mux(gap == 0, 0, gap - 1))),
-            next_gdn.eq(Mux(take, Array(int(o.is_gdn) for o in ops)[new.op], gdn)),
+            next_gdn.eq(Mux(take, new_gdn, gdn)),
         ]
         m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, kernel - 1))]
 

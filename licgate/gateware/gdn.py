@@ -131,7 +131,7 @@ class GdnFunction(Component):
         m.d.comb += value.eq(word[:18])
 
         # 6 to 9: interpolate
-        m.submodules.multiplier = multiplier = Multiplier(fraction_bits + 1, self._slope_width, fabric=True)
+        m.submodules.multiplier = multiplier = Multiplier(fraction_bits + 1, self._slope_width)
         m.d.comb += [multiplier.a.eq(line(fraction, 2)), multiplier.b.eq(word[18:].as_signed())]
         m.d.sync += self.r.eq((line(value, Multiplier.latency) + (multiplier.p >> fraction_bits))[:18])
 

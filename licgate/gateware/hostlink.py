@@ -139,6 +139,11 @@ class HostLink(Component):
         value = Signal(32)
         third = Signal(2)  # payload bytes modulo three
         pixels = Signal(7)
+        # What the frame is, found out a cycle before it is acted on.
+        broken, is_pixels, is_write, is_read, odd, wrong_length, wrong_address, resets = (
+            Signal(name=n)
+            for n in ("broken", "is_pixels", "is_write", "is_read", "odd", "wrong_length", "wrong_address", "resets")
+        )
 
         m.d.comb += [
             buffer.w_index.eq(receiver.w_index),
@@ -168,29 +173,38 @@ class HostLink(Component):
                 with m.If(report.type == FrameType.READ):
                     m.d.sync += address.eq(report.head[32:])
                 with m.If(receiver.o.valid):
-                    m.next = "DECODE"
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += [
+                    broken.eq(report.error != 0),
+                    is_pixels.eq(report.type == FrameType.PIXELS),
+                    is_write.eq(report.type == FrameType.WRITE),
+                    is_read.eq(report.type == FrameType.READ),
+                    odd.eq((third != 0) | (report.length == 0)),
+                    wrong_length.eq(report.length != Mux(report.type == FrameType.WRITE, 5, 1)),
+                    wrong_address.eq(address[ADDRESS_WIDTH:] != 0),
+                    resets.eq((address == Register.CONTROL) & value[CONTROL_RESET]),
+                ]
+                m.next = "DECODE"
             with m.State("DECODE"):
-                with m.If(report.error != 0):
+                with m.If(broken):
                     reply(FrameType.ERROR, 1, report.error)
-                with m.Elif(report.type == FrameType.PIXELS):
-                    with m.If((third != 0) | (report.length == 0)):
+                with m.Elif(is_pixels):
+                    with m.If(odd):
                         reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
                     with m.Elif(busy):
                         reply(FrameType.ERROR, 1, ErrorCode.BUSY)
                     with m.Else():
                         m.d.comb += buffer.commit.eq(1)
                         done()
-                with m.Elif((report.type != FrameType.WRITE) & (report.type != FrameType.READ)):
+                with m.Elif(~is_write & ~is_read):
                     reply(FrameType.ERROR, 1, ErrorCode.UNKNOWN_TYPE)
-                with m.Elif(report.length != Mux(report.type == FrameType.WRITE, 5, 1)):
+                with m.Elif(wrong_length):
                     reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
-                with m.Elif(address[ADDRESS_WIDTH:] != 0):
+                with m.Elif(wrong_address):
                     reply(FrameType.ERROR, 1, ErrorCode.BAD_ADDRESS)
-                with m.Elif(report.type == FrameType.WRITE):
-                    m.d.comb += [
-                        self.csr.w_stb.eq(1),
-                        flush.eq((address == Register.CONTROL) & value[CONTROL_RESET]),
-                    ]
+                with m.Elif(is_write):
+                    m.d.comb += [self.csr.w_stb.eq(1), flush.eq(resets)]
                     reply(FrameType.ACK, 1, FrameType.WRITE)
                 with m.Else():
                     m.next = "READ"

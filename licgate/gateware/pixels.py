@@ -64,20 +64,25 @@ class PixelWriter(Component):
         waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
         fill = Signal(range(program.rows + 1))
         left, rows_left = Signal(DIMENSION), Signal(DIMENSION)
-        accept, full, row_full = Signal(), Signal(), Signal()
+        # Pixels of the row are still to come; the collected ones make a word.
+        pending, full = Signal(name="pending"), Signal(name="full")
         base, target = Signal.like(self.write_address), Signal.like(self.write_address)
         channel = Signal(range(channels + 1))
         writing, row_ends = Signal(), Signal()
 
         m.d.comb += [
-            full.eq((fill == program.rows) | row_full),
-            row_full.eq((left == 0) & (fill != 0)),
             self.busy.eq((rows_left != 0) | writing),
-            self.i.ready.eq(accept & ~full & (left != 0)),
+            self.i.ready.eq(pending & ~full),
             self.row_done.eq(writing & row_ends & (channel == channels - 1)),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [collected[fill].eq(self.i.payload), fill.eq(fill + 1), left.eq(left - 1)]
+            m.d.sync += [
+                collected[fill].eq(self.i.payload),
+                fill.eq(fill + 1),
+                left.eq(left - 1),
+                full.eq((fill == program.rows - 1) | (left == 1)),
+                pending.eq(left != 1),
+            ]
 
         # Hand a full word over as soon as the one before it is written.
         end = channel == channels - 1
@@ -88,7 +93,7 @@ class PixelWriter(Component):
         with m.If(full & (~writing | end)):
             m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
             m.d.sync += [c.eq(0) for c in collected]
-            m.d.sync += [fill.eq(0), writing.eq(1), channel.eq(0), row_ends.eq(left == 0)]
+            m.d.sync += [fill.eq(0), full.eq(0), writing.eq(1), channel.eq(0), row_ends.eq(~pending)]
         m.d.comb += [
             self.write_enable.eq(writing),
             self.write_address.eq(target),
@@ -109,16 +114,14 @@ class PixelWriter(Component):
                 with m.If(rows_left == 0):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing):
-                    m.d.sync += [left.eq(self.width), target.eq(base)]
+                    m.d.sync += [left.eq(self.width), pending.eq(1), target.eq(base)]
                     m.next = "ROW"
-            with m.State("ROW"):
-                m.d.comb += accept.eq(1)
-                with m.If(self.row_done):
-                    m.d.sync += [
-                        rows_left.eq(rows_left - 1),
-                        base.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
-                    ]
-                    m.next = "ROOM"
+            with m.State("ROW"), m.If(self.row_done):
+                m.d.sync += [
+                    rows_left.eq(rows_left - 1),
+                    base.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
+                ]
+                m.next = "ROOM"
         with m.If(self.start):
             m.d.sync += [rows_left.eq(self.height), base.eq(stage.base)]
         return m

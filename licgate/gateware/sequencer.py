@@ -7,18 +7,12 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.feeder import address_width, pass_layout
 from licgate.gateware.post import drain_layout, max_gdn_channels
 from licgate.gateware.rows import DIMENSION, RowTracker
-from licgate.gateware.work import Work
+from licgate.gateware.work import Destination, Work
 from licgate.program import IN_FLIGHT
 
-__all__ = ["Destination", "Sequencer", "write_layout"]
+__all__ = ["Sequencer", "write_layout"]
 
 _SETTLE = RowTracker.settle + 2
-
-
-class Destination:
-    """Where a tile's words go."""
-
-    NORM, LINE, OUTPUT = range(3)
 
 
 def write_layout(program):
@@ -198,36 +192,28 @@ class Sequencer(Component):
 
     def _describe(self, m, work):
         """The three descriptors of the pass that the work registers stand for."""
-        program, rows = self._program, self._rows
-        final = len(program.stages) - 1
-        x = Signal(len(self.o_pass.payload.x))
-        to = Mux(work.has_gdn, Destination.NORM, Mux(work.stage == final, Destination.OUTPUT, Destination.LINE))
-        gdn_to = Mux(work.gdn_stage == final, Destination.OUTPUT, Destination.LINE)
-        line = Mux(work.is_gdn, work.gdn_target, work.target) + work.channel
+        rows = self._rows
         m.d.comb += [
-            x.eq(Mux(Mux(work.is_gdn, work.gdn_slot, work.slot), max_gdn_channels(program), 0)),
-            self.o_pass.payload.op.eq(work.of_op(lambda op: op.index)),
+            self.o_pass.payload.op.eq(work.op),
             self.o_pass.payload.row.eq(work.of_stage(rows.read_base)),
             self.o_pass.payload.offset.eq(work.offset),
             self.o_pass.payload.kernel_rows.eq(work.of_stage(rows.need) - work.of_stage(rows.first)),
             self.o_pass.payload.mask.eq(work.mask()),
             self.o_pass.payload.weight.eq(work.weight),
-            self.o_pass.payload.x.eq(x),
+            self.o_pass.payload.x.eq(Mux(work.gdn_slot, max_gdn_channels(self._program), 0)),
             self.o_pass.payload.release.eq(~work.is_gdn & (work.stage == 0) & work.row_ends & work.last_tile),
-            self.o_tile.payload.op.eq(work.of_op(lambda op: op.index)),
+            self.o_tile.payload.op.eq(work.op),
             self.o_tile.payload.count.eq(work.tile_count),
-            self.o_tile.payload.param.eq(work.of_op(lambda op: op.param_base) + work.channel),
-            self.o_tile.payload.x.eq(x + work.channel),
+            self.o_tile.payload.param.eq(work.param),
+            self.o_tile.payload.x.eq(work.x),
             self.o_tile.payload.pixels.eq(Mux(work.is_gdn, work.gdn_pixels, work.pixels)),
-            self.o_write.payload.to.eq(Mux(work.is_gdn, gdn_to, to)),
+            self.o_write.payload.to.eq(work.to),
             self.o_write.payload.line.eq(Mux(work.is_gdn, work.gdn_stage, work.stage) + 1),
-            self.o_write.payload.address.eq(Mux(~work.is_gdn & work.has_gdn, x + work.channel, line)),
+            self.o_write.payload.address.eq(work.address),
             self.o_write.payload.count.eq(work.tile_count),
             self.o_write.payload.slot.eq(work.slot),
-            self.o_write.payload.group_done.eq(~work.is_gdn & work.has_gdn & work.last_tile),
+            self.o_write.payload.group_done.eq((work.to == Destination.NORM) & work.last_tile),
             self.o_write.payload.row_done.eq(
-                work.last_tile
-                & Mux(work.is_gdn, work.gdn_ends, work.row_ends)
-                & (self.o_write.payload.to == Destination.LINE)
+                work.last_tile & Mux(work.is_gdn, work.gdn_ends, work.row_ends) & (work.to == Destination.LINE)
             ),
         ]

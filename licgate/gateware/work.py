@@ -3,9 +3,16 @@
 from amaranth.hdl import Array, Cat, Mux, Signal
 
 from licgate.gateware.feeder import address_width
+from licgate.gateware.post import max_gdn_channels
 from licgate.gateware.rows import DIMENSION
 
-__all__ = ["Work"]
+__all__ = ["Destination", "Work"]
+
+
+class Destination:
+    """Where a tile's words go."""
+
+    NORM, LINE, OUTPUT = range(3)
 
 
 class Work:
@@ -30,37 +37,38 @@ class Work:
         )  # fmt: skip
         self.offset, self.target = Signal(address, name="offset"), Signal(address, name="target")
         self.slot = Signal()
-        # The tile.
-        self.tile, self.channel = Signal(range(max(2, tiles))), Signal(range(1 + tiles * program.cols))
+        # The tile of the convolution or of the pending GDN, and what the layer says of it.
+        self.tiles_left, self.op = Signal(range(1 + tiles)), Signal(range(max(2, len(ops))))
+        self.last_tile, self.final_count = Signal(), Signal(range(program.cols + 1))
         self.weight = Signal(range(max(memory.depth for memory in program.weight_memories)))
+        self.steps, self.param = (
+            Signal(range(1 + max(op.steps for op in ops))),
+            Signal(range(len(program.biases) + program.cols)),
+        )
+        self.x, self.to, self.address = (
+            Signal(range(2 * max_gdn_channels(program) + program.cols)),
+            Signal(2),
+            Signal(address),
+        )
         # The group whose GDN is pending.
         self.gdn_slot, self.gdn_ends = Signal(), Signal()
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
         # Derived.
         self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.cols + 1))
-        self.row_ends, self.last_tile, self.has_gdn = Signal(), Signal(), Signal()
+        self.row_ends, self.has_gdn = Signal(), Signal()
 
     def derive(self, m):
         """Drive what follows from the registers."""
         program = self._program
-        rest = self.of_op(lambda op: op.channels_out - (op.tiles - 1) * program.cols)
         m.d.comb += [
             self.row_ends.eq(self.out_left <= program.rows),
             self.pixels.eq(Mux(self.row_ends, self.out_left, program.rows)),
-            self.last_tile.eq(self.tile == self.of_op(lambda op: op.tiles - 1)),
-            self.tile_count.eq(Mux(self.last_tile, rest, program.cols)),
-            self.has_gdn.eq(self.of_stage([int(s.gdn is not None) for s in program.stages])),
+            self.tile_count.eq(Mux(self.last_tile, self.final_count, program.cols)),
         ]
 
     def of_stage(self, values):
         """The value of the stage at work."""
         return Array(list(values))[self.stage]
-
-    def of_op(self, function):
-        """``function(op)`` of the convolution at work or of the pending GDN."""
-        stages = self._program.stages
-        gdn = Array(function(s.last_op) for s in stages)[self.gdn_stage]
-        return Mux(self.is_gdn, gdn, self.of_stage(function(s.conv) for s in stages))
 
     def first_group(self, rows):
         """Begin a row."""
@@ -73,6 +81,7 @@ class Work:
             self.word.eq(0),
             self.offset.eq(self.of_stage(program.first_word * s.conv.channels_in & wrap for s in stages)),
             self.target.eq(self.of_stage(rows.write_base[min(k + 1, count - 1)] for k in range(count))),
+            self.has_gdn.eq(self.of_stage(int(s.gdn is not None) for s in stages)),
         ]
 
     def advance(self, rows):
@@ -106,26 +115,61 @@ class Work:
 
     def first_conv_tile(self, rows):
         """Begin the tiles of a group's convolution; kernel rows above the image are left out."""
-        padding, kernel = self._program.padding, self._program.kernel
+        program = self._program
+        padding, kernel, final = program.padding, program.kernel, len(program.stages) - 1
 
         def weight(row, op):
             above = Array(op.base + (padding - k) * kernel * op.channels_in for k in range(padding + 1))
             return above[Mux(row << 1 < padding, row << 1, padding)]
 
-        first = self.of_stage(weight(rows.rows[k], s.conv) for k, s in enumerate(self._program.stages))
-        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(first), self.is_gdn.eq(0)]
+        x = Mux(self.slot, max_gdn_channels(program), 0)
+        to = Mux(self.stage == final, Destination.OUTPUT, Destination.LINE)
+        return [
+            *self._first_tile(self.stage, [s.conv for s in program.stages]),
+            self.is_gdn.eq(0),
+            self.weight.eq(self.of_stage(weight(rows.rows[k], s.conv) for k, s in enumerate(program.stages))),
+            self.x.eq(x),
+            self.to.eq(Mux(self.has_gdn, Destination.NORM, to)),
+            self.address.eq(Mux(self.has_gdn, x, self.target)),
+        ]
 
     def first_gdn_tile(self):
         """Begin the tiles of the pending GDN."""
-        first = Array(s.last_op.base for s in self._program.stages)[self.gdn_stage]
-        return [self.tile.eq(0), self.channel.eq(0), self.weight.eq(first), self.is_gdn.eq(1)]
+        program = self._program
+        ops, final = [s.last_op for s in program.stages], len(program.stages) - 1
+        return [
+            *self._first_tile(self.gdn_stage, ops),
+            self.is_gdn.eq(1),
+            self.weight.eq(Array(op.base for op in ops)[self.gdn_stage]),
+            self.x.eq(Mux(self.gdn_slot, max_gdn_channels(program), 0)),
+            self.to.eq(Mux(self.gdn_stage == final, Destination.OUTPUT, Destination.LINE)),
+            self.address.eq(self.gdn_target),
+        ]
+
+    def _first_tile(self, stage, ops):
+        cols = self._program.cols
+        return [
+            signal.eq(Array(int(v) for v in values)[stage])
+            for signal, values in (
+                (self.op, [op.index for op in ops]),
+                (self.tiles_left, [op.tiles for op in ops]),
+                (self.last_tile, [op.tiles == 1 for op in ops]),
+                (self.final_count, [op.channels_out - (op.tiles - 1) * cols for op in ops]),
+                (self.steps, [op.steps for op in ops]),
+                (self.param, [op.param_base for op in ops]),
+            )
+        ]
 
     def next_tile(self):
         """Move on to the next output channels."""
+        cols = self._program.cols
         return [
-            self.tile.eq(self.tile + 1),
-            self.channel.eq(self.channel + self._program.cols),
-            self.weight.eq(self.weight + self.of_op(lambda op: op.steps)),
+            self.tiles_left.eq(self.tiles_left - 1),
+            self.last_tile.eq(self.tiles_left == 2),
+            self.weight.eq(self.weight + self.steps),
+            self.param.eq(self.param + cols),
+            self.x.eq(self.x + cols),
+            self.address.eq(self.address + cols),
         ]
 
     def mask(self):

@@ -5,7 +5,8 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.post import max_gdn_channels
-from licgate.gateware.sequencer import Destination, write_layout
+from licgate.gateware.sequencer import write_layout
+from licgate.gateware.work import Destination
 
 __all__ = ["ResultWriter"]
 

@@ -7,6 +7,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib import io, wiring
 
 from licgate.gateware.hostlink import HostLink
+from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.uart import UartReceiver, UartTransmitter, uart_divisor
 from licgate.synth.pll import Ecp5Pll
 
@@ -52,9 +53,15 @@ class Ecp5Top(Elaboratable):
 
         m.submodules.accelerator = accelerator = self.accelerator
         m.submodules.link = link = HostLink(timeout=self.timeout)
-        wiring.connect(m, link.o_pixels, accelerator.i)
-        wiring.connect(m, accelerator.o, link.i_latents)
-        wiring.connect(m, accelerator.o_window, link.i_window)
+        # The line is slow, so half a payload a cycle is plenty and no path runs from the link through the accelerator.
+        for name, source, target in (
+            ("pixels", link.o_pixels, accelerator.i),
+            ("latents", accelerator.o, link.i_latents),
+            ("window", accelerator.o_window, link.i_window),
+        ):
+            m.submodules[f"{name}_buffer"] = buffer = StreamBuffer(source.payload.shape())
+            wiring.connect(m, source, buffer.i)
+            wiring.connect(m, buffer.o, target)
         wiring.connect(m, link.csr, accelerator.csr)
 
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)

@@ -20,7 +20,6 @@ PROGRAMS = {
         **{"gdn": "abs", "activation_bits": 8},
     },
     "3x3, 2 rows": {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5},
-    "1x1, 4 rows": {"rows": 4, "cols": 2, "channels": (2, 3), "kernel": 1, "max_width": 24},
     "ReLU, 4 rows": {"rows": 4, "cols": 2, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)},
 }
 WATCH = ("i.ready", "line_address", "weight_address", "norm_address", "a", "w", "last", "released", "busy")

@@ -8,7 +8,8 @@ import pytest
 
 from licgate.gateware.feeder import address_width
 from licgate.gateware.post import max_gdn_channels
-from licgate.gateware.sequencer import Destination, Sequencer
+from licgate.gateware.sequencer import Sequencer
+from licgate.gateware.work import Destination
 from licgate.program import IN_FLIGHT
 from tests.gateware.waves import small_program, trace
 

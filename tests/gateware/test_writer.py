@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.sequencer import Destination, write_layout
+from licgate.gateware.sequencer import write_layout
+from licgate.gateware.work import Destination
 from licgate.gateware.writer import ResultWriter
 from tests.gateware.waves import small_program, trace
 
