@@ -33,6 +33,8 @@ class SystolicArray(Component):
     w : :py:`In(signed(w_width)).array(cols)`
     last : :py:`In(1)`
         This step is the last of its sums.
+    clear : :py:`In(1)`
+        Forget all sums; PE (r, c) does so r + c cycles later.
     shift : :py:`In(shift_layout)`
         For row 0; row r obeys r cycles later. ``parity`` tells the sums apart, see ProcessingElement.
     results : :py:`Out(signed(acc_width)).array(rows)`
@@ -65,6 +67,7 @@ class SystolicArray(Component):
             "a": In(signed(a_width)).array(rows),
             "w": In(signed(w_width)).array(cols),
             "last": In(1),
+            "clear": In(1),
             "shift": In(shift_layout),
             "results": Out(signed(acc_width)).array(rows),
         })  # fmt: skip
@@ -73,7 +76,7 @@ class SystolicArray(Component):
         m = Module()
         pes = self._pes
         last = delayed(m, self.last, Multiplier.latency, name="last")
-        shift = self.shift.as_value()
+        clear, shift = self.clear, self.shift.as_value()
         for r in range(self.rows):
             a = delayed(m, self.a[r], r, name=f"a{r}", reset_less=True)
             for c in range(self.cols):
@@ -82,11 +85,13 @@ class SystolicArray(Component):
                 m.d.comb += [
                     pe.a.eq(pes[r][c - 1].a_out if c else a),
                     pe.last.eq(pes[r][c - 1].last_out if c else last),
+                    pe.clear.eq(pes[r][c - 1].clear_out if c else clear),
                     pe.w.eq(w),
                     pe.shift.as_value().eq(pes[r][c + 1].shift_out.as_value() if c + 1 < self.cols else shift),
                     pe.shadow_in.eq(pes[r][c - 1].shadow if c else 0),
                 ]
             m.d.comb += self.results[r].eq(pes[r][-1].shadow)
             last = delayed(m, last, 1, name=f"last_row{r}")
+            clear = delayed(m, clear, 1, name=f"clear_row{r}")
             shift = delayed(m, shift, 1, name=f"shift_row{r}")
         return m

@@ -1,6 +1,6 @@
 """The core: one patch of pixels in, its latents out."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -35,6 +35,8 @@ class Core(Component):
     width, height, skip_x, skip_y, keep_width, keep_height
         Size in pixels; window of kept latents. Stable until ``done``.
     i : :py:`In(stream.Signature(channels * bits))`, o : :py:`Out(stream.Signature(latent_layout))`
+    clear : :py:`In(1)`
+        Give up whatever is under way. Held until the pipelines have drained, see ``top.RESET_CYCLES``.
     done : :py:`Out(1)`
         The last latent has left.
     step, wait_input, wait_memory, wait_output : :py:`Out(1)`
@@ -60,7 +62,7 @@ class Core(Component):
         self._latents = LatentReader(program, output_words, result_width)
         size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
         super().__init__({
-            "start": In(1), "done": Out(1), **size,
+            "start": In(1), "clear": In(1), "done": Out(1), **size,
             "i": In(self._pixels.signature.members["i"].signature),
             "o": Out(stream.Signature(latent_layout)),
             "step": Out(1), "wait_input": Out(1), "wait_memory": Out(1), "wait_output": Out(1),
@@ -70,8 +72,10 @@ class Core(Component):
         m = Module()
         sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
         writer, pixels, latents = self._writer, self._pixels, self._latents
-        for name in ("sequencer", "feeder", "array", "post", "writer", "pixels", "latents"):
-            m.submodules[name] = getattr(self, f"_{name}")
+        m.submodules.array = array
+        m.d.comb += array.clear.eq(self.clear)
+        for name in ("sequencer", "feeder", "post", "writer", "pixels", "latents"):
+            m.submodules[name] = self._clearable(m, name, getattr(self, f"_{name}"))
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
@@ -87,9 +91,12 @@ class Core(Component):
         ]  # fmt: skip
         _connect(m, sequencer.o_pass, feeder.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
-            m.submodules[name] = queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
+            queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
+            m.submodules[name] = self._clearable(m, name, queue)
+            # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
+            m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
-                queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid), source.ready.eq(queue.w_rdy),
+                source.ready.eq(queue.w_rdy),
                 target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
             ]  # fmt: skip
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
@@ -115,6 +122,12 @@ class Core(Component):
             self.wait_memory.eq(0),  # on-chip memories answer every cycle
         ]
         return m
+
+    def _clearable(self, m, name, block):
+        """The block with a reset of its own, a register away from the others', so that none crosses the chip."""
+        reset = Signal(name=f"clear_{name}", attrs={"keep": 1})
+        m.d.sync += reset.eq(self.clear)
+        return ResetInserter(reset)(block)
 
     def _memories(self, m):
         program = self._program

@@ -91,27 +91,37 @@ class HostLink(Component):
 
         header = Signal(header_layout)
         small = Signal(64)
-        latents = Signal()
+        latents, from_answer, from_drained, from_window = (
+            Signal(name=n) for n in ("latents", "from_answer", "from_drained", "from_window")
+        )
         m.d.comb += sender.i.payload.eq(header)
         with m.FSM(name="answers"):
+            # Choosing and loading are two steps, so that neither makes a long path; a flush may come between them.
             with m.State("PICK"):
-                m.d.sync += latents.eq(0)
-                with m.If(answer_waits):
+                m.d.sync += [
+                    latents.eq(0),
+                    from_answer.eq(answer_waits),
+                    from_drained.eq(~answer_waits & (drained != 0)),
+                    from_window.eq(~answer_waits & (drained == 0) & self.i_window.valid),
+                ]
+                with m.If(answer_waits | (drained != 0) | self.i_window.valid | packer.o_header.valid):
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                m.next = "HEADER"
+                with m.If(from_answer):
                     m.d.comb += answer_taken.eq(1)
                     m.d.sync += [header.eq(answer), small.eq(answer_data)]
-                    m.next = "HEADER"
-                with m.Elif(drained != 0):
+                with m.Elif(from_drained & (drained != 0)):
                     m.d.comb += acknowledged.eq(1)
                     m.d.sync += [header.type.eq(FrameType.ACK), header.length.eq(1), small.eq(FrameType.PIXELS)]
-                    m.next = "HEADER"
-                with m.Elif(self.i_window.valid):
+                with m.Elif(from_window):
                     m.d.comb += self.i_window.ready.eq(1)
                     m.d.sync += [header.type.eq(FrameType.WINDOW), header.length.eq(8), small.eq(self.i_window.payload)]
-                    m.next = "HEADER"
                 with m.Elif(packer.o_header.valid):
                     m.d.comb += packer.o_header.ready.eq(1)
                     m.d.sync += [header.eq(packer.o_header.payload), latents.eq(1)]
-                    m.next = "HEADER"
+                with m.Else():
+                    m.next = "PICK"
             with m.State("HEADER"):
                 m.d.comb += sender.i.valid.eq(1)
                 with m.If(sender.i.ready):

@@ -41,7 +41,7 @@ class LatentReader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
+        Cycles from a word to its first latent: 4. interval is 1 latent a cycle, two more cycles a word.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class LatentReader(Component):
         A parameter is not an integer in its range.
     """
 
-    latency = 3
+    latency = 4
     interval = 1
 
     def __init__(self, program, depth, result_width):
@@ -97,19 +97,28 @@ class LatentReader(Component):
             row_ends.eq(x + rows > last_x),
             first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
-        inside, step, word_done, was_done = (Signal(name=n) for n in ("inside", "step", "word_done", "was_done"))
+        inside, step, word_done, was_done, load = (
+            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "load")
+        )
+        # A block memory is slow to answer: its word goes into a register before anything is done with it.
+        fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
         m.d.sync += was_done.eq(word_done)
+        with m.If(load):
+            m.d.sync += fetched.eq(0)
+        with m.If(words.r_en):
+            m.d.sync += [fetched.eq(1), fetched_word.eq(words.r_data)]
         m.d.comb += [
             self.o.valid.eq(loaded & row_kept & inside),
             self.o.payload.value.eq(current[:bits].as_signed()),
             self.o.payload.last.eq((column == last_kept_x) & final_row & final_channel),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
             word_done.eq(step & ((lane == rows - 1) | (column == last_x) | ~row_kept)),
-            words.r_en.eq(~loaded & ~was_done & words.r_rdy),
+            words.r_en.eq(~fetched & words.r_rdy),
+            load.eq(fetched & ~loaded & ~was_done),
         ]
         m.d.sync += self.done.eq((y == self.height) & ~self.start)
-        with m.If(words.r_en):
-            m.d.sync += [loaded.eq(1), current.eq(words.r_data), lane.eq(0), column.eq(x), inside.eq(first_inside)]
+        with m.If(load):
+            m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
         with m.If(step):
             m.d.sync += [
                 lane.eq(lane + 1),
@@ -124,5 +133,5 @@ class LatentReader(Component):
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0)]
+            m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0), fetched.eq(0)]
         return m

@@ -37,7 +37,10 @@ class ProcessingElement(Component):
         When ``enable``, load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle or
         one has arrived since the sum that ``parity`` stands for: the first sum after reset is of parity 1, and it
         alternates. So a shift that belongs to an older sum does no harm to a newer one.
-    a_out, w_out, last_out, shift_out
+    clear : :py:`In(1)`
+        Forget the sum and the parity. Held while a reset drains the pipelines, and passed on like ``last``, so that a
+        reset needs no wire across the array.
+    a_out, w_out, last_out, clear_out, shift_out
         The inputs one cycle later, for the neighbours.
     shadow_in, shadow : :py:`In(signed(acc_width))`, :py:`Out(signed(acc_width))`
 
@@ -59,8 +62,9 @@ class ProcessingElement(Component):
         self._multiplier = Multiplier(a_width, w_width, site=site)
         a, w, acc = signed(a_width), signed(w_width), signed(acc_width)
         super().__init__({
-            "a": In(a), "w": In(w), "last": In(1), "shift": In(shift_layout), "shadow_in": In(acc),
-            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "shift_out": Out(shift_layout), "shadow": Out(acc),
+            "a": In(a), "w": In(w), "last": In(1), "clear": In(1), "shift": In(shift_layout), "shadow_in": In(acc),
+            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "clear_out": Out(1),
+            "shift_out": Out(shift_layout), "shadow": Out(acc),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -73,8 +77,9 @@ class ProcessingElement(Component):
         # Data needs no reset: a reset is held until it has drained away.
         a, w, shadow = (Signal.like(s, reset_less=True) for s in (self.a, self.w, self.shadow))
         m.d.sync += [
-            acc.eq(Mux(self.last, 0, total)),
-            parity.eq(parity ^ self.last),
+            acc.eq(Mux(self.last | self.clear, 0, total)),
+            parity.eq((parity ^ self.last) & ~self.clear),
+            self.clear_out.eq(self.clear),
             a.eq(self.a),
             w.eq(self.w),
             self.last_out.eq(self.last),

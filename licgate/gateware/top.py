@@ -67,10 +67,10 @@ class Accelerator(Component):
         m = Module()
         core, scheduler = self._core, self._scheduler
         reset, start, done = Signal(), Signal(), Signal()
-        m.submodules.core = ResetInserter(reset)(core)
+        m.submodules.core = core
         m.submodules.scheduler = ResetInserter(reset)(scheduler)
         m.d.comb += [
-            core.start.eq(scheduler.core_start), scheduler.core_done.eq(core.done),
+            core.start.eq(scheduler.core_start), core.clear.eq(reset), scheduler.core_done.eq(core.done),
             core.width.eq(scheduler.core_width), core.height.eq(scheduler.core_height),
             *(getattr(core, n).eq(getattr(scheduler, n)) for n in ("skip_x", "skip_y", "keep_width", "keep_height")),
             core.i.payload.eq(self.i.payload), core.i.valid.eq(self.i.valid), self.i.ready.eq(core.i.ready),
