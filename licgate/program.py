@@ -162,6 +162,13 @@ class Program:
         return max(_SHORTEST_BEAT, -(-self.rows // self.lanes))
 
     @property
+    def multiplier_cells(self) -> int:
+        """Multipliers of the whole accelerator: the array's, and those of the lanes."""
+        gdns = [op.layer for op in self.ops if op.is_gdn]
+        lane = 1 + 2 * bool(gdns) + any(gdn.square for gdn in gdns)
+        return self.rows * self.cols + self.lanes * lane
+
+    @property
     def drain_gap(self) -> int:
         """Least cycles between the last steps of two passes, so that results have left before new ones arrive."""
         return max(self.lane_rows * self.cols, 2 * self.cols + self.lane_rows)

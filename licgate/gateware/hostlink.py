@@ -39,6 +39,8 @@ class HostLink(Component):
     o_pixels : Out(stream.Signature(24))
     i_latents : In(stream.Signature(latent_layout))
     i_window : In(stream.Signature(window_layout))
+    flush : Out(1)
+        The host has asked for a reset; what is on its way between the link and the accelerator is void.
     """
 
     def __init__(self, *, timeout: int, slots: int = 8):
@@ -53,6 +55,7 @@ class HostLink(Component):
                 "o": Out(stream.Signature(8)),
                 "csr": Out(csr_signature),
                 "o_pixels": Out(stream.Signature(24)),
+                "flush": Out(1),
                 "i_latents": In(stream.Signature(latent_layout)),
                 "i_window": In(stream.Signature(window_layout)),
             }
@@ -87,7 +90,7 @@ class HostLink(Component):
             outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged)),
             drained.eq(Mux(flush, 0, drained + buffer.drained - acknowledged)),
         ]
-        m.d.comb += [packer.flush.eq(flush), buffer.flush.eq(flush)]
+        m.d.comb += [packer.flush.eq(flush), buffer.flush.eq(flush), self.flush.eq(flush)]
 
         header = Signal(header_layout)
         small = Signal(64)

@@ -95,7 +95,8 @@ class Accelerator(Component):
             m.d.sync += draining.eq(draining - 1)
         m.d.comb += busy.eq(~scheduler.done | (draining != 0))
         m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(draining != 0)]
-        values = {Register.ID: ID, Register.MODEL: self._model}
+        shape = self.config.rows | self.config.cols << 8 | self.config.max_width << 16
+        values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape}
         for address, target in sizes.items():
             held = Signal(len(target), name=f"register_{address}")
             with m.If(self.csr.w_stb & (self.csr.addr == address)):

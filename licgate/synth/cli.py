@@ -65,8 +65,15 @@ def run_build(args: argparse.Namespace) -> int:
 
     width, height = args.image
     print(f"{manifest.name} on {board.title} ({board.device}), array of {rows} x {cols}", flush=True)
+    accelerator = Accelerator(manifest, config)
+    if accelerator.program.multiplier_cells > board.multipliers:
+        raise ConfigError(
+            f"an array of {rows} x {cols} with {accelerator.program.lanes} lanes needs "
+            f"{accelerator.program.multiplier_cells} multipliers, {board.device} has {board.multipliers} "
+            f"{board.multiplier}: take fewer rows, columns or lanes"
+        )
     report = build(
-        Accelerator(manifest, config),
+        accelerator,
         board=board,
         manifest=manifest,
         config=config,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.build import Platform, Subsignal
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetInserter, Signal
 from amaranth.lib import io, wiring
 
 from licgate.gateware.hostlink import HostLink
@@ -54,12 +54,20 @@ class Ecp5Top(Elaboratable):
         m.submodules.accelerator = accelerator = self.accelerator
         m.submodules.link = link = HostLink(timeout=self.timeout)
         # The line is slow, so half a payload a cycle is plenty and no path runs from the link through the accelerator.
+        # A reset takes a few cycles to reach the accelerator's streams; until then the registers swallow what comes.
+        flushing, flush = Signal(4), Signal()
+        with m.If(link.flush):
+            m.d.sync += flushing.eq(15)
+        with m.Elif(flushing != 0):
+            m.d.sync += flushing.eq(flushing - 1)
+        m.d.sync += flush.eq(link.flush | (flushing != 0))
         for name, source, target in (
             ("pixels", link.o_pixels, accelerator.i),
             ("latents", accelerator.o, link.i_latents),
             ("window", accelerator.o_window, link.i_window),
         ):
-            m.submodules[f"{name}_buffer"] = buffer = StreamBuffer(source.payload.shape())
+            buffer = StreamBuffer(source.payload.shape())
+            m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
             wiring.connect(m, source, buffer.i)
             wiring.connect(m, buffer.o, target)
         wiring.connect(m, link.csr, accelerator.csr)

@@ -146,6 +146,7 @@ def test_identity_and_refusals():
     async def host(ctx):
         assert await read_register(ctx, dut.csr, Register.ID) == ID
         assert await read_register(ctx, dut.csr, Register.MODEL) == int(manifest.hash[:8], 16)
+        assert await read_register(ctx, dut.csr, Register.SHAPE) == 2 | 2 << 8 | 16 << 16
         for width, patch in ((17, 20), (0, 16), (8, 0)):
             for address, value in (
                 (Register.WIDTH, width), (Register.HEIGHT, 4),
