@@ -75,7 +75,8 @@ class BankedMemory(Component):
         self._banks = [
             Memory(
                 shape=width,
-                depth=min(self._bank, depth - start),
+                # all of the bank, though it may not be needed: a block's whole depth needs no logic behind it
+                depth=self._bank,
                 init=list(init[start : start + self._bank]),
                 # No word is read in the cycle of its write, so no logic is wanted that says what that would give.
                 attrs={"ram_style": "block", "no_rw_check": 1},
