@@ -18,7 +18,7 @@ BOARD = Board(
     make_platform=Ecpix5Platform,
     clock_input=100.0,
     baud=3_000_000,
-    frequency=125.0,
+    frequency=100.0,
     rows=8,
     cols=12,
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
