@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["BuildCache", "cache_key", "default_cache_folder"]
 
 #: Bump when the files of a step change their meaning.
-FORMAT = "1"
+FORMAT = "2"
 
 
 def default_cache_folder() -> Path:

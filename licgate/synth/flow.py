@@ -11,6 +11,7 @@ from licgate.errors import BuildError
 from licgate.synth.blocks import count_blocks_of_file
 from licgate.synth.board import Board
 from licgate.synth.cache import BuildCache, cache_key
+from licgate.synth.outreg import absorb_output_registers_of_file
 from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
 from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
 
@@ -71,6 +72,8 @@ class Flow:
             self.say(f"synthesis: yosys {self.tools['yosys']}")
             run_tool(YOSYS, *self.plan.synthesize, folder=self.folder, log="yosys.out", label="synthesis", say=self.say)
             (self.folder / "top.rpt").replace(self.folder / "yosys.log")
+            if self.plan.route is not None:
+                absorb_output_registers_of_file(self.folder / "top.json")
             blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
             (self.folder / "blocks.json").write_text(json.dumps(blocks))
             self.cache.store(self._key, SYNTHESIS_FILES, self.folder)
