@@ -1,7 +1,8 @@
 """Block memories with their own output registers: what Yosys leaves in the fabric moves into the block.
 
-A DP16KD takes 5.8 ns from its clock to its output, and much less with its output register, which Yosys never uses. Where
-every used output of a port feeds nothing but a plain flip-flop of the same clock, those flip-flops *are* the register.
+A DP16KD takes 5.8 ns from its clock to its output, and much less with its output register, which Yosys never uses.
+Where every used output of a port feeds nothing but a plain flip-flop of the same clock, those flip-flops *are* the
+register.
 """
 
 from __future__ import annotations
