@@ -40,7 +40,7 @@ class AcceleratorConfig:
     max_width: int = 768
     line_slack: int = 0
     input_slack: int = 3
-    output_words: int = 64
+    output_words: int = 32
 
     def __post_init__(self):
         for name, low, high in (

@@ -41,7 +41,7 @@ class LatentReader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 4. interval is 1 latent a cycle, two more cycles a word.
+        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class LatentReader(Component):
         A parameter is not an integer in its range.
     """
 
-    latency = 4
+    latency = 3
     interval = 1
 
     def __init__(self, program, depth, result_width):
@@ -70,7 +70,7 @@ class LatentReader(Component):
         rows = self._program.rows
         last_op = self._program.stages[-1].last_op
         bits = min(16, len(self.word[0]))
-        m.submodules.fifo = words = fifo.SyncFIFOBuffered(width=rows * bits, depth=self._depth)
+        m.submodules.fifo = words = fifo.SyncFIFO(width=rows * bits, depth=self._depth)
         m.d.comb += [words.w_en.eq(self.enable), words.w_data.eq(Cat(w[:bits] for w in self.word))]
         # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.
         m.d.sync += self.free.eq(self._depth - words.level - self.enable)
@@ -100,7 +100,7 @@ class LatentReader(Component):
         inside, step, word_done, was_done, load = (
             Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "load")
         )
-        # A block memory is slow to answer: its word goes into a register before anything is done with it.
+        # The FIFO's word goes into a register before anything is done with it: what holds it may be far away.
         fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
         m.d.sync += was_done.eq(word_done)
         with m.If(load):

@@ -15,7 +15,7 @@ __all__ = ["CoreModel", "Timing"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
 _LINE_READY = 2  # from row_done to `ready`
-_READER = 4  # from a word's arrival to its first latent
+_READER = 3  # from a word's arrival to its first latent
 
 
 @dataclass(frozen=True)

@@ -99,14 +99,14 @@ def test_patches_one_after_the_other(rows, p):
 
 
 def test_latency_and_interval():
-    """4 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
+    """3 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
     dut = LatentReader(build(3, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((9, 1), (0, 0, 9, 1)), "o.ready": 1}, {"start": 0}, {}]
     steps += [{"enable": 1, "word": [3 * k + 1, 3 * k + 2, 3 * k + 3]} for k in range(3)] + [{"enable": 0}]
     seen = trace(dut, steps, ["o.valid", "o.payload", "free", "done"], cycles=24)
     shown = {t: s.o_payload.value for t, s in enumerate(seen) if s.o_valid}
     first = 3 + LatentReader.latency
-    assert (LatentReader.latency, LatentReader.interval) == (4, 1)
+    assert (LatentReader.latency, LatentReader.interval) == (3, 1)
     assert shown == {first + 5 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
     assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 12]
     assert [s.done for s in seen].index(1, 1) == first + 14
@@ -133,7 +133,7 @@ def test_values_wider_than_the_stream_are_cut_and_narrow_ones_extended():
         dut = LatentReader(build(1, 1), DEPTH, width)
         steps = [{"start": 1, **settings((1, 1), (0, 0, 1, 1))}, {"start": 0, "enable": 1, "word": [value]}]
         steps += [{"enable": 0}]
-        seen = trace(dut, steps, ["o.valid", "o.payload"], cycles=8)
+        seen = trace(dut, steps, ["o.valid", "o.payload"], cycles=7)
         assert [s.o_payload.value for s in seen if s.o_valid] == [shown] * 3
 
 
