@@ -32,14 +32,14 @@ def absorb_output_registers(module: dict) -> int:
     A port qualifies when it is always enabled and never reset, its register is not used yet, and each used output
     drives the data input of one TRELLIS_FF on the port's clock that has neither enable nor reset and begins as 0.
     """
-    cells = module["cells"]
+    cells = module.get("cells", {})
     sinks = defaultdict(list)
     for name, cell in cells.items():
         for port, bits in cell["connections"].items():
             if cell["port_directions"].get(port) != "output":
                 for bit in bits:
                     sinks[bit].append((name, port))
-    for port in module["ports"].values():
+    for port in module.get("ports", {}).values():
         for bit in port["bits"]:
             sinks[bit].append((None, "port"))
     count = 0
