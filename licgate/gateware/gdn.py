@@ -51,8 +51,7 @@ class GdnFunction(Component):
     latency : int
         9 cycles. interval is 1.
 
-    Resources: one block RAM, one product of slope and fraction in fabric, about 130 LUT4 for the normalisation at 24
-    bits.
+    Resources: one block RAM, one multiplier for slope and fraction, about 130 LUT4 for the normalisation at 24 bits.
 
     Raises
     ------
