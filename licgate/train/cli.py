@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from licgate.errors import TrainingError
-
-
-def _start_torch(threads: int) -> None:
-    try:
-        import torch
-    except ImportError:
-        raise TrainingError("this verb needs torch, which is not installed: pip install 'licgate[train]'") from None
-    if threads < 1:
-        raise TrainingError(f"threads {threads} must be at least 1")
-    torch.set_num_threads(threads)
+from licgate.train.start import start_torch
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +32,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Body of ``licgate train``."""
-    _start_torch(args.threads)
+    start_torch(args.threads)
     from licgate.train.loop import Recipe, train
     from licgate.train.models import ModelConfig
 
@@ -117,7 +107,7 @@ def run_quantize(args: argparse.Namespace) -> int:
     import dataclasses
     from pathlib import Path
 
-    _start_torch(args.threads)
+    start_torch(args.threads)
     from licgate.manifest import save_manifest
     from licgate.train.card import model_card, write_card
     from licgate.train.checkpoint import load_model
@@ -168,7 +158,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """Body of ``licgate evaluate``."""
     import json
 
-    _start_torch(args.threads)
+    start_torch(args.threads)
     from licgate.manifest import find_model
     from licgate.train.checkpoint import load_model
     from licgate.train.evaluate import measure
