@@ -108,8 +108,29 @@ def export_convolution(
     )
 
 
-def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> Gdn:
-    """Quantise one GDN between two given grids; the scale of each row of γ goes into the row's multiplier."""
+@dataclass(frozen=True, kw_only=True)
+class GdnSteps:
+    """Real values of the integer steps of a GDN between two grids.
+
+    Attributes
+    ----------
+    norm_bits, norm_shift : int
+        Of |x| or x² in the weighted sum.
+    gamma, beta : ndarray (C,)
+        One step of γ in each row, and of β.
+    gain : ndarray (C,)
+        What the requantisation multiplies ``x * r`` by at exponent 0.
+    """
+
+    norm_bits: int
+    norm_shift: int
+    gamma: np.ndarray
+    beta: np.ndarray
+    gain: np.ndarray
+
+
+def gdn_steps(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> GdnSteps:
+    """Choose the steps of a GDN: γ fills its bits in each row, as far as β and the multiplier allow."""
     magnitude_bits = source.type.bits - 1
     size_bits = 2 * magnitude_bits if layer.root else magnitude_bits
     norm_bits = min(size_bits, NORM_BITS[layer.root])
@@ -123,10 +144,16 @@ def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> 
         # Forward, a multiplier of 17 bits has to reach the gain: a coarser row makes it smaller.
         too_large = gain * 2.0 ** _pre_shift(layer, source) >= 2.0**17
         if layer.inverse or not too_large.any():
-            break
+            return GdnSteps(norm_bits=norm_bits, norm_shift=norm_shift, gamma=row, beta=row * norm_scale, gain=gain)
         row = np.where(too_large, row * 2, row)
-    gamma = np.minimum(np.floor(layer.gamma / row[:, None] + 0.5).astype(np.int64), top)
-    beta = np.maximum(np.floor(layer.beta / (row * norm_scale) + 0.5).astype(np.int64), 1)
+
+
+def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> Gdn:
+    """Quantise one GDN between two given grids; the scale of each row of γ goes into the row's multiplier."""
+    steps = gdn_steps(layer, source, gamma_bits, target)
+    norm_bits, norm_shift, top = steps.norm_bits, steps.norm_shift, (1 << gamma_bits) - 1
+    gamma = np.minimum(np.floor(layer.gamma / steps.gamma[:, None] + 0.5).astype(np.int64), top)
+    beta = np.maximum(np.floor(layer.beta / steps.beta + 0.5).astype(np.int64), 1)
     offset = np.floor(layer.b / target.scale + 0.5).astype(np.int64)
     port = (1 << 17) - 1
     return Gdn(
@@ -146,7 +173,7 @@ def export_gdn(layer: FloatGdn, source: Grid, gamma_bits: int, target: Grid) -> 
             root=layer.root, inverse=layer.inverse, index_bits=TABLE_INDEX_BITS, fraction_bits=TABLE_FRACTION_BITS
         ),
         requantize=make_requantize(
-            gain,
+            steps.gain,
             bound=port << _pre_shift(layer, source),
             clip=target.clip,
             offset=np.clip(offset, -port, port),
