@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from licgate.errors import TrainingError
-from licgate.train.models import ModelConfig, ScaleHyperprior, config_from_state
+from licgate.train.models import Codec, ModelConfig, build_model, config_from_state
 
 FORMAT = "licgate-checkpoint-1"
 
@@ -55,14 +55,14 @@ def load_checkpoint(path: str | Path) -> dict:
     return content
 
 
-def load_model(path: str | Path) -> tuple[ScaleHyperprior, dict]:
+def load_model(path: str | Path) -> tuple[Codec, dict]:
     """Build the model of a checkpoint with its averaged weights, ready to evaluate.
 
     Channel counts come from the tensors, so pruned checkpoints load as they are.
 
     Returns
     -------
-    model : ScaleHyperprior
+    model : Codec
         In evaluation mode.
     recipe : dict
         The training recipe and how far it went.
@@ -70,16 +70,18 @@ def load_model(path: str | Path) -> tuple[ScaleHyperprior, dict]:
     Raises
     ------
     TrainingError
-        When the tensors do not form a scale hyperprior.
+        When the tensors do not form a model of the architecture that the checkpoint names.
     """
     content = load_checkpoint(path)
     state = content.get("ema") or content["model"]
     settings = content.get("config", {})
-    model = ScaleHyperprior(config_from_state(state, gdn=settings.get("gdn", "abs")))
+    known = {key: settings[key] for key in ("architecture", "gdn", "scale", "activation") if key in settings}
+    config = config_from_state(state, **known)
+    model = build_model(config)
     try:
         model.load_state_dict(state)
     except RuntimeError:
-        raise TrainingError(f"checkpoint {path}: its tensors do not fit together as a scale hyperprior") from None
+        raise TrainingError(f"checkpoint {path}: its tensors do not fit together as {config.architecture}") from None
     recipe = dict(content.get("recipe", {}))
     recipe.update(iterations_done=content.get("iteration", 0), images=content.get("images", 0))
     return model.eval(), recipe

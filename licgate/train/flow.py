@@ -1,4 +1,4 @@
-"""How the transforms of a codec follow one another, written once for every way to run them: float, fake-quantised, observed."""
+"""How the transforms of a codec follow one another, written once for every way to run them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def code(
     Parameters
     ----------
     run : callable
-        ``run(part, tensor) -> tensor`` runs one transform, real values in and out: ``g_a`` reads pixels 0..1, ``h_a`` y or
-        |y|, ``h_s`` whole z, ``context`` (B, M, H, W) of decoded latents, ``parameters`` what ``h_s`` and ``context``
-        give, one behind the other, and ``g_s`` decoded latents. What ``parameters`` gives (``h_s`` where there is no context)
-        is log σ (or σ), followed by as many means.
+        ``run(part, tensor) -> tensor`` runs one transform, real values in and out: ``g_a`` reads pixels 0..1, ``h_a`` y
+        or |y|, ``h_s`` whole z, ``context`` decoded latents, ``parameters`` what ``h_s`` and ``context`` give, one
+        behind the other, and ``g_s`` decoded latents. What ``parameters`` gives (``h_s`` where there is no context) is
+        log σ (or σ), followed by as many means.
     x : Tensor
         (B, 3, H, W) in 0..1, sides divisible by 64.
     architecture : str
@@ -56,16 +56,16 @@ def code(
     training : bool
         Rates are taken at noisy latents and levels stay fractional; otherwise everything is rounded.
     sequential : bool, optional
-        Whether a raster context reads exactly what a decoder has at that point, position by position, which takes long and
-        calls ``run`` with small patches whose border results are not used. Otherwise it reads ``round(y)`` in one go. By
-        default as in a codec when not training. Checkerboard contexts are exact either way.
+        Whether a raster context reads exactly what a decoder has at that point, position by position, which takes long
+        and calls ``run`` with small patches whose border results are not used. Otherwise it reads ``round(y)`` in one
+        go. By default as in a codec when not training. Checkerboard contexts are exact either way.
 
     Returns
     -------
     dict of str to Tensor
         ``y`` and ``z``; ``symbols``, the whole numbers coded: rounded y less its mean; ``level`` (0..63); ``mean`` (a
-        scalar 0 without means); ``y_rate`` and ``z_rate``, at which likelihoods are taken (y_rate - mean under the scale of
-        ``level``); ``y_hat``, ``x_hat``. All float32.
+        scalar 0 without means); ``y_rate`` and ``z_rate``, at which likelihoods are taken (y_rate - mean under the
+        scale of ``level``); ``y_hat``, ``x_hat``. All float32.
     """
     kind = architecture_of(architecture)
     y = run("g_a", x)
@@ -88,7 +88,7 @@ def code(
     symbols = round_straight_through(y - mean)
     y_hat = symbols + mean
     if training:
-        y_rate, z_rate = y + _noise(y, generator), z + _noise(z, generator)
+        y_rate, z_rate = _noisy(y, generator), _noisy(z, generator)
     else:
         y_rate, z_rate, level = y_hat, z_hat, torch.floor(level + 0.5)
     x_hat = run("g_s", y_hat).float()
@@ -105,9 +105,9 @@ def code(
     }
 
 
-def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    device = like.device if generator is None else generator.device
-    return torch.rand(like.shape, generator=generator, device=device).to(like.device) - 0.5
+def _noisy(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    device = x.device if generator is None else generator.device
+    return x + torch.rand(x.shape, generator=generator, device=device).to(x.device) - 0.5
 
 
 def _decoded(y: Tensor, parameters: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def _checkerboard(run: Run, features: Tensor, y: Tensor) -> Tensor:
 
 
 def _raster(run: Run, features: Tensor, y: Tensor) -> Tensor:
-    """Positions on a slant of three columns a row do not read each other and go together; the result is that of raster order."""
+    """Positions on a slant of three columns a row do not read each other and go together, as if in raster order."""
     batch, channels, height, width = y.shape
     reach = KERNEL // 2
     decoded = y.new_zeros((batch, channels, height + 2 * reach, width + 2 * reach))
