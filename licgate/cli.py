@@ -20,14 +20,28 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
+# what the extra ``train`` installs
+TRAINING_PACKAGES = ("bjontegaard", "matplotlib", "pytorch_msssim", "scipy", "torch")
+
 # verb: (summary, module, function that adds the arguments, function that runs)
 VERBS = {
     "boards": ("list the boards", "licgate.synth.cli", "add_boards_arguments", "run_boards"),
     "models": ("list the models", "licgate.cli", "add_models_arguments", "run_models"),
     "inspect": ("show what a model is made of", "licgate.cli", "add_inspect_arguments", "run_inspect"),
-    "train": ("train a float model on photographs", "licgate.train.cli", "add_train_arguments", "run_train"),
+    "train": ("train a float model on photographs", "licgate.train.cli_train", "add_train_arguments", "run_train"),
     "quantize": ("turn a checkpoint into a model", "licgate.train.cli", "add_quantize_arguments", "run_quantize"),
-    "evaluate": ("measure rate and distortion", "licgate.train.cli", "add_evaluate_arguments", "run_evaluate"),
+    "evaluate": (
+        "measure rate and distortion",
+        "licgate.train.cli_evaluate",
+        "add_evaluate_arguments",
+        "run_evaluate",
+    ),
+    "compare": (
+        "compare rate-distortion curves",
+        "licgate.train.cli_compare",
+        "add_compare_arguments",
+        "run_compare",
+    ),
     "simulate": ("run an image through the gateware", "licgate.sim.cli", "add_arguments", "run"),
     "build": ("make a bitstream and a report", "licgate.synth.cli", "add_build_arguments", "run_build"),
 }
@@ -121,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"licgate: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in ("torch", "pytorch_msssim"):
+        if error.name is None or error.name.split(".")[0] not in TRAINING_PACKAGES:
             raise
         line = f"{error.name} is not installed; install it with: pip install 'licgate[train]'"
         print(f"licgate: error: {line}", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,10 @@ def read_rgb(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What Pillow raises on files that are cut off, damaged, or no pictures at all."""
+
+
 class ImageFolder:
     """Images of a folder, decoded once and kept as uint8 while they fit into a memory budget.
 
@@ -52,28 +58,36 @@ class ImageFolder:
 
     Attributes
     ----------
-    skipped : int
-        Files that could not be read or are smaller than a crop.
+    unreadable, small : int
+        Files left out because they could not be read or are smaller than a crop.
+
+    Raises
+    ------
+    TrainingError
+        When the folder is missing, empty, or has no image that can be used.
     """
 
     def __init__(self, folder: str | Path, *, crop: int = 128, cache_bytes: int = 4 << 30) -> None:
         if crop < 1:
             raise TrainingError(f"crop size {crop} is not a positive number of pixels")
-        self.crop, self.skipped, self._items = crop, 0, []
+        self.crop, self.unreadable, self.small = crop, 0, 0
+        self._items: list[np.ndarray | Path] = []
+        self._sizes: list[tuple[int, int]] = []
         files = list_images(folder)
         used = 0
         for path in files:
             try:
                 pixels = read_rgb(path)
-            except (OSError, ValueError, SyntaxError):
-                self.skipped += 1
+            except UNREADABLE:
+                self.unreadable += 1
                 continue
             if min(pixels.shape[:2]) < crop:
-                self.skipped += 1
+                self.small += 1
                 continue
             keep = used + pixels.nbytes <= cache_bytes
             used += pixels.nbytes if keep else 0
             self._items.append(pixels if keep else path)
+            self._sizes.append(pixels.shape[:2])
         if not self._items:
             raise TrainingError(
                 f"none of the {len(files)} images in {folder} is readable and at least {crop} pixels wide and high"
@@ -82,15 +96,52 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self._items)
 
-    def _one(self, rng: np.random.Generator) -> np.ndarray:
-        item = self._items[rng.integers(len(self._items))]
-        pixels = read_rgb(item) if isinstance(item, Path) else item
-        top = rng.integers(pixels.shape[0] - self.crop + 1)
-        left = rng.integers(pixels.shape[1] - self.crop + 1)
-        patch = pixels[top : top + self.crop, left : left + self.crop]
-        return patch[:, ::-1] if rng.integers(2) else patch
+    @property
+    def skipped(self) -> int:
+        """Files left out."""
+        return self.unreadable + self.small
 
-    def batch(self, size: int, rng: np.random.Generator) -> torch.Tensor:
-        """Draw ``size`` crops, half of them mirrored, as float32 (size, 3, crop, crop) in 0..1, channels-last."""
-        stack = np.stack([self._one(rng) for _ in range(size)])
-        return torch.from_numpy(stack).permute(0, 3, 1, 2).float().div_(255.0)
+    def describe(self) -> str:
+        """Say how many images there are and how many were left out."""
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        parts = [f"{self.unreadable} unreadable"] if self.unreadable else []
+        parts += [f"{self.small} smaller than {self.crop} pixels"] if self.small else []
+        return f"{len(self)} images{skipped}" + (f" ({', '.join(parts)})" if parts else "")
+
+    def _draw(self, rng: np.random.Generator) -> tuple[int, int, int, bool]:
+        index = int(rng.integers(len(self._items)))
+        height, width = self._sizes[index]
+        top = int(rng.integers(height - self.crop + 1))
+        left = int(rng.integers(width - self.crop + 1))
+        return index, top, left, bool(rng.integers(2))
+
+    def _read(self, index: int, top: int, left: int, mirror: bool) -> np.ndarray:
+        item = self._items[index]
+        try:
+            pixels = read_rgb(item) if isinstance(item, Path) else item
+        except UNREADABLE:
+            raise TrainingError(f"image {item} was readable at the start and is no longer") from None
+        patch = pixels[top : top + self.crop, left : left + self.crop]
+        return patch[:, ::-1] if mirror else patch
+
+    def batch(
+        self, size: int, rng: np.random.Generator, *, skip: int = 0, device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
+        """Draw ``size`` crops, half of them mirrored.
+
+        Parameters
+        ----------
+        size : int
+        rng : numpy.random.Generator
+        skip : int
+            Crops to pass over first: those of other devices, which draw from the same sequence.
+        device : torch.device
+
+        Returns
+        -------
+        Tensor
+            float32 (size, 3, crop, crop) in 0..1, channels-last.
+        """
+        drawn = [self._draw(rng) for _ in range(skip + size)][skip:]
+        stack = torch.from_numpy(np.stack([self._read(*crop) for crop in drawn])).to(device)
+        return stack.permute(0, 3, 1, 2).float().div_(255.0)

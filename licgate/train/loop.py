@@ -1,116 +1,38 @@
-"""The training loop: R + λ·255²·MSE, resumable, deterministic in seed and iteration number."""
+"""The training loop: resumable, deterministic in seed and iteration number, the same for every objective."""
 
 from __future__ import annotations
 
-import json
 import math
 import signal
-import sys
 import time
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from licgate.errors import TrainingError
 from licgate.train.checkpoint import load_checkpoint, model_config, save_checkpoint
 from licgate.train.data import ImageFolder
-from licgate.train.models import ModelConfig, ScaleHyperprior, bits
+from licgate.train.models import ModelConfig
+from licgate.train.objective import Objective
+from licgate.train.optim import build_optimizer
+from licgate.train.progress import Progress
+from licgate.train.ranks import Rank, join_ranks
+from licgate.train.recipe import Recipe
 
-LR_FLOOR = 0.01
-WARM_UP = 200
+__all__ = ["Recipe", "train"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a model is trained.
-
-    Attributes
-    ----------
-    rate_lambda : float
-        λ of the loss R + λ·255²·MSE.
-    iterations, minutes : int, float or None
-        The run ends at whichever comes first; the cosine decay follows the larger of the two fractions.
-    batch, crop : int
-        Crops a step and their side in pixels (divisible by 64).
-    lr : float
-        Highest learning rate of Adam, reached after 200 steps and decayed to a hundredth.
-    seed : int
-        Seeds the initial weights, and with the iteration number the crops and the noise.
-    bfloat16 : bool
-        Run the transforms under bfloat16 autocast; likelihoods and loss stay float32.
-    ema : float
-        Decay of the weight average that is quantised later.
-    """
-
-    rate_lambda: float = 0.013
-    iterations: int | None = 100_000
-    minutes: float | None = None
-    batch: int = 8
-    crop: int = 128
-    lr: float = 1e-3
-    seed: int = 0
-    bfloat16: bool = True
-    ema: float = 0.999
-
-    def __post_init__(self) -> None:
-        if self.iterations is None and self.minutes is None:
-            raise TrainingError("training needs an end: give iterations or minutes")
-        positive = {
-            "iterations": self.iterations,
-            "minutes": self.minutes,
-            "batch": self.batch,
-            "lambda": self.rate_lambda,
-            "learning rate": self.lr,
-        }
-        for name, value in positive.items():
-            if value is not None and not value > 0:
-                raise TrainingError(f"{name} {value} must be larger than 0")
-        if self.crop < 64 or self.crop % 64:
-            raise TrainingError(f"crop size {self.crop} must be a multiple of 64 pixels")
-        if not 0 <= self.ema < 1:
-            raise TrainingError(f"weight average decay {self.ema} must be at least 0 and below 1")
-
-    def learning_rate(self, iteration: int, elapsed_s: float) -> float:
-        """Warm-up, then half a cosine."""
-        done = self.progress(iteration, elapsed_s)
-        cosine = LR_FLOOR + (1 - LR_FLOOR) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        return self.lr * cosine * min(1.0, (iteration + 1) / WARM_UP)
-
-    def progress(self, iteration: int, elapsed_s: float) -> float:
-        """Fraction of the run that is over."""
-        by_count = iteration / self.iterations if self.iterations else 0.0
-        by_time = elapsed_s / (60 * self.minutes) if self.minutes else 0.0
-        return max(by_count, by_time)
-
-
-def step(
-    model: ScaleHyperprior, optimizer: torch.optim.Optimizer, x: Tensor, recipe: Recipe, noise: torch.Generator
-) -> dict:
-    """One update; gives loss, bpp and mse as floats. The weights stay untouched when the loss is not finite."""
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
-        out = model(x, noise)
-    pixels = x.shape[0] * x.shape[2] * x.shape[3]
-    bpp = (bits(out["y_likelihood"]) + bits(out["z_likelihood"])) / pixels
-    mse = torch.mean((out["x_hat"] - x) ** 2)
-    loss = bpp + recipe.rate_lambda * 255.0**2 * mse
-    values = {"loss": loss.item(), "bpp": bpp.item(), "mse": mse.item()}
-    if math.isfinite(values["loss"]):
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    return values
+GRADIENT_NORM = 1.0
 
 
 class _StopFlag:
     """Turns SIGINT and SIGTERM into a flag that the loop reads between two steps."""
 
     def __init__(self) -> None:
-        self.set = False
+        self.number = 0
         self._old: dict[int, object] = {}
 
     def __enter__(self) -> _StopFlag:
@@ -121,133 +43,224 @@ class _StopFlag:
                 break
         return self
 
-    def _raise_flag(self, *_: object) -> None:
-        self.set = True
+    def _raise_flag(self, number: int, _: object) -> None:
+        self.number = number
 
     def __exit__(self, *_: object) -> None:
         for number, old in self._old.items():
             signal.signal(number, old)
 
 
-def _open_log(out: Path) -> TextIO:
-    """Open the log before the first step, so that a folder that cannot be written is known at once."""
+class _LossModule(nn.Module):
+    """An objective as a module, which is what torch's data parallelism wraps."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.extra = objective.model, objective.extra
+        self._loss = objective.loss
+
+    def forward(self, x: Tensor, noise: torch.Generator, iteration: int) -> dict[str, Tensor]:
+        return self._loss(x, noise, iteration)
+
+
+class _Average:
+    """Exponential average of a model's parameters; buffers are taken as they are."""
+
+    def __init__(self, model: nn.Module, saved: dict | None) -> None:
+        self.model = model
+        self.values = {name: p.detach().clone() for name, p in model.named_parameters()}
+        for name, value in self.values.items():
+            if saved is not None:
+                value.copy_(saved[name])
+        self._live = [p.detach() for _, p in model.named_parameters()]
+
+    def update(self, decay: float) -> None:
+        torch._foreach_lerp_(list(self.values.values()), self._live, 1 - decay)
+
+    def state(self) -> dict[str, Tensor]:
+        return {**self.model.state_dict(), **self.values}
+
+
+class _Batches:
+    """Crops of one rank; on a GPU the next batch is made ready during a step."""
+
+    def __init__(self, folder: ImageFolder, recipe: Recipe, rank: Rank) -> None:
+        self._folder, self._recipe, self._rank = folder, recipe, rank
+        self._pool = ThreadPoolExecutor(1) if rank.device.type == "cuda" else None
+        self._next: tuple[int, object] | None = None
+
+    def _make(self, iteration: int) -> Tensor:
+        rng = np.random.default_rng((self._recipe.seed, iteration))
+        batch = self._recipe.batch
+        return self._folder.batch(batch, rng, skip=self._rank.index * batch, device=self._rank.device)
+
+    def get(self, iteration: int) -> Tensor:
+        if self._pool is None:
+            return self._make(iteration)
+        ready = self._next
+        x = ready[1].result() if ready and ready[0] == iteration else self._make(iteration)
+        self._next = (iteration + 1, self._pool.submit(self._make, iteration + 1))
+        return x
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _form(state: dict[str, Tensor], config: ModelConfig) -> tuple:
+    """What two models must have in common to exchange weights; widths may be written down in several ways."""
+    return replace(config, n=1, m=1, widths=None), {name: value.shape for name, value in state.items()}
+
+
+def _check_same_run(out: Path, saved: dict, objective: Objective, recipe: Recipe) -> None:
+    """Refuse a checkpoint that this run would not have written."""
+    advice = "give another --out, or start from it with --from"
+    if saved.get("kind", "float") != objective.kind:
+        raise TrainingError(
+            f"checkpoint {out} is of a {saved.get('kind', 'float')} run, not of a {objective.kind} one: {advice}"
+        )
+    if _form(saved["model"], model_config(saved)) != _form(objective.model.state_dict(), objective.model.config):
+        raise TrainingError(f"checkpoint {out} holds a model of another shape: give another --out or its own sizes")
+    for name in ("rate_lambda", "seed", "batch", "crop", "optimizer"):
+        then, now = saved["recipe"].get(name), getattr(recipe, name)
+        if then is not None and then != now:
+            raise TrainingError(f"checkpoint {out} was trained with {name} {then}, not {now}: {advice}")
+    if saved.get("objective_config", {}) != objective.config():
+        raise TrainingError(f"checkpoint {out} was trained with other settings of its {objective.kind} run: {advice}")
+
+
+def _load(out: Path, saved: dict, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        return out.with_name(f"{out.name}.jsonl").open("a", encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"checkpoint {out} cannot be written: {error.strerror or error}") from None
+        objective.model.load_state_dict(saved["model"])
+        if objective.extra is not None:
+            objective.extra.load_state_dict(saved["extra"])
+        optimizer.load_state_dict(saved["optimizer"])
+        objective.load_state(saved.get("objective", {}))
+    except (KeyError, ValueError, RuntimeError):
+        raise TrainingError(
+            f"checkpoint {out} does not fit this run: give another --out, or start from it with --from"
+        ) from None
 
 
 def train(
     data: str | Path,
     out: str | Path,
     *,
-    config: ModelConfig | None = None,
-    recipe: Recipe | None = None,
+    objective: Objective,
+    recipe: Recipe,
     checkpoint_minutes: float = 3.0,
     log_every: int = 200,
     quiet: bool = False,
 ) -> dict:
-    """Train a scale hyperprior, or carry on where the checkpoint at ``out`` stopped.
+    """Train the model of an objective, or carry on where the checkpoint at ``out`` stopped.
 
     A line of progress goes to stderr and one JSON object to ``<out>.jsonl`` every ``log_every`` steps. SIGINT and
-    SIGTERM end the run after the current step with a checkpoint. A resumed model keeps the shape in its checkpoint.
+    SIGTERM end the run after the current step with a checkpoint. Crops and noise depend on nothing but seed, iteration
+    and rank, so a resumed run repeats an uninterrupted one to the last bit. Under torchrun every process trains on its
+    own device; the first one reports and saves.
 
     Returns
     -------
     dict
-        The content of the last checkpoint.
+        The content of the last checkpoint, and ``signal``: the signal that ended the run, or 0.
 
     Raises
     ------
     TrainingError
-        For a bad folder or recipe, a checkpoint of another shape, or a loss that is not finite (the last good
+        For a bad folder or device, a checkpoint of another run, or a loss that is not finite (the last good
         checkpoint stays).
     """
-    out, recipe = Path(out), recipe or Recipe()
-    folder = ImageFolder(data, crop=recipe.crop)
-    torch.manual_seed(recipe.seed)
+    out = Path(out)
     saved = load_checkpoint(out) if out.exists() else None
-    if saved and config and model_config(saved) != config:
-        raise TrainingError(f"checkpoint {out} holds a model of another shape: give another --out or its own sizes")
-    config = model_config(saved) if saved else (config or ModelConfig())
-    model = ScaleHyperprior(config).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
+    if saved is not None:
+        _check_same_run(out, saved, objective, recipe)
+    folder = ImageFolder(data, crop=recipe.crop)
+    with join_ranks(recipe.device) as rank:
+        return _train(folder, out, saved, objective, recipe, rank, checkpoint_minutes, log_every, quiet)
+
+
+def _train(
+    folder: ImageFolder,
+    out: Path,
+    saved: dict | None,
+    objective: Objective,
+    recipe: Recipe,
+    rank: Rank,
+    checkpoint_minutes: float,
+    log_every: int,
+    quiet: bool,
+) -> dict:
+    model, extra = objective.model, objective.extra
+    modules = [model] if extra is None else [model, extra]
+    for module in modules:
+        module.to(device=rank.device, memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(recipe.optimizer, *modules, lr=recipe.lr)
     iteration, elapsed = 0, 0.0
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+    if saved is not None:
+        _load(out, saved, objective, optimizer)
         iteration, elapsed = saved["iteration"], saved["elapsed_s"]
-    average = {k: v.detach().clone() for k, v in (saved["ema"] if saved else model.state_dict()).items()}
-    live = [model.state_dict(keep_vars=False)[k] for k in average]
+    loss_module = rank.wrap(_LossModule(objective))
+    average = _Average(model, saved["ema"] if saved else None)
+    parameters = [p for module in modules for p in module.parameters()]
+    noise = torch.Generator(device=rank.device)
 
     def content() -> dict:
         return {
-            "config": config.as_dict(),
+            "kind": objective.kind,
+            "config": model.config.as_dict(),
             "recipe": asdict(recipe),
+            "objective_config": objective.config(),
+            "objective": objective.state(),
             "model": model.state_dict(),
-            "ema": average,
+            "ema": average.state(),
             "optimizer": optimizer.state_dict(),
             "iteration": iteration,
             "elapsed_s": elapsed,
             "images": len(folder),
+            **({"extra": extra.state_dict()} if extra is not None else {}),
         }
 
-    if not quiet:
-        skipped = f", {folder.skipped} skipped" if folder.skipped else ""
-        print(f"{len(folder)} images{skipped}; starting at iteration {iteration}", file=sys.stderr, flush=True)
-    noise = torch.Generator()
-    sums, start, base, last_save, last_log = (
-        {},
-        time.monotonic(),
-        elapsed,
-        time.monotonic(),
-        (iteration, time.monotonic()),
-    )
-    with _StopFlag() as stop, _open_log(out) as log:
-        while recipe.progress(iteration, elapsed) < 1.0 and not stop.set:
+    def save() -> None:
+        if rank.first:
+            save_checkpoint(out, content())
+
+    base, start, last_save, stopped = elapsed, time.monotonic(), time.monotonic(), 0
+    log = Progress(out, iteration=iteration, every=log_every, quiet=quiet, silent=not rank.first)
+    batches = _Batches(folder, recipe, rank)
+    log.say(f"{folder.describe()}; {rank.describe()}; starting at iteration {iteration}")
+    with _StopFlag() as flag, log:
+        while recipe.progress(iteration, elapsed) < 1.0 and not stopped:
+            lr = recipe.learning_rate(iteration, elapsed)
             for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate(iteration, elapsed)
-            # Crops and noise depend on nothing but seed and iteration, so a resumed run repeats an uninterrupted one.
-            x = folder.batch(recipe.batch, np.random.default_rng((recipe.seed, iteration)))
-            noise.manual_seed((recipe.seed << 40) + iteration)
-            values = step(model, optimizer, x, recipe, noise)
-            if not math.isfinite(values["loss"]):
-                raise TrainingError(
-                    f"loss became {values['loss']} at iteration {iteration}: lower --lr; {out} is kept as last saved"
-                )
-            decay = min(recipe.ema, (1 + iteration) / (10 + iteration))
-            torch._foreach_lerp_(list(average.values()), live, 1 - decay)
+                group["lr"] = lr
+            objective.before_step(iteration, folder)
+            noise.manual_seed((recipe.seed << 40) + (rank.index << 32) + iteration)
+            x = batches.get(iteration)
+            with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
+                losses = loss_module(x, noise, iteration)
+            values = dict(zip(losses, torch.stack([v.detach().double() for v in losses.values()]).tolist(), strict=True))
+            # All ranks must take the same decisions, so they share what decisions hang on.
+            shared = rank.mean(values | {"_signal": flag.number, "_elapsed": base + time.monotonic() - start})
+            stopped, elapsed = math.ceil(shared.pop("_signal")), shared.pop("_elapsed")
+            norm = math.nan
+            if math.isfinite(shared["loss"]):
+                optimizer.zero_grad(set_to_none=True)
+                losses["loss"].backward()
+                norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
+            if not math.isfinite(norm):
+                what = f"loss became {shared['loss']}" if not math.isfinite(shared["loss"]) else "a gradient overflowed"
+                kept = f"{out} is kept as last saved" if out.exists() else "nothing was saved yet"
+                raise TrainingError(f"{what} at iteration {iteration}: lower --lr; {kept}")
+            optimizer.step()
+            average.update(min(recipe.ema, (1 + iteration) / (10 + iteration)))
+            objective.after_step(shared, iteration)
             iteration += 1
-            elapsed = base + time.monotonic() - start
-            for key, value in values.items():
-                sums[key] = sums.get(key, 0.0) + value
-            if iteration % log_every == 0:
-                count, now = iteration - last_log[0], time.monotonic()
-                mean = {k: v / count for k, v in sums.items()}
-                speed = count / (now - last_log[1])
-                done = recipe.progress(iteration, elapsed)
-                record = {
-                    "iteration": iteration,
-                    **mean,
-                    "psnr": -10 * math.log10(mean["mse"]),
-                    "it_s": speed,
-                    "lr": optimizer.param_groups[0]["lr"],
-                    "elapsed_s": elapsed,
-                }
-                log.write(json.dumps({k: round(v, 7) for k, v in record.items()}) + "\n")
-                log.flush()
-                if not quiet:
-                    left = elapsed / done - elapsed
-                    print(
-                        f"{iteration:8d}  loss {mean['loss']:.4f}  {mean['bpp']:.4f} bpp  {record['psnr']:.2f} dB  "
-                        f"{speed:.1f} it/s  {left / 60:.1f} min left",
-                        file=sys.stderr,
-                        flush=True,
-                    )
-                sums, last_log = {}, (iteration, now)
+            log.add(shared, iteration=iteration, elapsed_s=elapsed, done=recipe.progress(iteration, elapsed), lr=lr)
             if time.monotonic() - last_save > 60 * checkpoint_minutes:
-                save_checkpoint(out, content())
+                save()
                 last_save = time.monotonic()
-    save_checkpoint(out, content())
-    return content()
+        if stopped:
+            log.say(f"stopped at iteration {iteration}: the same command carries on from {out}")
+    batches.close()
+    save()
+    return {**content(), "signal": stopped}

@@ -38,6 +38,8 @@ class Progress:
         Steps between lines.
     quiet : bool
         Leave out the lines for people.
+    silent : bool
+        Write no log either.
 
     Raises
     ------
@@ -45,8 +47,13 @@ class Progress:
         When the folder cannot be written.
     """
 
-    def __init__(self, out: Path, *, iteration: int, every: int, quiet: bool) -> None:
-        self.every, self.quiet = max(every, 1), quiet
+    def __init__(self, out: Path, *, iteration: int, every: int, quiet: bool, silent: bool = False) -> None:
+        self.every, self.quiet = max(every, 1), quiet or silent
+        self._sums: dict[str, float] = {}
+        self._since, self._at = iteration, time.monotonic()
+        self._file = None
+        if silent:
+            return
         log = out.with_name(f"{out.name}.jsonl")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +63,13 @@ class Progress:
             self._file.flush()
         except OSError as error:
             raise TrainingError(f"checkpoint {out} cannot be written: {error.strerror or error}") from None
-        self._sums: dict[str, float] = {}
-        self._since, self._at = iteration, time.monotonic()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def say(self, line: str) -> None:
         """Tell people."""
@@ -80,13 +86,14 @@ class Progress:
         count = iteration - self._since
         mean = {key: value / count for key, value in self._sums.items()}
         speed = count / max(now - self._at, 1e-9)
-        psnr = -10 * math.log10(max(mean["mse"], 1e-20)) if "mse" in mean else math.nan
+        psnr = -10 * math.log10(max(mean["mse"], 1e-20))
         record = {"iteration": iteration, **mean, "psnr": psnr, "it_s": speed, "lr": lr, "elapsed_s": elapsed_s}
-        self._file.write(json.dumps({key: round(value, 7) for key, value in record.items()}) + "\n")
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(json.dumps({key: round(value, 7) for key, value in record.items()}) + "\n")
+            self._file.flush()
         left = elapsed_s / done - elapsed_s if done else math.inf
-        rate = f"{mean['bpp']:.4f} bpp  " if "bpp" in mean else ""
         self.say(
-            f"{iteration:8d}  loss {mean['loss']:.4f}  {rate}{psnr:.2f} dB  {speed:.1f} it/s  {left / 60:.1f} min left"
+            f"{iteration:8d}  loss {mean['loss']:.4f}  {mean['bpp']:.4f} bpp  {psnr:.2f} dB  "
+            f"{speed:.1f} it/s  {left / 60:.1f} min left"
         )
         self._sums, self._since, self._at = {}, iteration, now

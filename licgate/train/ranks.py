@@ -35,6 +35,10 @@ class Rank:
         """Whether this one reports and saves."""
         return self.index == 0
 
+    def describe(self) -> str:
+        """Say where and on how many devices training runs."""
+        return f"{self.count} x {self.device.type}" if self.count > 1 else self.device.type
+
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
         """Average numbers over all ranks, which then hold the same ones to the last bit."""
         if self.count == 1:

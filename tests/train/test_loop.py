@@ -3,91 +3,234 @@
 import json
 import os
 import signal
-import threading
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from licgate.errors import TrainingError
-from licgate.train import loop
 from licgate.train.checkpoint import load_checkpoint, load_model, save_checkpoint
-from licgate.train.data import ImageFolder
 from licgate.train.loop import Recipe, train
-from licgate.train.models import ModelConfig, ScaleHyperprior
+from licgate.train.models import ModelConfig, build_model
+from licgate.train.objective import RateDistortion
 
 SMALL = ModelConfig(n=3, m=4)
 
 
 def recipe(**changes):
-    return Recipe(**{"iterations": 6, "batch": 2, "crop": 64, "bfloat16": False, **changes})
+    return Recipe(**{"iterations": 6, "batch": 2, "crop": 64, "bfloat16": False, "device": "cpu", **changes})
 
 
-def test_steps_on_one_batch_lower_its_loss(pictures):
-    torch.manual_seed(0)
-    model = ScaleHyperprior(SMALL).train()
-    how = recipe(iterations=30, lr=5e-3)
-    optimizer = torch.optim.Adam(model.parameters(), lr=how.lr)
-    x = ImageFolder(pictures, crop=64).batch(2, np.random.default_rng(0))
-    losses = [loop.step(model, optimizer, x, how, torch.Generator())["loss"] for _ in range(30)]
+def run(data, out, how=None, config=SMALL, objective=RateDistortion, **more):
+    how = how or recipe()
+    torch.manual_seed(how.seed)
+    chosen = objective(build_model(config), how.rate_lambda)
+    return train(data, out, objective=chosen, recipe=how, **{"quiet": True, **more})
+
+
+def assert_same_weights(one, other):
+    for key in ("model", "ema"):
+        for name, value in one[key].items():
+            np.testing.assert_array_equal(other[key][name], value, err_msg=f"{key} {name}")
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_training_lowers_the_loss(pictures, tmp_path, optimizer):
+    out = tmp_path / "a.ckpt"
+    how = recipe(iterations=40, lr=5e-3, warm_up=5, optimizer=optimizer, bfloat16=True)
+    run(pictures, out, how, log_every=10)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "a.ckpt.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_interrupted_training_ends_where_uninterrupted_training_does(pictures, tmp_path):
-    how = recipe(iterations=8)
-    whole = train(pictures, tmp_path / "whole.ckpt", config=SMALL, recipe=how, quiet=True)
-    stopper = [0]
-    real = loop.step
+class Interrupted(RateDistortion):
+    """Sends itself a signal in the third step."""
 
-    def stop_at_third(*args):
-        stopper[0] += 1
-        if stopper[0] == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return real(*args)
+    number = signal.SIGTERM
 
-    assert threading.current_thread() is threading.main_thread()
-    loop.step = stop_at_third
+    def before_step(self, iteration, folder):
+        if iteration == 2:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_training_ends_where_uninterrupted_training_does(pictures, tmp_path, number, capsys):
+    how = recipe(iterations=8, bfloat16=True)
+    whole = run(pictures, tmp_path / "whole.ckpt", how)
+    Interrupted.number = number
+    part = run(pictures, tmp_path / "part.ckpt", how, objective=Interrupted, quiet=False)
+    assert (part["iteration"], part["signal"]) == (3, number)
+    assert "carries on" in capsys.readouterr().err
+    resumed = run(pictures, tmp_path / "part.ckpt", how)
+    assert (resumed["iteration"], resumed["signal"]) == (8, 0)
+    assert_same_weights(whole, resumed)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["part.ckpt", "part.ckpt.jsonl", "whole.ckpt", "whole.ckpt.jsonl"]
+
+
+def test_killed_training_ends_where_uninterrupted_training_does(pictures, tmp_path):
+    out = tmp_path / "killed.ckpt"
+    words = "train --n 3 --m 4 --batch 2 --crop 64 --float32 --device cpu --checkpoint-minutes 0 --data".split()
+    command = [sys.executable, "-m", "licgate", *words, str(pictures), "--out", str(out), "--iterations"]
+    process = subprocess.Popen([*command, "100000"], stderr=subprocess.DEVNULL)
     try:
-        part = train(pictures, tmp_path / "part.ckpt", config=SMALL, recipe=how, quiet=True)
+        end = time.monotonic() + 60
+        while not out.exists() and time.monotonic() < end:
+            time.sleep(0.02)
     finally:
-        loop.step = real
-    assert part["iteration"] == 3
-    resumed = train(pictures, tmp_path / "part.ckpt", config=SMALL, recipe=how, quiet=True)
-    assert resumed["iteration"] == 8
-    for key in ("model", "ema"):
-        for name, value in whole[key].items():
-            np.testing.assert_array_equal(resumed[key][name], value, err_msg=name)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "part.ckpt",
-        "part.ckpt.jsonl",
-        "whole.ckpt",
-        "whole.ckpt.jsonl",
-    ]
+        process.kill()
+        process.wait()
+    done = load_checkpoint(out)["iteration"]
+    assert done >= 1
+    how = recipe(iterations=100_000)
+    shorter = recipe(iterations=done + 3)
+
+    class Cut(RateDistortion):
+        def before_step(self, iteration, folder):
+            if iteration == shorter.iterations - 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    whole = run(pictures, tmp_path / "whole.ckpt", how, objective=Cut)
+    resumed = run(pictures, out, how, objective=Cut)
+    assert whole["iteration"] == resumed["iteration"] == done + 3
+    assert_same_weights(whole, resumed)
+    assert {p.name for p in tmp_path.iterdir()} >= {"killed.ckpt", "whole.ckpt"}
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_progress_is_logged_as_json_lines(pictures, tmp_path, capsys):
-    train(pictures, tmp_path / "a.ckpt", config=SMALL, recipe=recipe(), log_every=3)
-    lines = [json.loads(line) for line in (tmp_path / "a.ckpt.jsonl").read_text().splitlines()]
+def test_progress_is_logged_as_json_lines_and_repeated_steps_are_logged_once(pictures, tmp_path, capsys):
+    out = tmp_path / "a.ckpt"
+    run(pictures, out, log_every=3, quiet=False)
+    log = tmp_path / "a.ckpt.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["iteration"] for line in lines] == [3, 6]
     assert {"loss", "bpp", "psnr", "it_s", "lr"} <= set(lines[0])
-    assert "it/s" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "4 images; cpu; starting at iteration 0" in told
+    assert "it/s" in told
+    assert "min left" in told
+    log.write_text(log.read_text() + '{"iteration": 9, "loss": 1}\n{"iterat')
+    run(pictures, out, recipe(iterations=9), log_every=3)
+    assert [json.loads(line)["iteration"] for line in log.read_text().splitlines()] == [3, 6, 9]
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(pictures, tmp_path):
+class Poisoned(RateDistortion):
+    """A loss that is not finite from the fifth step on."""
+
+    def loss(self, x, noise, iteration):
+        losses = super().loss(x, noise, iteration)
+        return losses if iteration < 4 else losses | {"loss": losses["loss"] * float("nan")}
+
+
+class Overflowing(RateDistortion):
+    """A finite loss with an infinite gradient in the fifth step."""
+
+    def loss(self, x, noise, iteration):
+        losses = super().loss(x, noise, iteration)
+        if iteration == 4:
+            losses["loss"] = losses["loss"] + torch.sqrt(losses["mse"] - losses["mse"].detach())
+        return losses
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [(Poisoned, "loss became nan at iteration 4"), (Overflowing, "a gradient overflowed at iteration 4")],
+)
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(pictures, tmp_path, objective, message):
     out = tmp_path / "a.ckpt"
-    content = train(pictures, out, config=SMALL, recipe=recipe(iterations=2), quiet=True)
+    good = run(pictures, out, recipe(iterations=3))
+    before = out.read_bytes()
+    with pytest.raises(TrainingError, match=rf"{message}: lower --lr; .*a\.ckpt is kept as last saved") as caught:
+        run(pictures, out, objective=objective)
+    assert "\n" not in str(caught.value)
+    assert out.read_bytes() == before
+    assert_same_weights(good, load_checkpoint(out))
+    with pytest.raises(TrainingError, match="nothing was saved yet"):
+        run(pictures, tmp_path / "b.ckpt", objective=objective)
+    assert not (tmp_path / "b.ckpt").exists()
+
+
+def test_weights_that_are_not_numbers_stop_at_once(pictures, tmp_path):
+    out = tmp_path / "a.ckpt"
+    content = run(pictures, out, recipe(iterations=2))
+    del content["signal"]
     content["model"]["g_a.0.bias"].fill_(float("nan"))
     save_checkpoint(out, content)
-    before = out.read_bytes()
     with pytest.raises(TrainingError, match=r"loss became nan at iteration 2"):
-        train(pictures, out, config=SMALL, recipe=recipe(), quiet=True)
-    assert out.read_bytes() == before
+        run(pictures, out)
 
 
-def test_a_checkpoint_of_another_shape_is_refused(pictures, tmp_path):
-    train(pictures, tmp_path / "a.ckpt", config=SMALL, recipe=recipe(iterations=1), quiet=True)
-    with pytest.raises(TrainingError, match="model of another shape"):
-        train(pictures, tmp_path / "a.ckpt", config=ModelConfig(n=4, m=4), recipe=recipe(), quiet=True)
+class Other(RateDistortion):
+    kind = "other"
+
+
+class Tuned(RateDistortion):
+    def config(self):
+        return {"strength": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": ModelConfig(n=4, m=4)}, "a model of another shape"),
+        ({"config": ModelConfig(n=3, m=4, architecture="he2021-checkerboard")}, "a model of another shape"),
+        ({"config": ModelConfig(n=3, m=4, gdn="square_root")}, "a model of another shape"),
+        ({"how": recipe(rate_lambda=0.02)}, "trained with rate_lambda 0.013, not 0.02"),
+        ({"how": recipe(seed=3)}, "trained with seed 0, not 3"),
+        ({"how": recipe(optimizer="adam")}, "trained with optimizer muon, not adam"),
+        ({"objective": Other}, "is of a float run, not of a other one"),
+        ({"objective": Tuned}, "other settings of its float run"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(pictures, tmp_path, changes, message):
+    run(pictures, tmp_path / "a.ckpt", recipe(iterations=1))
+    before = (tmp_path / "a.ckpt").read_bytes()
+    with pytest.raises(TrainingError, match=message) as caught:
+        run(pictures, tmp_path / "a.ckpt", **changes)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "a.ckpt").read_bytes() == before
+
+
+class Counting(RateDistortion):
+    """Counts steps, sums losses, and trains a number beside the model."""
+
+    def __init__(self, model, rate_lambda):
+        super().__init__(model, rate_lambda)
+        self.extra = torch.nn.Linear(1, 1)
+        self.seen = {"steps": 0, "sum": 0.0}
+
+    def loss(self, x, noise, iteration):
+        losses = super().loss(x, noise, iteration)
+        extra = (self.extra.weight - self.seen["sum"]).square().sum() + self.extra.bias.square().sum()
+        return losses | {"loss": losses["loss"] + extra, "extra": extra}
+
+    def after_step(self, values, iteration):
+        self.seen = {"steps": self.seen["steps"] + 1, "sum": self.seen["sum"] + values["bpp"]}
+
+    def state(self):
+        return dict(self.seen)
+
+    def load_state(self, state):
+        self.seen = dict(state)
+
+
+def test_state_and_extra_parameters_of_an_objective_survive(pictures, tmp_path):
+    part = tmp_path / "part.ckpt"
+    half = recipe(iterations=2, lr_floor=1.0)
+    full = recipe(iterations=5, lr_floor=1.0)
+    whole = run(pictures, tmp_path / "flat.ckpt", full, objective=Counting)
+    run(pictures, part, half, objective=Counting)
+    resumed = run(pictures, part, full, objective=Counting)
+    assert_same_weights(whole, resumed)
+    assert resumed["objective"] == whole["objective"]
+    assert whole["objective"]["steps"] == 5
+    assert torch.equal(whole["extra"]["weight"], resumed["extra"]["weight"])
+    model, how = load_model(part)
+    assert how["iterations_done"] == 5
+    assert not hasattr(model, "extra")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
@@ -116,6 +259,11 @@ def test_a_foreign_file_of_tensors_is_refused(tmp_path):
         ({"rate_lambda": -1.0}, "lambda -1.0 must be larger than 0"),
         ({"iterations": None}, "give iterations or minutes"),
         ({"ema": 1.0}, "weight average decay 1.0"),
+        ({"lr_floor": 0.0}, "last learning rate 0.0"),
+        ({"warm_up": -1}, "warm-up -1"),
+        ({"seed": -1}, "seed -1 must be from 0"),
+        ({"optimizer": "sgd"}, "optimizer 'sgd' is unknown: choose muon or adam"),
+        ({"device": "tpu"}, "device 'tpu' is unknown: choose auto or cpu or cuda"),
     ],
 )
 def test_bad_recipes_are_one_line(changes, message):
