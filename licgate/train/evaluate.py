@@ -1,35 +1,35 @@
-"""Rate and distortion of a float model and of its integer manifest on a folder of images."""
+"""Rate and distortion of float models and of integer manifests on a folder of images."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from licgate.errors import TrainingError
+from licgate.errors import ImageError, TrainingError
+from licgate.images import load_image
 from licgate.manifest import CdfTables, Manifest
 from licgate.manifest.numeric import rsr
 from licgate.reference import image_to_input, run_transform
-from licgate.train.data import list_images, read_rgb
-from licgate.train.models import ScaleHyperprior, bits
+from licgate.train.data import list_images
+from licgate.train.metrics import MS_SSIM_SIDE, ms_ssim, mse, psnr
+from licgate.train.models import bits
 
 UNIT = 64
+
+Coder = Callable[[NDArray[np.uint8]], tuple[float, NDArray[np.uint8]]]
+"""Takes a padded uint8 image (H, W, 3), gives bits and the decoded image."""
 
 
 def pad_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Repeat the last row and column until both sides (H, W, 3) are multiples of 64."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, -height % UNIT), (0, -width % UNIT), (0, 0)), mode="edge")
-
-
-def psnr(image: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB of 8-bit images; infinite when they are equal."""
-    mse = np.mean((image.astype(np.float64) - decoded.astype(np.float64)) ** 2)
-    return 10 * math.log10(255.0**2 / mse) if mse else math.inf
 
 
 def table_bits(tables: CdfTables, index: NDArray[np.int64], symbols: NDArray[np.int64]) -> float:
@@ -59,7 +59,7 @@ def table_bits(tables: CdfTables, index: NDArray[np.int64], symbols: NDArray[np.
 
 
 @torch.no_grad()
-def code_float(model: ScaleHyperprior, image: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8]]:
+def code_float(model: nn.Module, image: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8]]:
     """Code one padded image with a float model; gives bits and the 8-bit reconstruction."""
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     out = model(x.to(memory_format=torch.channels_last))
@@ -87,13 +87,14 @@ def code_integer(manifest: Manifest, image: NDArray[np.uint8]) -> tuple[float, N
 
 
 def evaluate_folder(
-    coder: Callable[[NDArray[np.uint8]], tuple[float, NDArray[np.uint8]]],
+    coder: Coder,
     folder: str | Path,
     *,
     limit: int | None = None,
-    report: Callable[[str], None] | None = None,
+    threads: int = 1,
+    report: Callable[[dict, int], None] | None = None,
 ) -> dict:
-    """Code every image of a folder.
+    """Code every image of a folder; images that cannot be read are left out and listed.
 
     Parameters
     ----------
@@ -102,33 +103,77 @@ def evaluate_folder(
     folder : path
     limit : int, optional
         Only the first so many images.
+    threads : int
+        Images that are worked on at a time.
     report : callable, optional
-        Takes a line for each image.
+        Takes the entry of each image as it is done, in the order of their names, and how many images there are.
 
     Returns
     -------
     dict
-        ``bpp``, ``psnr`` and ``mse`` of 8-bit pixels (means), and ``images``: the same of each with its name.
+        ``bpp``, ``psnr`` (dB), ``mse`` of 8-bit pixels and ``ms_ssim``: means over the images; MS-SSIM is None where an
+        image is too small for it, with ``ms_ssim_missing`` that says so. ``images``: the same of each with ``name``,
+        ``width`` and ``height``. ``skipped``: ``name`` and ``reason`` of each file that could not be read.
+
+    Raises
+    ------
+    TrainingError
+        When the folder is missing or holds no readable image, or `limit` leaves none.
     """
-    images = []
-    for path in list_images(folder, None)[:limit]:
-        try:
-            image = read_rgb(path)
-        except (OSError, ValueError, SyntaxError):
-            raise TrainingError(f"image {path} is not readable") from None
-        rate, decoded = coder(pad_image(image))
-        height, width = image.shape[:2]
-        own = decoded[:height, :width]
-        mse = float(np.mean((image.astype(np.float64) - own) ** 2))
-        entry = {"name": path.name, "bpp": rate / (height * width), "psnr": psnr(image, own), "mse": mse}
-        images.append(entry)
+    if limit is not None and limit < 1:
+        raise TrainingError(f"limit {limit} leaves no image to evaluate")
+    files = list_images(folder, None)[:limit]
+    images, skipped = [], []
+    for entry in _each(lambda path: _code_file(coder, path), files, threads):
+        (skipped if "reason" in entry else images).append(entry)
         if report:
-            report(f"{entry['name']}: {entry['bpp']:.4f} bpp, {entry['psnr']:.3f} dB")
-    mean = {key: float(np.mean([entry[key] for entry in images])) for key in ("bpp", "psnr", "mse")}
-    return {**mean, "images": images}
+            report(entry, len(files))
+    if not images:
+        reason = skipped[0]["reason"]
+        raise TrainingError(f"none of the {len(files)} images in {folder} is readable; the first: {reason}")
+    result: dict = {key: float(np.mean([entry[key] for entry in images])) for key in ("bpp", "psnr", "mse")}
+    small = [entry["name"] for entry in images if entry["ms_ssim"] is None]
+    if small:
+        result["ms_ssim"] = None
+        more = f" and {len(small) - 1} more" if len(small) > 1 else ""
+        result["ms_ssim_missing"] = f"{small[0]}{more}: MS-SSIM needs sides of {MS_SSIM_SIDE} pixels"
+    else:
+        result["ms_ssim"] = float(np.mean([entry["ms_ssim"] for entry in images]))
+    return {**result, "images": images, "skipped": skipped}
 
 
-def compare(reference: Mapping, other: Mapping, rate_lambda: float) -> dict[str, float]:
+def _code_file(coder: Coder, path: Path) -> dict:
+    try:
+        image, _ = load_image(path)
+    except ImageError as error:
+        return {"name": path.name, "reason": str(error)}
+    rate, decoded = coder(pad_image(image))
+    height, width = image.shape[:2]
+    own = decoded[:height, :width]
+    return {
+        "name": path.name,
+        "width": width,
+        "height": height,
+        "bpp": rate / (height * width),
+        "psnr": psnr(image, own),
+        "ms_ssim": ms_ssim(image, own),
+        "mse": mse(image, own),
+    }
+
+
+def _each(work: Callable[[Path], dict], files: Sequence[Path], threads: int) -> Iterator[dict]:
+    if threads == 1:
+        yield from map(work, files)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from pool.map(work, files)
+        finally:
+            # an error or Ctrl-C must not wait for the images that nobody has begun
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def difference(reference: Mapping, other: Mapping, rate_lambda: float) -> dict[str, float]:
     """Put ``other`` beside ``reference``: differences of rate in per cent and of PSNR in dB.
 
     ``loss_percent`` turns the distortion into rate at the slope λ the model was trained for:
@@ -145,34 +190,33 @@ def compare(reference: Mapping, other: Mapping, rate_lambda: float) -> dict[str,
 def measure(
     folder: str | Path,
     *,
-    model: ScaleHyperprior | None = None,
+    model: nn.Module | None = None,
     manifest: Manifest | None = None,
     limit: int | None = None,
-    details: bool = False,
+    threads: int = 1,
     rate_lambda: float = 0.013,
 ) -> dict:
-    """Measure a float model, an integer one, or both and their difference.
+    """Measure a float model, an integer one, or both and their difference, for a card.
 
     Returns
     -------
     dict
         ``images`` (their number), and ``float``, ``integer`` and ``difference`` where they apply; rates are ideal code
-        lengths in bits per pixel. Plain numbers, fit for a manifest; ``details`` adds the single images.
+        lengths in bits per pixel. Plain numbers, fit for a manifest.
     """
-    coders = {}
+    coders: dict[str, Coder] = {}
     if model is not None:
-        coders["float"] = lambda image: code_float(model.eval(), image)
+        model.eval()
+        coders["float"] = lambda image: code_float(model, image)
     if manifest is not None:
         coders["integer"] = lambda image: code_integer(manifest, image)
-    if limit is not None and limit < 1:
-        raise TrainingError(f"limit {limit} leaves no image to evaluate")
-    results = {key: evaluate_folder(coder, folder, limit=limit) for key, coder in coders.items()}
+    results = {key: evaluate_folder(coder, folder, limit=limit, threads=threads) for key, coder in coders.items()}
     measured: dict = {"images": len(next(iter(results.values()))["images"])} if results else {}
     for key, result in results.items():
         measured[key] = {"bpp": round(result["bpp"], 5), "psnr": round(result["psnr"], 4)}
-        if details:
-            measured[key]["images"] = result["images"]
+        if result["ms_ssim"] is not None:
+            measured[key]["ms_ssim"] = round(result["ms_ssim"], 5)
     if len(results) == 2:
-        difference = compare(results["float"], results["integer"], rate_lambda)
-        measured["difference"] = {key: round(value, 4) for key, value in difference.items()}
+        gap = difference(results["float"], results["integer"], rate_lambda)
+        measured["difference"] = {key: round(value, 4) for key, value in gap.items()}
     return measured

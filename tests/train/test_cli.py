@@ -1,20 +1,22 @@
 """The verbs train, quantize and evaluate from end to end, and their errors."""
 
 import argparse
+import importlib
 import json
 import sys
 
 import pytest
 
+from licgate.cli import VERBS
 from licgate.errors import LicgateError, TrainingError
 from licgate.manifest import load_manifest
-from licgate.train import cli
 
 
 def run(verb, *words):
-    parser = argparse.ArgumentParser()
-    getattr(cli, f"add_{verb}_arguments")(parser)
-    return getattr(cli, f"run_{verb}")(parser.parse_args([str(w) for w in words]))
+    _, module, add, body = VERBS[verb]
+    parser, loaded = argparse.ArgumentParser(), importlib.import_module(module)
+    getattr(loaded, add)(parser)
+    return getattr(loaded, body)(parser.parse_args([str(w) for w in words]))
 
 
 def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):
@@ -71,11 +73,11 @@ def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):
     assert "# small-model" in card
     assert str(tmp_path) not in card + (model / "manifest.json").read_text()
     capsys.readouterr()
-    assert run("evaluate", model, "--images", pictures, "--checkpoint", checkpoint, "--limit", 1, "--json") == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["integer"]["images"][0]["name"] == "p0.png"
-    assert run("evaluate", model, "--images", pictures) == 0
-    assert "bpp" in capsys.readouterr().out
+    out = tmp_path / "result.json"
+    assert run("evaluate", model, pictures, "--checkpoint", checkpoint, "--limit", 1, "--json", out) == 0
+    assert "against a: " in capsys.readouterr().out
+    (measured,) = json.loads(out.read_text())["models"]
+    assert measured["images"][0]["name"] == measured["beside"]["images"][0]["name"] == "p0.png"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):
         (("quantize", "NONE", "--data", "PICTURES", "--out", "OUT"), "does not exist"),
         (("quantize", "FILE", "--data", "PICTURES", "--out", "OUT"), "not readable"),
         (("quantize", "NONE", "--data", "PICTURES", "--out", "OUT", "--weight-bits", "1"), "weight width of 1 bits"),
-        (("evaluate", "NONE", "--images", "PICTURES"), "unknown model"),
+        (("evaluate", "NONE", "PICTURES"), "unknown model"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(pictures, tmp_path, words, message):
