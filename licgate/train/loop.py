@@ -238,7 +238,8 @@ def _train(
             x = batches.get(iteration)
             with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
                 losses = loss_module(x, noise, iteration)
-            values = dict(zip(losses, torch.stack([v.detach().double() for v in losses.values()]).tolist(), strict=True))
+            numbers = torch.stack([value.detach().double() for value in losses.values()]).tolist()
+            values = dict(zip(losses, numbers, strict=True))
             # All ranks must take the same decisions, so they share what decisions hang on.
             shared = rank.mean(values | {"_signal": flag.number, "_elapsed": base + time.monotonic() - start})
             stopped, elapsed = math.ceil(shared.pop("_signal")), shared.pop("_elapsed")

@@ -1,4 +1,4 @@
-"""Training on several devices under torchrun: who this process is, and the few numbers that all must agree on."""
+"""Training on several devices under torchrun: which process is which, and the few numbers that all must agree on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from licgate.errors import TrainingError
 
 @dataclass(frozen=True)
 class Rank:
-    """This process among its peers.
+    """One process among its peers.
 
     Attributes
     ----------

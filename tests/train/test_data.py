@@ -27,12 +27,49 @@ def test_pictures_beyond_the_cache_give_the_same_crops(pictures):
 
 
 def test_unreadable_and_small_pictures_are_skipped_and_counted(tmp_path):
-    Image.new("RGB", (70, 70)).save(tmp_path / "good.png")
+    Image.effect_noise((70, 70), 50).convert("RGB").save(tmp_path / "good.png")
     Image.new("RGB", (20, 70)).save(tmp_path / "small.png")
     (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    (tmp_path / "text.png").write_text("a text of another name")
+    (tmp_path / "empty.jpeg").write_bytes(b"")
+    for name in ("cut.jpg", "cut.png"):
+        Image.effect_noise((80, 80), 50).convert("RGB").save(tmp_path / name)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "folder.png").mkdir()
     (tmp_path / "notes.txt").write_text("not a picture")
     folder = ImageFolder(tmp_path, crop=64)
-    assert (len(folder), folder.skipped) == (1, 2)
+    assert (len(folder), folder.unreadable, folder.small, folder.skipped) == (1, 5, 1, 6)
+    assert folder.describe() == "1 images, 6 skipped (5 unreadable, 1 smaller than 64 pixels)"
+    assert folder.batch(2, np.random.default_rng(0)).shape == (2, 3, 64, 64)
+
+
+def test_a_huge_picture_is_skipped(tmp_path, monkeypatch):
+    Image.new("RGB", (70, 70)).save(tmp_path / "good.png")
+    Image.new("RGB", (700, 700)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    assert ImageFolder(tmp_path, crop=64).unreadable == 1
+
+
+def test_gray_transparent_and_indexed_pictures_are_taken(tmp_path):
+    for mode in ("L", "RGBA", "P", "1", "LA"):
+        Image.effect_noise((70, 70), 50).convert(mode).save(tmp_path / f"{mode}.png")
+    assert len(ImageFolder(tmp_path, crop=64)) == 5
+
+
+def test_devices_share_one_sequence_of_crops(pictures):
+    folder = ImageFolder(pictures, crop=64)
+    whole = folder.batch(4, np.random.default_rng(7))
+    parts = [folder.batch(2, np.random.default_rng(7), skip=skip) for skip in (0, 2)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_a_picture_that_vanishes_is_one_line(tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    folder = ImageFolder(tmp_path, crop=64, cache_bytes=0)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(TrainingError, match=r"a\.png was readable at the start and is no longer"):
+        folder.batch(1, np.random.default_rng(0))
 
 
 def test_a_subfolder_train_is_preferred(tmp_path):

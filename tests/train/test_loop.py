@@ -73,9 +73,11 @@ def test_interrupted_training_ends_where_uninterrupted_training_does(pictures, t
 
 def test_killed_training_ends_where_uninterrupted_training_does(pictures, tmp_path):
     out = tmp_path / "killed.ckpt"
-    words = "train --n 3 --m 4 --batch 2 --crop 64 --float32 --device cpu --checkpoint-minutes 0 --data".split()
-    command = [sys.executable, "-m", "licgate", *words, str(pictures), "--out", str(out), "--iterations"]
-    process = subprocess.Popen([*command, "100000"], stderr=subprocess.DEVNULL)
+    options = {"data": pictures, "out": out, "n": 3, "m": 4, "batch": 2, "crop": 64, "device": "cpu"}
+    options |= {"checkpoint-minutes": 0, "iterations": 100_000}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "licgate", "train", "--float32", *words]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
         while not out.exists() and time.monotonic() < end:
