@@ -232,6 +232,9 @@ def compile_program(transform, config):
     """
     layers = list(transform.layers)
     convs = [layer for layer in layers if layer.kind == "conv2d"]
+    for layer in convs:
+        if layer.requantize.leak:
+            raise ConfigError(f"{layer.name}: the array has no leak of {layer.requantize.leak}; train with ReLU")
     if not convs or layers[0].kind != "conv2d":
         raise ConfigError(f"{transform.name}: the array needs a transform that begins with a convolution")
     kernel = convs[0].kernel

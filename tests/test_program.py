@@ -1,5 +1,7 @@
 """The compiler: how layers lie over the array, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -233,3 +235,10 @@ def test_patch_size_that_does_not_exist():
     with pytest.raises(ConfigError, match="max_width 63 leaves no pixel beside the halo: it must be 64 or more"):
         AcceleratorConfig(max_width=63).patch_size(g_a, 80, 40)
     assert AcceleratorConfig(max_width=64).patch_size(g_a, 80, 40) == (16, 48)
+
+
+def test_a_leak_is_refused():
+    g_a = synthetic_manifest(channels=(3, 4, 5), gdn="none").g_a
+    first = replace(g_a.layers[0], requantize=replace(g_a.layers[0].requantize, leak=655))
+    with pytest.raises(ConfigError, match=r"^g_a\.0: the array has no leak of 655; train with ReLU$"):
+        compile_program(replace(g_a, layers=(first, *g_a.layers[1:])), AcceleratorConfig(max_width=16))

@@ -99,6 +99,12 @@ def _transform(transform):
     }
 
 
+def _requantize(parameters):
+    # A field that came later stands there only where it says something, so that older documents keep their hash.
+    own = {"leak": parameters.leak} if parameters.leak else {}
+    return {"pre_shift": parameters.pre_shift, "clip": list(parameters.clip), **own}
+
+
 def _type(kind):
     return {"bits": kind.bits, "signed": kind.signed}
 
@@ -131,7 +137,7 @@ def _layer(layer):
         **own,
         "input": _type(layer.input),
         "accumulator": {"bits": layer.accumulator.bits, "bound": layer.accumulator.bound},
-        "requantize": {"pre_shift": layer.requantize.pre_shift, "clip": list(layer.requantize.clip)},
+        "requantize": _requantize(layer.requantize),
         "output": _type(layer.output),
         "output_scale": layer.output_scale,
     }

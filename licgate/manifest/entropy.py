@@ -26,12 +26,16 @@ class CdfTables:
         Each starts at 0 and increases strictly; symbol ``offset[l] + k`` has the share ``cdf[l][k] ... cdf[l][k + 1]``.
     scales : sequence of L floats, optional
         Standard deviations of a gaussian, increasing: what each table stands for, never computed with at run time.
+    thresholds : array of int, shape (L - 1,), optional
+        Not decreasing; table l codes where the entropy parameters give a number q with ``l`` thresholds at or below
+        it. Without them q is the table.
     """
 
     precision: int
     offset: np.ndarray
     cdf: tuple
     scales: tuple | None = None
+    thresholds: np.ndarray | None = None
 
     def __post_init__(self):
         put = object.__setattr__
@@ -49,6 +53,11 @@ class CdfTables:
             put(self, "scales", tuple(check_positive(s, f"scales[{i}]") for i, s in enumerate(self.scales)))
             if any(a >= b for a, b in zip(self.scales, self.scales[1:])):
                 raise ManifestError("do not increase", "scales")
+        if self.thresholds is not None:
+            put(self, "thresholds", frozen_array(self.thresholds, (self.count - 1,), "thresholds"))
+            check_span(self.thresholds, -(1 << 16), 1 << 16, "thresholds")
+            if (np.diff(self.thresholds) < 0).any():
+                raise ManifestError("decrease", "thresholds")
 
     def _check_table(self, table, path):
         total = 1 << self.precision
@@ -70,10 +79,12 @@ class CdfTables:
 
     def document(self):
         """Return what goes into the JSON document."""
+        own = {} if self.thresholds is None else {"thresholds": len(self.thresholds)}
         return {"precision": self.precision, "count": self.count,
-                "scales": None if self.scales is None else list(self.scales)}
+                "scales": None if self.scales is None else list(self.scales), **own}
 
     def tensors(self):
         """Return what goes into the weights file: the tables end to end, and their lengths."""
+        own = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {"offset": self.offset, "length": np.array([len(t) for t in self.cdf]),
-                "cdf": np.concatenate(self.cdf)}
+                "cdf": np.concatenate(self.cdf), **own}

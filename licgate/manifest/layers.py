@@ -149,7 +149,7 @@ class Gdn:
     table : Table
         2**index_bits entries, twice that with `root`.
     requantize : Requantize
-        Every shift must stay in 0..63 for every exponent that the accumulator admits.
+        Every shift must stay in 0..63 for every exponent that the accumulator admits; no leak.
     output_scale : float
     """
 
@@ -198,6 +198,7 @@ class Gdn:
             raise ManifestError(f"holds {self.table.entries} entries, expected {entries}", "table.value")
         check_type(self.requantize, Requantize, "requantize")
         self.requantize.check(self.channels, self.output)
+        check_int(self.requantize.leak, 0, 0, "requantize.leak")
         self._check_shift()
         put(self, "output_scale", check_positive(self.output_scale, "output_scale"))
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 from licgate.errors import ManifestError
+from licgate.manifest.architectures import ARCHITECTURES, architecture_of
 from licgate.manifest.checks import check_int, check_text, check_type, located
 from licgate.manifest.entropy import ENTROPY_NAMES, CdfTables
+from licgate.manifest.latents import check_latents
 from licgate.manifest.transform import TRANSFORM_NAMES, Transform
 
 __all__ = ["Manifest"]
@@ -19,7 +21,7 @@ class Manifest:
     name : str
         A name fit for a folder.
     architecture : str
-        E.g. ``bmshj2018-hyperprior``.
+        E.g. ``bmshj2018-hyperprior``; one of `ARCHITECTURES` where latents are to be coded.
     transforms : dict of str to Transform
         Holds ``g_a`` at least.
     entropy : dict or None
@@ -59,6 +61,9 @@ class Manifest:
         if self.g_a.output_scale != scale:
             raise ManifestError(f"the last scale of g_a is {self.g_a.output_scale}, but {self.latent_fraction_bits} "
                                 f"fraction bits make {scale}", "latent_fraction_bits")
+        if self.architecture in ARCHITECTURES or "context" in self.transforms or "parameters" in self.transforms:
+            with located("transforms"):
+                check_latents(self.kind, self.transforms, scale)
 
     def _check_transforms(self):
         for name, transform in self.transforms.items():
@@ -82,6 +87,8 @@ class Manifest:
             check_type(tables, CdfTables, name)
             if (tables.scales is None) == (name == "gaussian"):
                 raise ManifestError("scales belong to gaussian, and only there", f"{name}.scales")
+            if tables.thresholds is not None and name != "gaussian":
+                raise ManifestError("thresholds belong to gaussian only", f"{name}.thresholds")
         if "factorized" in self.entropy and self.h_a is not None:
             have, want = self.entropy["factorized"].count, self.h_a.out_channels
             if have != want:
@@ -96,6 +103,11 @@ class Manifest:
             raise ManifestError(f"{after.input} follows {before.output} of {first}", f"{second}.input")
 
     @property
+    def kind(self):
+        """What distinguishes the architecture; a `ManifestError` if there is no such architecture."""
+        return architecture_of(self.architecture)
+
+    @property
     def g_a(self):
         """Analysis transform: image to latents y."""
         return self.transforms["g_a"]
@@ -107,8 +119,18 @@ class Manifest:
 
     @property
     def h_s(self):
-        """Hyper-synthesis transform: z to scales, or None."""
+        """Hyper-synthesis transform: z to scales (and means, or what `parameters` makes them of), or None."""
         return self.transforms.get("h_s")
+
+    @property
+    def context(self):
+        """Masked convolution of decoded latents, or None."""
+        return self.transforms.get("context")
+
+    @property
+    def parameters(self):
+        """What makes scales and means of the outputs of h_s and context, or None."""
+        return self.transforms.get("parameters")
 
     @property
     def g_s(self):

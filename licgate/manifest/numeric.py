@@ -59,6 +59,8 @@ def requantize(value, parameters, *, exponent=0):
     port = saturate18(rsr(value, parameters.pre_shift))
     shift = parameters.shift.reshape(channels) - exponent
     product = rsr(port * parameters.multiplier.reshape(channels), shift)
+    if parameters.leak:
+        product = np.where(product < 0, rsr(product * parameters.leak, 16), product)
     return saturate(product + parameters.offset.reshape(channels), *parameters.clip)
 
 

@@ -9,7 +9,7 @@ from licgate.manifest.types import Requantize
 __all__ = ["make_requantize"]
 
 
-def make_requantize(factor, *, bound, clip, offset=None, early=True):
+def make_requantize(factor, *, bound, clip, offset=None, early=True, leak=0):
     """Return the `Requantize` nearest to ``output = factor * wide + offset``.
 
     The pre-shift is the smallest for which the 18-bit port saturates only values that the clip would clip anyway
@@ -25,6 +25,8 @@ def make_requantize(factor, *, bound, clip, offset=None, early=True):
     offset : array of int, shape (C,), optional
     early : bool
         Set it to False where an exponent scales the output too (GDN).
+    leak : int
+        As in `Requantize`.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def make_requantize(factor, *, bound, clip, offset=None, early=True):
     if not np.isfinite(factor).all() or (factor < 0).any():
         raise ManifestError("a factor is negative or not finite", "factor")
     offset = np.zeros(len(factor), dtype=np.int64) if offset is None else np.asarray(offset)
-    pre_shift = _pre_shift(factor, bound, clip, offset, early)
+    pre_shift = _pre_shift(factor, bound, clip, offset, early, leak)
     mantissa, exponent = np.frexp(factor * 2.0**pre_shift)
     multiplier = np.floor(mantissa * 2**17 + 0.5).astype(np.int64)
     shift = 17 - exponent.astype(np.int64)
@@ -49,13 +51,16 @@ def make_requantize(factor, *, bound, clip, offset=None, early=True):
     if (shift < 0).any():
         channel = int(np.argmin(shift))
         raise ManifestError(f"{factor[channel]} is too large for a multiplier of 17 bits", f"factor[{channel}]")
-    return Requantize(pre_shift=pre_shift, multiplier=multiplier, shift=shift, offset=offset, clip=clip)
+    return Requantize(pre_shift=pre_shift, multiplier=multiplier, shift=shift, offset=offset, clip=clip,
+                      leak=leak)
 
 
-def _pre_shift(factor, bound, clip, offset, early):
+def _pre_shift(factor, bound, clip, offset, early, leak):
     needed = np.broadcast_to(np.asarray(bound, dtype=np.float64), factor.shape).copy()
     if early:
-        reach = np.maximum(np.abs(clip[1] - offset), np.abs(clip[0] - offset)) + 2.0
+        high, low = np.abs(clip[1] - offset) + 2.0, np.abs(clip[0] - offset) + 2.0
+        # what a leak makes small was large before
+        reach = np.maximum(high, (low - 1.0) * 2**16 / leak if leak else low)
         with np.errstate(divide="ignore"):
             needed = np.minimum(needed, reach / factor)
     port = float((1 << 17) - 1)

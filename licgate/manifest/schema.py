@@ -139,8 +139,8 @@ def _layer(doc, tensors):
         take_fields(doc["accumulator"], ("bits", "bound"))
         accumulator = Accumulator(doc["accumulator"]["bits"], doc["accumulator"]["bound"])
     with located("requantize"):
-        take_fields(doc["requantize"], ("pre_shift", "clip"))
-        requantize = Requantize(pre_shift=doc["requantize"]["pre_shift"], clip=doc["requantize"]["clip"],
+        own = take_fields(doc["requantize"], ("pre_shift", "clip"), ("leak",))
+        requantize = Requantize(pre_shift=own["pre_shift"], clip=own["clip"], leak=own.get("leak", 0),
                                 **{key: tensors.take(f"{name}.{key}") for key in ("multiplier", "shift", "offset")})
     common = {
         "name": name,
@@ -183,7 +183,7 @@ def _entropy(doc, tensors):
 
 def _cdf_tables(name, doc, tensors):
     with located(name):
-        take_fields(doc, ("precision", "count", "scales"))
+        take_fields(doc, ("precision", "count", "scales"), ("thresholds",))
         count = check_int(doc["count"], 1, 4096, "count")
         length = frozen_array(tensors.take(f"entropy.{name}.length"), (count,), "length")
         flat = frozen_array(tensors.take(f"entropy.{name}.cdf"), (None,), "cdf")
@@ -191,5 +191,9 @@ def _cdf_tables(name, doc, tensors):
             raise ManifestError(f"sums to {length.sum()} for {len(flat)} numbers, each to be 2 or more", "length")
         if doc["scales"] is not None:
             check_type(doc["scales"], list, "scales")
+        thresholds = tensors.take(f"entropy.{name}.thresholds") if "thresholds" in doc else None
+        if thresholds is not None:
+            check_int(doc["thresholds"], thresholds.size, thresholds.size, "thresholds")
         return CdfTables(precision=doc["precision"], offset=tensors.take(f"entropy.{name}.offset"),
-                         cdf=tuple(np.split(flat, np.cumsum(length)[:-1])), scales=doc["scales"])
+                         cdf=tuple(np.split(flat, np.cumsum(length)[:-1])), scales=doc["scales"],
+                         thresholds=thresholds)

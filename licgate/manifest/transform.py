@@ -10,7 +10,7 @@ from licgate.manifest.types import IntType
 
 __all__ = ["TRANSFORM_NAMES", "Transform"]
 
-TRANSFORM_NAMES = ("g_a", "h_a", "h_s", "g_s")
+TRANSFORM_NAMES = ("g_a", "h_a", "h_s", "g_s", "context", "parameters")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -20,7 +20,7 @@ class Transform:
     Parameters
     ----------
     name : str
-        ``g_a``, ``h_a``, ``h_s`` or ``g_s``.
+        ``g_a``, ``h_a``, ``h_s``, ``g_s``, ``context`` or ``parameters``.
     in_channels : int
     input : IntType
         Of what enters the transform.

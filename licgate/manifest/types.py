@@ -113,6 +113,8 @@ class Requantize:
         Added after the shift; within 18 bits. Zero for convolutions.
     clip : (int, int)
         Lowest and highest output.
+    leak : int
+        0 to 2**16 - 1: 2**16 times the slope of a LeakyReLU, 0 for none.
     """
 
     pre_shift: int
@@ -120,6 +122,7 @@ class Requantize:
     shift: np.ndarray
     offset: np.ndarray
     clip: tuple
+    leak: int = 0
 
     def __post_init__(self):
         put = object.__setattr__
@@ -138,6 +141,7 @@ class Requantize:
         if low > high:
             raise ManifestError(f"low {low} is above high {high}", "clip")
         put(self, "clip", (low, high))
+        put(self, "leak", check_int(self.leak, 0, (1 << 16) - 1, "leak"))
 
     @property
     def channels(self):

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from licgate.manifest.latents import masked_taps
+
 KERNEL = 5
 
 
@@ -18,14 +20,7 @@ def tap_mask(order: str, kernel: int = KERNEL) -> Tensor:
         Raster: the taps before the centre, row by row (mask "A" of van den Oord et al. 2016). Checkerboard: those at an
         odd distance from the centre, which are anchors where the centre is none (He et al. 2021).
     """
-    rows, columns = torch.meshgrid(torch.arange(kernel), torch.arange(kernel), indexing="ij")
-    if order == "raster":
-        mask = rows * kernel + columns < kernel * kernel // 2
-    elif order == "checkerboard":
-        mask = (rows + columns) % 2 != (kernel // 2 * 2) % 2
-    else:
-        raise ValueError(f"order {order!r} is neither raster nor checkerboard")
-    return mask.float()
+    return torch.from_numpy(~masked_taps(order, kernel)).float()
 
 
 def anchors(like: Tensor) -> Tensor:

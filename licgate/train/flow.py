@@ -139,6 +139,8 @@ def _raster(run: Run, features: Tensor, y: Tensor) -> Tensor:
     slope = reach + 1
     for step in range(width + slope * (height - 1)):
         rows = torch.tensor([r for r in range(height) if 0 <= step - slope * r < width])
+        if not len(rows):
+            continue
         columns = step - slope * rows
         places = list(zip(rows.tolist(), columns.tolist(), strict=True))
         patches = torch.cat([decoded[:, :, r : r + KERNEL, c : c + KERNEL] for r, c in places])

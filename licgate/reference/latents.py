@@ -1,0 +1,181 @@
+"""How latents are coded: levels, means and symbols, position by position where a context asks for it.
+
+`docs/numerics.md`, "Latents and their entropy parameters", in numpy. Encoder and decoder walk the same way and differ
+in where a symbol comes from.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from licgate.errors import ConfigError
+from licgate.manifest.architectures import LEVELS
+from licgate.manifest.numeric import rsr, saturate
+from licgate.reference.convolution import conv2d
+from licgate.reference.run import run_transform
+
+__all__ = ["code_latents", "decode_latents"]
+
+
+def code_latents(manifest, y, z=None):
+    """Turn latents into what an entropy coder codes.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With g_a, h_a and h_s, and the context transforms of its architecture.
+    y : ndarray of int, shape (M, H, W)
+        Output of g_a.
+    z : ndarray of int, optional
+        Output of h_a for this y, where it is known already.
+
+    Returns
+    -------
+    symbols, levels, means, y_hat : ndarray of int64, shape (M, H, W)
+        Symbols and the tables (0..63) that code them; means in steps of 2**-latent_fraction_bits, 0 where the
+        architecture has none; what g_s reads: the symbols where there are no means, else decoded latents in y's type.
+
+    Raises
+    ------
+    ConfigError
+        If a transform is missing, or h_s does not give as many positions as y has.
+    """
+    fraction = manifest.latent_fraction_bits
+    _needed(manifest)
+    y = np.asarray(y, dtype=np.int64)
+    z = run_transform(manifest.h_a, y) if z is None else z
+
+    def obtain(levels, means, rows, columns):
+        return rsr(y[:, rows, columns] - means, fraction)
+
+    return _walk(manifest, z, obtain, y.shape, _slants)
+
+
+def decode_latents(manifest, z, take):
+    """Decode latents.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    z : ndarray of int, shape (C, H, W)
+        Decoded hyper latents.
+    take : callable
+        ``take(levels, means) -> symbols``, all int arrays of shape (M, n): the next ``M * n`` symbols, channel by
+        channel, in raster order within a channel. One call with every position; for a checkerboard one with the anchors
+        and one with the others (if there are any); for a raster context one call a position.
+
+    Returns
+    -------
+    symbols, levels, means, y_hat : ndarray of int64
+        As from `code_latents`.
+    """
+    _needed(manifest)
+
+    def obtain(levels, means, rows, columns):
+        symbols = np.asarray(take(levels, means), dtype=np.int64)
+        if symbols.shape != levels.shape:
+            raise ConfigError(f"decoder gave symbols of shape {symbols.shape}, expected {levels.shape}")
+        return symbols
+
+    return _walk(manifest, z, obtain, None, _singles)
+
+
+def _needed(manifest):
+    for name in ("h_a", *manifest.kind.parts[2:-1]):
+        if name not in manifest.transforms:
+            raise ConfigError(f"model {manifest.name} has no {name}: its latents cannot be coded")
+
+
+def _walk(manifest, z, obtain, shape, order):
+    features = run_transform(manifest.h_s, z)
+    height, width = features.shape[1:]
+    channels = manifest.g_a.out_channels
+    if shape is not None and shape != (channels, height, width):
+        raise ConfigError(f"latents have shape {shape}, but h_s gives parameters for {(channels, height, width)}; pad "
+                          "the image to multiples of 64 pixels")
+    found = _Found(manifest, (channels, height, width), obtain)
+    if manifest.kind.context == "checkerboard":
+        _checkerboard(manifest, features, found)
+    elif manifest.kind.context == "raster":
+        _raster(manifest, features, found, order(height, width, manifest.context.layers[0].kernel // 2))
+    else:
+        found.put(features.reshape(len(features), -1), *np.divmod(np.arange(height * width), width))
+    return found.symbols, found.levels, found.means, found.y_hat
+
+
+class _Found:
+    """Symbols, levels, means and decoded latents so far."""
+
+    def __init__(self, manifest, shape, obtain):
+        self.manifest, self.obtain = manifest, obtain
+        gaussian = (manifest.entropy or {}).get("gaussian")
+        self.thresholds = None if gaussian is None else gaussian.thresholds
+        self.symbols, self.levels, self.means, self.y_hat = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+
+    def put(self, q, rows, columns):
+        """Take entropy parameters (M or 2M, n) at n positions, and the symbols that come with them."""
+        count, fraction, kind = len(self.symbols), self.manifest.latent_fraction_bits, self.manifest.g_a.output
+        spread = q[:count]
+        if self.thresholds is None:
+            levels = saturate(spread, 0, LEVELS - 1)
+        else:
+            levels = np.searchsorted(self.thresholds, spread, side="right")
+        means = q[count:] if self.manifest.kind.means else np.zeros_like(levels)
+        symbols = self.obtain(levels, means, rows, columns)
+        decoded = saturate((symbols << fraction) + means, kind.min, kind.max) if self.manifest.kind.means else symbols
+        for array, value in zip((self.symbols, self.levels, self.means, self.y_hat), (symbols, levels, means, decoded)):
+            array[:, rows, columns] = value
+
+
+def _checkerboard(manifest, features, found):
+    rows, columns = np.indices(features.shape[1:])
+    anchor = (rows + columns) % 2 == 0
+    nothing = np.zeros((manifest.context.out_channels, int(anchor.sum())), dtype=np.int64)
+    found.put(_parameters(manifest, features[:, anchor], nothing), *np.nonzero(anchor))
+    if anchor.all():
+        return
+    context = run_transform(manifest.context, found.y_hat)
+    found.put(_parameters(manifest, features[:, ~anchor], context[:, ~anchor]), *np.nonzero(~anchor))
+
+
+def _parameters(manifest, features, context):
+    """Run the 1x1 convolutions on (C, n) positions."""
+    both = np.concatenate([features, context])
+    return run_transform(manifest.parameters, both[:, None])[:, 0]
+
+
+def _raster(manifest, features, found, groups):
+    layer = manifest.context.layers[0]
+    reach = layer.kernel // 2
+    # patches side by side, one output each
+    apart = replace(layer, stride=layer.kernel, padding=0)
+    for rows, columns in groups:
+        patches = np.concatenate([_patch(found.y_hat, r, c, reach) for r, c in zip(rows, columns)], axis=2)
+        context = conv2d(apart, patches)[:, 0]
+        found.put(_parameters(manifest, features[:, rows, columns], context), rows, columns)
+
+
+def _patch(y_hat, row, column, reach):
+    patch = np.zeros((len(y_hat), 2 * reach + 1, 2 * reach + 1), dtype=np.int64)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    own = y_hat[:, top : row + reach + 1, left : column + reach + 1]
+    y, x = top - (row - reach), left - (column - reach)
+    patch[:, y : y + own.shape[1], x : x + own.shape[2]] = own
+    return patch
+
+
+def _singles(height, width, reach):
+    """Positions one by one in raster order."""
+    for row in range(height):
+        for column in range(width):
+            yield np.array([row]), np.array([column])
+
+
+def _slants(height, width, reach):
+    """Positions in groups that do not read each other, each group behind all that it reads."""
+    for step in range(width + (reach + 1) * (height - 1)):
+        rows = np.arange(height)
+        columns = step - (reach + 1) * rows
+        inside = (columns >= 0) & (columns < width)
+        if inside.any():
+            yield rows[inside], columns[inside]
