@@ -7,56 +7,6 @@ import argparse
 from licgate.train.start import start_torch
 
 
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``licgate train``."""
-    parser.add_argument("--data", required=True, help="folder of PNG or JPEG photographs (or with a subfolder train)")
-    parser.add_argument("--out", required=True, help="checkpoint file; an existing one is carried on")
-    parser.add_argument("--n", type=int, default=36, help="hidden channels (default 36)")
-    parser.add_argument("--m", type=int, default=48, help="latent channels (default 48)")
-    parser.add_argument(
-        "--lambda", dest="rate_lambda", type=float, default=0.013, help="lambda of R + lambda 255^2 MSE (default 0.013)"
-    )
-    parser.add_argument("--gdn", choices=("abs", "square_root"), default="abs", help="form of GDN (default abs)")
-    parser.add_argument("--iterations", type=int, help="steps to train (default 100000 unless --minutes is given)")
-    parser.add_argument("--minutes", type=float, help="end, and finish the decay, after so many minutes of training")
-    parser.add_argument("--batch", type=int, default=8, help="crops a step (default 8)")
-    parser.add_argument(
-        "--crop", type=int, default=128, help="side of a crop in pixels, a multiple of 64 (default 128)"
-    )
-    parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate (default 1e-3)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    parser.add_argument("--float32", action="store_true", help="no bfloat16 autocast")
-    parser.add_argument("--checkpoint-minutes", type=float, default=3.0, help="minutes between checkpoints (default 3)")
-
-
-def run_train(args: argparse.Namespace) -> int:
-    """Body of ``licgate train``."""
-    start_torch(args.threads)
-    from licgate.train.loop import Recipe, train
-    from licgate.train.models import ModelConfig
-
-    iterations = args.iterations if args.iterations is not None or args.minutes is not None else 100_000
-    recipe = Recipe(
-        rate_lambda=args.rate_lambda,
-        iterations=iterations,
-        minutes=args.minutes,
-        batch=args.batch,
-        crop=args.crop,
-        lr=args.lr,
-        seed=args.seed,
-        bfloat16=not args.float32,
-    )
-    train(
-        args.data,
-        args.out,
-        config=ModelConfig(n=args.n, m=args.m, gdn=args.gdn),
-        recipe=recipe,
-        checkpoint_minutes=args.checkpoint_minutes,
-    )
-    return 0
-
-
 def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate quantize``."""
     parser.add_argument("checkpoint", help="checkpoint of licgate train")
