@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from licgate.errors import TrainingError
 
@@ -91,3 +94,63 @@ def parse_override(text: str, default: LayerBits) -> tuple[str, LayerBits]:
         raise TrainingError(f"layer {layer} takes no widths: choose among {', '.join(LAYERS)}")
     given = {k: int(v) for k, v in zip(("activation", "weight", "gdn"), numbers, strict=True) if v is not None}
     return layer, LayerBits(**{**default.__dict__, **given})
+
+
+def widths_to_json(widths: Widths) -> dict:
+    """Give widths as plain data: ``{"default": {…}, "layers": {…}, "latent": n}``."""
+    return {
+        "default": asdict(widths.default),
+        "layers": {name: asdict(bits) for name, bits in widths.layers.items()},
+        "latent": widths.latent,
+    }
+
+
+def widths_from_json(source: Mapping | str | Path) -> Widths:
+    """Read what `widths_to_json` gave, from plain data or from a file; other keys are ignored.
+
+    What a layer leaves out is as in ``default``.
+
+    Raises
+    ------
+    TrainingError
+        When the file cannot be read or says something else.
+    """
+    content, where = source, "widths"
+    if not isinstance(source, Mapping):
+        where = f"widths file {source}"
+        try:
+            content = json.loads(Path(source).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise TrainingError(f"{where} cannot be read: {error.strerror or error}") from None
+        except ValueError:
+            raise TrainingError(f"{where} is not JSON: licgate search writes such files") from None
+    try:
+        default = LayerBits(**content["default"])
+        layers = {name: LayerBits(**{**asdict(default), **bits}) for name, bits in content.get("layers", {}).items()}
+        return Widths(default=default, layers=layers, latent=content.get("latent", Widths.latent))
+    except TrainingError as error:
+        raise TrainingError(f"{where}: {error}") from None
+    except (AttributeError, KeyError, TypeError):
+        form = '{"default": {"activation": 10, ...}, "layers": {...}, "latent": 12}'
+        raise TrainingError(f"{where} does not have the form {form}") from None
+
+
+def widths_to_plain(widths: Widths) -> dict:
+    """Give widths as plain data for checkpoints and files: ``default``, ``layers`` and ``latent``."""
+    layers = {name: asdict(bits) for name, bits in sorted(widths.layers.items())}
+    return {"default": asdict(widths.default), "layers": layers, "latent": widths.latent}
+
+
+def widths_from_plain(content: object) -> Widths:
+    """Read what `widths_to_plain` gave.
+
+    Raises
+    ------
+    TrainingError
+        When something is missing, unknown or out of range.
+    """
+    try:
+        layers = {name: LayerBits(**bits) for name, bits in content["layers"].items()}
+        return Widths(default=LayerBits(**content["default"]), layers=layers, latent=content["latent"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise TrainingError(f"widths are not of the form default, layers, latent: {error}") from None
