@@ -66,7 +66,7 @@ class Product:
 
     @property
     def bit_operations(self) -> int:
-        """Macs × activation bits × weight bits."""
+        """Product of multiply-accumulates, activation bits and weight bits."""
         return self.macs * self.activation * self.weight
 
 
@@ -109,7 +109,7 @@ class ModelShape:
         return pairs
 
     def maps(self) -> list[Map]:
-        """List the feature maps of free width: outputs of all but the last stages, the latents behind g_a and before g_s."""
+        """List the maps of free width: outputs of all but the last stages, latents behind g_a and before g_s."""
         found = []
         for part, sizes in self.sizes().items():
             layers = self.transforms[part]
@@ -162,10 +162,10 @@ def shape_of(model, *, height: int = 512, width: int = 768, inputs: Mapping[str,
 def equivalent_width(shape: ModelShape, widths: Widths, part: str = "all", *, footprint: str = "line") -> float:
     """Give DRAQ's equivalent bit width P_m (eq. 9) for any channel counts.
 
-    It is the mean of the widths of the feature maps, each weighted by its size. The paper's 8/15, 4/15, 2/15, 1/15 halve
-    from layer to layer where the area of the maps falls to a quarter: they count one line of each map, which is what a
-    streaming accelerator holds, and so does ``footprint="line"``; ``"map"`` counts whole maps. The maps are those between
-    picture and latents, counted from the picture: outputs of g_a, inputs of g_s.
+    It is the mean of the widths of the feature maps, each weighted by its size. The paper's 8/15, 4/15, 2/15, 1/15
+    halve from layer to layer where the area of the maps falls to a quarter: they count one line of each map, which is
+    what a streaming accelerator holds, and so does ``footprint="line"``; ``"map"`` counts whole maps. The maps are
+    those between picture and latents, counted from the picture: outputs of g_a, inputs of g_s.
 
     Parameters
     ----------
@@ -246,10 +246,11 @@ class BoardCost:
         Returns
         -------
         dict
-            ``board``; ``multipliers`` and ``multipliers_available``; ``operands``, the widths of the array's multipliers;
-            ``products_per_multiplier`` (of today's gateware); ``would_pack``, whether two products of every layer would
-            share a multiplier; ``memory_bits`` by use; ``memory_cells`` and ``memory_cells_available``; ``cycles`` and
-            ``frames_per_second`` of the image; ``layers``: name, operands, ``multipliers`` a product, ``would_pack``.
+            ``board``; ``multipliers`` and ``multipliers_available``; ``operands``, the widths of the array's
+            multipliers; ``products_per_multiplier`` (of today's gateware); ``would_pack``, whether two products of
+            every layer would share a multiplier; ``memory_bits`` by use; ``memory_cells`` and
+            ``memory_cells_available``; ``cycles`` and ``frames_per_second`` of the image; ``layers``: name, operands,
+            ``multipliers`` a product, ``would_pack``.
         """
         silicon, program = self.silicon, self.program
         products = [p for p in self.shape.products(widths) if p.part == "g_a"]

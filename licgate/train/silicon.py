@@ -1,4 +1,4 @@
-"""Facts of the boards as plain numbers, for a search that must not load the gateware; a test holds them to the board files."""
+"""Facts of the boards as plain numbers, for code that must not load amaranth; a test holds them to the board files."""
 
 from __future__ import annotations
 
