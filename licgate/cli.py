@@ -29,6 +29,8 @@ VERBS = {
     "models": ("list the models", "licgate.cli", "add_models_arguments", "run_models"),
     "inspect": ("show what a model is made of", "licgate.cli", "add_inspect_arguments", "run_inspect"),
     "train": ("train a float model on photographs", "licgate.train.cli_train", "add_train_arguments", "run_train"),
+    "slim": ("make a model smaller by GDN-slimming", "licgate.train.cli_slim", "add_slim_arguments", "run_slim"),
+    "prune": ("make a model smaller by filter norms", "licgate.train.cli_slim", "add_prune_arguments", "run_prune"),
     "quantize": ("turn a checkpoint into a model", "licgate.train.cli", "add_quantize_arguments", "run_quantize"),
     "evaluate": (
         "measure rate and distortion",

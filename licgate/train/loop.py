@@ -264,4 +264,5 @@ def _train(
             log.say(f"stopped at iteration {iteration}: the same command carries on from {out}")
     batches.close()
     save()
+    rank.wait()
     return {**content(), "signal": stopped}

@@ -100,11 +100,17 @@ class RateDistortion(BaseObjective):
     model : torch.nn.Module
     rate_lambda : float
         λ.
+    settings : dict, optional
+        Plain data that says where the model comes from; a resumed run must have the same.
     """
 
-    def __init__(self, model: nn.Module, rate_lambda: float) -> None:
+    def __init__(self, model: nn.Module, rate_lambda: float, settings: dict | None = None) -> None:
         super().__init__(model)
-        self.rate_lambda = rate_lambda
+        self.rate_lambda, self.settings = rate_lambda, settings or {}
+
+    def config(self) -> dict:
+        """Give ``settings``."""
+        return dict(self.settings)
 
     def loss(self, x: Tensor, noise: torch.Generator, iteration: int) -> dict[str, Tensor]:
         """Give loss, bpp and mse."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,11 @@ class Rank:
         dist.all_reduce(packed)
         return dict(zip(values, (packed / self.count).tolist(), strict=True))
 
+    def wait(self) -> None:
+        """Wait for all others, so that what the first one has written is there for all."""
+        if self.count > 1:
+            dist.barrier()
+
     def wrap(self, module: nn.Module) -> nn.Module:
         """Average gradients over all ranks."""
         if self.count == 1:
@@ -70,7 +76,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def join_ranks(device: str) -> Iterator[Rank]:
-    """Join the peers that torchrun started, if it did, and leave them again.
+    """Join the peers that torchrun started, if it did.
 
     Kernels that give another result each time are switched off meanwhile.
     """
@@ -87,11 +93,8 @@ def join_ranks(device: str) -> Iterator[Rank]:
         if count == 1:
             yield Rank(0, 1, place)
             return
-        mine = not dist.is_initialized()
-        if mine:
+        if not dist.is_initialized():
             dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
-        try:
-            yield Rank(dist.get_rank(), dist.get_world_size(), place)
-        finally:
-            if mine:
-                dist.destroy_process_group()
+            # A second run of the same processes uses the group again: one launch of torchrun makes but one.
+            atexit.register(dist.destroy_process_group)
+        yield Rank(dist.get_rank(), dist.get_world_size(), place)
