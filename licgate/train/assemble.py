@@ -20,6 +20,8 @@ HYPER_HEADROOM = 1.25
 
 MAX_FRACTION_BITS = 12
 LEVEL_BITS = 6
+SIGMA_BITS = 16
+"""σ itself spans three decades and more, which log σ does in six bits."""
 
 
 def latent_fraction_bits(stats: Stats, bits: int) -> int:
@@ -54,8 +56,9 @@ def choose_grids(
 ) -> dict[str, Grid]:
     """Give every layer's output its grid.
 
-    Latents, hyper latents, scale levels and pixels have fixed scales; the others follow ``clips``: k of μ ± kσ by layer
-    name, None (or absent) for everything met in calibration.
+    Latents, hyper latents, entropy parameters and pixels have fixed scales, and what the entropy parameters are made of
+    (the outputs of ``h_s`` and ``context``, where there is a context) one for all; the others follow ``clips``: k of
+    μ ± kσ by layer name, None (or absent) for everything met in calibration.
 
     Returns
     -------
@@ -83,9 +86,44 @@ def choose_grids(
     grids["symbols"] = _fixed(IntType(max(widths.latent - fraction + 1, 2)))
     hyper = net["h_a"][-1].name
     grids[hyper] = _hyper_latent(stats[hyper])
-    grids[net["h_s"][-1].name] = _fixed(IntType(LEVEL_BITS, signed=False))
+    if "context" in net:
+        ends = [net[part][-1].name for part in ("h_s", "context")]
+        low, high = min(stats[name].low for name in ends), max(stats[name].high for name in ends)
+        grids |= dict.fromkeys(ends, grid_for(low, high, widths.of(ends[0]).activation))
+    source = net[source_part(net)][-1]
+    grids[source.name] = _parameters(source, stats[source.name], grids[latent], has_means(net))
     grids[net["g_s"][-1].name] = _fixed(IntType(8, signed=False))
     return grids
+
+
+def source_part(net: Mapping[str, list]) -> str:
+    """Name of the transform that ends in the entropy parameters."""
+    return "parameters" if "parameters" in net else "h_s"
+
+
+def has_means(net: Mapping[str, list]) -> bool:
+    """Whether the entropy parameters hold means beside the scales."""
+    return len(net[source_part(net)][-1].bias) > len(net["g_a"][-1].bias)
+
+
+def _parameters(source: FloatConv, stats: Stats, latent: Grid, means: bool) -> Grid:
+    """Grid of the entropy parameters: levels as they are or σ in steps of its own; means in steps of the latents."""
+    sigma = max(stats.high, 1.0)
+    if not means:
+        if not source.linear:
+            return _fixed(IntType(LEVEL_BITS, signed=False))
+        kind = IntType(SIGMA_BITS, signed=False)
+        return _fixed(kind, sigma / kind.max)
+    # A mean may lie as far out as a latent, and a level of 63 has to fit beside it.
+    kind = IntType(SIGMA_BITS) if source.linear else IntType(max(latent.type.bits, LEVEL_BITS + 1))
+    step = sigma / kind.max if source.linear else 1.0
+    return replace(_fixed(kind, latent.scale), heads=(len(source.bias) // 2, step))
+
+
+def sigma_step(net: Mapping[str, list], grids: Mapping[str, Grid]) -> float | None:
+    """Real value of one step of σ, or None where a network gives levels."""
+    last = net[source_part(net)][-1]
+    return float(grids[last.name].steps(1)[0]) if last.linear else None
 
 
 def settle_offsets(net: Mapping[str, list], grids: Mapping[str, Grid]) -> dict[str, list]:
@@ -115,7 +153,13 @@ def transform_input(part: str, net: Mapping[str, list], grids: Mapping[str, Grid
     """Type and scale of what enters a transform."""
     if part == "g_a":
         return IntType(8, signed=False), 1 / 255
-    grid = {"h_a": grids[net["g_a"][-1].name], "h_s": grids[net["h_a"][-1].name], "g_s": grids["symbols"]}[part]
+    latent = grids[net["g_a"][-1].name]
+    if part == "g_s":
+        grid = latent if has_means(net) else grids["symbols"]
+    elif part in ("h_a", "context"):
+        grid = latent
+    else:
+        grid = grids[net["h_a" if part == "h_s" else "h_s"][-1].name]
     return grid.type, grid.scale
 
 
@@ -123,7 +167,7 @@ def export_transform(part: str, net: Mapping[str, list], grids: Mapping[str, Gri
     """Quantise one transform of a network that went through `settle_offsets`."""
     kind, scale = transform_input(part, net, grids)
     channels_in = net[part][0].weight.shape[1 - net[part][0].output_axis]
-    absolute = part == "h_a"
+    absolute = net[part][0].absolute
     source = _fixed(IntType(kind.bits, signed=False) if absolute else kind, scale)
     bits = LayerBits()
     layers: list[Conv2d | Gdn] = []

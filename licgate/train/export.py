@@ -24,11 +24,20 @@ NORM_BITS = {False: 12, True: 16}
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """An integer type with the real value of one step and the clip inside the type."""
+    """An integer type with the real value of one step and the clip inside the type.
+
+    ``heads``, (n, step), gives the first n channels another step: scales share an array with means.
+    """
 
     type: IntType
     scale: float
     clip: tuple[int, int]
+    heads: tuple[int, float] = (0, 1.0)
+
+    def steps(self, channels: int) -> np.ndarray:
+        """Real value of one step in each channel (C,)."""
+        count, step = self.heads
+        return np.where(np.arange(channels) < count, step, self.scale)
 
     @property
     def reach(self) -> int:
@@ -102,7 +111,9 @@ def export_convolution(
         weight=weight,
         bias=bias,
         accumulator=prove_convolution(weight, bias, source, transposed=layer.transposed),
-        requantize=make_requantize(step / target.scale, bound=bound, clip=target.clip),
+        requantize=make_requantize(
+            step / target.steps(outputs), bound=bound, clip=target.clip, leak=int(layer.leak * 2**16 + 0.5)
+        ),
         output=target.type,
         output_scale=target.scale,
     )

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from licgate.errors import TrainingError
 
-LAYERS = tuple(
-    f"{part}.{i}" for part, n in (("g_a", 4), ("h_a", 3), ("h_s", 3), ("g_s", 4)) for i in range(0, 2 * n, 2)
-)
-"""Names of the convolutions; the GDN behind ``g_a.0`` is ``g_a.1`` and has the widths given for ``g_a.0``."""
+_CONVOLUTIONS = {"g_a": 4, "h_a": 3, "h_s": 3, "context": 1, "parameters": 3, "g_s": 4}
 
-_PATTERN = re.compile(r"([gh]_[as]\.\d+)=(\d+)(?:,(\d+)(?:,(\d+))?)?")
+LAYERS = tuple(f"{part}.{i}" for part, n in _CONVOLUTIONS.items() for i in range(0, 2 * n, 2))
+"""Names of the convolutions of all architectures; the GDN behind ``g_a.0`` is ``g_a.1`` and has the widths given for
+``g_a.0``. ``context.0`` ends in the grid of ``h_s.4``, behind which it stands."""
+
+_PATTERN = re.compile(r"((?:[gh]_[as]|context|parameters)\.\d+)=(\d+)(?:,(\d+)(?:,(\d+))?)?")
 
 
 @dataclass(frozen=True, kw_only=True)
