@@ -1,4 +1,4 @@
-"""Iterative filter pruning by L2 norm (Mazouz et al., "Lightweight FPGA deployment of learned image compression", III-C)."""
+"""Iterative filter pruning by L2 norm (Mazouz et al., "Lightweight FPGA Deployment of LIC", section III-C)."""
 
 from __future__ import annotations
 
