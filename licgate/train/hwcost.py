@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from licgate.errors import TrainingError
 from licgate.manifest.geometry import layer_macs, layer_sizes
@@ -81,12 +81,18 @@ class ModelShape:
     gdn : {"abs", "square_root", "none"}
     height, width : int
         Of the image in pixels.
+    readers : tuple of str
+        Transforms that read latents at their full width.
+    context : bool
+        The entropy parameters are computed from the outputs of ``h_s`` and ``context``, which share one width.
     inputs : dict of str to int
-        Bits of what ``h_s`` and ``g_s`` read (rounded latents, of which calibration decides); 8 where not given.
+        Bits of the other inputs, of which calibration decides (whole latents of ``h_s`` and ``g_s``); 8 if not given.
     """
 
     transforms: Mapping[str, list]
     gdn: str
+    readers: tuple[str, ...] = ("h_a",)
+    context: bool = False
     height: int = 512
     width: int = 768
     inputs: Mapping[str, int] = field(default_factory=dict)
@@ -108,6 +114,11 @@ class ModelShape:
                 pairs.append((layer, None))
         return pairs
 
+    def is_free(self, conv) -> bool:
+        """Whether the output of a convolution (with its GDN) has a width of its own, unlike levels, pixels, latents."""
+        part = conv.name.split(".")[0]
+        return conv.name != self.stages(part)[-1][0].name or (self.context and part == "h_s")
+
     def maps(self) -> list[Map]:
         """List the maps of free width: outputs of all but the last stages, latents behind g_a and before g_s."""
         found = []
@@ -118,8 +129,9 @@ class ModelShape:
             place = {layer.name: size for layer, size in zip(layers, sizes[1:], strict=True)}
             if part == "g_s":
                 found.append(Map(part, "latent", layers[0].in_channels, *sizes[0]))
-            for (conv, _), end in list(zip(stages, ends, strict=True))[:-1]:
-                found.append(Map(part, conv.name, conv.out_channels, *place[end.name]))
+            for (conv, _), end in zip(stages, ends, strict=True):
+                if self.is_free(conv):
+                    found.append(Map(part, conv.name, conv.out_channels, *place[end.name]))
             if part == "g_a":
                 found.append(Map(part, "latent", layers[-1].out_channels, *sizes[-1]))
         return found
@@ -146,16 +158,29 @@ class ModelShape:
     def _input(self, part: str, widths: Widths) -> tuple[int, bool]:
         if part == "g_a":
             return PIXEL_BITS, False
-        if part == "h_a":
-            return widths.latent, False
+        if part in self.readers:
+            return widths.latent, part != "h_a"
+        if part == "parameters":
+            return widths.of(self.stages("h_s")[-1][0].name).activation, True
         return self.inputs.get(part, 8), True
 
 
 def shape_of(model, *, height: int = 512, width: int = 768, inputs: Mapping[str, int] | None = None) -> ModelShape:
     """Take the shape of a float model (an ``nn.Module`` with a ``config``)."""
-    transforms = {part: layers for part, layers in float_layers(model).items() if part in READS}
+    kind = model.config.kind
+    transforms = {}
+    for part, layers in float_layers(model).items():
+        # as the layers of a manifest are called: context_prediction is context.0
+        names = [f"{part}.{index if index.isdecimal() else 0}" for index in (x.name.split(".")[-1] for x in layers)]
+        transforms[part] = [replace(layer, name=name) for layer, name in zip(layers, names, strict=True)]
     return ModelShape(
-        transforms=transforms, gdn=model.config.gdn, height=height, width=width, inputs=dict(inputs or {})
+        transforms=transforms,
+        gdn=model.config.gdn,
+        readers=("h_a", *(("context",) if kind.context else ()), *(("g_s",) if kind.means else ())),
+        context=bool(kind.context),
+        height=height,
+        width=width,
+        inputs=dict(inputs or {}),
     )
 
 
