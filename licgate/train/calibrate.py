@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from licgate.errors import TrainingError
+from licgate.manifest.architectures import architecture_of
 from licgate.train.data import ImageFolder
+from licgate.train.entropy import SCALE_MIN, SCALE_STEP
 from licgate.train.floatnet import FloatConv, FloatGdn
+from licgate.train.flow import code
+from licgate.train.layers import lower_bound
 
 CALIBRATION_CROP = 256
 
@@ -76,7 +82,7 @@ def apply_layer(layer: FloatConv | FloatGdn, x: Tensor) -> Tensor:
         y = F.conv_transpose2d(x, weight, bias, layer.stride, layer.padding, layer.output_padding)
     else:
         y = F.conv2d(x, weight, bias, layer.stride, layer.padding)
-    return F.relu(y) if layer.relu else y
+    return F.relu(y) if layer.relu else F.leaky_relu(y, layer.leak) if layer.leak else y
 
 
 class _Accumulated:
@@ -94,20 +100,57 @@ class _Accumulated:
         return Stats(low=self.low, high=self.high, mean=mean, std=max(self.square / self.n - mean**2, 0.0) ** 0.5)
 
 
-@torch.no_grad()
-def collect_stats(net: dict[str, list], crops: Tensor, *, chunk: int = 4) -> dict[str, Stats]:
-    """Run the float network on crops and describe the output of every layer, by layer name."""
-    seen: dict[str, _Accumulated] = {}
+def real_output(part: str, x: Tensor, architecture: str, *, linear: bool = False) -> Tensor:
+    """Turn what a transform in quantisable form gives (levels or σ, 8-bit pixels) into log σ and pixels of 0..1."""
+    kind = architecture_of(architecture)
+    if part == "g_s":
+        return x / 255.0
+    if part != kind.source:
+        return x
+    level, *mean = x.chunk(2, dim=1) if kind.means else (x,)
+    log_sigma = torch.log(lower_bound(level, SCALE_MIN)) if linear else level * SCALE_STEP + math.log(SCALE_MIN)
+    return torch.cat([log_sigma, *mean], dim=1)
+
+
+def run_float(
+    net: Mapping[str, list], x: Tensor, architecture: str, visit: Callable | None = None
+) -> dict[str, Tensor]:
+    """Send pictures through the float layers of a whole codec.
+
+    Parameters
+    ----------
+    net : dict of str to list
+        From `floatnet.float_layers`.
+    x : Tensor
+        (B, 3, H, W) in 0..1.
+    architecture : str
+    visit : callable, optional
+        ``visit(layer, input, output)`` sees every layer; what it returns, if anything, goes on in place of the output.
+
+    Returns
+    -------
+    dict of str to Tensor
+        As `flow.code`.
+    """
 
     def run(part: str, x: Tensor) -> Tensor:
         for layer in net[part]:
-            x = apply_layer(layer, x)
-            seen.setdefault(layer.name, _Accumulated()).add(x)
-        return x
+            out = apply_layer(layer, x)
+            changed = visit(layer, x, out) if visit else None
+            x = out if changed is None else changed
+        return real_output(part, x, architecture, linear=getattr(net[part][-1], "linear", False))
+
+    return code(run, x, architecture, sequential=False)
+
+
+@torch.no_grad()
+def collect_stats(net: Mapping[str, list], crops: Tensor, architecture: str, *, chunk: int = 4) -> dict[str, Stats]:
+    """Run the float network on crops and describe the output of every layer, by layer name."""
+    seen: dict[str, _Accumulated] = {}
+
+    def visit(layer, _, out: Tensor) -> None:
+        seen.setdefault(layer.name, _Accumulated()).add(out)
 
     for batch in crops.split(chunk):
-        y = run("g_a", batch)
-        z = run("h_a", y.abs())
-        run("h_s", torch.floor(z + 0.5))
-        run("g_s", torch.floor(y + 0.5))
+        run_float(net, batch, architecture, visit)
     return {name: a.stats() for name, a in seen.items()}

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from licgate.errors import TrainingError
-from licgate.train.calibrate import apply_layer
+from licgate.train.calibrate import run_float
 from licgate.train.floatnet import FloatGdn
 
 LARGEST_FACTOR = 64.0
 
 
 @torch.no_grad()
-def channel_ranges(net: Mapping[str, list], crops: Tensor) -> dict[str, np.ndarray]:
+def channel_ranges(net: Mapping[str, list], crops: Tensor, architecture: str) -> dict[str, np.ndarray]:
     """Largest magnitude of every channel (C,) behind each layer, by layer name.
 
     Raises
@@ -31,18 +31,12 @@ def channel_ranges(net: Mapping[str, list], crops: Tensor) -> dict[str, np.ndarr
     """
     peaks: dict[str, Tensor] = {}
 
-    def run(part: str, x: Tensor) -> Tensor:
-        for layer in net[part]:
-            x = apply_layer(layer, x)
-            peak = x.abs().amax(dim=(0, 2, 3))
-            peaks[layer.name] = torch.maximum(peaks.get(layer.name, peak), peak)
-        return x
+    def visit(layer, _, out: Tensor) -> None:
+        peak = out.abs().amax(dim=(0, 2, 3))
+        peaks[layer.name] = torch.maximum(peaks.get(layer.name, peak), peak)
 
     for batch in crops.split(4):
-        y = run("g_a", batch)
-        z = run("h_a", y.abs())
-        run("h_s", torch.floor(z + 0.5))
-        run("g_s", torch.floor(y + 0.5))
+        run_float(net, batch, architecture, visit)
     for name, peak in peaks.items():
         if not torch.isfinite(peak).all():
             raise TrainingError(f"{name} gives numbers that are not finite: train again with a lower learning rate")

@@ -20,14 +20,31 @@ from licgate.manifest import Conv2d, Gdn, Requantize, Table
 PORT = 2.0**17
 
 
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, smooth, exact):
+        return exact.view_as(exact)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, None
+
+
 def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
     """Give the value of ``exact`` and the gradient of ``smooth``."""
-    return smooth + (exact - smooth).detach()
+    return _StraightThrough.apply(smooth, exact)
 
 
-def shifted(value: Tensor, shift: Tensor | float) -> Tensor:
-    """``rsr`` on a float carrier; ``shift`` 0 is exact because ``value`` is whole."""
-    return torch.floor(value * 2.0**-shift + 0.5)
+def shifted(value: Tensor, shift: int) -> Tensor:
+    """``rsr`` on a float carrier; a shift of 0 is exact because ``value`` is whole."""
+    return torch.mul(value, 2.0**-shift).add_(0.5).floor_()
+
+
+def power_of_two(exponent: Tensor, carrier: torch.dtype) -> Tensor:
+    """``2.0**exponent`` of integers, put together from bits: exact, and faster than a power."""
+    if carrier == torch.float64:
+        return ((exponent.long() + 1023) << 52).view(torch.float64)
+    return ((exponent.int() + 127) << 23).view(torch.float32)
 
 
 def tensor_of(array: np.ndarray, like: Tensor) -> Tensor:
@@ -69,7 +86,7 @@ def _plain_convolution(x, weight, stride, padding, output_padding, transposed):
     return F.conv2d(x, weight, None, stride, padding)
 
 
-def requantize(wide: Tensor, smooth: Tensor, parameters: Requantize, exponent: Tensor | float = 0.0) -> Tensor:
+def requantize(wide: Tensor, smooth: Tensor, parameters: Requantize, exponent: Tensor | None = None) -> Tensor:
     """Bring exact wide integers to the output type; ``smooth`` is the real number that the result stands for.
 
     Parameters
@@ -77,19 +94,33 @@ def requantize(wide: Tensor, smooth: Tensor, parameters: Requantize, exponent: T
     wide, smooth : Tensor
         (B, C, H, W).
     parameters : Requantize
-    exponent : Tensor or float
+    exponent : Tensor of int, optional
         Subtracted from the shift (GDN).
     """
     with torch.no_grad():
-        port = shifted(wide, float(parameters.pre_shift)).clamp(-PORT, PORT - 1)
-        exact = shifted(port * column(parameters.multiplier, wide), column(parameters.shift, wide) - exponent)
-        exact += column(parameters.offset, wide)
-    low, high = parameters.clip
-    return torch.clamp(straight_through(smooth, exact), low, high)
+        exact = shifted(wide, parameters.pre_shift).clamp_(-PORT, PORT - 1)
+        exact.mul_(column(parameters.multiplier * 2.0**-parameters.shift, wide))
+        if exponent is not None:
+            exact.mul_(power_of_two(exponent, wide.dtype))
+        exact.add_(0.5).floor_()
+        if parameters.offset.any():
+            exact.add_(column(parameters.offset, wide))
+        if parameters.leak:
+            exact = torch.where(exact < 0, shifted(exact * parameters.leak, 16), exact)
+    if parameters.leak:
+        smooth = F.leaky_relu(smooth, parameters.leak * 2.0**-16)
+    return torch.clamp(straight_through(smooth, exact), *parameters.clip)
 
 
 def convolution(
-    layer: Conv2d, x: Tensor, weight: Tensor, bias: Tensor, gain: Tensor | float = 1.0, *, fast: bool = False
+    layer: Conv2d,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    gain: Tensor | float = 1.0,
+    *,
+    fast: bool = False,
+    rounded: bool = True,
 ) -> Tensor:
     """Run a convolution of a manifest.
 
@@ -105,6 +136,8 @@ def convolution(
         1 in value; scales of input and output that are learned enter the gradient by it.
     fast : bool
         Compute gradients of the convolution in bfloat16.
+    rounded : bool
+        Give the integers, or the real numbers that would be rounded to them.
     """
     integers = tensor_of(layer.weight, x)
     weight = straight_through(weight.to(x), integers)
@@ -113,7 +146,10 @@ def convolution(
     wide = product + straight_through(bias.to(x), tensor_of(layer.bias, x))[:, None, None]
     parameters = layer.requantize
     factor = column(parameters.multiplier * 2.0 ** -(parameters.shift + parameters.pre_shift), x)
-    return requantize(wide.detach(), wide * (factor * gain), parameters)
+    smooth = wide * (factor * gain)
+    if not rounded:
+        return smooth.clamp(*parameters.clip)
+    return requantize(wide.detach(), smooth, parameters)
 
 
 def gdn(layer: Gdn, x: Tensor, gamma: Tensor, beta: Tensor, offset: Tensor, gain: Tensor | float = 1.0) -> Tensor:
@@ -161,7 +197,7 @@ def _key(table: Table) -> tuple:
 
 
 def factor(layer: Gdn, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Give r and the exponent that the requantisation subtracts, for weighted sums v ≥ 1 (docs/numerics.md)."""
+    """Give r and the (integer) exponent that the requantisation subtracts, for sums v ≥ 1 (docs/numerics.md)."""
     table = layer.table
     kept = table.index_bits + table.fraction_bits
     # The mantissa of the carrier has the bits of v below its leading one.
@@ -177,4 +213,4 @@ def factor(layer: Gdn, v: Tensor) -> tuple[Tensor, Tensor]:
         entry = entry + ((e & 1) << kept)
         e = e >> 1
     r = _whole_table(_key(table)).to(v.device, v.dtype)[entry]
-    return r, (e if layer.inverse else -e).to(v.dtype)
+    return r, e if layer.inverse else -e

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from licgate.errors import TrainingError
-from licgate.manifest import Manifest, sealed
-from licgate.train.assemble import choose_grids, export_transform, settle_offsets
-from licgate.train.calibrate import calibration_crops, collect_stats, draq_k
+from licgate.manifest import Manifest
+from licgate.train.assemble import choose_grids, settle_offsets
+from licgate.train.calibrate import Stats, calibration_crops, collect_stats, draq_k
 from licgate.train.checkpoint import load_model
+from licgate.train.clipsearch import search_clips
 from licgate.train.equalize import channel_ranges, equalize
 from licgate.train.floatnet import float_layers
-from licgate.train.models import ScaleHyperprior
+from licgate.train.manifests import make_manifest
+from licgate.train.models import Codec
 from licgate.train.rounding import round_weights
-from licgate.train.search import search_clips
-from licgate.train.tables import factorized_tables, gaussian_tables
 from licgate.train.widths import Widths
 
-ARCHITECTURE = "bmshj2018-hyperprior"
 SEARCH_CROPS = 16
 ROUNDINGS = ("compensated", "nearest")
 EQUALIZATION = 0.75
@@ -47,8 +49,50 @@ def clip_candidates(clip: str, rate_lambda: float) -> tuple[float | None, ...]:
     return (k,)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A float model taken apart and measured.
+
+    Attributes
+    ----------
+    net : dict of str to list
+        Float layers, equalised.
+    stats : dict of str to Stats
+        Of every layer's output.
+    crops : Tensor
+        The calibration crops, (B, 3, H, W) in 0..1.
+    architecture : str
+    """
+
+    net: dict[str, list]
+    stats: dict[str, Stats]
+    crops: Tensor
+    architecture: str
+
+
+def prepare(model: Codec, data: str | Path, *, equalization: float, crops: int) -> Prepared:
+    """Take a float model apart, equalise its channels and measure its ranges on photographs."""
+    if not 0 <= equalization <= 1:
+        raise TrainingError(f"equalization {equalization} is outside 0..1")
+    architecture = model.config.architecture
+    batch = calibration_crops(data, count=crops)
+    net = float_layers(model)
+    net = equalize(net, channel_ranges(net, batch, architecture), equalization)
+    return Prepared(net, collect_stats(net, batch, architecture), batch, architecture)
+
+
+def quantization_record(widths: Widths, clips: Mapping[str, float | None], **more) -> dict:
+    """What a manifest's provenance says of its quantisation."""
+    return {
+        **more,
+        "bits": {**asdict(widths.default), "latent": widths.latent},
+        "bits_of_layers": {layer: asdict(bits) for layer, bits in widths.layers.items()},
+        "clip_sigma": {layer: k for layer, k in clips.items() if k is not None},
+    }
+
+
 def quantize_model(
-    model: ScaleHyperprior,
+    model: Codec,
     recipe: dict,
     data: str | Path,
     *,
@@ -60,12 +104,12 @@ def quantize_model(
     crops: int = 64,
     quiet: bool = False,
 ) -> Manifest:
-    """Quantise a float model.
+    """Quantise a float model after training.
 
     Parameters
     ----------
-    model : ScaleHyperprior
-        Any channel counts.
+    model : Codec
+        Any architecture and channel counts.
     recipe : dict
         How it was trained; λ is read from it, all of it goes into the provenance.
     data : path
@@ -95,63 +139,37 @@ def quantize_model(
     candidates = clip_candidates(clip, rate_lambda)
     if rounding not in ROUNDINGS:
         raise TrainingError(f"rounding {rounding!r} is unknown: choose {' or '.join(ROUNDINGS)}")
-    if not 0 <= equalization <= 1:
-        raise TrainingError(f"equalization {equalization} is outside 0..1")
-    batch = calibration_crops(data, count=crops)
-    net = float_layers(model)
-    net = equalize(net, channel_ranges(net, batch), equalization)
-    stats = collect_stats(net, batch)
+    own = prepare(model, data, equalization=equalization, crops=crops)
+    net, few = own.net, own.crops[:SEARCH_CROPS]
     if rounding == "compensated":
-        net = round_weights(net, widths, batch[:SEARCH_CROPS])
+        net = round_weights(net, widths, few, own.architecture)
     report = None if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     if len(candidates) == 1:
         clips = {layer.name: candidates[0] for layers in net.values() for layer in layers[:-1]}
     else:
+        prior = model.entropy_bottleneck
         clips, _ = search_clips(
-            net, stats, widths, model.entropy_bottleneck, batch[:SEARCH_CROPS], rate_lambda, candidates, report
-        )
-    grids = choose_grids(net, stats, widths, clips)
-    net = settle_offsets(net, grids)
-    transforms = {part: export_transform(part, net, grids, widths) for part in ("g_a", "h_a", "h_s", "g_s")}
-    entropy = {
-        "factorized": factorized_tables(model.entropy_bottleneck, transforms["h_a"].output),
-        "gaussian": gaussian_tables(_symbol_reach(transforms["g_a"])),
-    }
-    provenance = {
-        "training": recipe,
-        "quantization": {
-            "method": "after training, no fine-tuning",
-            "rounding": rounding,
-            "equalization": equalization,
-            "calibration_crops": crops,
-            "bits": {**asdict(widths.default), "latent": widths.latent},
-            "bits_of_layers": {layer: asdict(bits) for layer, bits in widths.layers.items()},
-            "clip": clip,
-            "clip_sigma": {layer: k for layer, k in clips.items() if k is not None},
-        },
-    }
-    return sealed(
-        Manifest(
-            name=name,
-            architecture=ARCHITECTURE,
-            transforms=transforms,
-            entropy=entropy,
-            provenance=provenance,
-            latent_fraction_bits=_fraction_bits(transforms["g_a"].output_scale),
-        )
+            net, own.stats, widths, prior, few, rate_lambda, own.architecture, candidates, report
+        )  # fmt: skip
+    grids = choose_grids(net, own.stats, widths, clips)
+    record = quantization_record(
+        widths,
+        clips,
+        method="after training, no fine-tuning",
+        rounding=rounding,
+        equalization=equalization,
+        calibration_crops=crops,
+        clip=clip,
     )
-
-
-def _fraction_bits(scale: float) -> int:
-    return round(1 / scale).bit_length() - 1
-
-
-def _symbol_reach(analysis) -> int:
-    """Largest symbol that the clip of the last layer lets through, after rounding."""
-    fraction = _fraction_bits(analysis.output_scale)
-    low, high = analysis.layers[-1].requantize.clip
-    half = (1 << fraction) >> 1
-    return max((high + half) >> fraction, -((low + half) >> fraction))
+    return make_manifest(
+        settle_offsets(net, grids),
+        grids,
+        widths,
+        model.entropy_bottleneck,
+        name=name,
+        architecture=own.architecture,
+        provenance={"training": recipe, "quantization": record},
+    )
 
 
 def quantize(checkpoint: str | Path, data: str | Path, *, name: str, **options) -> Manifest:

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from licgate.train.calibrate import apply_layer
+from licgate.train.calibrate import run_float
 from licgate.train.export import quantize_weight
-from licgate.train.floatnet import FloatConv
+from licgate.train.floatnet import FloatConv, FloatGdn
 from licgate.train.widths import Widths
 
 DAMPING = 0.01
@@ -29,9 +29,12 @@ Columns = list[tuple[int, int]]
 
 
 def phases(layer: FloatConv) -> list[Columns]:
-    """Group the taps by the output positions they reach: stride² groups in a transposed convolution, else one."""
+    """Group the taps by the output positions they reach: stride² groups in a transposed convolution, else one.
+
+    Masked taps, whose weights must stay zero, are left out.
+    """
     kernel = layer.weight.shape[2]
-    taps = [(ky, kx) for ky in range(kernel) for kx in range(kernel)]
+    taps = [(ky, kx) for ky in range(kernel) for kx in range(kernel) if layer.mask is None or layer.mask[ky, kx]]
     if not layer.transposed:
         return [taps]
     s, groups = layer.stride, {}
@@ -119,7 +122,7 @@ def round_layer(layer: FloatConv, bits: int, moments: list[tuple[NDArray, NDArra
 
 
 @torch.no_grad()
-def round_weights(net: Mapping[str, list], widths: Widths, crops: Tensor) -> dict[str, list]:
+def round_weights(net: Mapping[str, list], widths: Widths, crops: Tensor, architecture: str) -> dict[str, list]:
     """Round every convolution of a network by the inputs that it has in the float network.
 
     Parameters
@@ -129,42 +132,50 @@ def round_weights(net: Mapping[str, list], widths: Widths, crops: Tensor) -> dic
     widths : Widths
     crops : Tensor
         (B, 3, H, W) in 0..1.
+    architecture : str
 
     Returns
     -------
     dict of str to list
         As ``net``, the convolutions with their integers.
     """
-    result: dict[str, list] = {}
-    outputs: dict[str, Tensor] = {}
-    for part in ("g_a", "h_a", "h_s", "g_s"):
-        x = {
-            "g_a": lambda: crops,
-            "h_a": lambda: outputs["g_a"].abs(),
-            "h_s": lambda: torch.floor(outputs["h_a"] + 0.5),
-            "g_s": lambda: torch.floor(outputs["g_a"] + 0.5),
-        }[part]()
-        layers = []
-        for layer in net[part]:
-            if isinstance(layer, FloatConv):
-                layers.append(round_layer(layer, widths.of(layer.name).weight, _moments(layer, x)))
-            else:
-                layers.append(layer)
-            x = torch.cat([apply_layer(layer, piece) for piece in x.split(4)])
-        outputs[part] = x
-        result[part] = layers
+    seen: dict[str, list[_Moments]] = {}
+
+    def visit(layer: FloatConv | FloatGdn, x: Tensor, _) -> None:
+        if isinstance(layer, FloatConv):
+            own = seen.setdefault(layer.name, [_Moments(columns) for columns in phases(layer)])
+            for moments in own:
+                moments.add(layer, x)
+
+    for piece in crops.split(1):
+        run_float(net, piece, architecture, visit)
+    result = {}
+    for part, layers in net.items():
+        result[part] = [
+            round_layer(layer, widths.of(layer.name).weight, [m.result() for m in seen.pop(layer.name)])
+            if isinstance(layer, FloatConv)
+            else layer
+            for layer in layers
+        ]
     return result
 
 
-def _moments(layer: FloatConv, x: Tensor) -> list[tuple[NDArray, NDArray]]:
-    found = []
-    for columns in phases(layer):
-        count, total, square = 0, 0.0, 0.0
-        for piece in x.split(1):
-            u = patches(layer, columns, piece)
-            count += u.shape[1]
-            total = total + u.double().sum(dim=1)
-            square = square + (u @ u.T).double()
-        mean = total / count
-        found.append((mean.numpy(), (square / count - torch.outer(mean, mean)).numpy()))
-    return found
+class _Moments:
+    """Mean and covariance of the inputs that meet at one output phase."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns, self.count, self.total, self.square = columns, 0, 0.0, 0.0
+        self.shift: Tensor | None = None
+
+    def add(self, layer: FloatConv, x: Tensor) -> None:
+        u = patches(layer, self.columns, x)
+        # Without this, inputs far from zero lose their covariance to the rounding of float32.
+        self.shift = u.mean(dim=1) if self.shift is None else self.shift
+        u = u - self.shift[:, None]
+        self.count += u.shape[1]
+        self.total = self.total + u.double().sum(dim=1)
+        self.square = self.square + (u @ u.T).double()
+
+    def result(self) -> tuple[NDArray, NDArray]:
+        mean = self.total / self.count
+        return (mean + self.shift.double()).numpy(), (self.square / self.count - torch.outer(mean, mean)).numpy()

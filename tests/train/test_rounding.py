@@ -74,7 +74,7 @@ def test_compensated_rounding_changes_the_output_less_than_nearest(transposed):
 def test_rounded_weights_stay_one_step_grids(make_model, squares):
     net = float_layers(make_model())
     crops = torch.rand(2, 3, 64, 64)
-    rounded = round_weights(net, Widths(default=LayerBits(weight=6)), crops)
+    rounded = round_weights(net, Widths(default=LayerBits(weight=6)), crops, "bmshj2018-hyperprior")
     for part, layers in rounded.items():
         for before, after in zip(net[part], layers, strict=True):
             if isinstance(after, FloatConv):
@@ -87,8 +87,8 @@ def test_rounded_weights_stay_one_step_grids(make_model, squares):
 def test_equalisation_leaves_the_function_and_levels_the_ranges(make_model):
     net = float_layers(make_model())
     crops = torch.rand(2, 3, 64, 64)
-    level = equalize(net, channel_ranges(net, crops), 1.0)
-    ranges = channel_ranges(level, crops)
+    level = equalize(net, channel_ranges(net, crops, "bmshj2018-hyperprior"), 1.0)
+    ranges = channel_ranges(level, crops, "bmshj2018-hyperprior")
     for part in ("g_a", "g_s"):
         x = crops if part == "g_a" else torch.randn(1, 7, 4, 4)
         other = x

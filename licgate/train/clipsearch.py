@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from licgate.train.assemble import choose_grids, settle_offsets
-from licgate.train.calibrate import Stats, apply_layer
-from licgate.train.entropy import SCALE_MIN, SCALE_STEP, EntropyBottleneck, gaussian_likelihood
+from licgate.train.calibrate import Stats, run_float
+from licgate.train.entropy import SCALE_MIN, SCALE_STEP, gaussian_likelihood
 from licgate.train.export import BETA_BITS, Grid, quantize_weight, real_weight
 from licgate.train.floatnet import FloatConv, FloatGdn
 from licgate.train.models import bits
@@ -43,12 +43,18 @@ def _imitate_gdn(layer: FloatGdn, gamma_bits: int) -> FloatGdn:
 
 def snap(x: Tensor, grid: Grid) -> Tensor:
     """Round real values to a grid and clip them."""
-    return torch.clamp(torch.floor(x / grid.scale + 0.5), *grid.clip) * grid.scale
+    step = torch.from_numpy(grid.steps(x.shape[1])).to(x)[:, None, None]
+    return torch.clamp(torch.floor(x / step + 0.5), *grid.clip) * step
 
 
 @torch.no_grad()
 def loss_of(
-    net: Mapping[str, list], grids: Mapping[str, Grid], prior: EntropyBottleneck, crops: Tensor, rate_lambda: float
+    net: Mapping[str, list],
+    grids: Mapping[str, Grid],
+    prior: nn.Module,
+    crops: Tensor,
+    rate_lambda: float,
+    architecture: str,
 ) -> tuple[float, float, float]:
     """Run the imitation on crops.
 
@@ -58,21 +64,12 @@ def loss_of(
         R + λ·255²·MSE in bits a pixel, its rate, and the mean squared error of pixels in 0..1.
     """
     net = settle_offsets(net, grids)
-
-    def run(part: str, x: Tensor) -> Tensor:
-        for layer in net[part]:
-            x = snap(apply_layer(layer, x), grids[layer.name])
-        return x
-
     rate = square = 0.0
     for batch in crops.split(4):
-        y = run("g_a", batch)
-        z = run("h_a", y.abs())
-        level = run("h_s", z)
-        symbols = torch.floor(y + 0.5)
-        pixels = run("g_s", symbols)
-        rate += float(bits(gaussian_likelihood(symbols, SCALE_MIN * torch.exp(SCALE_STEP * level))) + bits(prior(z)))
-        square += float(((pixels / 255 - batch) ** 2).sum())
+        out = run_float(net, batch, architecture, lambda layer, _, x: snap(x, grids[layer.name]))
+        scale = SCALE_MIN * torch.exp(SCALE_STEP * out["level"])
+        rate += float(bits(gaussian_likelihood(out["symbols"], scale)) + bits(prior(out["z"])))
+        square += float(((out["x_hat"] - batch) ** 2).sum())
     bpp = rate / (crops.shape[0] * crops.shape[2] * crops.shape[3])
     mse = square / crops.numel()
     return bpp + rate_lambda * 255.0**2 * mse, bpp, mse
@@ -82,9 +79,10 @@ def search_clips(
     net: Mapping[str, list],
     stats: Mapping[str, Stats],
     widths: Widths,
-    prior: EntropyBottleneck,
+    prior: nn.Module,
     crops: Tensor,
     rate_lambda: float,
+    architecture: str,
     candidates: tuple[float | None, ...],
     report: Callable[[str], None] | None = None,
 ) -> tuple[dict[str, float | None], float]:
@@ -99,13 +97,14 @@ def search_clips(
     """
     quantized = imitate_weights(net, widths)
     clips: dict[str, float | None] = {layer.name: None for layers in net.values() for layer in layers[:-1]}
-    best = loss_of(quantized, choose_grids(net, stats, widths, clips), prior, crops, rate_lambda)[0]
+    best = loss_of(quantized, choose_grids(net, stats, widths, clips), prior, crops, rate_lambda, architecture)[0]
     for name in clips:
         for k in candidates:
             if k is None or stats[name].interval(k) == stats[name].interval(None):
                 continue
             trial = {**clips, name: k}
-            loss = loss_of(quantized, choose_grids(net, stats, widths, trial), prior, crops, rate_lambda)[0]
+            grids = choose_grids(net, stats, widths, trial)
+            loss = loss_of(quantized, grids, prior, crops, rate_lambda, architecture)[0]
             if loss < best:
                 best, clips = loss, trial
         if report:
