@@ -31,7 +31,12 @@ VERBS = {
     "train": ("train a float model on photographs", "licgate.train.cli_train", "add_train_arguments", "run_train"),
     "slim": ("make a model smaller by GDN-slimming", "licgate.train.cli_slim", "add_slim_arguments", "run_slim"),
     "prune": ("make a model smaller by filter norms", "licgate.train.cli_slim", "add_prune_arguments", "run_prune"),
-    "distill": ("train a small model under a large one", "licgate.train.cli_distill", "add_distill_arguments", "run_distill"),
+    "distill": (
+        "train a small model under a large one",
+        "licgate.train.cli_distill",
+        "add_distill_arguments",
+        "run_distill",
+    ),
     "quantize": (
         "turn a float checkpoint into a model",
         "licgate.train.cli_quantize",
