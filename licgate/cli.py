@@ -28,6 +28,7 @@ VERBS = {
     "boards": ("list the boards", "licgate.synth.cli", "add_boards_arguments", "run_boards"),
     "models": ("list the models", "licgate.cli", "add_models_arguments", "run_models"),
     "inspect": ("show what a model is made of", "licgate.cli", "add_inspect_arguments", "run_inspect"),
+    "import": ("read weights trained elsewhere", "licgate.train.cli_import", "add_import_arguments", "run_import"),
     "train": ("train a float model on photographs", "licgate.train.cli_train", "add_train_arguments", "run_train"),
     "slim": ("make a model smaller by GDN-slimming", "licgate.train.cli_slim", "add_slim_arguments", "run_slim"),
     "prune": ("make a model smaller by filter norms", "licgate.train.cli_slim", "add_prune_arguments", "run_prune"),
