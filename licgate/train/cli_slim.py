@@ -61,6 +61,12 @@ def add_slim_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of --epsilon: leave at most this part of the multiply-accumulates of g_a and of g_s, e.g. 0.8",
     )
     parser.add_argument(
+        "--importance",
+        choices=("energy", "a"),
+        default="energy",
+        help="what --target-macs goes by: |a|, or the part of a channel in the next layer (default energy)",
+    )
+    parser.add_argument(
         "--slimmed", metavar="FILE", help="keep the model before pruning here, to prune it in several ways"
     )
 
@@ -72,7 +78,11 @@ def run_slim(args: argparse.Namespace) -> int:
     from licgate.train.slim import SlimSettings, slim
 
     settings = SlimSettings(
-        eta=args.eta, epsilon=args.epsilon, target_macs=args.target_macs, multiple_of=args.multiple_of
+        eta=args.eta,
+        epsilon=args.epsilon,
+        target_macs=args.target_macs,
+        importance=args.importance,
+        multiple_of=args.multiple_of,
     )
     recipes = [
         recipe_from(args, rate_lambda=_lambda_of(args), iterations=iterations)

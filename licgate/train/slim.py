@@ -18,10 +18,11 @@ from licgate.train.models import Codec, ModelConfig, build_model
 from licgate.train.objective import RateDistortion
 from licgate.train.recipe import Recipe
 from licgate.train.stages import model_of, run_stage
-from licgate.train.surgery import TRANSFORMS, channel_means, hidden_layers, remove_channels
+from licgate.train.surgery import TRANSFORMS, ChannelMeans, channel_means, hidden_layers, remove_channels
 
 KODAK = (512, 768)
 CALIBRATION_CROPS = 16
+IMPORTANCES = ("energy", "a")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,9 @@ class SlimSettings:
     target_macs : float or None
         Instead of ``epsilon``: thresholds (one for g_a, one for g_s) such that at most this part of the transform's
         multiply-accumulates remains.
+    importance : {"energy", "a"}
+        What ``target_macs`` goes by: ``|a|``, or what the channel contributes to the next layer, which also knows how
+        large the channel is before its factor and behind it, and so needs no L1 term that has run its course.
     multiple_of : int
         Round channel counts up to a multiple of it.
     """
@@ -44,6 +48,7 @@ class SlimSettings:
     eta: float = 1e-3
     epsilon: float = 0.01
     target_macs: float | None = None
+    importance: str = "energy"
     multiple_of: int = 1
 
     def __post_init__(self) -> None:
@@ -53,6 +58,8 @@ class SlimSettings:
             raise TrainingError(f"epsilon {self.epsilon} must be 0 or more")
         if self.target_macs is not None and not 0 < self.target_macs < 1:
             raise TrainingError(f"target of {self.target_macs} of the multiply-accumulates must be between 0 and 1")
+        if self.importance not in IMPORTANCES:
+            raise TrainingError(f"importance {self.importance!r} is unknown: choose {' or '.join(IMPORTANCES)}")
         if self.multiple_of < 1:
             raise TrainingError(f"channel counts cannot be multiples of {self.multiple_of}: give 1 or more")
 
@@ -98,10 +105,29 @@ def with_affine(model: Codec) -> Codec:
     return affine.train(model.training)
 
 
-def importance(model: Codec) -> dict[str, Tensor]:
+def factors(model: Codec) -> dict[str, Tensor]:
     """Give ``|a|`` (C,) of every hidden layer with a GDN, by name of the convolution before it."""
     layers = [h for h in hidden_layers(model) if isinstance(h.activation, GDN)]
     return {h.name: h.activation.a.detach().abs().double() for h in layers}
+
+
+def energies(model: Codec, means: Mapping[str, ChannelMeans]) -> dict[str, Tensor]:
+    """Give the part (C,) of every channel in what its reader makes: ``|a|`` σ(z) ‖w‖, of 1 in each layer's square sum.
+
+    Parameters
+    ----------
+    model : Codec
+    means : mapping
+        From `channel_means`; the activation's output has σ = ``|a|`` σ(z).
+    """
+    found = {}
+    for hidden in hidden_layers(model):
+        if isinstance(hidden.activation, GDN):
+            weight = hidden.reader.weight.detach().double()
+            weight = weight if hidden.reader.transposed else weight.transpose(0, 1)
+            energy = means[hidden.name].power * weight.flatten(1).square().sum(dim=1)
+            found[hidden.name] = torch.sqrt(energy / energy.sum().clamp_min(1e-30))
+    return found
 
 
 def rounded_up(count: int, multiple: int, most: int) -> int:
@@ -168,7 +194,7 @@ def choose_for_macs(
 
 
 def shrink(model: Codec, settings: SlimSettings, crops: Tensor) -> Codec:
-    """Remove the channels whose ``|a|`` is small.
+    """Remove the channels that matter least.
 
     Parameters
     ----------
@@ -178,12 +204,13 @@ def shrink(model: Codec, settings: SlimSettings, crops: Tensor) -> Codec:
     crops : Tensor
         Calibration crops (B, 3, H, W) in 0..1.
     """
-    scores = importance(model)
+    means = channel_means(model, crops)
     if settings.target_macs is None:
-        keep = choose(scores, settings.epsilon, settings.multiple_of)
+        keep = choose(factors(model), settings.epsilon, settings.multiple_of)
     else:
+        scores = factors(model) if settings.importance == "a" else energies(model, means)
         keep = choose_for_macs(model, scores, settings.target_macs, settings.multiple_of)
-    return remove_channels(model, keep, channel_means(model, crops)) if keep else model
+    return remove_channels(model, keep, means) if keep else model
 
 
 def slim(

@@ -20,12 +20,14 @@ from licgate.train.slim import (
     SlimSettings,
     choose,
     choose_for_macs,
-    importance,
+    energies,
+    factors,
     shrink,
     slim,
     transform_macs,
     with_affine,
 )
+from licgate.train.surgery import channel_means
 
 
 def recipe(**changes):
@@ -96,7 +98,7 @@ def test_channels_are_chosen_by_threshold_and_rounded_up():
 @pytest.mark.parametrize(("fraction", "multiple"), [(0.8, 1), (0.5, 1), (0.8, 4)])
 def test_a_target_is_met_by_the_lowest_threshold(fraction, multiple):
     model = spread(build_model(ModelConfig(n=16, m=8)))
-    keep = choose_for_macs(model, importance(model), fraction, multiple)
+    keep = choose_for_macs(model, factors(model), fraction, multiple)
     before = transform_macs(model.config, {})
     after = transform_macs(model.config, {name: len(channels) for name, channels in keep.items()})
     assert after["h_a"] == before["h_a"]
@@ -106,15 +108,15 @@ def test_a_target_is_met_by_the_lowest_threshold(fraction, multiple):
         assert all(count % multiple == 0 for count in own.values())
         if multiple == 1:  # the weakest channel that stays could not be spared from the list
             lost = {n: set(range(16)) - set(keep[n].tolist()) for n in own}
-            removed = max(float(importance(model)[n][i]) for n in own for i in lost[n])
-            weakest = min(float(importance(model)[n][i]) for n in own for i in keep[n].tolist())
+            removed = max(float(factors(model)[n][i]) for n in own for i in lost[n])
+            weakest = min(float(factors(model)[n][i]) for n in own for i in keep[n].tolist())
             assert removed < weakest
 
 
 def test_a_target_out_of_reach_is_one_line():
     model = build_model(ModelConfig(n=8, m=8))
     with pytest.raises(TrainingError, match=r"g_a cannot shrink to 0.3 of its multiply-accumulates"):
-        choose_for_macs(model, importance(model), 0.3, 8)
+        choose_for_macs(model, factors(model), 0.3, 8)
 
 
 def test_shrinking_keeps_what_matters(pictures):
@@ -128,6 +130,21 @@ def test_shrinking_keeps_what_matters(pictures):
     assert widths(small) == [5, 6, 6, 6, 4, 6]
     whole, less = (m.g_a(crops).detach() for m in (model, small))
     assert float((whole - less).square().mean()) < 0.01 * float(whole.square().mean())
+
+
+def test_energies_are_the_parts_of_channels_in_the_next_layer(pictures):
+    torch.manual_seed(0)
+    model = spread(build_model(ModelConfig(n=6, m=7)).eval())
+    crops = ImageFolder(pictures, crop=64).batch(4, np.random.default_rng(0))
+    found = energies(model, channel_means(model, crops))
+    for reader, layer, maker in ((model.g_a[4], model.g_a[:4], "g_a.2"), (model.g_s[4], model.g_s[:4], "g_s.2")):
+        with torch.no_grad():
+            x = layer(crops if maker == "g_a.2" else torch.floor(model.g_a(crops) + 0.5))
+            spreads = x.std(dim=(0, 2, 3), correction=0)
+        weight = reader.weight.detach() if reader.transposed else reader.weight.detach().transpose(0, 1)
+        expected = spreads * weight.flatten(1).norm(dim=1)
+        expected = expected / expected.norm()
+        torch.testing.assert_close(found[maker].float(), expected, rtol=1e-3, atol=1e-5)
 
 
 def stop_at(monkeypatch, kind, iteration):
@@ -205,6 +222,7 @@ def test_the_filters_of_smallest_norm_go():
         (SlimSettings, {"epsilon": float("nan")}, "epsilon nan"),
         (SlimSettings, {"target_macs": 1.5}, "between 0 and 1"),
         (SlimSettings, {"multiple_of": 0}, "multiples of 0"),
+        (SlimSettings, {"importance": "b"}, "importance 'b' is unknown"),
         (PruneSettings, {"rounds": 0}, "0 rounds"),
         (PruneSettings, {"part": 0.5, "rounds": 2}, "remove none or all"),
         (PruneSettings, {"part": 0.0}, "remove none or all"),
