@@ -44,6 +44,7 @@ VERBS = {
         "add_quantize_arguments",
         "run_quantize",
     ),
+    "search": ("find how many bits each layer needs", "licgate.train.cli_search", "add_search_arguments", "run_search"),
     "export": (
         "turn a quantised checkpoint into a model",
         "licgate.train.cli_quantize",

@@ -1,5 +1,4 @@
-"""Progressive mixed-precision search (DRAQ, section V-A and Fig. 7): as few bits as the loss allows, or the least loss in a
-budget."""
+"""Progressive mixed-precision search (DRAQ, Fig. 7): fewest bits at a loss, or least loss in a budget."""
 
 from __future__ import annotations
 
@@ -18,6 +17,7 @@ from licgate.train.sensitivity import (
     moved,
     narrowest,
     per_bit,
+    width_of,
     with_width,
 )
 from licgate.train.trials import Trials
@@ -104,8 +104,13 @@ def uniform(start: Widths, wanted: Sequence[Coordinate], bits: int) -> Widths:
     return start
 
 
-def find_uniform(trials: Trials, start: Widths, wanted: Sequence[Coordinate], limit: float) -> Widths:
+def find_uniform(trials: Trials, start: Widths, wanted: Sequence[Coordinate], limit: float) -> tuple[Widths, float]:
     """Lower all widths together from 16 bits until the loss exceeds a limit (Fig. 7, first step).
+
+    Returns
+    -------
+    widths, loss
+        Of the last that kept the limit.
 
     Raises
     ------
@@ -119,11 +124,11 @@ def find_uniform(trials: Trials, start: Widths, wanted: Sequence[Coordinate], li
         trials.say(f"uniform {bits} bits: loss {loss:.5f} (limit {limit:.5f})")
         if loss > limit:
             break
-        found = trial
-        trials.evaluator.keep(found)
+        found = trial, loss
+        trials.keep(trial)
     if found is None:
         raise TrainingError(
-            f"16 bits everywhere lose {loss - limit:.3g} more than tolerated: widen the widths that are held, or tolerate more"
+            f"16 bits everywhere lose {loss - limit:.3g} too much: widen the widths that are held, or tolerate more"
         )
     return found
 
@@ -135,9 +140,9 @@ def near_lossless(trials: Trials, start: Widths, wanted: Sequence[Coordinate], t
     use. What is left in the end goes to a second round over all of them.
     """
     reference = trials.evaluator.reference.loss
-    now = baseline = find_uniform(trials, start, wanted, reference + BASELINE_SHARE * tolerance)
-    first = trials.ask(baseline)
-    table = measure_sensitivity(trials.ask, baseline, wanted)
+    baseline, first = find_uniform(trials, start, wanted, reference + BASELINE_SHARE * tolerance)
+    now, now_loss = baseline, first
+    table = measure_sensitivity(trials.glance, baseline, wanted)
     order = most_sensitive_first(table)
     room = reference + tolerance - first
     for step in range(2 * len(order)):
@@ -148,9 +153,9 @@ def near_lossless(trials: Trials, start: Widths, wanted: Sequence[Coordinate], t
             if loss > limit:
                 break
             trials.say(f"{coordinate} one bit less: loss {loss:.5f} (limit {limit:.5f})")
-            now = trial
-            trials.evaluator.keep(now)
-    return Outcome(widths=now, loss=trials.ask(now), baseline=baseline, baseline_loss=first, sensitivity=table)
+            now, now_loss = trial, loss
+            trials.keep(now)
+    return Outcome(widths=now, loss=now_loss, baseline=baseline, baseline_loss=first, sensitivity=table)
 
 
 def meet_budget(
@@ -158,24 +163,24 @@ def meet_budget(
 ) -> Outcome:
     """Search the least loss within a budget.
 
-    From the uniform baseline the width is lowered that adds least loss per cost saved, by the latest measurement of each:
-    a candidate is measured anew before it is taken (lazy greedy). Then bits are exchanged as long as that helps.
+    From the uniform baseline the width is lowered that adds least loss per cost saved, by the latest measurement of
+    each: a candidate is measured anew before it is taken (lazy greedy). Then bits are exchanged as long as that helps.
+    Widths that do not move the cost are left alone.
 
     Raises
     ------
     TrainingError
         When the narrowest widths exceed the budget.
     """
-    reference = trials.evaluator.reference.loss
-    baseline = find_uniform(trials, start, wanted, reference + BASELINE_SHARE * tolerance)
-    first = trials.ask(baseline)
-    wanted = [c for c in wanted if moves_cost(budget, baseline, c)]
+    wanted = [c for c in wanted if moves_cost(budget, start, c)]
     if not wanted:
-        raise TrainingError(f"none of the widths searched moves the budget {budget.name}")
-    table = measure_sensitivity(trials.ask, baseline, wanted)
-    now = _lower(trials, baseline, wanted, budget, {c: per_bit(table[c]) for c in wanted})
-    now = improve(trials, now, wanted, budget)
-    return Outcome(widths=now, loss=trials.ask(now), baseline=baseline, baseline_loss=first, sensitivity=table)
+        raise TrainingError(f"none of the widths searched moves {budget.name}: search more kinds of width")
+    reference = trials.evaluator.reference.loss
+    baseline, first = find_uniform(trials, start, wanted, reference + BASELINE_SHARE * tolerance)
+    table = measure_sensitivity(trials.glance, baseline, wanted)
+    now, loss = _lower(trials, baseline, first, wanted, budget, {c: per_bit(table[c]) for c in wanted})
+    now, loss = improve(trials, now, loss, wanted, budget)
+    return Outcome(widths=now, loss=loss, baseline=baseline, baseline_loss=first, sensitivity=table)
 
 
 def moves_cost(budget: Budget, widths: Widths, coordinate: Coordinate) -> bool:
@@ -186,13 +191,18 @@ def moves_cost(budget: Budget, widths: Widths, coordinate: Coordinate) -> bool:
 
 
 def _lower(
-    trials: Trials, now: Widths, wanted: Sequence[Coordinate], budget: Budget, added: dict[Coordinate, float]
-) -> Widths:
+    trials: Trials,
+    now: Widths,
+    loss: float,
+    wanted: Sequence[Coordinate],
+    budget: Budget,
+    added: dict[Coordinate, float],
+) -> tuple[Widths, float]:
     """Lower widths until the budget is met; ``added`` is the loss that a bit less of each is thought to add."""
     added = dict(added)
     while not budget.met(now):
         measured: set[Coordinate] = set()
-        cost, loss = budget.weigh(now), trials.ask(now)
+        cost, here = budget.weigh(now), trials.glance(now)
         while True:
             best, price = None, math.inf
             for coordinate in wanted:
@@ -205,39 +215,48 @@ def _lower(
                 raise TrainingError(f"{budget.name} of {budget.limit:g} is out of reach: the search ends at {reach:g}")
             if best in measured:
                 break
-            added[best] = trials.ask(moved(now, best, -1)) - loss
+            added[best] = trials.glance(moved(now, best, -1)) - here
             measured.add(best)
         now = moved(now, best, -1)
         added[best] *= PER_BIT
-        trials.evaluator.keep(now)
-        trials.say(f"{best} one bit less: {budget.name} {budget.value(now):.6g}, loss {trials.ask(now):.5f}")
-    return now
+        loss = trials.ask(now)
+        trials.keep(now)
+        trials.say(f"{best} one bit less: {budget.name} {budget.value(now):.6g}, loss {loss:.5f}")
+    return now, loss
 
 
-def improve(trials: Trials, now: Widths, wanted: Sequence[Coordinate], budget: Budget) -> Widths:
+def improve(
+    trials: Trials, now: Widths, loss: float, wanted: Sequence[Coordinate], budget: Budget
+) -> tuple[Widths, float]:
     """Exchange bits until no exchange helps.
 
-    An exchange takes a bit from one width and gives what becomes free to others, or gives a bit to one and takes what is
-    missing from others. Which others, and what to expect, follows from the loss that a bit more and a bit less of each
-    width alone makes; the most promising are tried until one helps, then all is measured again.
+    An exchange takes a bit from one width and gives what becomes free to others, or gives a bit to one and takes what
+    is missing from others. Which others, and what to expect, follows from the loss that a bit more and a bit less of
+    each width alone makes. The most promising are tried until one helps; then the widths that it changed are measured
+    anew, and all of them before the search gives up.
     """
+    more: dict[Coordinate, float] = {}
+    less: dict[Coordinate, float] = {}
+    stale, fresh = list(wanted), True
     while True:
-        loss = trials.ask(now)
-        more, less = {}, {}
-        for coordinate in wanted:
+        here = trials.glance(now)
+        for coordinate in stale:
             for table, by in ((more, 1), (less, -1)):
                 trial = moved(now, coordinate, by)
-                table[coordinate] = math.inf if trial is None else trials.ask(trial) - loss
+                table[coordinate] = math.inf if trial is None else trials.glance(trial) - here
+        stale = []
         for predicted, trial in _exchanges(now, wanted, budget, more, less)[:EXCHANGES]:
             found = trials.ask(trial)
             if found < loss:
-                trials.say(f"exchange: loss {found:.5f} (predicted {loss + predicted:.5f}), {budget.name} "
-                           f"{budget.value(trial):.6g}")  # fmt: skip
-                now = trial
-                trials.evaluator.keep(now)
+                trials.say(f"exchange: loss {found:.5f}, predicted {loss + predicted:.5f}")
+                stale = [c for c in wanted if width_of(trial, c) != width_of(now, c)]
+                now, loss, fresh = trial, found, False
+                trials.keep(now)
                 break
-        else:
-            return now
+        if not stale and fresh:
+            return now, loss
+        if not stale:
+            stale, fresh = list(wanted), True
 
 
 def _exchanges(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from licgate.errors import TrainingError
 from licgate.manifest.geometry import layer_macs, layer_sizes
@@ -97,6 +98,14 @@ class ModelShape:
     width: int = 768
     inputs: Mapping[str, int] = field(default_factory=dict)
 
+    @cached_property
+    def _macs(self) -> dict[str, int]:
+        return {
+            layer.name: layer_macs(layer, *size)
+            for part, sizes in self.sizes().items()
+            for layer, size in zip(self.transforms[part], sizes, strict=False)
+        }
+
     def sizes(self) -> dict[str, list[tuple[int, int]]]:
         """Size of what enters each transform, then of every layer's output."""
         start = {"x": (self.height, self.width)}
@@ -119,6 +128,7 @@ class ModelShape:
         part = conv.name.split(".")[0]
         return conv.name != self.stages(part)[-1][0].name or (self.context and part == "h_s")
 
+    @cached_property
     def maps(self) -> list[Map]:
         """List the maps of free width: outputs of all but the last stages, latents behind g_a and before g_s."""
         found = []
@@ -140,12 +150,9 @@ class ModelShape:
         """List what the multipliers get in every layer, in the order of the layers."""
         found = []
         root = self.gdn == "square_root"
-        for part, sizes in self.sizes().items():
+        macs = self._macs
+        for part in self.transforms:
             width, signed = self._input(part, widths)
-            macs = {
-                layer.name: layer_macs(layer, *size)
-                for layer, size in zip(self.transforms[part], sizes, strict=False)
-            }
             for conv, gdn in self.stages(part):
                 own = widths.of(conv.name)
                 found.append(Product(conv.name, part, "conv2d", macs[conv.name], width, own.weight, (signed, True)))
@@ -200,7 +207,7 @@ def equivalent_width(shape: ModelShape, widths: Widths, part: str = "all", *, fo
     """
     if footprint not in FOOTPRINTS:
         raise TrainingError(f"footprint {footprint!r} is unknown: choose {' or '.join(FOOTPRINTS)}")
-    maps = [m for m in shape.maps() if part in ("all", m.part)]
+    maps = [m for m in shape.maps if part in ("all", m.part)]
     if not maps:
         raise TrainingError(f"transform {part!r} has no feature map of free width: choose all, g_a or g_s")
     total = sum(m.footprint(footprint) for m in maps)

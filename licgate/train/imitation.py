@@ -42,6 +42,11 @@ class ImitationEvaluator:
         Crops that ranges are taken from.
     clips : sequence of float or None
         Candidates k, None for everything met in calibration; by default none, 20σ, 10σ and DRAQ's 625 λ + 2.
+
+    Attributes
+    ----------
+    crops : Tensor
+        What losses are measured on.
     """
 
     def __init__(
@@ -58,19 +63,19 @@ class ImitationEvaluator:
         self._prior = model.entropy_bottleneck
         own = prepare(model, data, equalization=EQUALIZATION, crops=max(calibration, crops))
         self._net, self._stats, self._architecture = own.net, own.stats, own.architecture
-        self._crops = own.crops[:crops]
+        self.crops = own.crops[:crops]
         self._candidates = tuple(clips) if clips is not None else (None, 20.0, 10.0, draq_k(self.rate_lambda))
         self._weights: dict[tuple, list] = {}
         self._clips: dict[tuple, float | None] = {}
         self.settings = {
             "method": "after training, rounded to the nearest",
             "rate_lambda": self.rate_lambda,
-            "crops": list(self._crops.shape),
-            "sum_of_crops": float(self._crops.double().sum()),
+            "crops": list(self.crops.shape),
+            "sum_of_crops": float(self.crops.double().sum()),
             "calibration": calibration,
             "clips": list(self._candidates),
         }
-        self.reference = self.measure(FLOAT, self._crops)
+        self.reference = self.measure(FLOAT, self.crops)
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -78,10 +83,14 @@ class ImitationEvaluator:
         grids = self._grids(FLOAT, {})
         return {part: transform_input(part, self._net, grids)[0].bits for part in ("h_s", "g_s")}
 
+    def measure_float(self, crops: Tensor) -> Point:
+        """Measure the float model."""
+        return self.measure(FLOAT, crops)
+
     def loss(self, widths: Widths) -> float:
         """Loss R + λ·255²·MSE with these widths; infinite where latents do not fit theirs."""
         try:
-            return self.measure(widths, self._crops).loss
+            return self.measure(widths, self.crops).loss
         except TrainingError:
             return math.inf
 
@@ -149,7 +158,7 @@ class ImitationEvaluator:
             for k in self._candidates if bits < WIDEST else (None,):
                 if k is not None and self._stats[name].interval(k) == self._stats[name].interval(None):
                     continue
-                loss = self._run(widths, {name: k}, self._crops[:CLIP_CROPS])[0]
+                loss = self._run(widths, {name: k}, self.crops[:CLIP_CROPS])[0]
                 if loss < best:
                     best, self._clips[key] = loss, k
         return self._clips[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +19,9 @@ FORMAT = "licgate-trials-1"
 class Trials:
     """Ask an evaluator, but nothing twice.
 
-    A search is a function of the answers alone: with those on file it takes the same way again, in no time, and goes on.
+    A search is a function of the answers alone: with those on file it takes the same way again, in no time, and goes
+    on. Where answers come after fine-tuning they are remembered together with the configuration that was kept last,
+    from whose weights it started.
 
     Parameters
     ----------
@@ -56,15 +59,33 @@ class Trials:
             "reference": list(evaluator.reference),
             "widths": [str(c) for c in self._every],
         }
-        self.asked = 0
+        self.asked, self._kept = 0, ""
         self._known: dict[str, float | None] = self._read()
 
     def ask(self, widths: Widths) -> float:
         """Loss of a configuration, infinite where it cannot be had."""
-        key = " ".join(str(width_of(widths, c)) for c in self._every)
+        if not self.iterations:
+            return self.glance(widths)
+        return self._answer(
+            f"{self._key(widths)} from {self._kept}", lambda: self.evaluator.finetune(widths, self.iterations)
+        )
+
+    def glance(self, widths: Widths) -> float:
+        """Loss of a configuration without fine-tuning, to see what is worth it."""
+        key = self._key(widths)
+        return self._answer(f"{key} at {self._kept}" if self.iterations else key, lambda: self.evaluator.loss(widths))
+
+    def keep(self, widths: Widths) -> None:
+        """Go on from these widths and the weights that were fine-tuned for them."""
+        self.evaluator.keep(widths)
+        self._kept = self._key(widths)
+
+    def _key(self, widths: Widths) -> str:
+        return " ".join(str(width_of(widths, c)) for c in self._every)
+
+    def _answer(self, key: str, find: Callable[[], float]) -> float:
         if key not in self._known:
-            tune = self.iterations
-            loss = self.evaluator.finetune(widths, tune) if tune else self.evaluator.loss(widths)
+            loss = find()
             self._known[key] = loss if math.isfinite(loss) else None
             self.asked += 1
             self._write()
@@ -83,7 +104,8 @@ class Trials:
         """List all trials in the order in which they were made: widths as one number a coordinate, and loss."""
         rows = []
         for key, loss in self._known.items():
-            rows.append({"widths": [int(bits) for bits in key.split()], "loss": loss})
+            bits = re.split(" (?:from|at) ", key)[0].split()
+            rows.append({"widths": [int(b) for b in bits], "tuned": " from " in key, "loss": loss})
         return rows
 
     def _read(self) -> dict:
