@@ -154,8 +154,9 @@ class QuantizedCodec(nn.Module):
         self.widths, self.clips, self.carrier = widths, dict(clips), carrier
         self.entropy_bottleneck = prior
         kinds = {FloatConv: QuantizedConv, FloatGdn: QuantizedGdn}
-        self.parts = nn.ModuleDict(
-            {part: nn.ModuleList([kinds[type(layer)](layer) for layer in layers]) for part, layers in net.items()}
+        self.part_names = tuple(net)
+        self.modules_by_part = nn.ModuleDict(
+            {_module(part): nn.ModuleList([kinds[type(layer)](layer) for layer in net[part]]) for part in net}
         )
         self.fast = True
         self.set_ranges(stats)
@@ -165,6 +166,11 @@ class QuantizedCodec(nn.Module):
     def net(self) -> dict[str, list]:
         """Give the float layers as they are now."""
         return {part: [module.float_layer() for module in modules] for part, modules in self.parts.items()}
+
+    @property
+    def parts(self) -> dict[str, nn.ModuleList]:
+        """The trained layers of every transform."""
+        return {part: self.modules_by_part[_module(part)] for part in self.part_names}
 
     def set_ranges(self, stats: Mapping[str, Stats]) -> None:
         """Choose the grids anew; learned scales go on from 1."""
@@ -207,9 +213,9 @@ class QuantizedCodec(nn.Module):
 
         def run(part: str, x: Tensor) -> Tensor:
             transform = transforms[part]
-            x = torch.floor(x.detach().to(self.carrier) / transform.input_scale + 0.5) + _surrogate(
-                x.to(self.carrier) / transform.input_scale
-            )
+            real = x.to(self.carrier) / transform.input_scale
+            x = fakequant.straight_through(real, torch.floor(real.detach() + 0.5))
+            x = x.clamp(transform.input.min, transform.input.max)
             source, before = Grid(type=transform.input, scale=transform.input_scale, clip=(0, 0)), None
             for module, layer, now in zip(self.parts[part], transform.layers, net[part], strict=True):
                 target, gain = grids[layer.name], self._gain(before, layer.name)
@@ -236,9 +242,9 @@ class QuantizedCodec(nn.Module):
         return out
 
 
-def _surrogate(x: Tensor) -> Tensor:
-    """Zero in value, with the gradient of ``x``."""
-    return x - x.detach()
+def _module(part: str) -> str:
+    """Name a transform as torch allows it: modules have a method `parameters` already."""
+    return f"{part}_layers"
 
 
 def _key(name: str) -> str:
