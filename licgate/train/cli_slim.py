@@ -31,11 +31,14 @@ def _lambda_of(args: argparse.Namespace) -> float:
 
 
 def _report(before: Codec, content: dict) -> None:
-    """Print the widths and multiply-accumulates before and after."""
+    """Print the widths and multiply-accumulates before and after, once."""
+    from licgate.train.ranks import reports
     from licgate.train.slim import transform_macs
     from licgate.train.stages import model_of
     from licgate.train.surgery import hidden_layers
 
+    if not reports():
+        return
     after = model_of(content)
     for one, other in zip(hidden_layers(before), hidden_layers(after), strict=True):
         print(f"{one.name}: {one.channels} -> {other.channels} channels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import signal
 import time
@@ -227,6 +228,9 @@ def _train(
     base, start, last_save, stopped = elapsed, time.monotonic(), time.monotonic(), 0
     log = Progress(out, iteration=iteration, every=log_every, quiet=quiet, silent=not rank.first)
     batches = _Batches(folder, recipe, rank)
+    if rank.first:  # what a killed run was writing
+        for path in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+            path.unlink(missing_ok=True)
     log.say(f"{folder.describe()}; {rank.describe()}; starting at iteration {iteration}")
     with _StopFlag() as flag, log:
         while recipe.progress(iteration, elapsed) < 1.0 and not stopped:

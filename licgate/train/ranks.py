@@ -57,7 +57,13 @@ class Rank:
         """Average gradients over all ranks."""
         if self.count == 1:
             return module
-        return DistributedDataParallel(module, find_unused_parameters=True)
+        # Each step uses the same parameters, perhaps not all; torch notices which ones in the first step.
+        return DistributedDataParallel(module, static_graph=True)
+
+
+def reports() -> bool:
+    """Whether this process is the one that talks, also outside a run."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def choose_device(name: str) -> torch.device:

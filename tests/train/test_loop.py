@@ -87,6 +87,7 @@ def test_killed_training_ends_where_uninterrupted_training_does(pictures, tmp_pa
         process.wait()
     done = load_checkpoint(out)["iteration"]
     assert done >= 1
+    (tmp_path / ".killed.ckpt.123.tmp").write_bytes(b"half a checkpoint")
     how = recipe(iterations=100_000)
     shorter = recipe(iterations=done + 3)
 
