@@ -14,8 +14,7 @@ from torch import nn
 from licgate.errors import ImageError, TrainingError
 from licgate.images import load_image
 from licgate.manifest import CdfTables, Manifest
-from licgate.manifest.numeric import rsr
-from licgate.reference import image_to_input, run_transform
+from licgate.reference import code_latents, image_to_input, run_transform
 from licgate.train.data import list_images
 from licgate.train.metrics import MS_SSIM_SIDE, ms_ssim, mse, psnr
 from licgate.train.models import bits
@@ -70,20 +69,19 @@ def code_float(model: nn.Module, image: NDArray[np.uint8]) -> tuple[float, NDArr
 
 def code_integer(manifest: Manifest, image: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8]]:
     """Code one padded image with the integer network and its tables; gives bits and the 8-bit reconstruction."""
-    for part in ("h_a", "h_s", "g_s"):
+    for part in manifest.kind.parts[1:]:
         if part not in manifest.transforms:
             raise TrainingError(f"model {manifest.name} has no {part}: it cannot be evaluated as a codec")
     if manifest.entropy is None:
         raise TrainingError(f"model {manifest.name} has no entropy tables: it cannot be evaluated as a codec")
     y = run_transform(manifest.g_a, image_to_input(image))
     z = run_transform(manifest.h_a, y)
-    level = run_transform(manifest.h_s, z)
-    symbols = rsr(y, manifest.latent_fraction_bits)
+    symbols, level, _, y_hat = code_latents(manifest, y, z)
     channel = np.broadcast_to(np.arange(len(z))[:, None, None], z.shape)
     rate = table_bits(manifest.entropy["gaussian"], level, symbols) + table_bits(
         manifest.entropy["factorized"], channel, z
     )
-    return rate, run_transform(manifest.g_s, symbols).transpose(1, 2, 0).astype(np.uint8)
+    return rate, run_transform(manifest.g_s, y_hat).transpose(1, 2, 0).astype(np.uint8)
 
 
 def evaluate_folder(

@@ -214,7 +214,7 @@ def test_sixteen_bits_come_close_to_the_float_model(architecture, gdn, form, squ
     def run(part, value):
         # each transform reads what the integer one before it gave, so that a tie rounded otherwise stays where it is
         if part == "context" and architecture == "he2021-checkerboard":
-            value = anchors(value) * torch.from_numpy(y_hat * step).float()
+            value = anchors(value) * torch.from_numpy(y_hat * step).float()[None]
         out = model.part(part)(value)
         if part == "g_a":
             assert np.abs(out[0].numpy() - y * step).max() < 0.01 * float(out.abs().max())
