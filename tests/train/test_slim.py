@@ -9,6 +9,7 @@ import torch
 
 from licgate.cli import main
 from licgate.errors import TrainingError
+from licgate.manifest import load_manifest
 from licgate.train.checkpoint import load_checkpoint, load_model
 from licgate.train.data import ImageFolder
 from licgate.train.loop import Recipe, train
@@ -27,7 +28,7 @@ from licgate.train.slim import (
     transform_macs,
     with_affine,
 )
-from licgate.train.surgery import channel_means
+from licgate.train.surgery import channel_means, hidden_layers
 
 
 def recipe(**changes):
@@ -234,7 +235,7 @@ def test_settings_without_sense_are_one_line(settings, changes, message):
         settings(**changes)
 
 
-def test_the_verbs(pictures, trained, tmp_path, capsys):
+def test_the_verbs_and_what_they_make_is_quantised_like_any_other(pictures, squares, trained, tmp_path, capsys):
     source = trained()
     tail = ["--data", pictures, "--batch", 2, "--crop", 64, "--float32", "--iterations", 1, "--device", "cpu"]
     words = ["slim", source, "--out", tmp_path / "s.ckpt", "--eta", 0.1, "--finetune-iterations", 1, *tail]
@@ -244,6 +245,12 @@ def test_the_verbs(pictures, trained, tmp_path, capsys):
     assert "of its multiply-accumulates are left" in told
     assert load_checkpoint(tmp_path / "between.ckpt")["kind"] == "slimming"
     assert load_model(tmp_path / "s.ckpt")[1]["rate_lambda"] == 0.005
+    widths = [hidden.channels for hidden in hidden_layers(load_model(tmp_path / "s.ckpt")[0])]
+    words = ["quantize", tmp_path / "s.ckpt", "--data", squares, "--out", tmp_path / "model", "--crops", 2]
+    assert main([str(w) for w in [*words, "--clip", "none"]]) == 0
+    manifest = load_manifest(tmp_path / "model")
+    assert [layer.out_channels for layer in manifest.g_a.layers[0:6:2]] == widths[:3]
+    assert min(widths) < 6
     words = ["prune", source, "--out", tmp_path / "p.ckpt", "--rounds", 1, *tail]
     assert main([str(w) for w in words]) == 0
     assert "g_s.4: 6 -> 5 channels" in capsys.readouterr().out
