@@ -72,6 +72,8 @@ def quantize_weight(layer: FloatConv, bits: int) -> tuple[np.ndarray, np.ndarray
     peak = np.abs(layer.weight).max(axis=axes)
     # A channel of (almost) no weights would blow up its bias and its multiplier; it gets the grid of a small one.
     scale = np.maximum(peak, max(peak.max() * 2.0**-10, 1e-12)) / top
+    if layer.step is not None:
+        scale = np.maximum(scale, layer.step)
     shape = [1, 1, 1, 1]
     shape[layer.output_axis] = -1
     return np.floor(layer.weight / scale.reshape(shape) + 0.5).astype(np.int64), scale

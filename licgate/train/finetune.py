@@ -18,8 +18,10 @@ from licgate.train.models import Codec, build_model
 from licgate.train.qat import QatSettings, QuantizationAware, draq_clips
 from licgate.train.quantize import prepare, quantization_record
 from licgate.train.quantnet import QuantizedCodec
+from licgate.train.rounding import round_weights
 from licgate.train.widths import Widths, widths_from_json, widths_to_json
 
+ROUNDING_CROPS = 16
 KIND = QuantizationAware.kind
 
 
@@ -75,8 +77,11 @@ def fine_tune(
     """
     own = prepare(model, data, equalization=equalization, crops=crops)
     clips = draq_clips(own.net, recipe.rate_lambda) if settings.clip else {}
+    net = own.net
+    if settings.rounding == "compensated":
+        net = round_weights(net, widths, own.crops[:ROUNDING_CROPS], own.architecture)
     codec = QuantizedCodec(
-        own.net,
+        net,
         model.entropy_bottleneck,
         config=model.config,
         widths=widths,
@@ -141,7 +146,7 @@ def export_checkpoint(path: str | Path, *, name: str) -> Manifest:
         codec.widths,
         made["clips"],
         method="DRAQ" if settings["clip"] and settings["regularization"] else "quantisation-aware training",
-        rounding="nearest",
+        rounding=settings["rounding"],
         equalization=made["equalization"],
         calibration_crops=made["crops"],
         clip="625 lambda + 2" if settings["clip"] else "none",

@@ -19,7 +19,8 @@ class FloatConv:
 
     ``rounded`` has its integers and the step of each output channel, once they are chosen. ``leak`` is the slope below
     zero where a LeakyReLU follows, else 0. ``absolute`` layers read ``|x|``. ``mask`` (K, K) is False at taps whose
-    weights must stay zero. ``linear`` layers end in σ instead of scale levels.
+    weights must stay zero. ``linear`` layers end in σ instead of scale levels. ``step`` (O,) is the
+    finest grid that the weights of each output channel may take.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FloatConv:
     absolute: bool = False
     mask: np.ndarray | None = None
     linear: bool = False
+    step: np.ndarray | None = None
 
     @property
     def output_axis(self) -> int:

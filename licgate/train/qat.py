@@ -15,6 +15,7 @@ from licgate.train.data import ImageFolder
 from licgate.train.objective import BaseObjective, rate_distortion
 from licgate.train.quantnet import QuantizedCodec, QuantizedConv
 
+ROUNDINGS = ("compensated", "nearest")
 REGULARIZED_QUANTILE = 0.001
 """α of DRAQ eq. 5: weights outside the α and 1−α quantiles of their layer are outliers."""
 
@@ -31,6 +32,8 @@ class QatSettings:
         β of the outlier-aware weight regularisation (eq. 5), relative to each layer's standard deviation; 0 for none.
     learn_scales : bool
         Train the scales of activations with everything else (Esser et al. 2020), from where calibration put them.
+    rounding : {"nearest", "compensated"}
+        Where weights start: at their float values, or at integers that make up for each other's errors (GPTQ).
     recalibrate : int
         Steps between calibrations of clips, ranges and outlier thresholds; 0 keeps the first ones.
     """
@@ -38,11 +41,14 @@ class QatSettings:
     clip: bool = True
     regularization: float = 1e-4
     learn_scales: bool = False
+    rounding: str = "nearest"
     recalibrate: int = 200
 
     def __post_init__(self) -> None:
         if not 0 <= self.regularization < float("inf"):
             raise TrainingError(f"weight regularisation {self.regularization} must be 0 or more")
+        if self.rounding not in ROUNDINGS:
+            raise TrainingError(f"rounding {self.rounding!r} is unknown: choose {' or '.join(ROUNDINGS)}")
         if self.recalibrate < 0:
             raise TrainingError(f"{self.recalibrate} steps between calibrations must be 0 (never again) or more")
 

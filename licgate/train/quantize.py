@@ -19,11 +19,11 @@ from licgate.train.equalize import channel_ranges, equalize
 from licgate.train.floatnet import float_layers
 from licgate.train.manifests import make_manifest
 from licgate.train.models import Codec
+from licgate.train.qat import ROUNDINGS
 from licgate.train.rounding import round_weights
 from licgate.train.widths import Widths
 
 SEARCH_CROPS = 16
-ROUNDINGS = ("compensated", "nearest")
 EQUALIZATION = 0.75
 """Full strength asks too much of 8-bit weights: measured on one model, 0.95 % of rate against 0.80 % at this one."""
 

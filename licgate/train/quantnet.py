@@ -15,7 +15,7 @@ from licgate.train import fakequant
 from licgate.train.assemble import choose_grids, export_transform
 from licgate.train.calibrate import Stats, real_output
 from licgate.train.entropy import SCALE_MIN, SCALE_STEP, gaussian_likelihood
-from licgate.train.export import Grid, gdn_steps, quantize_weight
+from licgate.train.export import Grid, gdn_steps, quantize_weight, real_weight
 from licgate.train.floatnet import FloatConv, FloatGdn
 from licgate.train.flow import code
 from licgate.train.layers import lower_bound
@@ -35,38 +35,51 @@ def _unit(rms: np.ndarray) -> np.ndarray:
 
 
 class QuantizedConv(nn.Module):
-    """The trained numbers of one convolution: weights in units of their output channel's size, and the bias."""
+    """The trained numbers of one convolution: weights in units of their output channel's size, and the bias.
+
+    A layer whose integers are chosen already starts on them, and keeps their grid as long as no weight outgrows it.
+    """
 
     def __init__(self, layer: FloatConv) -> None:
         super().__init__()
         self.layer = replace(layer, rounded=None)
         axes = tuple(i for i in range(4) if i != layer.output_axis)
-        unit = _unit(np.sqrt((layer.weight**2).mean(axis=axes)))
+        weight = real_weight(layer)
+        unit = _unit(np.sqrt((weight**2).mean(axis=axes)))
         shape = [1, 1, 1, 1]
         shape[layer.output_axis] = -1
+        step = np.zeros(len(unit)) if layer.rounded is None else layer.rounded[1]
+        mask = np.ones(layer.weight.shape[2:]) if layer.mask is None else layer.mask
         self.register_buffer("unit", torch.from_numpy(unit))
+        self.register_buffer("step", torch.from_numpy(np.array(step)))
+        self.register_buffer("mask", torch.from_numpy(np.array(mask, dtype=np.float64)), persistent=False)
         self.shape = tuple(shape)
-        self.weight = nn.Parameter(torch.from_numpy(layer.weight / unit.reshape(shape)).float())
+        self.weight = nn.Parameter(torch.from_numpy(weight / unit.reshape(shape)).float())
         self.bias = nn.Parameter(torch.from_numpy(layer.bias / unit).float())
 
     def real(self) -> tuple[Tensor, Tensor]:
-        """Give weight and bias as float64 with their gradient; masked taps stay zero."""
-        weight = self.weight.double() * self.unit.view(self.shape)
-        if self.layer.mask is not None:
-            weight = weight * torch.from_numpy(self.layer.mask).to(weight)
-        return weight, self.bias.double() * self.unit
+        """Give weight and bias as float64 with their gradient."""
+        return self.weight.double() * self.unit.view(self.shape) * self.mask, self.bias.double() * self.unit
 
     def float_layer(self) -> FloatConv:
         """Give the layer as it is now."""
         weight, bias = (t.detach().cpu().numpy() for t in self.real())
-        return replace(self.layer, weight=weight, bias=bias)
+        return replace(self.layer, weight=weight, bias=bias, step=self.step.cpu().numpy())
 
     def forward(
-        self, layer: Conv2d, source: Grid, x: Tensor, gain: Tensor | float, *, fast: bool, rounded: bool
+        self,
+        layer: Conv2d,
+        source: Grid,
+        now: FloatConv,
+        x: Tensor,
+        gain: Tensor | float,
+        *,
+        fast: bool,
+        rounded: bool,
     ) -> Tensor:
-        """Run on integers; ``layer`` was exported from these parameters."""
+        """Run on integers; ``layer`` was exported from ``now``, these parameters."""
         weight, bias = self.real()
-        _, step = quantize_weight(replace(self.layer, weight=weight.detach().cpu().numpy()), layer.weight_type.bits)
+        _, step = quantize_weight(now, layer.weight_type.bits)
         step = torch.from_numpy(step).to(weight.device)
         return fakequant.convolution(
             layer, x, weight / step.view(self.shape), bias / (step * source.scale), gain, fast=fast, rounded=rounded
@@ -222,7 +235,7 @@ class QuantizedCodec(nn.Module):
                 if isinstance(module, QuantizedConv):
                     # The rate of z is taken at unrounded values: rounded ones would mislead its gradient.
                     rounded = not (self.training and part == "h_a" and layer is transform.layers[-1])
-                    x = module(layer, source, x, gain, fast=self.fast, rounded=rounded)
+                    x = module(layer, source, now, x, gain, fast=self.fast, rounded=rounded)
                 else:
                     x = module(layer, source, target, now, x, gain)
                 source, before = target, layer.name
