@@ -49,6 +49,7 @@ def plot_curves(path: str | Path, curves: Sequence[Curve], metric: str, max_rate
     # a Figure without pyplot draws with Agg or as vectors, wherever it runs, and keeps no window
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     if max_rate is not None and not any(curve.rate[0] <= max_rate for curve in curves):
         raise TrainingError(f"no curve has a point up to {max_rate:g} bpp: show a larger rate")
@@ -71,6 +72,7 @@ def plot_curves(path: str | Path, curves: Sequence[Curve], metric: str, max_rate
         axes.set_ylabel(f"{METRICS[metric]} (dB)")
         axes.grid(color="0.88", linewidth=0.8)
         axes.set_axisbelow(True)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10]))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="0.85")
         buffer = io.BytesIO()

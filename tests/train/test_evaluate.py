@@ -1,0 +1,193 @@
+"""Evaluating folders and curves: means, images that cannot be read, and the verb."""
+
+import argparse
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from licgate.errors import LicgateError, TrainingError  # noqa: E402
+from licgate.train.checkpoint import save_checkpoint  # noqa: E402
+from licgate.train.cli_evaluate import Progress, add_evaluate_arguments, curve_name, run_evaluate  # noqa: E402
+from licgate.train.codecs import open_codec  # noqa: E402
+from licgate.train.evaluate import evaluate_folder, measure  # noqa: E402
+
+
+def half_bit_a_pixel(image):
+    """Stand in for a codec: every padded pixel costs half a bit, and comes back one brighter."""
+    return image.shape[0] * image.shape[1] / 2, np.minimum(image, 254) + 1
+
+
+@pytest.fixture
+def mixed(tmp_path, pictures):
+    """Return a folder of two pictures, one large enough for MS-SSIM, and two files that are none."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "b.png").write_bytes((pictures / "p0.png").read_bytes())
+    Image.open(pictures / "p1.png").resize((192, 192)).save(folder / "d.jpg")
+    (folder / "a.png").write_text("text")
+    (folder / "c.png").write_bytes((pictures / "p0.png").read_bytes()[:400])
+    (folder / "notes.txt").write_text("text")
+    return folder
+
+
+@pytest.fixture
+def checkpoint(tmp_path, make_model):
+    def make(name="one.ckpt", seed=0, **content):
+        model = make_model(seed=seed)
+        path = tmp_path / name
+        recipe = {"rate_lambda": 0.01}
+        save_checkpoint(
+            path, {"model": model.state_dict(), "config": model.config.as_dict(), "recipe": recipe, **content}
+        )
+        return path
+
+    return make
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    add_evaluate_arguments(parser)
+    return run_evaluate(parser.parse_args([str(word) for word in words]))
+
+
+def test_means_are_over_images_and_rates_over_real_pixels(mixed):
+    result = evaluate_folder(half_bit_a_pixel, mixed)
+    small, large = result["images"]
+    assert (small["name"], small["width"], small["height"]) == ("b.png", 112, 80)
+    # 112 x 80 is padded to 128 x 128
+    assert small["bpp"] == 0.5 * 128 * 128 / (112 * 80)
+    assert large["bpp"] == 0.5
+    assert small["ms_ssim"] is None
+    assert large["ms_ssim"] > 0.99
+    assert result["psnr"] == (small["psnr"] + large["psnr"]) / 2
+    assert result["bpp"] == (small["bpp"] + large["bpp"]) / 2
+    assert result["ms_ssim"] is None
+    assert result["ms_ssim_missing"].startswith("b.png: MS-SSIM needs sides of 161")
+
+
+def test_unreadable_images_are_skipped_listed_and_counted(mixed):
+    seen = []
+    result = evaluate_folder(half_bit_a_pixel, mixed, report=lambda entry, total: seen.append((entry["name"], total)))
+    assert [entry["name"] for entry in result["skipped"]] == ["a.png", "c.png"]
+    assert all("\n" not in entry["reason"] for entry in result["skipped"])
+    assert seen == [("a.png", 4), ("b.png", 4), ("c.png", 4), ("d.jpg", 4)]
+    with pytest.raises(TrainingError, match=r"none of the 1 images .* is readable; the first: .*a\.png"):
+        evaluate_folder(half_bit_a_pixel, mixed, limit=1)
+
+
+def test_threads_change_nothing_but_the_time(pictures):
+    assert evaluate_folder(half_bit_a_pixel, pictures, threads=3) == evaluate_folder(half_bit_a_pixel, pictures)
+
+
+def test_an_error_in_a_thread_comes_out(pictures):
+    def broken(image):
+        raise TrainingError("no")
+
+    with pytest.raises(TrainingError, match="no"):
+        evaluate_folder(broken, pictures, threads=2)
+
+
+@pytest.mark.parametrize(("limit", "message"), [(0, "limit 0"), (-1, "limit -1")])
+def test_a_limit_that_leaves_nothing(pictures, limit, message):
+    with pytest.raises(TrainingError, match=message):
+        evaluate_folder(half_bit_a_pixel, pictures, limit=limit)
+
+
+def test_empty_and_missing_folders(tmp_path):
+    with pytest.raises(TrainingError, match="holds no PNG or JPEG"):
+        evaluate_folder(half_bit_a_pixel, tmp_path)
+    with pytest.raises(TrainingError, match="does not exist"):
+        evaluate_folder(half_bit_a_pixel, tmp_path / "none")
+
+
+def test_what_a_card_gets_is_plain_numbers(make_model, pictures):
+    measured = measure(pictures, model=make_model(), limit=2)
+    assert measured["images"] == 2
+    assert json.loads(json.dumps(measured, allow_nan=False)) == measured
+    assert set(measured["float"]) == {"bpp", "psnr"}
+
+
+def test_several_checkpoints_make_one_sorted_curve(checkpoint, pictures, tmp_path, capsys):
+    paths = [checkpoint(f"family-{seed}.ckpt", seed) for seed in (1, 2)]
+    out = tmp_path / "out.json"
+    assert run(*paths, pictures, "--json", out, "--limit", 2, "--macs", "128x64") == 0
+    document = json.loads(out.read_text())
+    assert document["name"] == "family"
+    assert "float" in document["description"]
+    assert document["results"]["bpp"] == sorted(model["bpp"] for model in document["models"])
+    assert document["results"]["psnr-rgb"] == [model["psnr"] for model in document["models"]]
+    assert {len(model["images"]) for model in document["models"]} == {2}
+    assert document["models"][0]["cost"]["width"] == 128
+    printed = capsys.readouterr()
+    assert "1 MAC = 2 FLOP" in printed.out
+    assert "family-2 2/2 p1.png: " in printed.err
+    assert "no MS-SSIM: p0.png and 1 more" in printed.err
+
+
+def test_skipped_images_are_told_once_a_file(checkpoint, mixed, capsys):
+    paths = [checkpoint(f"family-{seed}.ckpt", seed) for seed in (1, 2)]
+    assert run(*paths, mixed) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("note: skipped") == 2
+    assert "2 skipped as not readable" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ONE", "FOLDER/none"], "does not exist"),
+        (["FOLDER/none.ckpt", "PICTURES"], "checkpoint .* does not exist"),
+        (["FOLDER/text", "PICTURES"], "not readable"),
+        (["OTHER", "PICTURES"], "of kind 'other', which cannot be evaluated"),
+        (["nonesuch", "PICTURES"], "unknown model"),
+        (["ONE", "ONE", "PICTURES", "--checkpoint", "ONE"], "goes with one model"),
+        (["ONE", "PICTURES", "--json", "FOLDER/none/out.json"], "cannot write"),
+        (["ONE", "PICTURES", "--limit", "0"], "limit 0"),
+        (["ONE", "PICTURES", "--threads", "0"], "threads 0"),
+    ],
+)
+def test_bad_use_is_one_line(checkpoint, pictures, tmp_path, words, message):
+    (tmp_path / "text").write_text("text")
+    names = {"ONE": checkpoint(), "OTHER": checkpoint("other.ckpt", kind="other"), "PICTURES": pictures}
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(LicgateError, match=message) as caught:
+        run(*(str(names.get(word, word)).replace("FOLDER", str(tmp_path)) for word in words))
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_default_model_is_an_integer_codec(photograph):
+    codec = open_codec(None)
+    assert codec.kind == "integer"
+    bits, decoded = codec.code(np.ascontiguousarray(photograph[:64, :64]))
+    assert 0 < bits < 64 * 64 * 8
+    assert decoded.shape == (64, 64, 3)
+
+
+def test_curves_are_named_after_what_their_models_share():
+    def name(*names):
+        return curve_name([{"name": n} for n in names])
+
+    assert name("hyperprior-n36") == "hyperprior-n36"
+    assert name("hyperprior-n36-a", "hyperprior-n36-b") == "hyperprior-n36"
+    assert name("a", "b") == "a, b"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "lines", "returns"), [(io.StringIO(), 2, 0), (Terminal(), 1, 2)])
+def test_progress_is_one_line_on_a_terminal_and_plain_lines_elsewhere(stream, lines, returns):
+    progress = Progress("model", stream)
+    progress({"name": "a.png", "bpp": 0.5, "psnr": 30.0}, 2)
+    progress({"name": "b.png", "reason": "broken"}, 2)
+    assert stream.getvalue().count("\n") == lines
+    assert stream.getvalue().count("\r") == returns
+    assert stream.getvalue().endswith("model 2/2 b.png: not readable\n")
