@@ -72,6 +72,8 @@ def _layer(layer, size, unit):
     if layer.kind == "conv2d":
         row.update(weight=str(layer.weight_type), kernel=layer.kernel, stride=layer.stride,
                    transposed=layer.transposed)
+        if layer.requantize.leak:
+            row["leak"] = layer.requantize.leak / 2**16
     else:
         row.update(weight=str(layer.gamma_type), root=layer.root, square=layer.square, inverse=layer.inverse,
                    norm_bits=layer.norm_bits, table=layer.table.entries)
@@ -108,7 +110,7 @@ def _row(layer):
     if layer["kind"] == "conv2d":
         arrow = "up" if layer["transposed"] else "down"
         scale = f" {arrow} {layer['stride']}" if layer["stride"] > 1 else ""
-        operation = f"conv {layer['kernel']}x{layer['kernel']}{scale}"
+        operation = f"conv {layer['kernel']}x{layer['kernel']}{scale}" + (" leaky" if "leak" in layer else "")
     else:
         operation = ("inverse " if layer["inverse"] else "") + "gdn " + ("x2" if layer["square"] else "abs")
         operation += " root" if layer["root"] else ""

@@ -179,10 +179,6 @@ class Codec(nn.Module):
         }
 
 
-ScaleHyperprior = Codec
-"""Former name, from the time when there was one architecture."""
-
-
 def build_model(config: ModelConfig) -> Codec:
     """Make a codec with random weights."""
     return Codec(config)

@@ -6,7 +6,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from licgate.train.models import ModelConfig, ScaleHyperprior  # noqa: E402
+from licgate.train.models import ModelConfig, build_model  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def make_model():
 
     def make(seed=0, **config):
         torch.manual_seed(seed)
-        model = ScaleHyperprior(ModelConfig(**{"n": 5, "m": 7, **config})).eval()
+        model = build_model(ModelConfig(**{"n": 5, "m": 7, **config})).eval()
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name.endswith(".gamma"):
