@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from licgate.errors import TrainingError
-from licgate.manifest import find_model
+from licgate.manifest import Manifest, find_model
 from licgate.train.checkpoint import load_checkpoint, load_model
 from licgate.train.evaluate import Coder, code_float, code_integer
+from licgate.train.finetune import KIND, export_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class ImageCodec:
     ----------
     name : str
     kind : str
-        ``integer``, or the kind of the checkpoint: ``float``, …
+        ``integer`` for a manifest, or the kind of the checkpoint: ``float``, ``quantized``, …
     code : callable
         Takes a padded uint8 image (H, W, 3), gives bits and the decoded image.
     network : Manifest or nn.Module
@@ -46,35 +46,30 @@ def open_codec(model: str | Path | None) -> ImageCodec:
     path = Path(model) if model is not None else None
     if path is not None and (path.suffix == ".ckpt" or (path.suffix != ".json" and path.is_file())):
         return open_checkpoint(path)
-    manifest = find_model(model)
-    return ImageCodec(
-        name=manifest.name,
-        kind="integer",
-        code=lambda image: code_integer(manifest, image),
-        network=manifest,
-        details={"hash": manifest.hash, "architecture": manifest.architecture},
-    )
+    return _integer(find_model(model), kind="integer")
 
 
 def open_checkpoint(path: Path) -> ImageCodec:
-    """Open a checkpoint file by its kind; files without one are float models."""
+    """Open a checkpoint file: quantisation-aware training by its export, anything else by its float model."""
     kind = load_checkpoint(path).get("kind", "float")
-    if kind not in CHECKPOINTS:
-        raise TrainingError(f"checkpoint {path} is of kind {kind!r}, which cannot be evaluated: export it first")
-    return CHECKPOINTS[kind](path)
-
-
-def _open_float(path: Path) -> ImageCodec:
+    if kind == KIND:
+        return _integer(export_checkpoint(path, name=path.stem), kind=kind)
     model, recipe = load_model(path)
     model.eval()
     return ImageCodec(
         name=path.stem,
-        kind="float",
+        kind=kind,
         code=lambda image: code_float(model, image),
         network=model,
-        details={"rate_lambda": recipe.get("rate_lambda")},
+        details={"architecture": model.config.architecture, "rate_lambda": recipe.get("rate_lambda")},
     )
 
 
-CHECKPOINTS = {"float": _open_float}
-"""How each kind of checkpoint is opened."""
+def _integer(manifest: Manifest, *, kind: str) -> ImageCodec:
+    return ImageCodec(
+        name=manifest.name,
+        kind=kind,
+        code=lambda image: code_integer(manifest, image),
+        network=manifest,
+        details={"hash": manifest.hash, "architecture": manifest.architecture},
+    )

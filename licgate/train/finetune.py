@@ -131,7 +131,10 @@ def load_codec(path: str | Path) -> tuple[QuantizedCodec, dict]:
         learn_scales=made["learn_scales"],
         carrier=torch.float64,
     )
-    codec.load_state_dict(content.get("ema") or content["model"])
+    try:
+        codec.load_state_dict(content.get("ema") or content["model"])
+    except RuntimeError:
+        raise TrainingError(f"checkpoint {path}: its tensors do not fit a quantised codec: quantise again") from None
     codec.restore_ranges(stats)
     codec.fast = False
     return codec.eval(), content

@@ -11,10 +11,16 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from licgate.errors import LicgateError, TrainingError  # noqa: E402
-from licgate.train.checkpoint import save_checkpoint  # noqa: E402
+from licgate.manifest import Manifest  # noqa: E402
+from licgate.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from licgate.train.cli_evaluate import Progress, add_evaluate_arguments, curve_name, run_evaluate  # noqa: E402
 from licgate.train.codecs import open_codec  # noqa: E402
-from licgate.train.evaluate import evaluate_folder, measure  # noqa: E402
+from licgate.train.data import read_rgb  # noqa: E402
+from licgate.train.evaluate import code_float, evaluate_folder, measure, pad_image  # noqa: E402
+from licgate.train.finetune import fine_tune, load_codec  # noqa: E402
+from licgate.train.qat import QatSettings  # noqa: E402
+from licgate.train.recipe import Recipe  # noqa: E402
+from licgate.train.widths import LayerBits, Widths  # noqa: E402
 
 
 def half_bit_a_pixel(image):
@@ -143,7 +149,6 @@ def test_skipped_images_are_told_once_a_file(checkpoint, mixed, capsys):
         (["ONE", "FOLDER/none"], "does not exist"),
         (["FOLDER/none.ckpt", "PICTURES"], "checkpoint .* does not exist"),
         (["FOLDER/text", "PICTURES"], "not readable"),
-        (["OTHER", "PICTURES"], "of kind 'other', which cannot be evaluated"),
         (["nonesuch", "PICTURES"], "unknown model"),
         (["ONE", "ONE", "PICTURES", "--checkpoint", "ONE"], "goes with one model"),
         (["ONE", "PICTURES", "--json", "FOLDER/none/out.json"], "cannot write"),
@@ -153,12 +158,17 @@ def test_skipped_images_are_told_once_a_file(checkpoint, mixed, capsys):
 )
 def test_bad_use_is_one_line(checkpoint, pictures, tmp_path, words, message):
     (tmp_path / "text").write_text("text")
-    names = {"ONE": checkpoint(), "OTHER": checkpoint("other.ckpt", kind="other"), "PICTURES": pictures}
+    names = {"ONE": checkpoint(), "PICTURES": pictures}
     before = sorted(tmp_path.iterdir())
     with pytest.raises(LicgateError, match=message) as caught:
         run(*(str(names.get(word, word)).replace("FOLDER", str(tmp_path)) for word in words))
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_students_are_float_models_of_their_kind(checkpoint):
+    codec = open_codec(checkpoint(kind="distilled"))
+    assert (codec.kind, codec.details["architecture"]) == ("distilled", "bmshj2018-hyperprior")
 
 
 def test_the_default_model_is_an_integer_codec(photograph):
@@ -167,6 +177,36 @@ def test_the_default_model_is_an_integer_codec(photograph):
     bits, decoded = codec.code(np.ascontiguousarray(photograph[:64, :64]))
     assert 0 < bits < 64 * 64 * 8
     assert decoded.shape == (64, 64, 3)
+
+
+def test_a_quantised_checkpoint_is_coded_in_the_integers_of_its_export(make_model, squares, pictures, tmp_path):
+    path = tmp_path / "q.ckpt"
+    fine_tune(
+        make_model(),
+        {"rate_lambda": 0.01},
+        squares,
+        path,
+        recipe=Recipe(rate_lambda=0.01, iterations=1, batch=1, crop=64, bfloat16=False),
+        settings=QatSettings(),
+        widths=Widths(default=LayerBits(activation=8, weight=8, gdn=8)),
+        equalization=0.0,
+        crops=2,
+        quiet=True,
+    )
+    codec = open_codec(path)
+    assert (codec.name, codec.kind) == ("q", "quantized")
+    assert isinstance(codec.network, Manifest)
+    image = pad_image(read_rgb(sorted(pictures.iterdir())[0]))
+    bits, decoded = codec.code(image)
+    float_bits, float_decoded = code_float(load_codec(path)[0], image)
+    np.testing.assert_array_equal(decoded, float_decoded)
+    assert bits == pytest.approx(float_bits, rel=0.01)  # the tables are integers, likelihoods are not
+    content = load_checkpoint(path)
+    for state in (content["model"], content.get("ema") or {}):
+        state.pop(next(iter(state), None), None)
+    save_checkpoint(path, content)
+    with pytest.raises(TrainingError, match=r"q\.ckpt: its tensors do not fit"):
+        open_codec(path)
 
 
 def test_curves_are_named_after_what_their_models_share():
