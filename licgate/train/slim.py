@@ -39,8 +39,9 @@ class SlimSettings:
         Instead of ``epsilon``: thresholds (one for g_a, one for g_s) such that at most this part of the transform's
         multiply-accumulates remains.
     importance : {"energy", "a"}
-        What ``target_macs`` goes by: ``|a|``, or what the channel contributes to the next layer, which also knows how
-        large the channel is before its factor and behind it, and so needs no L1 term that has run its course.
+        What ``target_macs`` goes by: ``|a|``, or what the channel contributes to the next layer for its
+        multiply-accumulates, which also knows how large the channel is before its factor and behind it, and so needs
+        no L1 term that has run its course.
     multiple_of : int
         Round channel counts up to a multiple of it.
     """
@@ -158,6 +159,17 @@ def transform_macs(config: ModelConfig, widths: Mapping[str, int]) -> dict[str, 
     return {name: cost["macs"] for name, cost in model_cost(model, *KODAK, strict=True)["transforms"].items()}
 
 
+def per_mac(model: Codec, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Divide contributions by the root of what a channel of that layer costs: the loss goes with their square."""
+    before = transform_macs(model.config, {})
+    found = {}
+    for name, score in scores.items():
+        part = name.split(".")[0]
+        without = transform_macs(model.config, {name: max(len(score) - 1, 1)})[part]
+        found[name] = score / max(1 - without / before[part], 1e-9) ** 0.5
+    return found
+
+
 def choose_for_macs(
     model: Codec, scores: Mapping[str, Tensor], fraction: float, multiple_of: int = 1
 ) -> dict[str, Tensor]:
@@ -208,7 +220,7 @@ def shrink(model: Codec, settings: SlimSettings, crops: Tensor) -> Codec:
     if settings.target_macs is None:
         keep = choose(factors(model), settings.epsilon, settings.multiple_of)
     else:
-        scores = factors(model) if settings.importance == "a" else energies(model, means)
+        scores = factors(model) if settings.importance == "a" else per_mac(model, energies(model, means))
         keep = choose_for_macs(model, scores, settings.target_macs, settings.multiple_of)
     return remove_channels(model, keep, means) if keep else model
 

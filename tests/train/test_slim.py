@@ -23,6 +23,7 @@ from licgate.train.slim import (
     choose_for_macs,
     energies,
     factors,
+    per_mac,
     shrink,
     slim,
     transform_macs,
@@ -146,6 +147,14 @@ def test_energies_are_the_parts_of_channels_in_the_next_layer(pictures):
         expected = spreads * weight.flatten(1).norm(dim=1)
         expected = expected / expected.norm()
         torch.testing.assert_close(found[maker].float(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_channels_at_high_resolution_cost_more_and_go_first():
+    model = build_model(ModelConfig(n=8, m=8))
+    scores = per_mac(model, {name: torch.ones(8) for name in ("g_a.0", "g_a.2", "g_a.4", "g_s.4")})
+    level = {name: float(score[0]) for name, score in scores.items()}
+    assert level["g_a.0"] < level["g_a.2"] < level["g_a.4"]
+    assert level["g_s.4"] == pytest.approx(level["g_a.0"], rel=0.05)
 
 
 def stop_at(monkeypatch, kind, iteration):
