@@ -67,7 +67,7 @@ def add_slim_arguments(parser: argparse.ArgumentParser) -> None:
         "--importance",
         choices=("energy", "a"),
         default="energy",
-        help="what --target-macs goes by: |a|, or the part of a channel in the next layer for its cost (default energy)",
+        help="what --target-macs goes by: |a|, or its part in the next layer for its cost (default energy)",
     )
     parser.add_argument(
         "--slimmed", metavar="FILE", help="keep the model before pruning here, to prune it in several ways"
