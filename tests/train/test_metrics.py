@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from pytorch_msssim import ms_ssim as float_ms_ssim
 
 torch = pytest.importorskip("torch")
+
+from pytorch_msssim import ms_ssim as float_ms_ssim  # noqa: E402
 
 from licgate.train.metrics import MS_SSIM_SIDE, ms_ssim, ms_ssim_db, mse, psnr  # noqa: E402
 
