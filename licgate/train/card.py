@@ -9,6 +9,13 @@ from licgate.manifest import Manifest
 
 ROUNDING = {"compensated": "rounded so that errors make up for each other (GPTQ)", "nearest": "rounded to the nearest"}
 
+FAMILIES = {
+    "bmshj2018-hyperprior": "Scale hyperprior (Ballé et al. 2018)",
+    "he2021-checkerboard": "Checkerboard context (He et al. 2021) on the scale hyperprior's backbone",
+    "mbt2018-mean": "Mean-scale hyperprior (Minnen et al. 2018)",
+    "mbt2018": "Autoregressive context (Minnen et al. 2018)",
+}
+
 
 def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str:
     """Describe a quantised model in Markdown.
@@ -25,13 +32,12 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
     recipe, how = manifest.provenance["training"], manifest.provenance["quantization"]
     bits = how["bits"]
     widths = [layer.out_channels for layer in manifest.g_a.layers if layer.kind == "conv2d"]
-    form = "x²/square root" if any(layer.kind == "gdn" and layer.root for layer in manifest.g_a.layers) else "|x|"
     channels = ", ".join(map(str, widths))
     lines = [
         f"# {manifest.name}",
         "",
-        f"Scale hyperprior (Ballé et al. 2018), GDN in the {form} form, g_a with {channels} channels.",
-        "All four transforms are integer networks; the entropy model is integer tables.",
+        f"{FAMILIES[manifest.architecture]}, {_nonlinearity(manifest)}, g_a with {channels} channels.",
+        "All transforms are integer networks; the entropy model is integer tables.",
         "",
         "## Numbers",
         "",
@@ -46,26 +52,18 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
     ]
     for layer, own in how["bits_of_layers"].items():
         lines.append(f"{layer}: activations {own['activation']}, weights {own['weight']}, GDN input {own['gdn']}.")
-    precision = "bfloat16 autocast, likelihoods and loss float32" if recipe.get("bfloat16") else "float32"
     lines += [
         "",
         "## Training",
         "",
-        (
-            f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² "
-            f"from {recipe.get('images')} photographs; loss R + λ·255²·MSE with λ = {recipe.get('rate_lambda')}, Adam "
-            f"from {recipe.get('lr')} with cosine decay to a hundredth, gradient clip 1.0, seed {recipe.get('seed')}, "
-            f"{precision}, exponential average of the weights ({recipe.get('ema')})."
-        ),
+        f"{_run(recipe)} {_loss(recipe)}",
         "",
         "## Quantisation",
         "",
-        (
-            f"{how['method'].capitalize()}, calibrated on {how['calibration_crops']} crops of 256² of the training "
-            f"photographs. Weights symmetric per output channel, {ROUNDING[how['rounding']]}; γ per row; channels "
-            f"before and behind GDN equalised with strength {how['equalization']:g}."
-        ),
+        *_quantisation(how),
         "",
+    ]
+    lines += [
         "| layer | output | clip | pre-shift | accumulator bits |",
         "|---|---|---|---|---|",
     ]
@@ -84,6 +82,48 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
     if notes:
         lines += ["", "## Limits", "", notes.strip()]
     return "\n".join(lines) + "\n"
+
+
+def _nonlinearity(manifest: Manifest) -> str:
+    gdns = [layer for layer in manifest.g_a.layers if layer.kind == "gdn"]
+    if not gdns:
+        return "ReLU"
+    return f"GDN in the {'x²/square root' if gdns[0].root else '|x|'} form"
+
+
+def _run(recipe: dict) -> str:
+    optimizer = recipe.get("optimizer", "adam").capitalize()
+    return (
+        f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² from "
+        f"{recipe.get('images')} photographs, {optimizer} from {recipe.get('lr')} with cosine decay, gradient clip 1.0, "
+        f"seed {recipe.get('seed')};"
+    )
+
+
+def _loss(recipe: dict) -> str:
+    precision = "bfloat16 autocast, likelihoods and loss float32" if recipe.get("bfloat16") else "float32"
+    return (
+        f"loss R + λ·255²·MSE with λ = {recipe.get('rate_lambda')}, {precision}, exponential average of the weights "
+        f"({recipe.get('ema')})."
+    )
+
+
+def _quantisation(how: dict) -> list[str]:
+    method, rounding = how["method"], ROUNDING[how["rounding"]]
+    text = (
+        f"{method[:1].upper()}{method[1:]}, calibrated on {how['calibration_crops']} crops of 256² of the training "
+        f"photographs. Weights symmetric per output channel, {rounding}; γ per row; channels before and behind GDN "
+        f"equalised with strength {how['equalization']:g}."
+    )
+    if "fine_tuning" not in how:
+        return [text]
+    settings = how["settings"]
+    scales = "trained" if settings["learn_scales"] else "from calibration"
+    more = (
+        f"Fine-tuned in integers: {_run(how['fine_tuning'])} regularisation of outlying weights "
+        f"{settings['regularization']:g}, scales of activations {scales}."
+    )
+    return [text, "", more]
 
 
 def _results(manifest: Manifest) -> list[str]:
