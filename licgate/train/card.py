@@ -95,8 +95,8 @@ def _run(recipe: dict) -> str:
     optimizer = recipe.get("optimizer", "adam").capitalize()
     return (
         f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² from "
-        f"{recipe.get('images')} photographs, {optimizer} from {recipe.get('lr')} with cosine decay, gradient clip 1.0, "
-        f"seed {recipe.get('seed')};"
+        f"{recipe.get('images')} photographs, {optimizer} from {recipe.get('lr')} with cosine decay, gradient clip "
+        f"1.0, seed {recipe.get('seed')};"
     )
 
 

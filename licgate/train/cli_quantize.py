@@ -62,7 +62,7 @@ def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounding",
         choices=("compensated", "nearest"),
         default="compensated",
-        help="ptq: let weights make up for each other's rounding errors (default), or round each to the nearest",
+        help="weights, where fine-tuning starts, too: errors make up for each other (default), or each to the nearest",
     )
     how.add_argument(
         "--equalization",
@@ -116,7 +116,11 @@ def _settings(args: argparse.Namespace) -> QatSettings:
         raise TrainingError(f"clip {clip!r} goes with --method ptq only: fine-tuning takes draq or none")
     weight = (REGULARIZATION if draq else 0.0) if args.regularization is None else args.regularization
     return QatSettings(
-        clip=clip == "draq", regularization=weight, learn_scales=args.learn_scales, recalibrate=args.recalibrate
+        clip=clip == "draq",
+        regularization=weight,
+        learn_scales=args.learn_scales,
+        rounding=args.rounding,
+        recalibrate=args.recalibrate,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from licgate.errors import TrainingError
 from licgate.train.calibrate import Stats, collect_stats, draq_k
 from licgate.train.data import ImageFolder
+from licgate.train.floatnet import FloatConv
 from licgate.train.objective import BaseObjective, rate_distortion
 from licgate.train.quantnet import QuantizedCodec, QuantizedConv
 
@@ -54,8 +55,9 @@ class QatSettings:
 
 
 def draq_clips(net: Mapping[str, list], rate_lambda: float) -> dict[str, float]:
-    """Give every layer whose grid is not fixed DRAQ's k."""
-    return {layer.name: draq_k(rate_lambda) for layers in net.values() for layer in layers[:-1]}
+    """Give DRAQ's k to what it clips: the inputs of GDN on both sides, the outputs of ReLU from above."""
+    k = draq_k(rate_lambda)
+    return {layer.name: k for layers in net.values() for layer in layers[:-1] if isinstance(layer, FloatConv)}
 
 
 def active_clips(stats: Mapping[str, Stats], clips: Mapping[str, float | None]) -> list[str]:
