@@ -175,8 +175,9 @@ def meet_budget(
     wanted = [c for c in wanted if moves_cost(budget, start, c)]
     if not wanted:
         raise TrainingError(f"none of the widths searched moves {budget.name}: search more kinds of width")
-    reference = trials.evaluator.reference.loss
-    baseline, first = find_uniform(trials, start, wanted, reference + BASELINE_SHARE * tolerance)
+    # Widths that are held lose something whatever the others are, so the tolerance counts from there.
+    finest = trials.glance(uniform(start, wanted, WIDEST))
+    baseline, first = find_uniform(trials, start, wanted, finest + BASELINE_SHARE * tolerance)
     table = measure_sensitivity(trials.glance, baseline, wanted)
     now, loss = _lower(trials, baseline, first, wanted, budget, {c: per_bit(table[c]) for c in wanted})
     now, loss = improve(trials, now, loss, wanted, budget)
@@ -266,7 +267,7 @@ def _exchanges(
     more: Mapping[Coordinate, float],
     less: Mapping[Coordinate, float],
 ) -> list[tuple[float, Widths]]:
-    """List exchanges that keep the budget and should lower the loss, best first."""
+    """List exchanges that keep the budget, best prediction first."""
     found = []
     filled = _fill(now, wanted, budget, dict(more))
     if filled[1] is not now:
@@ -283,7 +284,7 @@ def _exchanges(
             lost, trial = _repair(trial, others, budget, dict(less))
             if trial is not None:
                 found.append((more[coordinate] + lost, trial))
-    return sorted((entry for entry in found if entry[0] < 0), key=lambda entry: entry[0])
+    return sorted((entry for entry in found if math.isfinite(entry[0])), key=lambda entry: entry[0])
 
 
 def _fill(now: Widths, wanted: Sequence[Coordinate], budget: Budget, change: dict) -> tuple[float, Widths]:

@@ -17,7 +17,9 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="photographs to calibrate and measure on")
     parser.add_argument("--out", required=True, help="JSON file to write, for licgate quantize --widths")
     parser.add_argument("--mode", choices=MODES, default="near-lossless")
-    parser.add_argument("--tolerance", type=float, help="loss allowed, in %% of the float model's rate (default 0.5)")
+    parser.add_argument(
+        "--tolerance", type=float, help="loss allowed, in %% of the float model's rate (default 0.5, for a budget 2)"
+    )
     parser.add_argument("--tolerance-db", type=float, help="loss allowed, in dB of PSNR, instead")
     parser.add_argument("--pm", type=float, metavar="BITS", help="budget: equivalent bit width P_m at most this")
     parser.add_argument("--pm-of", choices=("all", "g_a", "g_s"), default="all", help="whose P_m (default all)")
@@ -54,7 +56,7 @@ def run_search(args: argparse.Namespace) -> int:
     if args.tolerance is not None and args.tolerance_db is not None:
         raise TrainingError("--tolerance and --tolerance-db exclude each other: give one")
     if args.tolerance is None and args.tolerance_db is None:
-        tolerance["percent"] = 0.5
+        tolerance["percent"] = 0.5 if args.mode == "near-lossless" else 2.0
     wanted_kinds = _kinds(args.kinds)
     width, height = _image(args.image)
     given = [n for n in ("pm", "bit_operations", "memory_kbit", "memory_cells") if getattr(args, n) is not None]
@@ -81,7 +83,12 @@ def run_search(args: argparse.Namespace) -> int:
     )
     start = Widths(default=held, latent=args.latent_bits)
     model, recipe = load_model(args.checkpoint)
-    evaluator = ImitationEvaluator(model, recipe, args.data, crops=args.crops)
+    if args.finetune_iterations:
+        from licgate.train.tuned import TrainingEvaluator
+
+        evaluator = TrainingEvaluator(model, recipe, args.data, kept=f"{args.out}.kept", crops=args.crops)
+    else:
+        evaluator = ImitationEvaluator(model, recipe, args.data, crops=args.crops)
     shape = shape_of(model, height=height, width=width, inputs=evaluator.inputs)
     boards = [BoardCost(shape, each) for each in silicon]
     report = None if args.quiet else (lambda line: print(line, file=sys.stderr, flush=True))
@@ -109,6 +116,7 @@ def run_search(args: argparse.Namespace) -> int:
         name: {
             "float": evaluator.measure_float(crops),
             **{key: evaluator.measure(widths, crops) for key, widths in configurations.items()},
+            **({"found, fine-tuned": evaluator.measure_kept(crops)} if args.finetune_iterations else {}),
         }
         for name, crops in sets.items()
     }

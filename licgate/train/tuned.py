@@ -115,6 +115,10 @@ class TrainingEvaluator(ImitationEvaluator):
                 self._kept.load_state_dict(saved["model"])
         self._stats = collect_stats(self._kept.net(), self.crops, self._architecture)
 
+    def measure_kept(self, crops: Tensor) -> Point:
+        """Measure the weights kept last, with their widths."""
+        return self._measure(self._kept, crops)
+
     @torch.no_grad()
     def _measure(self, codec: QuantizedCodec, crops: Tensor) -> Point:
         codec.eval()

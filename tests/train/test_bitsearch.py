@@ -3,8 +3,10 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from licgate.cli import main
 from licgate.errors import TrainingError
@@ -298,6 +300,44 @@ def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("option", "limit", "read"),
+    [
+        ("--bit-operations", "0.12", lambda cost: cost["bit_operations"]["all"] / 1e9),
+        ("--memory-kbit", "400", lambda cost: sum(cost["boards"]["ulx3s-85f"]["memory_bits"].values()) / 1e3),
+        ("--memory-cells", "43", lambda cost: cost["boards"]["ulx3s-85f"]["memory_cells"]),
+    ],
+)
+def test_every_budget_is_kept(checkpoint, pictures, tmp_path, capsys, option, limit, read):
+    out = tmp_path / "found.json"
+    command = ["search", str(checkpoint), "--data", str(pictures), "--out", str(out), "--crops", "1", "--quiet",
+               "--mode", "budget", option, limit, "--board", "ulx3s-85f", "--image", "96x64", "--kinds",
+               "activation,latent"]  # fmt: skip
+    code = main(command)
+    print(capsys.readouterr())
+    assert code == 0
+    configurations = json.loads(out.read_text())["configurations"]
+    assert read(configurations["found"]["cost"]) <= float(limit) < read(configurations["baseline"]["cost"])
+
+
+def test_the_verb_fine_tunes_before_it_answers(checkpoint, tmp_path, capsys):
+    folder = tmp_path / "large"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((128, 128), Image.Resampling.BICUBIC).save(folder / "p.png")
+    out = tmp_path / "found.json"
+    command = ["search", str(checkpoint), "--data", str(folder), "--out", str(out), "--crops", "1", "--quiet",
+               "--tolerance", "50", "--kinds", "latent", "--finetune-iterations", "1", "--board", "zcu102"]  # fmt: skip
+    code = main(command)
+    assert code == 0, capsys.readouterr().err
+    content = json.loads(out.read_text())
+    assert content["latent"] < 12
+    assert any(row["tuned"] for row in content["trials"]["rows"])
+    measured = content["measured"]["crops of the search"]
+    assert measured["found, fine-tuned"]["loss"] == pytest.approx(content["loss"]["found"], rel=1e-6)
+    assert (tmp_path / "found.json.kept").exists()
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--mode", "budget"], "takes one of --pm"),
@@ -308,7 +348,7 @@ def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_pa
         (["--image", "0x9"], "'0x9'"),
         (["--board", "arty"], "'arty'"),
         (["--crops", "0"], "--crops 0"),
-        (["--finetune-iterations", "3"], "fine-tunes nothing"),
+        (["--finetune-iterations", "-1"], "not negative"),
     ],
 )
 def test_bad_options_of_the_verb_are_one_line(checkpoint, pictures, tmp_path, capsys, options, message):
