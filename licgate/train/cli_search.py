@@ -185,11 +185,18 @@ def _budget(args: argparse.Namespace, shape, boards: list):
 
 
 def _widest_uniform(start, outcome, budget) -> dict:
-    """Give the widest uniform configuration of the widths searched that keeps the budget, to compare with."""
+    """Give the widest uniform configuration of the widths searched that keeps the budget, to compare with.
+
+    Latents of so few bits lose much more than other maps do, so the same with the latents as they were given is beside
+    it, though it may exceed the budget: without it the search would look better than it is.
+    """
     from licgate.train.bitsearch import uniform
+    from licgate.train.sensitivity import LATENT
 
     for bits in range(16, 3, -1):
         widths = uniform(start, list(outcome.sensitivity), bits)
         if budget.met(widths):
-            return {f"uniform {bits} bits": widths}
+            others = uniform(start, [c for c in outcome.sensitivity if c != LATENT], bits)
+            wide = {f"{bits}, latent {start.latent}": others} if others.latent > widths.latent else {}
+            return {f"uniform {bits} bits": widths, **wide}
     return {}
