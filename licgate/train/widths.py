@@ -134,24 +134,3 @@ def widths_from_json(source: Mapping | str | Path) -> Widths:
     except (AttributeError, KeyError, TypeError):
         form = '{"default": {"activation": 10, ...}, "layers": {...}, "latent": 12}'
         raise TrainingError(f"{where} does not have the form {form}") from None
-
-
-def widths_to_plain(widths: Widths) -> dict:
-    """Give widths as plain data for checkpoints and files: ``default``, ``layers`` and ``latent``."""
-    layers = {name: asdict(bits) for name, bits in sorted(widths.layers.items())}
-    return {"default": asdict(widths.default), "layers": layers, "latent": widths.latent}
-
-
-def widths_from_plain(content: object) -> Widths:
-    """Read what `widths_to_plain` gave.
-
-    Raises
-    ------
-    TrainingError
-        When something is missing, unknown or out of range.
-    """
-    try:
-        layers = {name: LayerBits(**bits) for name, bits in content["layers"].items()}
-        return Widths(default=LayerBits(**content["default"]), layers=layers, latent=content["latent"])
-    except (TypeError, KeyError, AttributeError) as error:
-        raise TrainingError(f"widths are not of the form default, layers, latent: {error}") from None
