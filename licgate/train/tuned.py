@@ -60,7 +60,7 @@ class TrainingEvaluator(ImitationEvaluator):
         self.settings |= {"method": "quantisation-aware training", **self._step}
         start = Widths()
         self._kept = self._codec(self._net, model.entropy_bottleneck, start)
-        self._tuned: tuple[Widths, QuantizedCodec] | None = None
+        self._last_path = self._kept_path.with_name(f"{self._kept_path.name}.last")
 
     def _codec(self, net: dict, prior: torch.nn.Module, widths: Widths) -> QuantizedCodec:
         return QuantizedCodec(
@@ -88,31 +88,32 @@ class TrainingEvaluator(ImitationEvaluator):
         except TrainingError:
             return float("inf")
         out = self._kept_path.with_name(f"{self._kept_path.name}.trial")
-        for leftover in (out, out.with_name(f"{out.name}.jsonl")):
+        leftovers = out, out.with_name(f"{out.name}.jsonl")
+        for leftover in leftovers:
             leftover.unlink(missing_ok=True)
         objective = QuantizationAware(codec, self.rate_lambda, SETTINGS, self.crops)
         recipe = Recipe(
             rate_lambda=self.rate_lambda, iterations=iterations, optimizer="adam", warm_up=0, ema=0.0, **self._step
         )
         done = train(self._data, out, objective=objective, recipe=recipe, quiet=True)
-        for leftover in (out, out.with_name(f"{out.name}.jsonl")):
+        for leftover in leftovers:
             leftover.unlink(missing_ok=True)
         if done["signal"]:
             raise KeyboardInterrupt
-        self._tuned = widths, codec
+        # Written down before the answer is: a search killed in between keeps these weights when it goes on.
+        save_checkpoint(self._last_path, {"widths": widths_to_json(widths), "model": codec.state_dict()})
         return self._measure(codec, self.crops).loss
 
     def keep(self, widths: Widths) -> None:
         """Go on from these widths, with the weights fine-tuned for them."""
         plain = widths_to_json(widths)
-        if self._tuned is not None and self._tuned[0] == widths:
-            self._kept = self._tuned[1]
-            save_checkpoint(self._kept_path, {"widths": plain, "model": self._kept.state_dict()})
-        elif self._kept_path.exists():
-            saved = load_checkpoint(self._kept_path)
-            if saved["widths"] == plain:
+        for path in (self._last_path, self._kept_path):
+            saved = load_checkpoint(path) if path.exists() else None
+            if saved is not None and saved["widths"] == plain:
                 self._kept = self._codec(self._net, self._kept.entropy_bottleneck, widths)
                 self._kept.load_state_dict(saved["model"])
+                path.replace(self._kept_path)
+                break
         self._stats = collect_stats(self._kept.net(), self.crops, self._architecture)
 
     def measure_kept(self, crops: Tensor) -> Point:
