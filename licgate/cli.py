@@ -23,48 +23,23 @@ TERMINATED = 143
 # what the extra ``train`` installs
 TRAINING_PACKAGES = ("bjontegaard", "matplotlib", "pytorch_msssim", "scipy", "torch")
 
-# verb: (summary, module, function that adds the arguments, function that runs)
+# verb: (summary, module with add_VERB_arguments and run_VERB)
 VERBS = {
-    "boards": ("list the boards", "licgate.synth.cli", "add_boards_arguments", "run_boards"),
-    "models": ("list the models", "licgate.cli", "add_models_arguments", "run_models"),
-    "inspect": ("show what a model is made of", "licgate.cli", "add_inspect_arguments", "run_inspect"),
-    "import": ("read weights trained elsewhere", "licgate.train.cli_import", "add_import_arguments", "run_import"),
-    "train": ("train a float model on photographs", "licgate.train.cli_train", "add_train_arguments", "run_train"),
-    "slim": ("make a model smaller by GDN-slimming", "licgate.train.cli_slim", "add_slim_arguments", "run_slim"),
-    "prune": ("make a model smaller by filter norms", "licgate.train.cli_slim", "add_prune_arguments", "run_prune"),
-    "distill": (
-        "train a small model under a large one",
-        "licgate.train.cli_distill",
-        "add_distill_arguments",
-        "run_distill",
-    ),
-    "quantize": (
-        "turn a float checkpoint into a model",
-        "licgate.train.cli_quantize",
-        "add_quantize_arguments",
-        "run_quantize",
-    ),
-    "search": ("find how many bits each layer needs", "licgate.train.cli_search", "add_search_arguments", "run_search"),
-    "export": (
-        "turn a quantised checkpoint into a model",
-        "licgate.train.cli_quantize",
-        "add_export_arguments",
-        "run_export",
-    ),
-    "evaluate": (
-        "measure rate and distortion",
-        "licgate.train.cli_evaluate",
-        "add_evaluate_arguments",
-        "run_evaluate",
-    ),
-    "compare": (
-        "compare rate-distortion curves",
-        "licgate.train.cli_compare",
-        "add_compare_arguments",
-        "run_compare",
-    ),
-    "simulate": ("run an image through the gateware", "licgate.sim.cli", "add_arguments", "run"),
-    "build": ("make a bitstream and a report", "licgate.synth.cli", "add_build_arguments", "run_build"),
+    "boards": ("list the boards", "licgate.synth.cli"),
+    "models": ("list the models", "licgate.cli"),
+    "inspect": ("show what a model is made of", "licgate.cli"),
+    "import": ("read weights trained elsewhere", "licgate.train.network.cli_import"),
+    "train": ("train a float model on photographs", "licgate.train.cli_train"),
+    "slim": ("make a model smaller by GDN-slimming", "licgate.train.shrink.cli_slim"),
+    "prune": ("make a model smaller by filter norms", "licgate.train.shrink.cli_slim"),
+    "distill": ("train a small model under a large one", "licgate.train.shrink.cli_distill"),
+    "search": ("find how many bits each layer needs", "licgate.train.search.cli_search"),
+    "quantize": ("turn a float checkpoint into a model", "licgate.train.quant.cli_quantize"),
+    "export": ("turn a quantised checkpoint into a model", "licgate.train.quant.cli_quantize"),
+    "evaluate": ("measure rate and distortion", "licgate.train.measure.cli_evaluate"),
+    "compare": ("compare rate-distortion curves", "licgate.train.measure.cli_compare"),
+    "simulate": ("run an image through the gateware", "licgate.sim.cli"),
+    "build": ("make a bitstream and a report", "licgate.synth.cli"),
 }
 
 
@@ -122,12 +97,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"licgate {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
     wanted = next((word for word in argv if not word.startswith("-")), None)
-    for verb, (summary, module, add, run) in VERBS.items():
+    for verb, (summary, module) in VERBS.items():
         subparser = verbs.add_parser(verb, help=summary, description=f"{summary.capitalize()}.")
         if verb == wanted:
             loaded = importlib.import_module(module)
-            getattr(loaded, add)(subparser)
-            subparser.set_defaults(run=getattr(loaded, run))
+            getattr(loaded, f"add_{verb}_arguments")(subparser)
+            subparser.set_defaults(run=getattr(loaded, f"run_{verb}"))
     args = parser.parse_args(argv)
     if args.verb is None:
         parser.error(f"no verb given; there are {', '.join(VERBS)}")

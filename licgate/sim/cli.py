@@ -18,7 +18,7 @@ from licgate.sim.simulate import simulate
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser):
+def add_simulate_arguments(parser):
     """Add the options of ``licgate simulate``."""
     default = AcceleratorConfig()
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
@@ -41,7 +41,7 @@ def add_arguments(parser):
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
-def run(args):
+def run_simulate(args):
     """Body of ``licgate simulate``: 0 when every latent is equal, 1 when not."""
     config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
     manifest = find_model(args.model)

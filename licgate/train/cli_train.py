@@ -11,7 +11,7 @@ from licgate.errors import TrainingError
 from licgate.train.start import start_torch
 
 if TYPE_CHECKING:
-    from licgate.train.models import ModelConfig
+    from licgate.train.network.models import ModelConfig
     from licgate.train.recipe import Recipe
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -105,7 +105,7 @@ def shape_from(args: argparse.Namespace, base: ModelConfig | None) -> ModelConfi
     """
     from dataclasses import replace
 
-    from licgate.train.models import ModelConfig, build_model
+    from licgate.train.network.models import ModelConfig, build_model
 
     names = ("architecture", "n", "m", "gdn")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -141,9 +141,9 @@ def run_train(args: argparse.Namespace) -> int:
     start_torch(args.threads)
     import torch
 
-    from licgate.train.checkpoint import load_checkpoint, load_model, model_config
     from licgate.train.loop import train
-    from licgate.train.models import build_model
+    from licgate.train.network.checkpoint import load_checkpoint, load_model, model_config
+    from licgate.train.network.models import build_model
     from licgate.train.objective import RateDistortion
 
     iterations = args.iterations if args.iterations is not None or args.minutes is not None else DEFAULT_ITERATIONS

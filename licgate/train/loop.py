@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from licgate.errors import TrainingError
-from licgate.train.checkpoint import load_checkpoint, model_config, save_checkpoint
 from licgate.train.data import ImageFolder
-from licgate.train.models import ModelConfig
+from licgate.train.network.checkpoint import load_checkpoint, model_config, save_checkpoint
+from licgate.train.network.models import ModelConfig
 from licgate.train.objective import Objective
 from licgate.train.optim import build_optimizer
 from licgate.train.progress import Progress

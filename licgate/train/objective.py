@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from licgate.train.data import ImageFolder
-from licgate.train.models import bits
+from licgate.train.network.models import bits
 
 
 class Objective(Protocol):

@@ -6,7 +6,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from licgate.train.models import ModelConfig, build_model  # noqa: E402
+from licgate.train.network.models import ModelConfig, build_model  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,15 @@ from licgate.errors import TrainingError
 from licgate.manifest import load_manifest, save_manifest
 from licgate.manifest.architectures import ARCHITECTURES
 from licgate.reference import code_latents, image_to_input, run_transform
-from licgate.train.checkpoint import load_model, save_checkpoint
-from licgate.train.context import anchors
 from licgate.train.data import read_rgb
-from licgate.train.entropy import SCALE_LEVELS, scale_table
-from licgate.train.flow import code, scale_level
-from licgate.train.models import Codec, ModelConfig, bits, build_model, warm_start
-from licgate.train.quantize import quantize_model
-from licgate.train.tables import sigma_thresholds
-from licgate.train.widths import LayerBits, Widths
+from licgate.train.network.checkpoint import load_model, save_checkpoint
+from licgate.train.network.context import anchors
+from licgate.train.network.entropy import SCALE_LEVELS, scale_table
+from licgate.train.network.flow import code, scale_level
+from licgate.train.network.models import Codec, ModelConfig, bits, build_model, warm_start
+from licgate.train.quant.quantize import quantize_model
+from licgate.train.quant.tables import sigma_thresholds
+from licgate.train.quant.widths import LayerBits, Widths
 
 CONTEXTS = ["he2021-checkerboard", "mbt2018"]
 

@@ -10,14 +10,22 @@ from PIL import Image
 
 from licgate.cli import main
 from licgate.errors import TrainingError
-from licgate.train import bitsearch
-from licgate.train.bitsearch import Budget, find_uniform, meet_budget, near_lossless, simplified, tolerance_in_loss
-from licgate.train.calibrate import calibration_crops
-from licgate.train.checkpoint import save_checkpoint
-from licgate.train.hwcost import bit_operations, equivalent_width, shape_of
-from licgate.train.imitation import FLOAT, ImitationEvaluator
-from licgate.train.models import ModelConfig, build_model
-from licgate.train.sensitivity import (
+from licgate.train.network.checkpoint import save_checkpoint
+from licgate.train.network.models import ModelConfig, build_model
+from licgate.train.quant.calibrate import calibration_crops
+from licgate.train.quant.widths import LayerBits, Widths, widths_from_json
+from licgate.train.search import bitsearch
+from licgate.train.search.bitsearch import (
+    Budget,
+    find_uniform,
+    meet_budget,
+    near_lossless,
+    simplified,
+    tolerance_in_loss,
+)
+from licgate.train.search.hwcost import bit_operations, equivalent_width, shape_of
+from licgate.train.search.imitation import FLOAT, ImitationEvaluator
+from licgate.train.search.sensitivity import (
     LATENT,
     Coordinate,
     Point,
@@ -29,8 +37,7 @@ from licgate.train.sensitivity import (
     width_of,
     with_width,
 )
-from licgate.train.trials import Trials
-from licgate.train.widths import LayerBits, Widths, widths_from_json
+from licgate.train.search.trials import Trials
 
 SHAPE = shape_of(build_model(ModelConfig(n=6, m=6)), height=64, width=64)
 ALL = coordinates(SHAPE)

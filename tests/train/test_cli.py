@@ -13,10 +13,9 @@ from licgate.manifest import load_manifest
 
 
 def run(verb, *words):
-    _, module, add, body = VERBS[verb]
-    parser, loaded = argparse.ArgumentParser(), importlib.import_module(module)
-    getattr(loaded, add)(parser)
-    return getattr(loaded, body)(parser.parse_args([str(w) for w in words]))
+    parser, loaded = argparse.ArgumentParser(), importlib.import_module(VERBS[verb][1])
+    getattr(loaded, f"add_{verb}_arguments")(parser)
+    return getattr(loaded, f"run_{verb}")(parser.parse_args([str(w) for w in words]))
 
 
 def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):

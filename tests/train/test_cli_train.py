@@ -3,8 +3,8 @@
 import pytest
 
 from licgate.cli import main
-from licgate.train.checkpoint import load_checkpoint, load_model
 from licgate.train.cli_train import exit_code
+from licgate.train.network.checkpoint import load_checkpoint, load_model
 
 TINY = ["--batch", "2", "--crop", "64", "--device", "cpu", "--float32"]
 

@@ -10,9 +10,9 @@ pytest.importorskip("bjontegaard")
 from scipy.interpolate import PchipInterpolator
 
 from licgate.errors import TrainingError
-from licgate.train.cli_compare import add_compare_arguments, run_compare
-from licgate.train.compare import bjontegaard_difference, compare_curves, comparison_text, read_curves
-from licgate.train.results import Curve, write_json
+from licgate.train.measure.cli_compare import add_compare_arguments, run_compare
+from licgate.train.measure.compare import bjontegaard_difference, compare_curves, comparison_text, read_curves
+from licgate.train.measure.results import Curve, write_json
 
 BASE = Curve("base", (0.12, 0.21, 0.33, 0.48, 0.67), (27.5, 29.2, 31.0, 32.8, 34.5))
 

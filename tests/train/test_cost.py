@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from licgate.manifest import find_model  # noqa: E402
-from licgate.train.cost import cost_text, float_layers, model_cost  # noqa: E402
-from licgate.train.models import ModelConfig, build_model  # noqa: E402
+from licgate.train.measure.cost import cost_text, float_layers, model_cost  # noqa: E402
+from licgate.train.network.models import ModelConfig, build_model  # noqa: E402
 
 
 def test_the_known_numbers_of_the_hyperprior():

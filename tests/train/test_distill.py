@@ -9,13 +9,13 @@ import torch
 
 from licgate.cli import main
 from licgate.errors import TrainingError
-from licgate.train.checkpoint import load_checkpoint, load_model
 from licgate.train.data import ImageFolder
-from licgate.train.distill import Distillation, DistillSettings, Plateau, distill, make_student
 from licgate.train.loop import Recipe, train
-from licgate.train.models import ModelConfig, build_model
+from licgate.train.network.checkpoint import load_checkpoint, load_model
+from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.objective import RateDistortion
-from licgate.train.perceptual import ms_ssim
+from licgate.train.shrink.distill import Distillation, DistillSettings, Plateau, distill, make_student
+from licgate.train.shrink.perceptual import ms_ssim
 
 
 def recipe(**changes):

@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch")
 
 from licgate.errors import LicgateError, TrainingError  # noqa: E402
 from licgate.manifest import Manifest  # noqa: E402
-from licgate.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from licgate.train.cli_evaluate import Progress, add_evaluate_arguments, curve_name, run_evaluate  # noqa: E402
-from licgate.train.codecs import open_codec  # noqa: E402
 from licgate.train.data import read_rgb  # noqa: E402
-from licgate.train.evaluate import code_float, evaluate_folder, measure, pad_image  # noqa: E402
-from licgate.train.finetune import fine_tune, load_codec  # noqa: E402
-from licgate.train.qat import QatSettings  # noqa: E402
+from licgate.train.measure.cli_evaluate import Progress, add_evaluate_arguments, curve_name, run_evaluate  # noqa: E402
+from licgate.train.measure.codecs import open_codec  # noqa: E402
+from licgate.train.measure.evaluate import code_float, evaluate_folder, measure, pad_image  # noqa: E402
+from licgate.train.network.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from licgate.train.quant.finetune import fine_tune, load_codec  # noqa: E402
+from licgate.train.quant.qat import QatSettings  # noqa: E402
+from licgate.train.quant.widths import LayerBits, Widths  # noqa: E402
 from licgate.train.recipe import Recipe  # noqa: E402
-from licgate.train.widths import LayerBits, Widths  # noqa: E402
 
 
 def half_bit_a_pixel(image):

@@ -10,13 +10,13 @@ from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn  # noqa: 
 from licgate.reference import run_layer  # noqa: E402
 from licgate.reference.latents import code_latents  # noqa: E402
 from licgate.reference.run import run_transform  # noqa: E402
-from licgate.train import fakequant  # noqa: E402
-from licgate.train.calibrate import collect_stats  # noqa: E402
-from licgate.train.floatnet import float_layers  # noqa: E402
-from licgate.train.manifests import make_manifest  # noqa: E402
 from licgate.train.objective import rate_distortion  # noqa: E402
-from licgate.train.quantnet import QuantizedCodec, QuantizedConv  # noqa: E402
-from licgate.train.widths import LayerBits, Widths  # noqa: E402
+from licgate.train.quant import fakequant  # noqa: E402
+from licgate.train.quant.calibrate import collect_stats  # noqa: E402
+from licgate.train.quant.floatnet import float_layers  # noqa: E402
+from licgate.train.quant.manifests import make_manifest  # noqa: E402
+from licgate.train.quant.quantnet import QuantizedCodec, QuantizedConv  # noqa: E402
+from licgate.train.quant.widths import LayerBits, Widths  # noqa: E402
 
 SHAPES = [
     {"gdn": "abs"},

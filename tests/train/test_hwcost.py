@@ -10,11 +10,11 @@ from licgate.manifest import find_model
 from licgate.perf import predict
 from licgate.program import compile_program
 from licgate.synth.board import find_board
-from licgate.train.hwcost import BoardCost, bit_operations, equivalent_width, shape_of
-from licgate.train.models import ModelConfig, build_model
-from licgate.train.quantize import quantize_model
-from licgate.train.silicon import BOARDS, find_silicon
-from licgate.train.widths import LayerBits, Widths, widths_from_json, widths_to_json
+from licgate.train.network.models import ModelConfig, build_model
+from licgate.train.quant.quantize import quantize_model
+from licgate.train.quant.widths import LayerBits, Widths, widths_from_json, widths_to_json
+from licgate.train.search.hwcost import BoardCost, bit_operations, equivalent_width, shape_of
+from licgate.train.search.silicon import BOARDS, find_silicon
 
 MIXED = Widths(
     default=LayerBits(activation=9, weight=7, gdn=11, gamma=6),

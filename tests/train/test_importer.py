@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from licgate.cli import main
 from licgate.errors import TrainingError
-from licgate.train.checkpoint import load_model
-from licgate.train.flow import code
-from licgate.train.importer import import_arrays, import_compressai, renamed
-from licgate.train.models import ARCHITECTURES, ModelConfig, build_model
+from licgate.train.network.checkpoint import load_model
+from licgate.train.network.flow import code
+from licgate.train.network.importer import import_arrays, import_compressai, renamed
+from licgate.train.network.models import ARCHITECTURES, ModelConfig, build_model
 
 N, M = 4, 6
 PEDESTAL = 2.0**-36

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from licgate.train.layers import GDN, lower_bound, round_straight_through
+from licgate.train.network.layers import GDN, lower_bound, round_straight_through
 
 
 @pytest.mark.parametrize("inverse", [False, True])

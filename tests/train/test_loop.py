@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from licgate.errors import TrainingError
-from licgate.train.checkpoint import load_checkpoint, load_model, save_checkpoint
 from licgate.train.loop import Recipe, train
-from licgate.train.models import ModelConfig, build_model
+from licgate.train.network.checkpoint import load_checkpoint, load_model, save_checkpoint
+from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.objective import RateDistortion
 
 SMALL = ModelConfig(n=3, m=4)

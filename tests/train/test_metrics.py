@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from pytorch_msssim import ms_ssim as float_ms_ssim  # noqa: E402
 
-from licgate.train.metrics import MS_SSIM_SIDE, ms_ssim, ms_ssim_db, mse, psnr  # noqa: E402
+from licgate.train.measure.metrics import MS_SSIM_SIDE, ms_ssim, ms_ssim_db, mse, psnr  # noqa: E402
 
 
 def noisy(image, random, amount):

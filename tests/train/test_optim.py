@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from licgate.train.models import ModelConfig, build_model
+from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.optim import Muon, build_optimizer, muon_update, orthogonalize
 
 

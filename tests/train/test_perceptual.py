@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from licgate.errors import TrainingError
-from licgate.train.perceptual import ResNetFeatures, StructuralDistance, load_resnet, ms_ssim
+from licgate.train.shrink.perceptual import ResNetFeatures, StructuralDistance, load_resnet, ms_ssim
 
 
 def pair(side, seed=0):

@@ -13,16 +13,16 @@ torch = pytest.importorskip("torch")
 from licgate.errors import TrainingError  # noqa: E402
 from licgate.manifest import load_manifest  # noqa: E402
 from licgate.reference import run_transform  # noqa: E402
-from licgate.train.calibrate import draq_k  # noqa: E402
-from licgate.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from licgate.train.cli_quantize import METHODS  # noqa: E402
-from licgate.train.finetune import export_checkpoint, fine_tune, load_codec  # noqa: E402
-from licgate.train.floatnet import float_layers  # noqa: E402
-from licgate.train.qat import QatSettings, QuantizationAware, active_clips, draq_clips, outlier_limits  # noqa: E402
-from licgate.train.quantize import prepare  # noqa: E402
-from licgate.train.quantnet import QuantizedCodec  # noqa: E402
+from licgate.train.network.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from licgate.train.quant.calibrate import draq_k  # noqa: E402
+from licgate.train.quant.cli_quantize import METHODS  # noqa: E402
+from licgate.train.quant.finetune import export_checkpoint, fine_tune, load_codec  # noqa: E402
+from licgate.train.quant.floatnet import float_layers  # noqa: E402
+from licgate.train.quant.qat import QatSettings, QuantizationAware, active_clips, draq_clips, outlier_limits  # noqa: E402
+from licgate.train.quant.quantize import prepare  # noqa: E402
+from licgate.train.quant.quantnet import QuantizedCodec  # noqa: E402
+from licgate.train.quant.widths import LayerBits, Widths  # noqa: E402
 from licgate.train.recipe import Recipe  # noqa: E402
-from licgate.train.widths import LayerBits, Widths  # noqa: E402
 
 from .test_cli import run  # noqa: E402
 

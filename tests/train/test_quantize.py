@@ -10,11 +10,11 @@ import torch
 from licgate.errors import TrainingError
 from licgate.manifest import IntType, load_manifest, save_manifest
 from licgate.reference import image_to_input, run_transform
-from licgate.train.checkpoint import load_model, save_checkpoint
 from licgate.train.data import read_rgb
-from licgate.train.evaluate import code_float, code_integer, measure, pad_image, psnr
-from licgate.train.quantize import quantize_model
-from licgate.train.widths import LayerBits, Widths, parse_override
+from licgate.train.measure.evaluate import code_float, code_integer, measure, pad_image, psnr
+from licgate.train.network.checkpoint import load_model, save_checkpoint
+from licgate.train.quant.quantize import quantize_model
+from licgate.train.quant.widths import LayerBits, Widths, parse_override
 
 _spec = importlib.util.spec_from_file_location("emulate", Path(__file__).with_name("emulate.py"))
 emulate = importlib.util.module_from_spec(_spec)

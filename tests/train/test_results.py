@@ -5,7 +5,7 @@ import json
 import pytest
 
 from licgate.errors import TrainingError
-from licgate.train.results import check_writable, read_curve, result_document, write_json
+from licgate.train.measure.results import check_writable, read_curve, result_document, write_json
 
 
 def write(path, results, **more):

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 
 from licgate.errors import TrainingError
-from licgate.train.assemble import settle_offsets
-from licgate.train.calibrate import apply_layer
-from licgate.train.equalize import channel_ranges, equalize
-from licgate.train.export import grid_for, quantize_weight
-from licgate.train.floatnet import FloatConv, FloatGdn, float_layers
-from licgate.train.quantize import quantize_model
-from licgate.train.rounding import patches, phases, round_layer, round_weights
-from licgate.train.widths import LayerBits, Widths
+from licgate.train.quant.assemble import settle_offsets
+from licgate.train.quant.calibrate import apply_layer
+from licgate.train.quant.equalize import channel_ranges, equalize
+from licgate.train.quant.export import grid_for, quantize_weight
+from licgate.train.quant.floatnet import FloatConv, FloatGdn, float_layers
+from licgate.train.quant.quantize import quantize_model
+from licgate.train.quant.rounding import patches, phases, round_layer, round_weights
+from licgate.train.quant.widths import LayerBits, Widths
 
 
 def convolution(transposed, kernel=5, stride=2, seed=0, channels=(3, 4)):

@@ -9,7 +9,7 @@ import pytest
 from licgate.manifest import find_model, list_models
 from licgate.manifest.numeric import rsr
 from licgate.reference import image_to_input, run_transform
-from licgate.train.evaluate import code_integer, psnr
+from licgate.train.measure.evaluate import code_integer, psnr
 
 _spec = importlib.util.spec_from_file_location("emulate", Path(__file__).with_name("emulate.py"))
 emulate = importlib.util.module_from_spec(_spec)

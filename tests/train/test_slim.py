@@ -10,13 +10,13 @@ import torch
 from licgate.cli import main
 from licgate.errors import TrainingError
 from licgate.manifest import load_manifest
-from licgate.train.checkpoint import load_checkpoint, load_model
 from licgate.train.data import ImageFolder
 from licgate.train.loop import Recipe, train
-from licgate.train.models import ModelConfig, build_model
+from licgate.train.network.checkpoint import load_checkpoint, load_model
+from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.objective import RateDistortion
-from licgate.train.prune import PruneSettings, filter_norms, prune, smallest_out
-from licgate.train.slim import (
+from licgate.train.shrink.prune import PruneSettings, filter_norms, prune, smallest_out
+from licgate.train.shrink.slim import (
     Slimming,
     SlimSettings,
     choose,
@@ -29,7 +29,7 @@ from licgate.train.slim import (
     transform_macs,
     with_affine,
 )
-from licgate.train.surgery import channel_means, hidden_layers
+from licgate.train.shrink.surgery import channel_means, hidden_layers
 
 
 def recipe(**changes):

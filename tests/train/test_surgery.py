@@ -6,8 +6,8 @@ import torch
 
 from licgate.errors import TrainingError
 from licgate.train.data import ImageFolder
-from licgate.train.layers import non_negative_init
-from licgate.train.surgery import channel_means, hidden_layers, remove_channels
+from licgate.train.network.layers import non_negative_init
+from licgate.train.shrink.surgery import channel_means, hidden_layers, remove_channels
 
 GONE = {"g_a.0": [1], "g_a.2": [0, 3], "g_s.0": [2], "g_s.4": [0, 4]}
 

@@ -1,0 +1,1 @@
+"""Rate, distortion and cost of codecs, and curves beside each other."""

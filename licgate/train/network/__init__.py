@@ -1,0 +1,1 @@
+"""Float codecs: architectures, layers, entropy models, checkpoints, and checkpoints of others."""

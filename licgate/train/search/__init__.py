@@ -1,0 +1,1 @@
+"""Which width each layer needs, and what it costs on a board."""

@@ -1,0 +1,1 @@
+"""Smaller dense codecs: GDN-slimming, filter pruning, distillation."""
