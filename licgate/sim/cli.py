@@ -15,7 +15,7 @@ from licgate.reference import image_to_input
 from licgate.sim.engine import engine_names
 from licgate.sim.simulate import simulate
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_simulate_arguments", "run_simulate"]
 
 
 def add_simulate_arguments(parser):
