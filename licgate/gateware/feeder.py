@@ -242,7 +242,10 @@ class Feeder(Component):
         for c in range(program.cols):
             memories = enumerate(program.weight_memories)
             unpacked = [_unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
-            m.d.sync += self.w[c].eq(Array(unpacked)[memory_of])
+            # No reset: it would cross the chip, and a weight that meets no activation counts for nothing.
+            w = Signal(signed(program.weight_width), name=f"w_{c}", reset_less=True)
+            m.d.sync += w.eq(Array(unpacked)[memory_of])
+            m.d.comb += self.w[c].eq(w)
 
     def _activations(self, m, line, arrival, *, phase, run, step, gdn, stage, mask):
         program = self._program
@@ -286,8 +289,12 @@ class Feeder(Component):
         stepping, from_norms = line(step, arrival - 1), line(gdn, arrival - 1)
         bits = len(self.norm_data) // rows
         for r in range(rows):
-            chosen = Mux(from_norms, self.norm_data.word_select(r, bits), window[2 * r])
-            m.d.sync += self.a[r].eq(Mux(stepping, chosen, 0))
+            chosen = Signal(signed(width), name=f"chosen_{r}")
+            a = Signal(signed(width), name=f"a_{r}", reset_less=True)
+            m.d.comb += chosen.eq(Mux(from_norms, self.norm_data.word_select(r, bits), window[2 * r]))
+            # Masked by an AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
+            m.d.sync += a.eq(chosen & stepping.replicate(width))
+            m.d.comb += self.a[r].eq(a)
 
 
 def _words(memories, count):
