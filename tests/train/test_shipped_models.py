@@ -1,6 +1,7 @@
 """The models that ship: what their cards promise, and their integers on a photograph."""
 
 import importlib.util
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,32 @@ def crop_of(photograph):
     return np.ascontiguousarray(photograph[64:256, 64:320])
 
 
+def twin_of(name):
+    return name.removesuffix("a10w8") + "int8"
+
+
 def test_the_default_keeps_the_promise_of_ten_bits():
     measured = find_model().measured
     assert measured["images"] == 24
-    assert measured["difference"]["psnr_db"] > -0.1
-    assert measured["difference"]["rate_percent"] < 1.0
+    assert measured["difference"]["loss_percent"] < 2.0
 
 
 def test_the_int8_twin_has_eight_bits_everywhere_and_loses_more():
-    twin, default = find_model("hyperprior-n36-int8"), find_model()
+    default = find_model()
+    twin = find_model(twin_of(default.name))
     for part in twin.transforms.values():
         for layer in part.layers[:-1]:
             assert layer.output.bits == 8, layer.name
     assert twin.measured["difference"]["loss_percent"] > default.measured["difference"]["loss_percent"]
+
+
+def test_a_family_of_one_size_makes_a_curve():
+    size = [layer.out_channels for layer in find_model().g_a.layers]
+    family = [find_model(name) for name in NAMES if name.endswith("a10w8")]
+    points = sorted((m.measured["integer"]["bpp"], m.measured["integer"]["psnr"]) for m in family)
+    assert len(points) >= 3
+    assert all([layer.out_channels for layer in m.g_a.layers] == size for m in family)
+    assert all(before[1] < after[1] for before, after in itertools.pairwise(points))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,5 +76,5 @@ def test_a_photograph_comes_back_in_fewer_bits(name, photograph):
 def test_a_model_folder_is_small_and_has_a_card(name):
     folder = Path(__file__).resolve().parents[2] / "models" / name
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 500_000
-    assert "Kodak" in (folder / "README.md").read_text(encoding="utf-8")
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 1_000_000
+    assert "images of kodak" in (folder / "README.md").read_text(encoding="utf-8")

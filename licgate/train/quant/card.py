@@ -123,6 +123,8 @@ def _quantisation(how: dict) -> list[str]:
         f"Fine-tuned in integers: {_run(how['fine_tuning'])} regularisation of outlying weights "
         f"{settings['regularization']:g}, scales of activations {scales}."
     )
+    if how["clip_sigma"]:
+        more += f" The clip cuts something off in {len(how['clips_active'])} of {len(how['clip_sigma'])} layers."
     return [text, "", more]
 
 
@@ -132,7 +134,7 @@ def _results(manifest: Manifest) -> list[str]:
         return ["Not measured."]
     rows = [
         (
-            f"Means over {measured['images']} images{measured.get('set', '')}; rate is the ideal code length under the "
+            f"Means over {measured['images']} images of {measured['set']}; rate is the ideal code length under the "
             "entropy model, PSNR that of 8-bit RGB reconstructions."
         ),
         "",

@@ -209,7 +209,8 @@ def _write(manifest: Manifest, args: argparse.Namespace, model, rate_lambda: flo
 
     if args.evaluate:
         measured = measure(args.evaluate, model=model, manifest=manifest, rate_lambda=rate_lambda)
-        manifest = dataclasses.replace(manifest, measured=measured)
+        named = {"set": Path(args.evaluate).resolve().name, **measured}
+        manifest = dataclasses.replace(manifest, measured=named)
     manifest = save_manifest(manifest, args.out)
     write_card(Path(args.out) / "README.md", model_card(manifest))
     print(f"{args.out}: {manifest.hash}")

@@ -15,7 +15,7 @@ from licgate.train.network.models import Codec, build_model
 from licgate.train.quant.calibrate import Stats
 from licgate.train.quant.floatnet import float_layers
 from licgate.train.quant.manifests import make_manifest
-from licgate.train.quant.qat import QatSettings, QuantizationAware, draq_clips
+from licgate.train.quant.qat import QatSettings, QuantizationAware, active_clips, draq_clips
 from licgate.train.quant.quantize import prepare, quantization_record
 from licgate.train.quant.quantnet import QuantizedCodec
 from licgate.train.quant.rounding import round_weights
@@ -153,6 +153,7 @@ def export_checkpoint(path: str | Path, *, name: str) -> Manifest:
         equalization=made["equalization"],
         calibration_crops=made["crops"],
         clip="625 lambda + 2" if settings["clip"] else "none",
+        clips_active=active_clips(codec.stats, made["clips"]),
         settings=settings,
         fine_tuning={**recipe, "iterations_done": content["iteration"], "images": content["images"]},
     )
