@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from licgate.errors import BuildError
+from licgate.synth import outreg
 from licgate.synth.blocks import count_blocks_of_file
 from licgate.synth.board import Board
 from licgate.synth.cache import BuildCache, cache_key
-from licgate.synth.outreg import absorb_output_registers_of_file
 from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
 from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
 
@@ -55,7 +55,9 @@ class Flow:
         self.tools = {"yosys": YOSYS.version()}
         if board.routed:
             self.tools |= {tool.name: tool.version() for tool in (NEXTPNR_ECP5, ECPPACK)}
-        self._key = cache_key(plan.files.digest(), self.tools["yosys"])
+        # What works on the netlist behind Yosys is as much part of the synthesis as Yosys.
+        behind = Path(outreg.__file__).read_text(encoding="utf-8")
+        self._key = cache_key(plan.files.digest(), self.tools["yosys"], behind)
         plan.files.extract(folder)
 
     def synthesize(self) -> tuple[dict, list[dict]]:
@@ -73,7 +75,7 @@ class Flow:
             run_tool(YOSYS, *self.plan.synthesize, folder=self.folder, log="yosys.out", label="synthesis", say=self.say)
             (self.folder / "top.rpt").replace(self.folder / "yosys.log")
             if self.plan.route is not None:
-                absorb_output_registers_of_file(self.folder / "top.json")
+                outreg.absorb_output_registers_of_file(self.folder / "top.json")
             blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
             (self.folder / "blocks.json").write_text(json.dumps(blocks))
             self.cache.store(self._key, SYNTHESIS_FILES, self.folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 __all__ = ["absorb_output_registers", "absorb_output_registers_of_file"]
 
 _FREE = ("0", "x", "z")
+WIDE = 36
 
 
 def absorb_output_registers_of_file(path: Path, top: str = "top") -> int:
@@ -31,6 +32,7 @@ def absorb_output_registers(module: dict) -> int:
 
     A port qualifies when it is always enabled and never reset, its register is not used yet, and each used output
     drives the data input of one TRELLIS_FF on the port's clock that has neither enable nor reset and begins as 0.
+    A block of 36 bits answers one read on both of its ports: they qualify together or not at all.
     """
     cells = module.get("cells", {})
     sinks = defaultdict(list)
@@ -44,21 +46,35 @@ def absorb_output_registers(module: dict) -> int:
             sinks[bit].append((None, "port"))
     count = 0
     for cell in [cell for cell in cells.values() if cell["type"] == "DP16KD"]:
-        for side in "AB":
-            pairs = _registers(cells, sinks, cell, side)
+        found = {side: _registers(cells, sinks, cell, side) for side in "AB"}
+        if _is_wide(cell) and any(not pairs and _is_read(cell, sinks, side) for side, pairs in found.items()):
+            continue
+        for side, pairs in found.items():
             if not pairs:
                 continue
             for output, flip_flop in pairs:
                 cell["connections"][output] = cells.pop(flip_flop)["connections"]["Q"]
             cell["parameters"][f"REGMODE_{side}"] = "OUTREG"
+            cell["connections"][f"OCE{side}"] = ["1"]
             count += 1
     return count
+
+
+def _is_wide(cell):
+    return int(cell["parameters"].get("DATA_WIDTH_B", "0"), 2) == WIDE
+
+
+def _is_read(cell, sinks, side):
+    return any(o.startswith(f"DO{side}") and sinks.get(bits[0]) for o, bits in cell["connections"].items())
 
 
 def _registers(cells, sinks, cell, side):
     """[(output, flip-flop), ...] of a port, empty where it does not qualify."""
     parameters, connections = cell["parameters"], cell["connections"]
-    constants = {f"CE{side}": "1", f"OCE{side}": "1", f"RST{side}": "0"}
+    constants = {f"CE{side}": "1", f"RST{side}": "0"}
+    # The enable of a register that is not used yet says nothing, but one that comes from somewhere is somebody's.
+    if connections.get(f"OCE{side}", ["1"])[0] not in ("0", "1"):
+        return []
     if any(connections.get(pin) != [value] for pin, value in constants.items()):
         return []
     if parameters.get(f"REGMODE_{side}", "NOREG") != "NOREG":

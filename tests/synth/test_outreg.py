@@ -57,11 +57,28 @@ def test_one_flip_flop_that_does_more_keeps_all_outside(changes):
     assert module == before
 
 
-@pytest.mark.parametrize(("pin", "value"), [("CEA", [7]), ("OCEA", ["0"]), ("RSTA", [7])])
+@pytest.mark.parametrize(("pin", "value"), [("CEA", [7]), ("OCEA", [7]), ("RSTA", [7])])
 def test_a_port_that_stops_or_resets_is_left_alone(pin, value):
     module = netlist()
     module["cells"]["memory"]["connections"][pin] = value
     assert absorb_output_registers(module) == 0
+
+
+def test_the_enable_of_an_unused_register_is_switched_on():
+    module = netlist()
+    module["cells"]["memory"]["connections"]["OCEA"] = ["0"]
+    assert absorb_output_registers(module) == 1
+    assert module["cells"]["memory"]["connections"]["OCEA"] == ["1"]
+
+
+@pytest.mark.parametrize("other", [{}, {"CE": [5]}])
+def test_both_halves_of_a_wide_block_or_none(other):
+    module = netlist()
+    module["cells"]["memory"]["parameters"]["DATA_WIDTH_B"] = f"{36:032b}"
+    module["cells"]["r2"] = flip_flop(12, 22, **other)
+    assert absorb_output_registers(module) == (0 if other else 2)
+    modes = {module["cells"]["memory"]["parameters"][f"REGMODE_{side}"] for side in "AB"}
+    assert modes == {"NOREG" if other else "OUTREG"}
 
 
 def test_an_output_with_another_reader_is_left_alone():
