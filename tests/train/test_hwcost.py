@@ -91,10 +91,10 @@ def test_memories_are_those_of_the_compiler(make_model, squares, gdn):
 
 
 def test_the_default_model_takes_the_memories_that_place_and_route_counted():
-    channels = find_model("hyperprior-n36-a10w8").g_a.layers
-    assert [layer.out_channels for layer in channels if layer.kind == "conv2d"] == [36, 36, 36, 48]
-    cost = BoardCost(shape_of(tiny(n=36, m=48)), find_silicon("ulx3s-85f")).cost(Widths())
-    assert (cost["memory_cells"], cost["multipliers"], cost["cycles"]) == (155, 105, 15_500_471)
+    channels = find_model("hyperprior-n36m96-l0067-a10w8").g_a.layers
+    assert [layer.out_channels for layer in channels if layer.kind == "conv2d"] == [36, 36, 36, 96]
+    cost = BoardCost(shape_of(tiny(n=36, m=96)), find_silicon("ulx3s-85f")).cost(Widths())
+    assert (cost["memory_cells"], cost["multipliers"], cost["cycles"]) == (177, 105, 16_178_711)
 
 
 def test_packing_follows_the_multiplier():
