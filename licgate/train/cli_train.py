@@ -65,7 +65,7 @@ def add_shape_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torchrun takes --n and --m behind the module's name for abbreviations of its own options, hence the capitals.
     parser.add_argument("--n", "--N", type=int, help="hidden channels (default 36); with torchrun write --N")
-    parser.add_argument("--m", "--M", type=int, help="latent channels (default 48); with torchrun write --M")
+    parser.add_argument("--m", "--M", type=int, help="latent channels (default 96); with torchrun write --M")
     parser.add_argument(
         "--gdn", choices=("abs", "square_root", "none"), help="form of GDN; none: ReLU instead (default abs)"
     )

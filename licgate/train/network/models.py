@@ -46,7 +46,7 @@ class ModelConfig:
 
     architecture: str = "bmshj2018-hyperprior"
     n: int = 36
-    m: int = 48
+    m: int = 96
     gdn: str = "abs"
     affine: bool = True
     widths: Mapping[str, int] | None = None
