@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,13 +173,21 @@ def run_train(args: argparse.Namespace) -> int:
 
 
 def adopt(model, start, name: str) -> None:
-    """Give a model the weights of another of the same shape.
+    """Give a model the weights of another: all of them, or what fits when the architectures differ.
 
     Raises
     ------
     TrainingError
-        When the two differ in shape.
+        When the two are of one architecture but differ in shape, or nothing fits.
     """
+    from licgate.train.network.models import warm_start
+
+    if model.config.architecture != start.config.architecture:
+        taken = len(warm_start(model, start.state_dict()))
+        if not taken:
+            raise TrainingError(f"checkpoint {name} has no tensor that fits: give --n, --m and --gdn as it has them")
+        print(f"{taken} of {len(model.state_dict())} tensors are those of {name}", file=sys.stderr, flush=True)
+        return
     try:
         model.load_state_dict(start.state_dict())
     except RuntimeError:

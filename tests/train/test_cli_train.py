@@ -90,3 +90,17 @@ def test_errors_are_one_line_and_leave_nothing(pictures, tmp_path, capsys, words
 @pytest.mark.parametrize(("number", "code"), [(0, 0), (2, 130), (15, 143)])
 def test_a_signal_shows_in_the_exit_code(number, code):
     assert exit_code({"signal": number}) == code
+
+
+def test_another_architecture_starts_from_what_fits(pictures, tmp_path, capsys):
+    first, second = tmp_path / "a.ckpt", tmp_path / "b.ckpt"
+    words = ["--n", 3, "--m", 4, "--iterations", 1, "--lambda", 0.01]
+    assert start(pictures, first, *words) == 0
+    capsys.readouterr()
+    more = ["--from", first, "--architecture", "he2021-checkerboard"]
+    assert start(pictures, second, *words, *more) == 0
+    assert "tensors are those of" in capsys.readouterr().err
+    before, after = load_checkpoint(first)["ema"], load_checkpoint(second)["model"]
+    assert after["context_prediction.weight"].shape[1] == 4
+    # One step at the warm-up's learning rate moves a weight by less than a random start would.
+    assert float((before["g_a.2.weight"] - after["g_a.2.weight"]).abs().max()) < 1e-3
