@@ -16,7 +16,7 @@ def test_default_model_on_a_photograph(photograph):
     image = image_to_input(photograph[100:148, 120:207])
     result = simulate(manifest, config, image, engine="cxxrtl")
     assert result["bit_exact"]
-    assert result["values"] == 48 * 3 * 6
+    assert result["values"] == manifest.g_a.out_channels * 3 * 6
     prediction = predict(manifest, config, 87, 48)
     assert result["cycles"] == prediction.cycles
     assert result["macs"] == prediction.macs
