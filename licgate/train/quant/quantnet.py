@@ -205,11 +205,6 @@ class QuantizedCodec(nn.Module):
                 grids[name] = replace(grid, scale=grid.scale * factor)
         return grids
 
-    def transforms(self) -> dict[str, Transform]:
-        """Export the parameters as they are now."""
-        net, grids = self.net(), self.grids()
-        return {part: export_transform(part, net, grids, self.widths) for part in net}
-
     def _gain(self, source: str | None, target: str) -> Tensor | float:
         """1 in value: carries the gradient of learned scales."""
         gain: Tensor | float = 0.0
