@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from licgate.manifest import Conv2d, Gdn, Transform
+from licgate.manifest import Conv2d, Gdn
 from licgate.train.network.entropy import SCALE_MIN, SCALE_STEP, gaussian_likelihood
 from licgate.train.network.flow import code
 from licgate.train.network.layers import lower_bound
