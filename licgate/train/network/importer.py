@@ -30,6 +30,7 @@ from torch import Tensor
 from licgate.errors import TrainingError
 from licgate.train.network.layers import GDN_FORMS, non_negative_init
 from licgate.train.network.models import Codec, ModelConfig, build_model, config_from_state
+from licgate.train.tensorfile import load_tensor_file
 
 GAMMA_ORDERS = ("in-out", "out-in")
 
@@ -54,17 +55,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         When the file is missing or holds something else.
     """
     path = Path(path)
-    if not path.is_file():
-        raise TrainingError(f"checkpoint {path} does not exist")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # on foreign bytes the unpickler raises nearly anything
-        raise TrainingError(f"checkpoint {path} is not a readable file of tensors (.pth, .safetensors, .npz)") from None
+    content = load_tensor_file(
+        path,
+        missing=f"checkpoint {path} does not exist",
+        unreadable=f"checkpoint {path} is not a readable file of tensors (.pth, .safetensors, .npz)",
+    )
     if isinstance(content, dict) and str(content.get("format", "")).startswith("licgate-checkpoint"):
         raise TrainingError(f"checkpoint {path} is licgate's own already: use it as it is")
     while isinstance(content, dict) and isinstance(content.get("state_dict"), Mapping):

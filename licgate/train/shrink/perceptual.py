@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from licgate.errors import TrainingError
+from licgate.train.tensorfile import load_tensor_file
 
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW = 11
@@ -145,17 +146,11 @@ def load_resnet(path: str | Path) -> ResNetFeatures:
         When the file is missing, unreadable or of another network.
     """
     path = Path(path)
-    if not path.is_file():
-        raise TrainingError(f"ResNet-50 weights {path} do not exist")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # on foreign bytes the unpickler raises nearly anything
-        raise TrainingError(f"ResNet-50 weights {path} are not readable: give a .pth or .safetensors file") from None
+    state = load_tensor_file(
+        path,
+        missing=f"ResNet-50 weights {path} do not exist",
+        unreadable=f"ResNet-50 weights {path} are not readable: give a .pth or .safetensors file",
+    )
     net = ResNetFeatures()
     try:
         net.load_state_dict({name: value for name, value in state.items() if not name.startswith("fc.")})
