@@ -17,7 +17,7 @@ from licgate.reference.run import run_transform
 __all__ = ["code_latents", "decode_latents"]
 
 
-def code_latents(manifest, y, z=None):
+def code_latents(manifest, y, z=None, run=run_transform):
     """Turn latents into what an entropy coder codes.
 
     Parameters
@@ -28,6 +28,9 @@ def code_latents(manifest, y, z=None):
         Output of g_a.
     z : ndarray of int, optional
         Output of h_a for this y, where it is known already.
+    run : callable
+        ``run(transform, x) -> ndarray``: the engine for h_a, h_s, context and parameters. A raster context, one
+        position at a time, stays with the reference; its parameters do not.
 
     Returns
     -------
@@ -43,15 +46,15 @@ def code_latents(manifest, y, z=None):
     fraction = manifest.latent_fraction_bits
     _needed(manifest)
     y = np.asarray(y, dtype=np.int64)
-    z = run_transform(manifest.h_a, y) if z is None else z
+    z = run(manifest.h_a, y) if z is None else z
 
     def obtain(levels, means, rows, columns):
         return rsr(y[:, rows, columns] - means, fraction)
 
-    return _walk(manifest, z, obtain, y.shape, _slants)
+    return _walk(manifest, z, obtain, y.shape, _slants, run)
 
 
-def decode_latents(manifest, z, take):
+def decode_latents(manifest, z, take, run=run_transform):
     """Decode latents.
 
     Parameters
@@ -63,6 +66,8 @@ def decode_latents(manifest, z, take):
         ``take(levels, means) -> symbols``, all int arrays of shape (M, n): the next ``M * n`` symbols, channel by
         channel, in raster order within a channel. One call with every position; for a checkerboard one with the anchors
         and one with the others (if there are any); for a raster context one call a position.
+    run : callable
+        As for `code_latents`.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def decode_latents(manifest, z, take):
             raise ConfigError(f"decoder gave symbols of shape {symbols.shape}, expected {levels.shape}")
         return symbols
 
-    return _walk(manifest, z, obtain, None, _singles)
+    return _walk(manifest, z, obtain, None, _singles, run)
 
 
 def _needed(manifest):
@@ -86,8 +91,8 @@ def _needed(manifest):
             raise ConfigError(f"model {manifest.name} has no {name}: its latents cannot be coded")
 
 
-def _walk(manifest, z, obtain, shape, order):
-    features = run_transform(manifest.h_s, z)
+def _walk(manifest, z, obtain, shape, order, run):
+    features = run(manifest.h_s, z)
     height, width = features.shape[1:]
     channels = manifest.g_a.out_channels
     if shape is not None and shape != (channels, height, width):
@@ -95,9 +100,9 @@ def _walk(manifest, z, obtain, shape, order):
                           "the image to multiples of 64 pixels")
     found = _Found(manifest, (channels, height, width), obtain)
     if manifest.kind.context == "checkerboard":
-        _checkerboard(manifest, features, found)
+        _checkerboard(manifest, features, found, run)
     elif manifest.kind.context == "raster":
-        _raster(manifest, features, found, order(height, width, manifest.context.layers[0].kernel // 2))
+        _raster(manifest, features, found, order(height, width, manifest.context.layers[0].kernel // 2), run)
     else:
         found.put(features.reshape(len(features), -1), *np.divmod(np.arange(height * width), width))
     return found.symbols, found.levels, found.means, found.y_hat
@@ -127,24 +132,24 @@ class _Found:
             array[:, rows, columns] = value
 
 
-def _checkerboard(manifest, features, found):
+def _checkerboard(manifest, features, found, run):
     rows, columns = np.indices(features.shape[1:])
     anchor = (rows + columns) % 2 == 0
     nothing = np.zeros((manifest.context.out_channels, int(anchor.sum())), dtype=np.int64)
-    found.put(_parameters(manifest, features[:, anchor], nothing), *np.nonzero(anchor))
+    found.put(_parameters(manifest, features[:, anchor], nothing, run), *np.nonzero(anchor))
     if anchor.all():
         return
-    context = run_transform(manifest.context, found.y_hat)
-    found.put(_parameters(manifest, features[:, ~anchor], context[:, ~anchor]), *np.nonzero(~anchor))
+    context = run(manifest.context, found.y_hat)
+    found.put(_parameters(manifest, features[:, ~anchor], context[:, ~anchor], run), *np.nonzero(~anchor))
 
 
-def _parameters(manifest, features, context):
+def _parameters(manifest, features, context, run):
     """Run the 1x1 convolutions on (C, n) positions."""
     both = np.concatenate([features, context])
-    return run_transform(manifest.parameters, both[:, None])[:, 0]
+    return run(manifest.parameters, both[:, None])[:, 0]
 
 
-def _raster(manifest, features, found, groups):
+def _raster(manifest, features, found, groups, run):
     layer = manifest.context.layers[0]
     reach = layer.kernel // 2
     # patches side by side, one output each
@@ -152,7 +157,7 @@ def _raster(manifest, features, found, groups):
     for rows, columns in groups:
         patches = np.concatenate([_patch(found.y_hat, r, c, reach) for r, c in zip(rows, columns)], axis=2)
         context = conv2d(apart, patches)[:, 0]
-        found.put(_parameters(manifest, features[:, rows, columns], context), rows, columns)
+        found.put(_parameters(manifest, features[:, rows, columns], context, run), rows, columns)
 
 
 def _patch(y_hat, row, column, reach):

@@ -172,6 +172,24 @@ def test_a_decoder_that_sees_only_symbols_gets_the_same(architecture, size):
     assert shapes == [(M, int(mask.sum())) for mask in order]
 
 
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+def test_another_engine_runs_the_transforms(architecture):
+    manifest, y = codec(architecture), image_of(4, 5)
+    ran = []
+
+    def run(transform, x):
+        ran.append(transform.name)
+        return run_transform(transform, x)
+
+    coded = code_latents(manifest, y, run=run)
+    names = {"h_a", "h_s"} | ({"parameters"} if manifest.kind.context else set())
+    names |= {"context"} if manifest.kind.context == "checkerboard" else set()
+    assert set(ran) == names
+    ran.clear()
+    decode_latents(manifest, run_transform(manifest.h_a, y), lambda levels, means: np.zeros_like(levels), run=run)
+    assert set(ran) == names - {"h_a"}
+
+
 def test_thresholds_choose_the_table(tmp_path):
     thresholds = np.sort(np.random.default_rng(0).integers(0, 200, 63))
     manifest, y = codec("mbt2018-mean", thresholds=thresholds), image_of(3, 4)
