@@ -181,7 +181,7 @@ def test_another_engine_runs_the_transforms(architecture):
         ran.append(transform.name)
         return run_transform(transform, x)
 
-    coded = code_latents(manifest, y, run=run)
+    code_latents(manifest, y, run=run)
     names = {"h_a", "h_s"} | ({"parameters"} if manifest.kind.context else set())
     names |= {"context"} if manifest.kind.context == "checkerboard" else set()
     assert set(ran) == names
