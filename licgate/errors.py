@@ -8,6 +8,7 @@ __all__ = [
     "LicgateError",
     "ManifestError",
     "SimulationError",
+    "StreamError",
     "TimingError",
     "ToolError",
     "TrainingError",
@@ -76,6 +77,10 @@ class TimingError(LicgateError):
 
 class DeviceError(LicgateError):
     """A device, real or simulated, does not do what its contract says."""
+
+
+class StreamError(LicgateError):
+    """A coded image is damaged, of another model, or of a newer version."""
 
 
 class SimulationError(LicgateError):
