@@ -1,101 +1,116 @@
-"""Convolution and transposed convolution, by matrix products that are exact in float64.
+"""Convolution and transposed convolution as matrix products, exact in floating point.
 
-Products and every partial sum are integers below the layer's proven accumulator bound, which a manifest holds
-to 48 bits; float64 holds all integers to 53, float32 those to 24.
+Feature maps are held row by row, (rows, channels, columns). The columns under a kernel's width are laid side by side
+as further channels; then the `n` rows under its height are one matrix as they stand in memory, (n * channels, columns),
+and the product with the weights gives a whole output row.
+
+A transposed convolution of stride s gives, for each of s x s phases of the output, a plain convolution of stride 1 with
+every s-th tap. Its output is computed in cells of s x s positions; a plain convolution's cell is one position.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from licgate.errors import ConfigError
-from licgate.manifest.numeric import requantize
+from licgate.reference.exact import Narrow
 
-__all__ = ["carrier", "conv2d"]
-
-# elements of the unfolded input, or of the output, that are held at a time: few enough for a cache of some MiB
-BLOCK = 1 << 20
+__all__ = ["Convolution"]
 
 
-def carrier(accumulator):
-    """Return the floating-point type in which sums within the accumulator's bound are exact."""
-    return np.float32 if accumulator.bound < 1 << 24 else np.float64
+def axis_taps(layer):
+    """Return, for each phase of the output along an axis, {offset of the input: tap}.
+
+    Output position ``cell * phases + phase`` sums the inputs at ``cell * step + offset``.
+    """
+    if not layer.transposed:
+        return [{tap - layer.padding: tap for tap in range(layer.kernel)}]
+    phases = [{} for _ in range(layer.stride)]
+    for phase, taps in enumerate(phases):
+        for tap in range(layer.kernel):
+            offset, rest = divmod(phase + layer.padding - tap, layer.stride)
+            if not rest:
+                taps[offset] = tap
+    return phases
 
 
-def conv2d(layer, x):
-    """Return the output of a convolution.
+def span(offsets):
+    """Return the first of some offsets and how many there are up to the last; (0, 1) for none."""
+    return (min(offsets), max(offsets) - min(offsets) + 1) if offsets else (0, 1)
+
+
+class Convolution:
+    """One convolution made ready.
 
     Parameters
     ----------
     layer : Conv2d
-    x : ndarray of int, shape (I, H, W)
 
-    Returns
-    -------
-    ndarray of int64, shape (O, H', W')
-
-    Raises
-    ------
-    ConfigError
-        If the input is smaller than the kernel, so that there is no output.
+    Attributes
+    ----------
+    cell : int
+        Output rows, and columns, that are computed together.
+    spread : int
+        Numbers that are held for each cell of the output, about.
     """
-    height, width = layer.output_size(*x.shape[1:])
-    if not height or not width:
-        size = f"{x.shape[2]} x {x.shape[1]}"
-        raise ConfigError(f"{layer.name}: nothing comes out of an input of {size}; it is too small")
-    out = np.empty((layer.out_channels, height, width), dtype=np.int64)
-    deep = max(layer.in_channels * layer.kernel**2, layer.out_channels)
-    rows = max(BLOCK // (deep * width), 1)
-    accumulate = _scatter(layer, x) if layer.transposed else _gather(layer, x)
-    for start in range(0, height, rows):
-        stop = min(start + rows, height)
-        wide = accumulate(start, stop) + layer.bias[:, None, None]
-        out[:, start:stop] = requantize(wide, layer.requantize)
-    return out
 
+    def __init__(self, layer):
+        phases = axis_taps(layer)
+        self.layer, self.cell = layer, len(phases)
+        self.step = 1 if layer.transposed else layer.stride
+        self.narrow = Narrow(layer.requantize, layer.accumulator.bound, layer.bias)
+        weight = layer.weight.swapaxes(0, 1) if layer.transposed else layer.weight
+        self.columns = span([offset for taps in phases for offset in taps])
+        self.rows = [span(taps) for taps in phases]
+        self.matrices = [self._matrix(weight, phases, taps, *rows) for taps, rows in zip(phases, self.rows)]
+        self.spread = max(self.columns[1] * layer.in_channels * self.step, layer.out_channels * self.cell**2)
 
-def _gather(layer, x):
-    kind, pad, kernel, stride = carrier(layer.accumulator), layer.padding, layer.kernel, layer.stride
-    padded = np.pad(x.astype(kind), ((0, 0), (pad, pad), (pad, pad)))
-    matrix = layer.weight.reshape(layer.out_channels, -1).astype(kind)
-    width = layer.output_length(x.shape[2])
+    def _matrix(self, weight, phases, row_taps, first, count):
+        """Return the weights of one phase of rows: (phase of columns, O) x (row, column, I)."""
+        out_channels, in_channels = weight.shape[:2]
+        matrix = np.zeros((len(phases), out_channels, count, self.columns[1], in_channels), self.narrow.kind)
+        for phase, taps in enumerate(phases):
+            for y, ky in row_taps.items():
+                for x, kx in taps.items():
+                    matrix[phase, :, y - first, x - self.columns[0]] = weight[:, :, ky, kx]
+        return matrix.reshape(len(phases) * out_channels, -1)
 
-    def accumulate(start, stop):
-        rows = stop - start
-        unfolded = np.empty((layer.in_channels, kernel, kernel, rows, width), dtype=kind)
-        for ky in range(kernel):
-            first = start * stride + ky
-            band = padded[:, first : first + (rows - 1) * stride + 1 : stride]
-            for kx in range(kernel):
-                unfolded[:, ky, kx] = band[:, :, kx : kx + (width - 1) * stride + 1 : stride]
-        product = matrix @ unfolded.reshape(matrix.shape[1], rows * width)
-        return product.astype(np.int64).reshape(-1, rows, width)
+    def __call__(self, x, top, bottom, left, right):
+        """Return a piece of the output, float32 of shape (rows, O, columns); its edges are in cells.
 
-    return accumulate
+        Parameters
+        ----------
+        x : ndarray of int, shape (H, I, W)
+            The whole input.
+        """
+        first = min(first for first, _ in self.rows)
+        last = (bottom - 1 - top) * self.step + max(start + count for start, count in self.rows)
+        unfolded = self._unfold(x, top * self.step + first, last - first, left, right - left)
+        rows, width, out_channels = bottom - top, right - left, self.layer.out_channels
+        out = np.empty((rows, self.cell, out_channels, width, self.cell), np.float32)
+        for phase, (matrix, (start, count)) in enumerate(zip(self.matrices, self.rows)):
+            lines, pitch = unfolded.shape[1], unfolded.strides[1]
+            windows = as_strided(unfolded[start - first :], (rows, count * lines, width),
+                                 (self.step * unfolded.strides[0], pitch, unfolded.itemsize), writeable=False)
+            wide = np.matmul(matrix, windows).reshape(rows, self.cell, out_channels, width)
+            out[:, phase] = self.narrow(wide).transpose(0, 2, 3, 1)
+        return out.reshape(rows * self.cell, out_channels, width * self.cell)
 
-
-def _scatter(layer, x):
-    """Each input row scatters one product into `kernel` output rows; a band of rows gathers those it gets."""
-    kind, kernel, stride, pad = carrier(layer.accumulator), layer.kernel, layer.stride, layer.padding
-    count, in_height, in_width = x.shape
-    x = x.astype(kind)
-    width = layer.output_length(in_width)
-    # columns before the crop that padding and output size make: wide enough for every scattered position
-    span = max((in_width - 1) * stride + kernel, pad + width)
-
-    def accumulate(start, stop):
-        full = np.zeros((layer.out_channels, stop - start, span), dtype=np.int64)
-        for ky in range(kernel):
-            # output row = i * stride + ky - pad
-            low = max(-((ky - pad - start) // stride), 0)
-            high = min((stop - 1 + pad - ky) // stride, in_height - 1)
-            if low > high:
-                continue
-            band = x[:, low : high + 1].reshape(count, -1)
-            row = low * stride + ky - pad - start
-            for kx in range(kernel):
-                product = layer.weight[:, :, ky, kx].T.astype(kind) @ band
-                product = product.astype(np.int64).reshape(layer.out_channels, high - low + 1, in_width)
-                target = full[:, row : row + (high - low) * stride + 1 : stride]
-                target[:, :, kx : kx + (in_width - 1) * stride + 1 : stride] += product
-        return full[:, :, pad : pad + width]
-
-    return accumulate
+    def _unfold(self, x, first, rows, left, width):
+        """Return input rows with the columns under the kernel side by side: (rows, columns * I, width)."""
+        height, in_channels, in_width = x.shape
+        offset, count = self.columns
+        unfolded = np.empty((rows, count, in_channels, width), self.narrow.kind)
+        # outside of the image everything is zero
+        top, bottom = min(max(-first, 0), rows), max(min(height - first, rows), 0)
+        unfolded[:top] = 0
+        unfolded[bottom:] = 0
+        for index in range(count if top < bottom else 0):
+            start = left * self.step + offset + index
+            low = min(max(-(start // self.step), 0), width)
+            high = max(min((in_width - 1 - start) // self.step + 1, width), low)
+            target = unfolded[top:bottom, index]
+            target[:, :, :low] = 0
+            target[:, :, high:] = 0
+            begin = start + low * self.step
+            target[:, :, low:high] = x[first + top : first + bottom, :, begin : begin + (high - low) * self.step :
+                                       self.step]
+        return unfolded.reshape(rows, count * in_channels, width)

@@ -11,8 +11,7 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import LEVELS
 from licgate.manifest.numeric import rsr, saturate
-from licgate.reference.convolution import conv2d
-from licgate.reference.run import run_transform
+from licgate.reference.run import run_layer, run_transform
 
 __all__ = ["code_latents", "decode_latents"]
 
@@ -156,7 +155,7 @@ def _raster(manifest, features, found, groups, run):
     apart = replace(layer, stride=layer.kernel, padding=0)
     for rows, columns in groups:
         patches = np.concatenate([_patch(found.y_hat, r, c, reach) for r, c in zip(rows, columns)], axis=2)
-        context = conv2d(apart, patches)[:, 0]
+        context = run_layer(apart, patches)[:, 0]
         found.put(_parameters(manifest, features[:, rows, columns], context, run), rows, columns)
 
 

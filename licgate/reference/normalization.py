@@ -2,64 +2,76 @@
 
 import numpy as np
 
-from licgate.manifest.layers import gdn_exponent
-from licgate.manifest.numeric import requantize, rsr
-from licgate.reference.convolution import carrier
+from licgate.reference.exact import Narrow, carrier, shift_right
 
-__all__ = ["factor", "gdn"]
+__all__ = ["Normalization"]
 
-# elements of a feature map that are worked on at a time
-BLOCK = 1 << 18
+# of a floating-point number: its integer type, bits of its mantissa, bias of its exponent
+FIELDS = {np.float32: (np.int32, 23, 127), np.float64: (np.int64, 52, 1023)}
 
 
-def factor(layer, total):
-    """Return the factor r and its exponent for the weighted sums `total` (v of the numerics page).
+class Normalization:
+    """One GDN made ready.
 
     Parameters
     ----------
     layer : Gdn
-    total : ndarray of int64
-        1 or more, below 2**48.
-
-    Returns
-    -------
-    r, exponent : ndarray of int64
     """
-    table = layer.table
-    # frexp gives the exponent after the leading one, and is exact below 2**53
-    e = np.frexp(total.astype(np.float64))[1].astype(np.int64) - 1
-    kept = table.index_bits + table.fraction_bits
-    aligned = (total << np.maximum(kept - e, 0)) >> np.maximum(e - kept, 0)
-    below = aligned - (np.int64(1) << kept)
-    index = below >> table.fraction_bits
-    fraction = below & ((1 << table.fraction_bits) - 1)
-    if layer.root:
-        index = index + ((e & 1) << table.index_bits)
-    r = table.value[index] + ((table.slope[index] * fraction) >> table.fraction_bits)
-    return r, gdn_exponent(e, root=layer.root, inverse=layer.inverse)
 
+    def __init__(self, layer):
+        self.layer, table = layer, layer.table
+        largest = layer.input.magnitude ** (2 if layer.square else 1) + ((1 << layer.norm_shift) >> 1)
+        self.magnitude = carrier(largest)
+        self.top = (1 << layer.norm_bits) - 1
+        self.limited = largest >> layer.norm_shift > self.top
+        self.kind = carrier(layer.accumulator.bound)
+        if table.index_bits + table.fraction_bits > FIELDS[self.kind][1]:
+            self.kind = np.float64
+        self.gamma = layer.gamma.astype(self.kind)
+        self.beta = layer.beta.astype(self.kind).reshape(-1, 1)
+        self.value = table.value.astype(np.float64)
+        self.slope = table.slope * 2.0**-table.fraction_bits
+        # r is below 2**17
+        self.narrow = Narrow(layer.requantize, layer.input.magnitude << 17)
 
-def gdn(layer, x):
-    """Return the output of a GDN layer.
+    def __call__(self, x):
+        """Return the output for `x`, both float32 of shape (rows, C, columns)."""
+        layer = self.layer
+        norm = np.multiply(x, x, dtype=self.magnitude) if layer.square else np.abs(x, dtype=self.magnitude)
+        shift_right(norm, layer.norm_shift)
+        if self.limited:
+            np.clip(norm, 0, self.top, out=norm)
+        total = np.matmul(self.gamma, norm.astype(self.kind, copy=False))
+        total += self.beta
+        r, power = self.factor(total)
+        return self.narrow(np.multiply(x, r, dtype=self.narrow.kind), power)
 
-    Parameters
-    ----------
-    layer : Gdn
-    x : ndarray of int, shape (C, H, W)
+    def factor(self, total):
+        """Return the factor r, float64, and 2**exponent for the weighted sums `total` (v of the numerics page).
 
-    Returns
-    -------
-    ndarray of int64, shape (C, H, W)
-    """
-    kind = carrier(layer.accumulator)
-    gamma, flat = layer.gamma.astype(kind), np.asarray(x, dtype=np.int64).reshape(layer.channels, -1)
-    out = np.empty_like(flat)
-    columns = max(BLOCK // layer.channels, 1)
-    for start in range(0, flat.shape[1], columns):
-        part = flat[:, start : start + columns]
-        magnitude = part * part if layer.square else np.abs(part)
-        norm = np.minimum(rsr(magnitude, layer.norm_shift), (1 << layer.norm_bits) - 1)
-        total = layer.beta[:, None] + (gamma @ norm.astype(kind)).astype(np.int64)
-        r, exponent = factor(layer, total)
-        out[:, start : start + columns] = requantize(part * r, layer.requantize, exponent=exponent)
-    return out.reshape(x.shape)
+        Parameters
+        ----------
+        total : ndarray of `kind`
+            Integers from 1 to the accumulator's bound: as floating-point numbers they are normalised already.
+        """
+        layer, table = self.layer, self.layer.table
+        kind, mantissa, bias = FIELDS[self.kind]
+        bits = total.view(kind)
+        e = bits >> mantissa
+        e -= bias
+        index = bits >> (mantissa - table.index_bits)
+        index &= (1 << table.index_bits) - 1
+        fraction = bits >> (mantissa - table.index_bits - table.fraction_bits)
+        fraction &= (1 << table.fraction_bits) - 1
+        if layer.root:
+            index += (e & 1) << table.index_bits
+            e >>= 1
+        if not layer.inverse:
+            np.negative(e, out=e)
+        e += bias
+        e <<= mantissa
+        r = self.slope.take(index, mode="clip")
+        r *= fraction
+        np.floor(r, out=r)
+        r += self.value.take(index, mode="clip")
+        return r, e.view(self.kind)

@@ -1,21 +1,32 @@
-"""Layers and whole transforms on feature maps."""
+"""Layers and whole transforms on feature maps, tile by tile, on one thread or several."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from licgate.errors import ConfigError, ImageError
-from licgate.reference.convolution import conv2d
-from licgate.reference.normalization import gdn
+from licgate.reference.convolution import Convolution
+from licgate.reference.normalization import Normalization
 
 __all__ = ["image_to_input", "run_layer", "run_transform"]
 
+# numbers of a tile's unfolded input, or of its output: few enough for a core's own cache
+TILE = 1 << 16
+# cells of a tile along a row: enough for a matrix product to be worth it
+COLUMNS = 512
+
+_ready = WeakKeyDictionary()
+
 
 def run_layer(layer, x):
-    """Return the output of `layer` for the feature map `x`, shape (C, H, W), integers in the layer's input type."""
+    """Return the output of `layer`, int64, for the feature map `x`, (C, H, W), integers in the layer's input type."""
     x = _checked(layer.name, x, layer.in_channels, layer.input)
-    return conv2d(layer, x) if layer.kind == "conv2d" else gdn(layer, x)
+    return _store([layer], x.transpose(1, 0, 2), np.int64, map).transpose(1, 0, 2)
 
 
-def run_transform(transform, x, *, trace=None):
+def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
     """Return the output of a whole transform.
 
     Parameters
@@ -25,24 +36,40 @@ def run_transform(transform, x, *, trace=None):
         In the transform's input type.
     trace : list, optional
         Every layer's output is appended to it.
+    threads : int
+        How many work at it; the result is the same for any number.
+    dtype : numpy integer type
+        Of the output; it must hold the transform's output type.
 
     Returns
     -------
-    ndarray of int64, shape (C', H', W')
+    ndarray of `dtype`, shape (C', H', W')
 
     Raises
     ------
     ConfigError
-        If `x` has another shape or type, or numbers out of range.
+        If `x` has another shape or type, or numbers out of range, or is smaller than a kernel; if `dtype` is too
+        narrow or there are fewer than 1 threads.
     """
     x = _checked(transform.name, x, transform.in_channels, transform.input)
+    limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+    if limits is None or limits.min > transform.output.min or limits.max < transform.output.max:
+        raise ConfigError(f"{transform.name}: {np.dtype(dtype)} does not hold its output, {transform.output}")
+    if threads < 1:
+        raise ConfigError(f"{transform.name}: {threads} threads; give 1 or more")
     if transform.absolute_input:
-        x = np.abs(x.astype(np.int64))
-    for layer in transform.layers:
-        x = conv2d(layer, x) if layer.kind == "conv2d" else gdn(layer, x)
-        if trace is not None:
-            trace.append(x)
-    return x
+        x = np.abs(x, dtype=np.int32)
+    # feature maps are (H, C, W) from here on
+    x = x.transpose(1, 0, 2)
+    stages = [[layer] for layer in transform.layers] if trace is not None else _stages(transform.layers)
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        for stage in stages:
+            last = stage is stages[-1]
+            kind = dtype if last else np.int64 if trace is not None else _narrowest(stage[-1].output)
+            x = _store(stage, x, kind, pool.map if pool else map)
+            if trace is not None:
+                trace.append(x.transpose(1, 0, 2))
+    return x.transpose(1, 0, 2) if trace is None else trace[-1]
 
 
 def image_to_input(image):
@@ -51,6 +78,67 @@ def image_to_input(image):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(f"image is {image.dtype} of shape {image.shape}, expected uint8 of shape (height, width, 3)")
     return np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.int64)
+
+
+def _stages(layers):
+    """Return layers in groups: a convolution and the GDNs behind it, which work on its output position by position."""
+    stages = []
+    for layer in layers:
+        if layer.kind == "conv2d" or not stages:
+            stages.append([])
+        stages[-1].append(layer)
+    return stages
+
+
+def _narrowest(kind):
+    """Return the smallest numpy type that holds an `IntType`."""
+    bits = 8 if kind.bits <= 8 else 16
+    return np.dtype(f"{'int' if kind.signed else 'uint'}{bits}")
+
+
+def _made_ready(layer):
+    if layer not in _ready:
+        _ready[layer] = Convolution(layer) if layer.kind == "conv2d" else Normalization(layer)
+    return _ready[layer]
+
+
+def _store(stage, x, dtype, every):
+    """Return the output (H', C', W') of some layers behind each other, the first of which may be a convolution."""
+    height, _, width = x.shape
+    convolution = _made_ready(stage[0]) if stage[0].kind == "conv2d" else None
+    pointwise = [_made_ready(layer) for layer in (stage[1:] if convolution else stage)]
+    size = stage[0].output_size(height, width)
+    if not all(size):
+        raise ConfigError(f"{stage[0].name}: nothing comes out of an input of {width} x {height}; it is too small")
+    # a view of (C, H, W), which is what callers get
+    out = np.empty((stage[-1].out_channels, *size), dtype=dtype).transpose(1, 0, 2)
+    cell = convolution.cell if convolution else 1
+    spread = convolution.spread if convolution else stage[0].channels
+
+    def compute(tile):
+        top, bottom, left, right = tile
+        target = out[top * cell : bottom * cell, :, left * cell : right * cell]
+        if convolution:
+            # a cell may reach beyond the output's end
+            part = convolution(x, *tile)[: target.shape[0], :, : target.shape[2]]
+        else:
+            part = x[top:bottom, :, left:right].astype(np.float32)
+        for layer in pointwise:
+            part = layer(part)
+        target[...] = part
+
+    for _ in every(compute, list(_tiles(*(-(-n // cell) for n in size), spread))):
+        pass
+    return out
+
+
+def _tiles(height, width, spread):
+    """Yield (top, bottom, left, right) of tiles that cover height x width cells."""
+    columns = -(-width // -(-width // COLUMNS))
+    rows = max(TILE // (spread * columns), 1)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            yield top, min(top + rows, height), left, min(left + columns, width)
 
 
 def _checked(name, x, channels, kind):

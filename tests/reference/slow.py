@@ -9,6 +9,8 @@ def requantize(a, layer, c, shift):
     q = layer.requantize
     t = min(max(rsr(a, q.pre_shift), -(2**17)), 2**17 - 1)
     p = rsr(t * int(q.multiplier[c]), shift)
+    if p < 0 and q.leak:
+        p = rsr(p * q.leak, 16)
     return min(max(p + int(q.offset[c]), q.clip[0]), q.clip[1])
 
 

@@ -68,15 +68,6 @@ def image_of(height, width, seed=1):
     return np.random.default_rng(seed).integers(LATENT.min, LATENT.max + 1, (M, height, width))
 
 
-def leaked(parameters, wide, c):
-    """Requantise one number; the leak is not in the other slow model."""
-    t = min(max(slow.rsr(wide, parameters.pre_shift), -(2**17)), 2**17 - 1)
-    p = slow.rsr(t * int(parameters.multiplier[c]), int(parameters.shift[c]))
-    if p < 0 and parameters.leak:
-        p = slow.rsr(p * parameters.leak, 16)
-    return min(max(p + int(parameters.offset[c]), parameters.clip[0]), parameters.clip[1])
-
-
 def slow_code(manifest, y):
     """Follow the page symbol by symbol; every convolution at one position is a sum over its taps."""
     kind, (_, height, width) = manifest.kind, y.shape
@@ -97,7 +88,7 @@ def slow_code(manifest, y):
                         r, k = row + ky - reach, column + kx - reach
                         if 0 <= r < height and 0 <= k < width:
                             total += int(layer.weight[c, i, ky, kx]) * decoded[i][r][k]
-            out.append(leaked(layer.requantize, total, c))
+            out.append(slow.requantize(total, layer, c, int(layer.requantize.shift[c])))
         return out
 
     def put(row, column, known):
@@ -105,9 +96,8 @@ def slow_code(manifest, y):
         if kind.context:
             q = q + (context(row, column) if known else [0] * 5)
             for layer in manifest.parameters.layers:
-                q = [leaked(layer.requantize, int(layer.bias[c])
-                            + sum(int(layer.weight[c, i, 0, 0]) * q[i] for i in range(layer.in_channels)), c)
-                     for c in range(layer.out_channels)]
+                q = slow.conv2d(layer, [[[v]] for v in q])
+                q = [plane[0][0] for plane in q]
         for c in range(M):
             level = min(max(q[c], 0), 63) if thresholds is None else sum(int(t) <= q[c] for t in thresholds)
             mean = q[M + c] if kind.means else 0

@@ -1,13 +1,18 @@
+"""The reference against the numerics page in plain Python."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, ImageError
+from licgate.manifest.numeric import requantize
 from licgate.manifest.synthetic import GDN_FORMS, synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.manifest.transform import Transform
-from licgate.manifest.types import IntType
-from licgate.reference import conv2d, convolution, gdn, image_to_input, normalization, run_layer, run_transform
-from licgate.reference.normalization import factor
+from licgate.manifest.types import IntType, Requantize
+from licgate.reference import image_to_input, run, run_layer, run_transform
+from licgate.reference.exact import Narrow, carrier
+from licgate.reference.normalization import Normalization
 from tests.reference import slow
 
 
@@ -72,39 +77,139 @@ def test_gdn_factor_is_close_to_the_real_one(root, inverse):
     form = "square_root" if root else "abs"
     layer = synthetic_gdn("g_a.1", channels=2, form=form, inverse=inverse, input_type=IntType(10),
                           output_type=IntType(8), index_bits=6, fraction_bits=10)
-    v = np.unique(np.concatenate([np.arange(1, 70000), 2 ** np.arange(47), 2 ** np.arange(1, 48) - 1]))
-    r, exponent = factor(layer, v)
-    real = v.astype(float) ** ((0.5 if root else 1.0) * (1 if inverse else -1))
-    relative = np.abs(r * 2.0 ** (exponent - 16) / real - 1)
-    # a step of r weighs more where r is small: half of it 2**-16 for the root, 2**-16 for 1/v near 2
-    assert relative.max() < 2**-13.2
-    assert [slow.gdn_factor(layer, int(n)) for n in v[::97]] == list(zip(r[::97].tolist(), exponent[::97].tolist()))
+    ready = Normalization(layer)
+    for kind, most in ((np.float32, 24), (np.float64, 48)):
+        ready.kind = kind
+        v = np.unique(np.concatenate([np.arange(1, 70000), 2 ** np.arange(most), 2 ** np.arange(1, most + 1) - 1]))
+        r, power = ready.factor(v.astype(kind))
+        real = v.astype(float) ** ((0.5 if root else 1.0) * (1 if inverse else -1))
+        relative = np.abs(r * power * 2.0**-16 / real - 1)
+        # a step of r weighs more where r is small: half of it 2**-16 for the root, 2**-16 for 1/v near 2
+        assert relative.max() < 2**-13.2
+        exponent = np.log2(power).astype(int)
+        assert [slow.gdn_factor(layer, int(n)) for n in v[::97]] == list(zip(r[::97], exponent[::97], strict=True))
 
 
-def test_blocks_do_not_matter(monkeypatch):
-    transform = synthetic_manifest(channels=(3, 4, 6), gdn="square_root").g_a
-    x = feature_map(transform.input, 3, 37, 22)
-    up = synthetic_conv2d("g_s.0", in_channels=6, out_channels=3, transposed=True, output_padding=1,
-                          input_type=transform.output, output_type=IntType(8))
-    whole = run_transform(transform, x)
-    above = conv2d(up, whole)
-    monkeypatch.setattr(convolution, "BLOCK", 3 * 25 * 11 * 2)
-    monkeypatch.setattr(normalization, "BLOCK", 50)
-    np.testing.assert_array_equal(run_transform(transform, x), whole)
-    np.testing.assert_array_equal(conv2d(up, whole), above)
+def chain(seed=0):
+    """Return g_a and a g_s on its output, with both kinds of GDN and a layer without."""
+    g_a = synthetic_manifest(channels=(3, 4, 6, 5), gdn=("square_root", "abs"), seed=seed).g_a
+    wide, kind = IntType(10), g_a.output
+    layers = [
+        synthetic_conv2d("g_s.0", in_channels=5, out_channels=4, transposed=True, output_padding=1, input_type=kind,
+                         output_type=wide, seed=seed),
+        synthetic_gdn("g_s.1", channels=4, inverse=True, input_type=wide, output_type=IntType(8), seed=seed),
+        synthetic_conv2d("g_s.2", in_channels=4, out_channels=4, kernel=3, stride=1, input_type=IntType(8),
+                         output_type=IntType(9, signed=False), relu=True, seed=seed),
+        synthetic_conv2d("g_s.4", in_channels=4, out_channels=3, transposed=True, output_padding=1,
+                         input_type=IntType(9, signed=False), output_type=IntType(8, signed=False), relu=True,
+                         seed=seed),
+    ]
+    return g_a, Transform(name="g_s", in_channels=5, input=kind, input_scale=1.0, layers=layers)
 
 
-def test_sums_up_to_the_bound_stay_exact():
-    """The largest sum that 48 bits admit: 16-bit numbers at their ends, beyond what float32 holds."""
-    layer = synthetic_conv2d("g_a.0", in_channels=512, out_channels=1, kernel=5, padding=0, stride=1, weight_bits=16,
-                             input_type=IntType(16), output_type=IntType(16))
-    assert layer.accumulator.bits > 40
+@pytest.mark.parametrize(("tile", "columns"), [(1, 1), (1, 4), (200, 3), (1000, 7)])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_tiles_and_threads_do_not_matter(monkeypatch, tile, columns, threads):
+    g_a, g_s = chain()
+    x = feature_map(g_a.input, 3, 45, 30)
+    y = run_transform(g_a, x)
+    pixels = run_transform(g_s, y)
+    trace = []
+    np.testing.assert_array_equal(run_transform(g_s, y, trace=trace), pixels)
+    assert trace[-1].shape == (3, 24, 16)
+    monkeypatch.setattr(run, "TILE", tile)
+    monkeypatch.setattr(run, "COLUMNS", columns)
+    np.testing.assert_array_equal(run_transform(g_a, x, threads=threads), y)
+    np.testing.assert_array_equal(run_transform(g_s, y, threads=threads), pixels)
+    for layer, source, found in zip(g_s.layers, [y, *trace], trace, strict=False):
+        np.testing.assert_array_equal(run_layer(layer, source), found)
+
+
+def test_the_type_of_the_output_can_be_chosen():
+    g_a, g_s = chain()
+    y = run_transform(g_a, feature_map(g_a.input, 3, 21, 13), dtype=np.int8)
+    assert y.dtype == np.int8
+    pixels = run_transform(g_s, y)
+    assert pixels.dtype == np.int64
+    for kind in (np.uint8, np.int16, np.uint64):
+        found = run_transform(g_s, y, dtype=kind)
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, pixels)
+    for kind in (np.int8, np.float32, bool):
+        with pytest.raises(ConfigError, match="does not hold its output, uint8"):
+            run_transform(g_s, y, dtype=kind)
+    with pytest.raises(ConfigError, match="g_s: 0 threads"):
+        run_transform(g_s, y, threads=0)
+
+
+@pytest.mark.parametrize("weight_bits", [8, 16])
+def test_sums_up_to_the_bound_stay_exact(monkeypatch, weight_bits):
+    """The largest sum that a layer admits: in float64 one of 45 bits, in float32 one close to 24."""
+    bits, inputs = (16, 512) if weight_bits == 16 else (12, 4)
+    layer = synthetic_conv2d("g_a.0", in_channels=inputs, out_channels=1, kernel=5, padding=0, stride=1,
+                             weight_bits=weight_bits, input_type=IntType(bits), output_type=IntType(16))
     x = np.where(layer.weight[0] >= 0, layer.input.max, layer.input.min)
     exact = sum(int(a) * int(b) for a, b in zip(layer.weight.ravel(), x.ravel())) + int(layer.bias[0])
+    assert exact.bit_length() > (40 if weight_bits == 16 else 22)
+    seen, narrow = [], Narrow.__call__
+
+    def spy(self, wide):
+        assert wide.dtype == (np.float64 if weight_bits == 16 else np.float32)
+        seen.append(int(wide[0, 0, 0, 0]))
+        return narrow(self, wide)
+
+    monkeypatch.setattr(Narrow, "__call__", spy)
     expected = slow.requantize(exact, layer, 0, int(layer.requantize.shift[0]))
-    assert conv2d(layer, x).tolist() == [[[expected]]]
-    accumulate = convolution._gather(layer, x)
-    assert int(accumulate(0, 1)[0, 0, 0]) == exact - int(layer.bias[0])
+    assert run_layer(layer, x).tolist() == [[[expected]]]
+    assert seen == [exact - int(layer.bias[0])]
+
+
+def test_carriers():
+    assert carrier(2**24) is np.float32
+    assert carrier(2**24 + 1) is np.float64
+
+
+@pytest.mark.parametrize("leak", [0, 655, 65535])
+@pytest.mark.parametrize("pre_shift", [0, 1, 7, 31])
+@pytest.mark.parametrize("bits", [10, 23, 24, 30, 48])
+def test_narrowing_equals_integers(bits, pre_shift, leak):
+    """Against `manifest.numeric`, which computes in int64: ends, halves and their neighbours, for every shift."""
+    random = np.random.default_rng(bits)
+    shift = np.arange(64)
+    parameters = Requantize(pre_shift=pre_shift, multiplier=random.integers(0, 1 << 17, 64), shift=shift, leak=leak,
+                            offset=random.integers(-9, 10, 64), clip=(-20000, 20000))
+    bound = (1 << bits) - 1
+    ends = np.array([0, 1, -1, bound, -bound, bound - 1, 1 - bound])
+    half = ((2 * random.integers(-64, 64, 64) + 1) << pre_shift >> 1)[:, None] + [-1, 0, 1]
+    powers = np.concatenate([2 ** np.arange(bits), -(2 ** np.arange(bits))])
+    common = np.concatenate([ends, half.ravel(), powers, powers - 1, random.integers(-bound, bound, 900)])
+    wide = np.broadcast_to(np.clip(common, -bound, bound), (64, len(common)))
+    bias = random.integers(-bound // 8, bound // 8, 64)
+    narrow = Narrow(parameters, bound + bound // 8, bias)
+    assert narrow.kind is (np.float32 if bits < 24 and pre_shift < 20 else np.float64)
+    found = narrow(wide.astype(narrow.kind))
+    np.testing.assert_array_equal(found, requantize(wide + bias[:, None], parameters))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_layers(seed):
+    """Any kernel, stride, padding, width and size, plain or transposed, with any clip and leak."""
+    random = np.random.default_rng(seed)
+    transposed, (kernel, stride) = bool(seed % 2), random.integers((1, 1), (8, 5))
+    kinds = [IntType(int(random.integers(2, 17)), signed=bool(random.integers(2))) for _ in range(2)]
+    layer = synthetic_conv2d(
+        "h_s.0", in_channels=int(random.integers(1, 5)), out_channels=int(random.integers(1, 5)), kernel=int(kernel),
+        stride=int(stride), padding=int(random.integers(kernel)), transposed=transposed,
+        output_padding=int(random.integers(stride)) if transposed else 0, input_type=kinds[0],
+        weight_bits=int(random.integers(2, 17)), output_type=kinds[1], relu=not kinds[1].signed, seed=seed)
+    clip = sorted(random.integers(kinds[1].min, kinds[1].max + 1, 2).tolist())
+    leak = 0 if seed % 3 else int(random.integers(1 << 16))
+    layer = replace(layer, requantize=replace(layer.requantize, clip=clip, leak=leak))
+    height, width = random.integers(1, 11, 2).tolist()
+    if not all(layer.output_size(height, width)):
+        height, width = 12, 9
+    x = feature_map(kinds[0], layer.in_channels, height, width, seed)
+    np.testing.assert_array_equal(run_layer(layer, x), slow.conv2d(layer, x.tolist()))
 
 
 def test_whole_transform_and_trace():
@@ -179,4 +284,4 @@ def test_inputs_are_checked(x, message):
 def test_gdn_accepts_narrow_arrays():
     layer = synthetic_gdn("g_a.1", channels=3, form="square", input_type=IntType(8), output_type=IntType(8))
     x = feature_map(layer.input, 3, 4, 4)
-    np.testing.assert_array_equal(gdn(layer, x.astype(np.int8)), gdn(layer, x))
+    np.testing.assert_array_equal(run_layer(layer, x.astype(np.int8)), run_layer(layer, x))
