@@ -38,6 +38,9 @@ VERBS = {
     "export": ("turn a quantised checkpoint into a model", "licgate.train.quant.cli_quantize"),
     "evaluate": ("measure rate and distortion", "licgate.train.measure.cli_evaluate"),
     "compare": ("compare rate-distortion curves", "licgate.train.measure.cli_compare"),
+    "encode": ("code images as .lic files", "licgate.cli_codec"),
+    "decode": ("turn .lic files into images", "licgate.cli_codec"),
+    "info": ("show what a .lic file holds", "licgate.cli_codec"),
     "simulate": ("run an image through the gateware", "licgate.sim.cli"),
     "build": ("make a bitstream and a report", "licgate.synth.cli"),
 }

@@ -1,5 +1,6 @@
 """Reading photographs: whatever a file holds becomes RGB of 8 bits, and a notice says what was changed."""
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 
 from licgate.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "demo_image", "load_image"]
+__all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image"]
 
 # 12 bytes a pixel in the reference's input; larger files are more likely made to exhaust memory than photographs
 MAX_PIXELS = 100_000_000
@@ -29,6 +30,18 @@ NOTICES = {
     "YCbCr": "YCbCr",
     "LAB": "Lab",
     "HSV": "HSV",
+}
+
+# Pillow's name of each format that can be written, and how
+FORMATS = {
+    ".png": ("PNG", {}),
+    ".ppm": ("PPM", {}),
+    ".bmp": ("BMP", {}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".webp": ("WEBP", {"lossless": True}),
+    ".jpg": ("JPEG", {"quality": 95}),
+    ".jpeg": ("JPEG", {"quality": 95}),
 }
 
 
@@ -125,6 +138,41 @@ def _deep_grey(picture):
     top = 1.0 if picture.mode == "F" and values.max(initial=0) <= 1 else 65535.0
     grey = np.floor(np.clip(np.nan_to_num(values), 0, top) * (255 / top) + 0.5).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def check_image_name(path):
+    """Raise an `ImageError` unless an image can be written under this name."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ImageError(f"{path}: unknown format {Path(path).suffix!r}; there are {', '.join(FORMATS)}")
+
+
+def save_image(image, path):
+    """Write an image, whole or not at all; its suffix says in which format, without loss but for JPEG.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    path : str or Path
+
+    Raises
+    ------
+    ImageError
+        If the format is unknown, or the file cannot be written.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    check_image_name(path)
+    name, options = FORMATS[path.suffix.lower()]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        Image.fromarray(image).save(temporary, format=name, **options)
+        temporary.replace(path)
+    except (OSError, ValueError) as error:  # formats have limits of their own
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise ImageError(f"{path}: cannot be written: {reason}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def demo_image():

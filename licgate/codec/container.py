@@ -1,4 +1,4 @@
-"""The container of a coded image, ``.lic``: a header, then three sections a patch; `docs/container.md` has the bytes."""
+"""The container of a coded image, ``.lic``: a header, then three sections a patch; bytes in `docs/container.md`."""
 
 import struct
 import zlib
