@@ -91,7 +91,8 @@ def _needed(manifest):
 
 
 def _walk(manifest, z, obtain, shape, order, run):
-    features = run(manifest.h_s, z)
+    # an engine may hand out narrower numbers than the sums below need
+    features = np.asarray(run(manifest.h_s, z), dtype=np.int64)
     height, width = features.shape[1:]
     channels = manifest.g_a.out_channels
     if shape is not None and shape != (channels, height, width):
@@ -138,14 +139,14 @@ def _checkerboard(manifest, features, found, run):
     found.put(_parameters(manifest, features[:, anchor], nothing, run), *np.nonzero(anchor))
     if anchor.all():
         return
-    context = run(manifest.context, found.y_hat)
+    context = np.asarray(run(manifest.context, found.y_hat), dtype=np.int64)
     found.put(_parameters(manifest, features[:, ~anchor], context[:, ~anchor], run), *np.nonzero(~anchor))
 
 
 def _parameters(manifest, features, context, run):
     """Run the 1x1 convolutions on (C, n) positions."""
     both = np.concatenate([features, context])
-    return run(manifest.parameters, both[:, None])[:, 0]
+    return np.asarray(run(manifest.parameters, both[:, None])[:, 0], dtype=np.int64)
 
 
 def _raster(manifest, features, found, groups, run):

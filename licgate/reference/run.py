@@ -13,7 +13,7 @@ from licgate.reference.normalization import Normalization
 __all__ = ["image_to_input", "run_layer", "run_transform"]
 
 # numbers of a tile's unfolded input, or of its output: few enough for a core's own cache
-TILE = 1 << 16
+TILE = 1 << 17
 # cells of a tile along a row: enough for a matrix product to be worth it
 COLUMNS = 512
 
@@ -38,8 +38,8 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
         Every layer's output is appended to it.
     threads : int
         How many work at it; the result is the same for any number.
-    dtype : numpy integer type
-        Of the output; it must hold the transform's output type.
+    dtype : numpy integer type, optional
+        Of the output; it must hold the transform's output type. None: the smallest that does.
 
     Returns
     -------
@@ -52,6 +52,7 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
         narrow or there are fewer than 1 threads.
     """
     x = _checked(transform.name, x, transform.in_channels, transform.input)
+    dtype = _narrowest(transform.output) if dtype is None else dtype
     limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
     if limits is None or limits.min > transform.output.min or limits.max < transform.output.max:
         raise ConfigError(f"{transform.name}: {np.dtype(dtype)} does not hold its output, {transform.output}")
@@ -73,11 +74,11 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
 
 
 def image_to_input(image):
-    """Return an RGB image, uint8 of shape (H, W, 3), as the input of g_a: int64 of shape (3, H, W)."""
+    """Return an RGB image, uint8 of shape (H, W, 3), as the input of g_a: uint8 of shape (3, H, W)."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(f"image is {image.dtype} of shape {image.shape}, expected uint8 of shape (height, width, 3)")
-    return np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.int64)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
 def _stages(layers):
