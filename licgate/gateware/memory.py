@@ -1,13 +1,13 @@
 """On-chip memory behind the ports that layers use, with a fixed latency that banks do not change."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import delayed
 
-__all__ = ["LATENCY", "BankedMemory", "bank_depth"]
+__all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depth"]
 
 #: Cycles of a memory without address registers.
 LATENCY = 3
@@ -118,4 +118,63 @@ class BankedMemory(Component):
         word = Signal(self.width, reset_less=True)
         m.d.sync += word.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
         m.d.comb += self.data.eq(word)
+        return m
+
+
+class SplitMemory(Component):
+    """Words of neighbouring pixels whose even and odd ones are written apart.
+
+    Parameters
+    ----------
+    depth, rows, bits : int
+        Words, pixels a word, and bits a pixel, at least 1 each.
+
+    Members
+    -------
+    address, data : :py:`In(range(depth))`, :py:`Out(rows * bits)`
+        As of a :class:`BankedMemory` with ``registered``.
+    write_enable : :py:`In(2)`
+        Bit 0 writes pixels 0, 2, ...; bit 1 pixels 1, 3, ..., of which a word of one pixel has none.
+    write_address, write_data
+        Common to both; ``write_data`` is a whole word.
+
+    Attributes
+    ----------
+    latency : int
+        4 cycles. interval is 1.
+
+    Resources: two memories of half the width, which share no block.
+
+    Raises
+    ------
+    ValueError
+        A size is not a positive integer.
+    """
+
+    interval = 1
+
+    def __init__(self, depth, rows, bits):
+        if not isinstance(rows, int) or rows < 1:
+            raise ValueError(f"a word needs at least one pixel, not {rows!r}")
+        self.depth, self.rows, self.bits = depth, rows, bits
+        counts = [rows - rows // 2, rows // 2]
+        self._halves = [BankedMemory(depth, count * bits, registered=True) for count in counts if count]
+        self.latency = self._halves[0].latency
+        super().__init__({
+            "address": In(range(depth)), "data": Out(rows * bits),
+            "write_enable": In(2), "write_address": In(range(depth)), "write_data": In(rows * bits),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        for parity, half in enumerate(self._halves):
+            m.submodules["odd" if parity else "even"] = half
+            lanes = range(parity, self.rows, 2)
+            m.d.comb += [
+                half.address.eq(self.address),
+                half.write_enable.eq(self.write_enable[parity]),
+                half.write_address.eq(self.write_address),
+                half.write_data.eq(Cat(self.write_data.word_select(lane, self.bits) for lane in lanes)),
+                Cat(self.data.word_select(lane, self.bits) for lane in lanes).eq(half.data),
+            ]
         return m

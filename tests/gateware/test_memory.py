@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from licgate.gateware.memory import BLOCK_SHAPES, LATENCY, BankedMemory, bank_depth
+from licgate.gateware.memory import BLOCK_SHAPES, LATENCY, BankedMemory, SplitMemory, bank_depth
 from tests.gateware.waves import trace
 
 # (depth, width): one bank, exactly one block, two and three banks, banks of several depths
@@ -104,3 +104,37 @@ def test_initial_words_must_fit():
         BankedMemory(4, 8, init=[1] * 5)
     with pytest.raises(ValueError, match=r"^init holds 256, a word of 8 bits does not$"):
         BankedMemory(4, 8, init=[1, 256])
+
+
+@pytest.mark.parametrize("size", [(1, 1, 5), (9, 2, 7), (600, 5, 8), (1030, 8, 6)])
+def test_halves_are_written_apart(size):
+    depth, rows, bits = size
+    rng = np.random.default_rng(rows)
+    model, steps, expected, last = [[0] * rows for _ in range(depth)], [], [], 0
+    for _ in range(200):
+        read = last if rng.random() < 0.5 else int(rng.integers(depth))
+        target = int(rng.choice([rng.integers(depth), 0, depth - 1]))
+        enable = 0 if target == read else int(rng.integers(4))
+        lanes = [int(v) for v in rng.integers(1 << bits, size=rows)]
+        steps.append({"address": read, "write_enable": enable, "write_address": target,
+                      "write_data": sum(v << (bits * k) for k, v in enumerate(lanes))})  # fmt: skip
+        expected.append(sum(v << (bits * k) for k, v in enumerate(model[read])))
+        if enable:
+            model[target] = [v if enable >> k % 2 & 1 else old
+                             for k, (v, old) in enumerate(zip(lanes, model[target], strict=True))]  # fmt: skip
+            last = target
+    dut = SplitMemory(depth, rows, bits)
+    assert (dut.latency, dut.interval) == (4, 1) == (BankedMemory(depth, bits, registered=True).latency, 1)
+    seen = trace(dut, steps, ["data"], cycles=len(steps) + 4)
+    assert [s.data for s in seen[4:]] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((4, 0, 4), "a word needs at least one pixel, not 0"),
+     ((0, 2, 4), "a memory needs at least one word of one bit, not 0 of 4"),
+     ((4, 2, 0), "a memory needs at least one word of one bit, not 4 of 0")],
+)  # fmt: skip
+def test_sizes_of_split_memories_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        SplitMemory(*arguments)
