@@ -100,7 +100,7 @@ class Codec:
                              "(height, width, 3)")
         height, width = image.shape[:2]
         check_size(width, height, ImageError)
-        if patch is not None and (isinstance(patch, bool) or patch not in range(UNIT, MAX_PATCH + 1, UNIT)):
+        if patch is not None and (not isinstance(patch, int) or patch not in range(UNIT, MAX_PATCH + 1, UNIT)):
             raise ConfigError(f"patch {patch!r} is not a multiple of {UNIT} from {UNIT} to {MAX_PATCH}")
         header = Header(width=width, height=height, patch=patch or 0, manifest=self.manifest.hash, tables=self._tables)
         trace = trace or Trace()
