@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from licgate.errors import ConfigError, ImageError
+from licgate.reference.blas import check_products, one_thread
 from licgate.reference.convolution import Convolution
 from licgate.reference.normalization import Normalization
 
@@ -23,7 +24,9 @@ _ready = WeakKeyDictionary()
 def run_layer(layer, x):
     """Return the output of `layer`, int64, for the feature map `x`, (C, H, W), integers in the layer's input type."""
     x = _checked(layer.name, x, layer.in_channels, layer.input)
-    return _store([layer], x.transpose(1, 0, 2), np.int64, map).transpose(1, 0, 2)
+    check_products()
+    with one_thread():
+        return _store([layer], x.transpose(1, 0, 2), np.int64, map).transpose(1, 0, 2)
 
 
 def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
@@ -49,7 +52,7 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
     ------
     ConfigError
         If `x` has another shape or type, or numbers out of range, or is smaller than a kernel; if `dtype` is too
-        narrow or there are fewer than 1 threads.
+        narrow or there are fewer than 1 threads; if numpy's matrix products are not exact.
     """
     x = _checked(transform.name, x, transform.in_channels, transform.input)
     dtype = _narrowest(transform.output) if dtype is None else dtype
@@ -63,7 +66,8 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
     # feature maps are (H, C, W) from here on
     x = x.transpose(1, 0, 2)
     stages = [[layer] for layer in transform.layers] if trace is not None else _stages(transform.layers)
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+    check_products()
+    with one_thread(), ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         for stage in stages:
             last = stage is stages[-1]
             kind = dtype if last else np.int64 if trace is not None else _narrowest(stage[-1].output)
