@@ -36,6 +36,9 @@ class SymbolWriter:
 class SymbolReader:
     """Reads what `SymbolWriter` wrote; behind the end it reads zeros.
 
+    What is read is coded again on the side, so that in the end a stream can be told from one that only looks like it:
+    cut short, with words left over, or read with tables other than those that made it.
+
     Parameters
     ----------
     data : bytes
@@ -49,24 +52,28 @@ class SymbolReader:
     def __init__(self, data):
         if len(data) % WORD.itemsize:
             raise StreamError(f"damaged: {len(data)} bytes of symbols are not a multiple of {WORD.itemsize}")
+        self._data = data
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype=WORD).astype(np.uint32))
+        self._again = SymbolWriter()
 
     def take(self, count, model):
         """Return `count` entries of one table, int32 of shape (count,)."""
         try:
-            return self._coder.decode(model, count)
+            indices = self._coder.decode(model, count)
         except AssertionError:  # how constriction tells of a point outside of what the encoder can have reached
             raise StreamError("damaged: the symbols cannot have been coded with these tables") from None
+        self._again.put(indices, model)
+        return indices
 
     def finish(self):
-        """Check that everything was read.
+        """Check that the stream is the one which codes what was read.
 
         Raises
         ------
         StreamError
         """
-        if not self._coder.maybe_exhausted():
-            raise StreamError("damaged: symbols are left over")
+        if self._again.data() != self._data:
+            raise StreamError("damaged: the symbols end elsewhere than their section")
 
 
 class TableCoder:

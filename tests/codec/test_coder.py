@@ -132,16 +132,44 @@ def test_escape_codes_left_over_are_refused(data, read):
         reader.finish()
 
 
-def test_symbols_left_over_or_impossible_are_refused(random):
-    tables = CdfTables(precision=16, offset=[0], cdf=[[0, 1, 2, 1 << 16]])
-    coder, index = TableCoder(tables), np.zeros(300, dtype=np.int64)
+def read_whole(coder, data, index, escapes):
+    reader = SymbolReader(data)
+    symbols = coder.decode(reader, index, EscapeReader(escapes))
+    reader.finish()
+    return symbols
+
+
+@pytest.mark.parametrize("change", [
+    lambda data: data[:-4], lambda data: data + bytes(4), lambda data: data + b"\1\2\3\4", lambda data: data + data,
+    lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda data: b"",
+])
+def test_a_stream_that_ends_elsewhere_is_refused(random, change):
+    coder, index = TableCoder(random_tables(random, 9, precision=16)), random.integers(0, 9, 300)
     writer = SymbolWriter()
-    coder.encode(writer, index, random.integers(0, 3, 300))
-    reader = SymbolReader(writer.data())
-    coder.decode(reader, index[:100], EscapeReader(write_escapes([0] * 300)))
-    with pytest.raises(StreamError, match="symbols are left over"):
-        reader.finish()
+    escapes = write_escapes(coder.encode(writer, index, random.integers(-9, 9, 300)))
+    read_whole(coder, writer.data(), index, escapes)
+    with pytest.raises(StreamError, match=r"symbols end elsewhere|escape codes end early"):
+        read_whole(coder, change(writer.data()), index, escapes)
+
+
+def test_a_stream_read_with_one_other_table_is_refused():
+    tables = find_model(None).entropy["gaussian"]
+    coder, random = TableCoder(tables), np.random.default_rng(0)
+    index = random.integers(0, 60, 300)
+    symbols = np.rint(random.normal(0, 1, 300) * np.array(tables.scales)[index]).astype(np.int64)
+    writer = SymbolWriter()
+    escapes = write_escapes(coder.encode(writer, index, symbols))
+    np.testing.assert_array_equal(read_whole(coder, writer.data(), index, escapes), symbols)
+    for place in range(0, 300, 5):
+        other = index.copy()
+        other[place] += 1
+        with pytest.raises(StreamError, match=r"^damaged"):
+            read_whole(coder, writer.data(), other, escapes)
+
+
+def test_points_outside_of_every_interval_and_broken_words_are_refused():
+    coder = TableCoder(CdfTables(precision=16, offset=[0], cdf=[[0, 1, 2, 1 << 16]]))
     with pytest.raises(StreamError, match="cannot have been coded"):
-        coder.decode(SymbolReader(b"\xff" * 16), index, EscapeReader(b"\xff" * 40))
+        coder.decode(SymbolReader(b"\xff" * 16), np.zeros(300, dtype=np.int64), EscapeReader(b"\xff" * 40))
     with pytest.raises(StreamError, match="multiple of 4"):
         SymbolReader(b"abc")
