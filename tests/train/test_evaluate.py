@@ -10,12 +10,14 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from licgate.codec import load_model  # noqa: E402
 from licgate.errors import LicgateError, TrainingError  # noqa: E402
+from licgate.images import load_image  # noqa: E402
 from licgate.manifest import Manifest  # noqa: E402
 from licgate.train.data import read_rgb  # noqa: E402
 from licgate.train.measure.cli_evaluate import Progress, add_evaluate_arguments, curve_name, run_evaluate  # noqa: E402
 from licgate.train.measure.codecs import open_codec  # noqa: E402
-from licgate.train.measure.evaluate import code_float, evaluate_folder, measure, pad_image  # noqa: E402
+from licgate.train.measure.evaluate import code_float, code_integer, evaluate_folder, measure, pad_image  # noqa: E402
 from licgate.train.network.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from licgate.train.quant.finetune import fine_tune, load_codec  # noqa: E402
 from licgate.train.quant.qat import QatSettings  # noqa: E402
@@ -174,9 +176,26 @@ def test_students_are_float_models_of_their_kind(checkpoint):
 def test_the_default_model_is_an_integer_codec(photograph):
     codec = open_codec(None)
     assert codec.kind == "integer"
-    bits, decoded = codec.code(np.ascontiguousarray(photograph[:64, :64]))
-    assert 0 < bits < 64 * 64 * 8
-    assert decoded.shape == (64, 64, 3)
+    image = np.ascontiguousarray(photograph[:128, :192])
+    bits, decoded, ideal = codec.code(image)
+    assert bits == 8 * len(load_model().encode(image))
+    assert ideal < bits < 1.01 * ideal + 8 * 100
+    own_ideal, own = code_integer(codec.network, image)
+    assert ideal == pytest.approx(own_ideal)
+    np.testing.assert_array_equal(decoded, own)
+
+
+def test_rates_of_a_manifest_are_those_of_files(pictures, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert run(pictures, "--json", out, "--limit", 1) == 0
+    document = json.loads(out.read_text())
+    assert "size of real files" in document["description"]
+    (model,) = document["models"]
+    image, _ = load_image(pictures / model["images"][0]["name"])
+    size = len(load_model().encode(image))
+    assert model["bpp"] == 8 * size / (image.shape[0] * image.shape[1])
+    assert 0 < model["bpp-estimate"] == model["images"][0]["bpp-estimate"] < model["bpp"]
+    assert f"{model['bpp']:10.4f}{model['bpp-estimate']:10.4f}" in capsys.readouterr().out
 
 
 def test_a_quantised_checkpoint_is_coded_in_the_integers_of_its_export(make_model, squares, pictures, tmp_path):
@@ -197,7 +216,7 @@ def test_a_quantised_checkpoint_is_coded_in_the_integers_of_its_export(make_mode
     assert (codec.name, codec.kind) == ("q", "quantized")
     assert isinstance(codec.network, Manifest)
     image = pad_image(read_rgb(sorted(pictures.iterdir())[0]))
-    bits, decoded = codec.code(image)
+    _, decoded, bits = codec.code(image)
     float_bits, float_decoded = code_float(load_codec(path)[0], image)
     np.testing.assert_array_equal(decoded, float_decoded)
     assert bits == pytest.approx(float_bits, rel=0.01)  # the tables are integers, likelihoods are not

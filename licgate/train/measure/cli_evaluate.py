@@ -86,13 +86,16 @@ def run_evaluate(args: argparse.Namespace) -> int:
         beside = points.pop()
         rate_lambda = beside.get("rate_lambda") or 0.013
         points[0]["beside"] = beside
-        points[0]["difference"] = gap = difference(beside, points[0], rate_lambda)
+        # ideal code lengths on both sides: a float model makes no file
+        own = {**points[0], "bpp": points[0].get("bpp-estimate", points[0]["bpp"])}
+        points[0]["difference"] = gap = difference(beside, own, rate_lambda)
         line = "against {name}: {rate_percent:+.2f} % rate, {psnr_db:+.3f} dB, loss {loss_percent:+.2f} % of rate"
         print(line.format(name=beside["name"], **gap))
     if args.json:
         kinds = " and ".join(sorted({point["kind"] for point in points}))
         count = len(points[0]["images"])
-        description = f"licgate evaluate, {kinds}; ideal code length, 8-bit reconstructions, mean of {count} images"
+        rate = "size of real files" if all("bpp-estimate" in point for point in points) else "ideal code length"
+        description = f"licgate evaluate, {kinds}; {rate}, 8-bit reconstructions, mean of {count} images"
         write_json(args.json, result_document(args.name or curve_name(points), description, points))
     return 0
 
@@ -106,14 +109,16 @@ def curve_name(points: list[dict]) -> str:
 
 
 def table(points: list[dict]) -> str:
-    """Show the means of every model, one line each."""
+    """Show the means of every model, one line each; beside the size of files, the ideal code length."""
     from licgate.train.measure.metrics import ms_ssim_db
 
     width = max(len(point["name"]) for point in points) + 2
-    lines = [f"{'model':{width}}{'bpp':>10}{'PSNR (dB)':>12}{'MS-SSIM':>10}{'(dB)':>8}{'images':>8}"]
+    lines = [f"{'model':{width}}{'bpp':>10}{'estimate':>10}{'PSNR (dB)':>12}{'MS-SSIM':>10}{'(dB)':>8}{'images':>8}"]
     for point in points:
         similarity = point["ms_ssim"]
         cells = f"{'-':>10}{'-':>8}" if similarity is None else f"{similarity:10.4f}{ms_ssim_db(similarity):8.2f}"
-        lines.append(f"{point['name']:{width}}{point['bpp']:10.4f}{point['psnr']:12.3f}{cells}{len(point['images']):8}")
+        ideal = point.get("bpp-estimate")
+        rate = f"{point['bpp']:10.4f}" + (f"{'-':>10}" if ideal is None else f"{ideal:10.4f}")
+        lines.append(f"{point['name']:{width}}{rate}{point['psnr']:12.3f}{cells}{len(point['images']):8}")
     skipped = len(points[0]["skipped"])
     return "\n".join(lines + ([f"{skipped} skipped as not readable"] if skipped else []))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from licgate.codec import Codec
 from licgate.manifest import Manifest, find_model
-from licgate.train.measure.evaluate import Coder, code_float, code_integer
+from licgate.train.measure.evaluate import Coder, code_float, code_stream
 from licgate.train.network.checkpoint import load_checkpoint, load_model
 from licgate.train.quant.finetune import KIND, export_checkpoint
 
@@ -21,7 +22,8 @@ class ImageCodec:
     kind : str
         ``integer`` for a manifest, or the kind of the checkpoint: ``float``, ``quantized``, …
     code : callable
-        Takes a padded uint8 image (H, W, 3), gives bits and the decoded image.
+        Takes a padded uint8 image (H, W, 3), gives bits and the decoded image: ideal bits for a float model; those of
+        a real file for a manifest, with the ideal ones beside them.
     network : Manifest or nn.Module
         What its cost is counted on.
     details : dict
@@ -66,10 +68,11 @@ def open_checkpoint(path: Path) -> ImageCodec:
 
 
 def _integer(manifest: Manifest, *, kind: str) -> ImageCodec:
+    codec = Codec(manifest)
     return ImageCodec(
         name=manifest.name,
         kind=kind,
-        code=lambda image: code_integer(manifest, image),
+        code=lambda image: code_stream(codec, image),
         network=manifest,
         details={"hash": manifest.hash, "architecture": manifest.architecture},
     )

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from licgate.codec import Codec, Trace
+from licgate.codec.codec import pad_image
 from licgate.errors import ImageError, TrainingError
 from licgate.images import load_image
 from licgate.manifest import CdfTables, Manifest
@@ -19,16 +21,8 @@ from licgate.train.data import list_images
 from licgate.train.measure.metrics import MS_SSIM_SIDE, ms_ssim, mse, psnr
 from licgate.train.network.models import bits
 
-UNIT = 64
-
-Coder = Callable[[NDArray[np.uint8]], tuple[float, NDArray[np.uint8]]]
-"""Takes a padded uint8 image (H, W, 3), gives bits and the decoded image."""
-
-
-def pad_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Repeat the last row and column until both sides (H, W, 3) are multiples of 64."""
-    height, width = image.shape[:2]
-    return np.pad(image, ((0, -height % UNIT), (0, -width % UNIT), (0, 0)), mode="edge")
+Coder = Callable[[NDArray[np.uint8]], tuple]
+"""Takes a padded uint8 image (H, W, 3), gives bits and the decoded image, and the ideal bits where they are others."""
 
 
 def table_bits(tables: CdfTables, index: NDArray[np.int64], symbols: NDArray[np.int64]) -> float:
@@ -84,6 +78,13 @@ def code_integer(manifest: Manifest, image: NDArray[np.uint8]) -> tuple[float, N
     return rate, run_transform(manifest.g_s, y_hat).transpose(1, 2, 0).astype(np.uint8)
 
 
+def code_stream(codec: Codec, image: NDArray[np.uint8]) -> tuple[float, NDArray[np.uint8], float]:
+    """Code one image to the bytes of a file and back; gives their bits, the decoded image and the ideal bits."""
+    trace = Trace()
+    data = codec.encode(image, trace=trace)
+    return 8.0 * len(data), codec.decode(data), trace.ideal_bits
+
+
 def evaluate_folder(
     coder: Coder,
     folder: str | Path,
@@ -97,7 +98,7 @@ def evaluate_folder(
     Parameters
     ----------
     coder : callable
-        Takes a padded uint8 image (H, W, 3), gives bits and the decoded image.
+        Takes a padded uint8 image (H, W, 3), gives bits, the decoded image, and the ideal bits where they are others.
     folder : path
     limit : int, optional
         Only the first so many images.
@@ -110,7 +111,8 @@ def evaluate_folder(
     -------
     dict
         ``bpp``, ``psnr`` (dB), ``mse`` of 8-bit pixels and ``ms_ssim``: means over the images; MS-SSIM is None where an
-        image is too small for it, with ``ms_ssim_missing`` that says so. ``images``: the same of each with ``name``,
+        image is too small for it, with ``ms_ssim_missing`` that says so. ``bpp-estimate``: the ideal code length, where
+        the coder gives it beside the bits of a file. ``images``: the same of each with ``name``,
         ``width`` and ``height``. ``skipped``: ``name`` and ``reason`` of each file that could not be read.
 
     Raises
@@ -130,6 +132,8 @@ def evaluate_folder(
         reason = skipped[0]["reason"]
         raise TrainingError(f"none of the {len(files)} images in {folder} is readable; the first: {reason}")
     result: dict = {key: float(np.mean([entry[key] for entry in images])) for key in ("bpp", "psnr", "mse")}
+    if all("bpp-estimate" in entry for entry in images):
+        result["bpp-estimate"] = float(np.mean([entry["bpp-estimate"] for entry in images]))
     small = [entry["name"] for entry in images if entry["ms_ssim"] is None]
     if small:
         result["ms_ssim"] = None
@@ -145,7 +149,7 @@ def _code_file(coder: Coder, path: Path) -> dict:
         image, _ = load_image(path)
     except ImageError as error:
         return {"name": path.name, "reason": str(error)}
-    rate, decoded = coder(pad_image(image))
+    rate, decoded, *ideal = coder(pad_image(image))
     height, width = image.shape[:2]
     own = decoded[:height, :width]
     return {
@@ -153,6 +157,7 @@ def _code_file(coder: Coder, path: Path) -> dict:
         "width": width,
         "height": height,
         "bpp": rate / (height * width),
+        **({"bpp-estimate": ideal[0] / (height * width)} if ideal else {}),
         "psnr": psnr(image, own),
         "ms_ssim": ms_ssim(image, own),
         "mse": mse(image, own),
