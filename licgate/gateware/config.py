@@ -25,6 +25,8 @@ class AcceleratorConfig:
     line_slack, input_slack : int
         Rows that a line buffer holds beyond the kernel's, between layers and at the input. With slack the next rows are
         made while the last ones are read.
+    map_slack : int
+        The same at the input of the transforms that take feature maps, whose rows the host sends.
     output_words : int
         Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``.
 
@@ -40,6 +42,7 @@ class AcceleratorConfig:
     max_width: int = 768
     line_slack: int = 0
     input_slack: int = 3
+    map_slack: int = 1
     output_words: int = 32
 
     def __post_init__(self):
@@ -49,6 +52,7 @@ class AcceleratorConfig:
             ("max_width", 1, 16384),
             ("line_slack", 0, 16),
             ("input_slack", 0, 64),
+            ("map_slack", 0, 64),
             ("output_words", self.cols if isinstance(self.cols, int) else 1, 4096),
         ):
             _check(name, getattr(self, name), low, high)

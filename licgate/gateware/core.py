@@ -1,13 +1,14 @@
-"""The core: one patch of pixels in, its latents out."""
+"""The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.array import SystolicArray
 from licgate.gateware.feeder import Feeder
 from licgate.gateware.latents import LatentReader
-from licgate.gateware.memory import BankedMemory
+from licgate.gateware.maps import MapWriter
+from licgate.gateware.memory import BankedMemory, SplitMemory
 from licgate.gateware.pixels import PixelWriter
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
@@ -20,7 +21,7 @@ __all__ = ["Core"]
 
 
 class Core(Component):
-    """Run the program over one patch, which is an image of its own.
+    """Run a chain of the program over one patch, which is an image of its own.
 
     Parameters
     ----------
@@ -32,9 +33,10 @@ class Core(Component):
     -------
     start : :py:`In(1)`
         Begin; only while ``done``.
+    chain : :py:`In(range(chains))`
     width, height, skip_x, skip_y, keep_width, keep_height
-        Size in pixels; window of kept latents. Stable until ``done``.
-    i : :py:`In(stream.Signature(channels * bits))`, o : :py:`Out(stream.Signature(latent_layout))`
+        Size of the input; window of kept latents, where the chain takes pixels. Stable until ``done``.
+    i : :py:`In(stream.Signature(...))`, o : :py:`Out(stream.Signature(latent_layout))`
     clear : :py:`In(1)`
         Give up whatever is under way. Held until the pipelines have drained, see ``top.RESET_CYCLES``.
     done : :py:`Out(1)`
@@ -58,12 +60,20 @@ class Core(Component):
         self._post = PostProcessor(program)
         result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
         self._writer = ResultWriter(program, result_width, norm_width)
-        self._pixels = PixelWriter(program)
+        self._pixel_chain = next((chain.index for chain in program.chains if chain.pixels), None)
+        self._inputs = {}
+        if self._pixel_chain is not None:
+            self._inputs["pixels"] = PixelWriter(program)
+        if any(not chain.pixels for chain in program.chains):
+            self._inputs["maps"] = MapWriter(program)
+        # Beside feature maps, which come value by value, pixels of 24 bits are what the host link carries.
+        least = 24 if "maps" in self._inputs else 0
+        i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
         self._latents = LatentReader(program, output_words, result_width)
         size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
         super().__init__({
-            "start": In(1), "clear": In(1), "done": Out(1), **size,
-            "i": In(self._pixels.signature.members["i"].signature),
+            "start": In(1), "clear": In(1), "done": Out(1), "chain": In(range(max(2, len(program.chains)))), **size,
+            "i": In(stream.Signature(i_width)),
             "o": Out(stream.Signature(latent_layout)),
             "step": Out(1), "wait_input": Out(1), "wait_memory": Out(1), "wait_output": Out(1),
         })  # fmt: skip
@@ -71,21 +81,20 @@ class Core(Component):
     def elaborate(self, platform):
         m = Module()
         sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
-        writer, pixels, latents = self._writer, self._pixels, self._latents
+        writer, latents = self._writer, self._latents
         m.submodules.array = array
         m.d.comb += array.clear.eq(self.clear)
-        for name in ("sequencer", "feeder", "post", "writer", "pixels", "latents"):
+        for name in ("sequencer", "feeder", "post", "writer", "latents"):
             m.submodules[name] = self._clearable(m, name, getattr(self, f"_{name}"))
+        for name, block in self._inputs.items():
+            m.submodules[name] = self._clearable(m, name, block)
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
-            sequencer.start.eq(self.start), pixels.start.eq(self.start), latents.start.eq(self.start),
+            sequencer.start.eq(self.start), latents.start.eq(self.start),
+            sequencer.chain.eq(self.chain), latents.chain.eq(self.chain),
             sequencer.width.eq(self.width), sequencer.height.eq(self.height),
-            pixels.width.eq(self.width), pixels.height.eq(self.height),
             latents.width.eq(sequencer.out_width), latents.height.eq(sequencer.out_height),
-            latents.skip_x.eq(self.skip_x), latents.skip_y.eq(self.skip_y),
-            latents.keep_width.eq(self.keep_width), latents.keep_height.eq(self.keep_height),
-            pixels.room.eq(sequencer.input_room), sequencer.input_row.eq(pixels.row_done),
             sequencer.released.eq(feeder.released),
             sequencer.output_words.eq(latents.free),
         ]  # fmt: skip
@@ -109,19 +118,45 @@ class Core(Component):
             Cat(post.results).eq(Cat(array.results)), array.shift.eq(post.shift),
             Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
             Cat(latents.word).eq(Cat(writer.output_word)), latents.enable.eq(writer.output_enable),
-            pixels.i.payload.eq(self.i.payload), pixels.i.valid.eq(self.i.valid), self.i.ready.eq(pixels.i.ready),
             self.o.payload.eq(latents.o.payload), self.o.valid.eq(latents.o.valid), latents.o.ready.eq(self.o.ready),
         ]  # fmt: skip
+        busy = self._connect_inputs(m)
         self._memories(m)
 
         m.d.comb += [
-            self.done.eq(sequencer.done & latents.done & ~pixels.busy),
+            self.done.eq(sequencer.done & latents.done & ~busy),
             self.step.eq(feeder.busy),
             self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
             self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
             self.wait_memory.eq(0),  # on-chip memories answer every cycle
         ]
         return m
+
+    def _connect_inputs(self, m):
+        """Connect the chain's own input block to the stream; return whether one is at work."""
+        sequencer, latents = self._sequencer, self._latents
+        takes_pixels = Signal()
+        m.d.comb += takes_pixels.eq(0 if self._pixel_chain is None else self.chain == self._pixel_chain)
+        for name, block in self._inputs.items():
+            chosen = takes_pixels if name == "pixels" else ~takes_pixels
+            m.d.comb += [
+                block.start.eq(self.start & chosen), block.width.eq(self.width), block.height.eq(self.height),
+                block.room.eq(sequencer.input_room), block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
+                block.i.valid.eq(self.i.valid & chosen),
+            ]  # fmt: skip
+            if name == "maps":
+                m.d.comb += block.chain.eq(self.chain)
+        blocks = list(self._inputs.values())
+        m.d.comb += [
+            self.i.ready.eq(Cat(block.i.ready for block in blocks).any()),
+            sequencer.input_row.eq(Cat(block.row_done for block in blocks).any()),
+        ]
+        for kept, given, all_of_it in (
+            (latents.skip_x, self.skip_x, 0), (latents.keep_width, self.keep_width, sequencer.out_width),
+            (latents.skip_y, self.skip_y, 0), (latents.keep_height, self.keep_height, sequencer.out_height),
+        ):  # fmt: skip
+            m.d.comb += kept.eq(Mux(takes_pixels, given, all_of_it))
+        return Cat(block.busy for block in blocks).any()
 
     def _clearable(self, m, name, block):
         """The block with a reset of its own, a register away from the others', so that none crosses the chip."""
@@ -131,7 +166,8 @@ class Core(Component):
 
     def _memories(self, m):
         program = self._program
-        feeder, post, writer, pixels = self._feeder, self._post, self._writer, self._pixels
+        feeder, post, writer = self._feeder, self._post, self._writer
+        owners = {program.stages[c.first].memory: "pixels" if c.pixels else "maps" for c in program.chains}
         for k, weights in enumerate(program.weight_memories):
             m.submodules[f"weights_{k}"] = rom = BankedMemory(
                 weights.depth, program.cols * weights.bits, init=weights.init, writable=False, registered=True
@@ -141,17 +177,25 @@ class Core(Component):
                 feeder.weight_data[f"m{k}"].eq(rom.data),
             ]
         for k, values in enumerate(program.line_memories):
-            m.submodules[f"lines_{k}"] = lines = BankedMemory(
-                values.depth, program.rows * values.bits, registered=True
-            )
+            if values.split:
+                lines = SplitMemory(values.depth, program.rows, values.bits)
+            else:
+                lines = BankedMemory(values.depth, program.rows * values.bits, registered=True)
+            m.submodules[f"lines_{k}"] = lines
             m.d.comb += [
                 lines.address.eq(feeder.line_address[: len(lines.address)]),
                 feeder.line_data[f"m{k}"].eq(lines.data),
             ]
-            if k == program.stages[0].memory:
+            if owners.get(k) == "pixels":
+                pixels = self._inputs["pixels"]
                 write = (pixels.write_enable, pixels.write_address, pixels.write_data)
+            elif owners.get(k) == "maps":
+                maps = self._inputs["maps"]
+                write = (maps.write_enable[k], maps.write_address, Cat(w[: values.bits] for w in maps.write_word))
             else:
-                write = (writer.line_enable[k], writer.line_address, Cat(w[: values.bits] for w in writer.line_word))
+                halves = writer.line_enable.word_select(k, 2)
+                word = Cat(w[: values.bits] for w in writer.line_word)
+                write = (halves if values.split else halves[0], writer.line_address, word)
             for target, source in zip((lines.write_enable, lines.write_address, lines.write_data), write, strict=True):
                 m.d.comb += target.eq(source[: len(target)])
         if any(op.is_gdn for op in program.ops):

@@ -2,7 +2,7 @@
 
 import itertools
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -18,15 +18,16 @@ __all__ = ["Feeder", "pass_layout"]
 def pass_layout(program):
     """One pass: a tile of output channels over a group of pixels.
 
-    op: layer. row: line buffer address of the first kernel row. offset: from there to the window's first word (modulo
-    the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight: first
-    weight word. x: first word of the GDN inputs. release: the convolution is done with its row once the pass is fed.
+    phase: kind of pass. row: line buffer address of the first kernel row. offset: from there to the window's first word
+    (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight:
+    first weight word. x: first word of the GDN inputs. release: the convolution is done with its row once the pass is
+    fed.
     """
     return data.StructLayout({
-        "op": ceil_log2(max(2, len(program.ops))),
+        "phase": ceil_log2(max(2, len(program.phases))),
         "row": range(max(memory.depth for memory in program.line_memories)),
         "offset": address_width(program),
-        "kernel_rows": range(program.kernel + 1),
+        "kernel_rows": range(program.kernel_rows + 1),
         "mask": program.window_words,
         "weight": range(max(memory.depth for memory in program.weight_memories)),
         "x": range(2 * max_gdn_channels(program)),
@@ -43,9 +44,10 @@ class Feeder(Component):
     """Feed the array.
 
     A convolution's pass runs over kernel rows, input channels and kernel columns, in that order. For a kernel row of
-    one channel the ``window_words`` words that the window touches are read while the previous window is used up; the
-    window then moves one pixel a cycle past the array's rows, which sit two pixels apart (stride 2). A GDN pass reads
-    one word a step.
+    one channel the words that the window touches are read while the previous window is used up; the window then moves
+    one pixel a cycle past the array's rows, which sit as far apart as the stride. A GDN pass reads one word a step.
+
+    Windows of fewer words than the widest are read later, so that the steps of all passes arrive after the same time.
 
     Parameters
     ----------
@@ -74,12 +76,14 @@ class Feeder(Component):
     latency : int
         Cycles from taking a pass to its first step at the array: ``feed_latency + 2``.
     interval : int
-        1 step a cycle where ``window_words <= kernel``.
+        1 step a cycle where a window has no more words than columns.
 
     Timing: the last steps of two passes are at least ``drain_gap`` cycles apart; the feeder waits in front of the last
-    slot.
+    slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of the pass before has
+    cycles.
 
-    Resources: two registers and two LUT4 for each bit of the window of ``2 * rows + kernel - 2`` activations.
+    Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
+    + columns`` activations; one LUT4 more for each further shape.
     """
 
     interval = 1
@@ -106,20 +110,34 @@ class Feeder(Component):
         m = Module()
         line = DelayLine(m)
         program = self._program
-        ops, stages, kernel = program.ops, program.stages, program.kernel
-        stage_of = [k for k, s in enumerate(stages) for op in (s.conv, s.gdn) if op is not None]
+        stages, phases, rows = program.stages, program.phases, program.rows
+        ops = [program.ops[phase.op] for phase in phases]
+        stage_of = {op.index: k for k, s in enumerate(stages) for op in (s.conv, s.gdn) if op is not None}
+        stage_of = [stage_of[op.index] for op in ops]
+        shapes = [phase.shape or program.shapes[0] for phase in phases]
+        latest = program.window_words - min(shape.words(rows) for shape in shapes)
 
         # The pass at work.
         active, gdn, release = (Signal(name=n) for n in ("active", "gdn", "release"))
-        op, stage = Signal(len(self.i.payload.op)), Signal(range(max(2, len(stages))))
+        kind, stage = Signal(len(self.i.payload.phase)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
+        loads = []
+        slot, columns, words, delay = (
+            _constant(loads, name, values)
+            for name, values in (
+                ("slot", [shape.slot(rows) for shape in shapes]),
+                ("columns", [shape.columns for shape in shapes]),
+                ("words", [shape.words(rows) for shape in shapes]),
+                ("delay", [program.window_words - shape.words(rows) for shape in shapes]),
+            )
+        )
         row, row_step, row_begin, row_end = (
             Signal(len(self.line_address), name=n) for n in ("row", "row_step", "row_begin", "row_end")
         )
         offset, mask = Signal.like(self.line_address), Signal(program.window_words)
         column, address = Signal.like(self.line_address), Signal.like(self.line_address)
-        phase = Signal(range(max(2, program.slot)))
-        channels_left, rows_left = Signal.like(channels), Signal(range(kernel + 1))
+        phase = Signal(range(max(2, max(shape.slot(rows) for shape in shapes))))
+        channels_left, rows_left = Signal.like(channels), Signal(range(program.kernel_rows + 1))
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
         gap = Signal(range(program.drain_gap))
         # Comparisons of the counters above, made a cycle before they are needed.
@@ -134,7 +152,7 @@ class Feeder(Component):
         m.d.comb += [
             # The gate stands before the last slot: its last step must come late enough after that of the pass before.
             run.eq(active & ~(gate & early)),
-            step.eq(run & (gdn | (phase < kernel))),
+            step.eq(run & (gdn | (phase < columns))),
             gdn_ends.eq(gdn & gate & ~early),
             finish.eq(conv_ends | gdn_ends),
             last_step.eq(conv_last | gdn_ends),
@@ -151,9 +169,9 @@ class Feeder(Component):
                 phase.eq(phase + 1),
                 address.eq(address + channels),
                 gate.eq(0),
-                slot_ends.eq(phase == program.slot - 2),
-                conv_ends.eq(final_slot & (phase == program.slot - 2)),
-                conv_last.eq(final_slot & (phase == kernel - 2)),
+                slot_ends.eq(phase == slot - 2),
+                conv_ends.eq(final_slot & (phase == slot - 2)),
+                conv_last.eq(final_slot & (phase == columns - 2)),
             ]
             with m.If(slot_ends):
                 m.d.sync += [
@@ -183,16 +201,17 @@ class Feeder(Component):
 
         # The next pass waits here, so that whoever sends it has the length of this one to find it.
         waiting, new = Signal(), Signal(pass_layout(program))
-        take = Signal()
-        m.d.comb += [self.i.ready.eq(~waiting), take.eq(waiting & (~active | finish))]
+        take, free = Signal(), Signal(init=1)
+        m.d.comb += [self.i.ready.eq(~waiting), take.eq(waiting & (~active | finish) & free)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
+        self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot, latest=latest)
         with m.If(finish):
             m.d.sync += [s.eq(0) for s in (active, gate, conv_ends, conv_last, final_slot)]
         new_gdn, single = Signal(), Signal()
         m.d.comb += [
-            new_gdn.eq(Array(int(o.is_gdn) for o in ops)[new.op]),
-            single.eq(Array(int(o.channels_in == 1) for o in ops)[new.op]),
+            new_gdn.eq(Array(int(o.is_gdn) for o in ops)[new.phase]),
+            single.eq(Array(int(o.channels_in == 1) for o in ops)[new.phase]),
         ]
         with m.If(take):
             constants = [
@@ -205,10 +224,11 @@ class Feeder(Component):
                 (row_step, [stages[s].row_stride for s in stage_of]),
                 (row_begin, [stages[s].base for s in stage_of]),
                 (row_end, [stages[s].last_row for s in stage_of]),
+                *loads,
             ]
-            m.d.sync += [signal.eq(Array(int(v) for v in values)[new.op]) for signal, values in constants]
+            m.d.sync += [signal.eq(Array(int(v) for v in values)[new.phase]) for signal, values in constants]
             m.d.sync += [
-                waiting.eq(0), active.eq(1), phase.eq(0), op.eq(new.op), release.eq(new.release),
+                waiting.eq(0), active.eq(1), phase.eq(0), kind.eq(new.phase), release.eq(new.release),
                 gate.eq(single & (new_gdn | (new.kernel_rows == 1))),
                 final_slot.eq(single & ~new_gdn & (new.kernel_rows == 1)),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
@@ -216,29 +236,84 @@ class Feeder(Component):
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
 
-        # `gap` cycles are left until another last step may come; a convolution's is kernel - 1 cycles into its slot.
+        # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot.
         next_gap, next_gdn = Signal.like(gap), Signal()
+        next_columns = columns
+        if isinstance(columns, Signal):
+            next_columns = Mux(take, Array(shape.columns for shape in shapes)[new.phase], columns)
         m.d.comb += [
             next_gap.eq(Mux(last_step, program.drain_gap - 1, Mux(gap == 0, 0, gap - 1))),
             next_gdn.eq(Mux(take, new_gdn, gdn)),
         ]
-        m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, kernel - 1))]
+        m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, next_columns - 1))]
 
         arrival = program.feed_latency
+        read = Signal(self._read_layout())
         m.d.comb += [
-            self.line_address.eq(address),
+            read.address.eq(address), read.inside.eq(Array(mask)[phase] & (phase < words)), read.stage.eq(stage),
+            read.last.eq(run & ~gdn & (phase == words - 1)), read.kind.eq(kind),
+        ]  # fmt: skip
+        reading = run & ~gdn & (phase < words)
+        read = self._late(m, read, reading, delay, latest)
+        m.d.comb += [
+            self.line_address.eq(read.address),
             self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 1)),
             self.norm_address.eq(line(norm, arrival - LATENCY - 1)),
             self.last.eq(line(last_step, arrival)),
         ]
-        self._weights(m, line(op, arrival - 1))
-        self._activations(m, line, arrival, phase=phase, run=run, step=step, gdn=gdn, stage=stage, mask=mask)
+        self._weights(m, line(kind, arrival - 1))
+        window = self._window(m, line, read)
+        self._activations(m, window, line(kind, arrival - 1), line(step, arrival - 1), line(gdn, arrival - 1))
         return m
 
-    def _weights(self, m, op):
+    def _reads_apart(self, m, free, *, finish, gdn, slot, latest):
+        """Drive ``free``: the reads of the next pass would come behind those of the last one."""
+        program = self._program
+        shapes = [phase.shape for phase in program.phases]
+        if all(b is None or a is None or b.words(program.rows) <= a.slot(program.rows) for a in shapes for b in shapes):
+            return
+        # Reads of the last pass are under way for so many cycles after the cycle in which it ended, and its successor's
+        # begin as many after its own start.
+        busy, margin = Signal(range(program.window_words + 1)), Signal(range(program.window_words + 1))
+        ending = Signal.like(busy)
+        m.d.comb += [
+            ending.eq(Mux(finish & ~gdn & (slot < program.window_words), program.window_words - slot, busy)),
+            free.eq(ending <= margin),
+        ]
+        m.d.sync += busy.eq(Mux(ending == 0, 0, ending - 1))
+        margins = [
+            program.window_words if shape is None else program.window_words - shape.words(program.rows)
+            for shape in shapes
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += margin.eq(Array(margins)[self.i.payload.phase])
+
+    def _read_layout(self):
+        """What goes with a read of the line buffers: also whether it is the window's last, and the kind of pass."""
+        return data.StructLayout({
+            "address": len(self.line_address), "inside": 1, "stage": range(max(2, len(self._program.stages))),
+            "last": 1, "kind": len(self.i.payload.phase),
+        })  # fmt: skip
+
+    def _late(self, m, read, reading, delay, latest):
+        """The read that is due in this cycle: the one issued ``delay`` cycles ago."""
+        if not latest:
+            return read
+        due = Signal(self._read_layout(), name="due")
+        m.d.comb += [due.eq(read), due.last.eq(read.last & (delay == 0))]
+        for cycles in range(1, latest + 1):
+            later, valid = Signal(self._read_layout(), name=f"read_{cycles}"), Signal(name=f"read_{cycles}_valid")
+            wait = Signal.like(delay, name=f"read_{cycles}_delay")
+            m.d.sync += [later.eq(read), valid.eq(reading), wait.eq(delay)]
+            with m.If(valid & (wait == cycles)):
+                m.d.comb += due.eq(later)
+            read, reading, delay = later, valid, wait
+        return due
+
+    def _weights(self, m, kind):
         """The chosen layer's word, unpacked and sign-extended."""
         program = self._program
-        memory_of = Array(o.memory for o in program.ops)[op]
+        memory_of = Array(program.ops[phase.op].memory for phase in program.phases)[kind]
         for c in range(program.cols):
             memories = enumerate(program.weight_memories)
             unpacked = [_unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
@@ -247,16 +322,14 @@ class Feeder(Component):
             m.d.sync += w.eq(Array(unpacked)[memory_of])
             m.d.comb += self.w[c].eq(w)
 
-    def _activations(self, m, line, arrival, *, phase, run, step, gdn, stage, mask):
+    def _window(self, m, line, read):
+        """The window of pixels: loaded whole with its last word, then moved by one pixel a cycle."""
         program = self._program
-        rows, words, kernel, width = program.rows, program.window_words, program.kernel, program.activation_width
+        rows, words, width = program.rows, program.window_words, program.activation_width
 
         # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
         when = LINE_LATENCY
-        chosen_stage, word_phase = line(stage, when), line(phase, when)
-        inside = Signal()
-        m.d.comb += inside.eq(Array(mask)[phase] & (phase < words))
-        word_inside = line(inside, when)
+        chosen_stage, word_inside = line(_signal(m, read.stage), when), line(_signal(m, read.inside), when)
         word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
         for r in range(rows):
             unpacked = []
@@ -265,36 +338,59 @@ class Feeder(Component):
             chosen = Array(unpacked)[Array(s.memory for s in program.stages)[chosen_stage]]
             m.d.sync += word[r].eq(Mux(word_inside, chosen, 0))
 
-        # All words but the last wait; with the last one the window is complete.
-        arrived = line(word_phase, 1)
-        taken = line(run, when + 1)
-        staged = [
-            [Signal(signed(width), name=f"stage_{j}_{r}", reset_less=True) for r in range(rows)]
+        # The words in front of it wait; with the last one the window is complete.
+        before = [
+            [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
             for j in range(words - 1)
         ]
-        for j in range(words - 1):
-            with m.If(arrived == j):
-                m.d.sync += [s.eq(w) for s, w in zip(staged[j], word, strict=True)]
-        pixels = [p for part in [*staged, word] for p in part]
-        begin = -program.padding - program.first_word * rows
-        size = 2 * (rows - 1) + kernel
-        window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(size)]
-        load = Signal()
-        m.d.comb += load.eq(taken & (arrived == words - 1))
-        with m.If(load):
-            m.d.sync += [w.eq(p) for w, p in zip(window, pixels[begin : begin + size], strict=True)]
-        with m.Else():
-            m.d.sync += [w.eq(p) for w, p in itertools.pairwise(window)]
+        for target, source in itertools.pairwise([*before, word]):
+            m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]
+        pixels = [p for part in [*before, word] for p in part]
 
-        stepping, from_norms = line(step, arrival - 1), line(gdn, arrival - 1)
-        bits = len(self.norm_data) // rows
-        for r in range(rows):
+        # Where the window of each shape begins in these words, the last of which is its own last one.
+        begins = {
+            shape: (words - shape.words(rows) - shape.first_word(rows)) * rows + shape.first_column
+            for shape in program.shapes
+        }
+        sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
+        window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(max(sizes.values()))]
+        load, kind = line(_signal(m, read.last), when + 1), line(_signal(m, read.kind), when + 1)
+        for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
+            places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
+            anywhere = next(iter(places.values()))
+            choice = [places.get(phase.shape, anywhere) for phase in program.phases]
+            loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
+            m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
+        return window
+
+    def _activations(self, m, window, kind, stepping, from_norms):
+        program = self._program
+        width = program.activation_width
+        strides = [phase.shape.stride if phase.shape else program.shapes[0].stride for phase in program.phases]
+        bits = len(self.norm_data) // program.rows
+        for r in range(program.rows):
             chosen = Signal(signed(width), name=f"chosen_{r}")
             a = Signal(signed(width), name=f"a_{r}", reset_less=True)
-            m.d.comb += chosen.eq(Mux(from_norms, self.norm_data.word_select(r, bits), window[2 * r]))
+            near = window[strides[0] * r] if len(set(strides)) == 1 else Array(window[s * r] for s in strides)[kind]
+            m.d.comb += chosen.eq(Mux(from_norms, self.norm_data.word_select(r, bits), near))
             # Masked by an AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
             m.d.sync += a.eq(chosen & stepping.replicate(width))
             m.d.comb += self.a[r].eq(a)
+
+
+def _constant(loads, name, values):
+    """What a pass says of itself: a number where all passes say the same, else a register to load with it."""
+    if len(set(values)) == 1:
+        return Const(values[0])
+    loads.append((Signal(range(1 + max(values)), name=name), values))
+    return loads[-1][0]
+
+
+def _signal(m, value):
+    """A part of a read as a signal of its own, which a delay line can follow."""
+    signal = Signal.like(value)
+    m.d.comb += signal.eq(value)
+    return signal
 
 
 def _words(memories, count):

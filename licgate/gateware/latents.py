@@ -1,6 +1,6 @@
-"""The output side: keeps the latents of a patch that belong to the image and sends them one by one."""
+"""The output side: keeps what belongs to the image of a patch's results and sends it value by value."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Signal, signed
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -26,8 +26,8 @@ class LatentReader(Component):
 
     Members
     -------
-    start, width, height
-        ``start`` begins a patch of ``width`` × ``height`` latents.
+    start, chain, width, height
+        ``start`` begins a patch of ``width`` × ``height`` latents (or whatever the chain makes).
     skip_x, skip_y, keep_width, keep_height
         The window of latents that is kept, inside the patch.
     enable, word
@@ -59,7 +59,7 @@ class LatentReader(Component):
             raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
         self._program, self._depth = program, depth
         super().__init__({
-            "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
+            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "width": In(DIMENSION), "height": In(DIMENSION),
             "skip_x": In(DIMENSION), "skip_y": In(DIMENSION), "keep_width": In(DIMENSION), "keep_height": In(DIMENSION),
             "enable": In(1), "word": In(signed(result_width)).array(program.rows), "free": Out(range(depth + 1)),
             "o": Out(stream.Signature(latent_layout)), "done": Out(1),
@@ -68,14 +68,14 @@ class LatentReader(Component):
     def elaborate(self, platform):
         m = Module()
         rows = self._program.rows
-        last_op = self._program.stages[-1].last_op
+        channels = [self._program.stages[chain.last].last_op.channels_out for chain in self._program.chains]
         bits = min(16, len(self.word[0]))
         m.submodules.fifo = words = fifo.SyncFIFO(width=rows * bits, depth=self._depth)
         m.d.comb += [words.w_en.eq(self.enable), words.w_data.eq(Cat(w[:bits] for w in self.word))]
         # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.
         m.d.sync += self.free.eq(self._depth - words.level - self.enable)
 
-        channel, lane = Signal(range(last_op.channels_out)), Signal(range(rows + 1))
+        channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
         # What x, y and the sizes imply, a cycle later; the next word is not loaded before that.
@@ -85,8 +85,10 @@ class LatentReader(Component):
         row_kept, final_row, row_ends, first_inside = (
             Signal(name=n) for n in ("row_kept", "final_row", "row_ends", "first_inside")
         )
-        final_channel = channel == last_op.channels_out - 1
+        last_channel = Signal.like(channel)
+        final_channel = channel == last_channel
         m.d.sync += [
+            last_channel.eq(Array(count - 1 for count in channels)[self.chain]),
             end_x.eq(self.skip_x + self.keep_width),
             last_kept_x.eq(end_x - 1),
             last_x.eq(self.width - 1),

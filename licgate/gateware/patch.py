@@ -1,6 +1,6 @@
 """The patch scheduler: walks an image in patches and asks for the pixels that each of them needs."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -24,14 +24,15 @@ class PatchScheduler(Component):
 
     Parameters
     ----------
-    transform : Transform
-        Gives the margins and the total stride, a power of two.
-    max_width : int
-        Widest window.
+    transform : Transform or None
+        Gives the margins and the total stride, a power of two; None where nothing is cut.
+    max_width : sequence of int
+        Widest window of each chain.
 
     Members
     -------
     start : :py:`In(1)`
+    chain : :py:`In(range(...))`
     width, height, patch_width, patch_height, overlap, independent
         Stable until ``done``. Halo patches are multiples of the stride.
     o_window : :py:`Out(stream.Signature(window_layout))`
@@ -56,15 +57,17 @@ class PatchScheduler(Component):
     """
 
     def __init__(self, transform, *, max_width):
-        self._before, self._after = margins(transform)
-        self._shift = transform.stride.bit_length() - 1
-        if transform.stride != 1 << self._shift:
-            raise ValueError(f"stride must be a power of two, not {transform.stride!r}")
-        if not isinstance(max_width, int) or not 1 <= max_width < 1 << DIMENSION:
-            raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {max_width!r}")
-        self._max_width = max_width
+        self._before, self._after = (0, 0) if transform is None else margins(transform)
+        stride = 1 if transform is None else transform.stride
+        self._shift = stride.bit_length() - 1
+        if stride != 1 << self._shift:
+            raise ValueError(f"stride must be a power of two, not {stride!r}")
+        for width in max_width:
+            if not isinstance(width, int) or not 1 <= width < 1 << DIMENSION:
+                raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {width!r}")
+        self._max_width = tuple(max_width)
         super().__init__({
-            "start": In(1), **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
+            "start": In(1), "chain": In(range(max(2, len(self._max_width)))), **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
             "o_window": Out(stream.Signature(window_layout)),
             "core_start": Out(1), "core_done": In(1), **{name: Out(DIMENSION) for name in _CORE},
             "done": Out(1), "error": Out(1),
@@ -74,7 +77,7 @@ class PatchScheduler(Component):
         m = Module()
         x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width)
         y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
-        window = self.o_window.payload
+        window, widest = self.o_window.payload, Array(self._max_width)[self.chain]
         m.d.comb += [window.x.eq(x.start), window.y.eq(y.start), window.width.eq(x.size), window.height.eq(y.size)]
         with m.FSM():
             with m.State("IDLE"):
@@ -90,7 +93,7 @@ class PatchScheduler(Component):
             with m.State("SIZE"):
                 m.next = "CHECK"
             with m.State("CHECK"):
-                with m.If((x.size == 0) | (y.size == 0) | (x.size > self._max_width) | (x.step == 0) | (y.step == 0)):
+                with m.If((x.size == 0) | (y.size == 0) | (x.size > widest) | (x.step == 0) | (y.step == 0)):
                     m.d.sync += self.error.eq(1)
                     m.next = "IDLE"
                 with m.Else():

@@ -39,13 +39,21 @@ class PixelWriter(Component):
         A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows + 1`` slow it down.
 
     Resources: two registers a bit of ``rows`` pixels.
+
+    Raises
+    ------
+    ValueError
+        No chain of the program takes pixels.
     """
 
     latency = 2
     interval = 1
 
     def __init__(self, program):
-        stage = program.stages[0]
+        chain = next((chain for chain in program.chains if chain.pixels), None)
+        if chain is None:
+            raise ValueError("the program has no chain that takes pixels")
+        self._stage = stage = program.stages[chain.first]
         self._program = program
         self._channels, self._bits = stage.conv.channels_in, program.line_memories[stage.memory].bits
         super().__init__({
@@ -58,7 +66,7 @@ class PixelWriter(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program, stage, channels, bits = self._program, self._program.stages[0], self._channels, self._bits
+        program, stage, channels, bits = self._program, self._stage, self._channels, self._bits
         size = len(self.i.payload)
         collected = Array(Signal(size, name=f"pixel_{r}") for r in range(program.rows))
         waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]

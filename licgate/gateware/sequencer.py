@@ -1,6 +1,6 @@
 """The layer sequencer: walks the compiled program over an image of any size, row by row, deepest layer first."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -16,12 +16,16 @@ _SETTLE = RowTracker.settle + 2
 
 
 def write_layout(program):
-    """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes."""
+    """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
+
+    column: parity of the columns that the tile holds, of those that its stage makes phase by phase.
+    """
     return data.StructLayout({
         "to": 2,
         "line": range(max(2, len(program.stages))),
         "address": address_width(program),
         "count": range(program.cols + 1),
+        "column": 1,
         "slot": 1,
         "group_done": 1,
         "row_done": 1,
@@ -34,7 +38,8 @@ class Sequencer(Component):
     The deepest stage whose input rows are there and whose output row has room computes one row; so each line buffer
     needs few rows more than its kernel, and nothing is computed twice. Within a row, groups of ``rows`` pixels run
     their convolution passes; the GDN passes of a group follow the convolution of the next one, so that its results have
-    arrived by then.
+    arrived by then. Where a stage upsamples, a group runs once for each parity of output columns, one after the other,
+    and what is said of groups holds for each of these.
 
     Parameters
     ----------
@@ -42,23 +47,24 @@ class Sequencer(Component):
 
     Members
     -------
-    start, width, height
-        ``start`` begins an image of ``width`` × ``height`` pixels; both stay stable until ``done``.
+    start, chain, width, height
+        ``start`` begins a run of a chain on an input of ``width`` × ``height``; all stay stable until ``done``.
     done : :py:`Out(1)`
         Every pass has been issued and every tile written (level, until the next ``start``).
     o_pass, o_tile, o_write
         Descriptors for the feeder, the post-processor and the writer; ``o_tile`` and ``o_write`` move with ``o_pass``.
     input_row, input_room, released
-        A row of pixels is complete; there is room for another; the feeder is done with a row of the first convolution.
+        A row from the host is complete; there is room for another; the feeder is done with a row of the chain's first
+        convolution.
     written, output_written, group_done, group_slot, row_done, row_line
         From the writer: a tile is written; it went to the output; it completed a group's GDN inputs; it completed a row
         of a line buffer.
     output_words : :py:`In(...)`
         Free words of the latent FIFO.
     out_width, out_height
-        Size of the latents.
+        Size of what the chain makes.
     wait_input, wait_output : :py:`Out(1)`
-        The next pass waits for pixels, or for room at the output.
+        The next pass waits for the host's rows, or for room at the output.
 
     Timing: one to three cycles between passes of a row, overlapped with the running pass; six cycles between rows,
     likewise.
@@ -69,7 +75,8 @@ class Sequencer(Component):
         self._rows = RowTracker(program)
         stages = range(max(2, len(program.stages)))
         super().__init__({
-            "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION), "done": Out(1),
+            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "width": In(DIMENSION), "height": In(DIMENSION),
+            "done": Out(1),
             "o_pass": Out(stream.Signature(pass_layout(program))),
             "o_tile": Out(stream.Signature(drain_layout(program))),
             "o_write": Out(stream.Signature(write_layout(program))),
@@ -88,11 +95,12 @@ class Sequencer(Component):
         m.submodules.rows = rows = self._rows
         work = Work(program)
         m.d.comb += [
-            rows.start.eq(self.start), rows.width.eq(self.width), rows.height.eq(self.height),
-            rows.stage.eq(work.stage),
+            rows.start.eq(self.start), rows.chain.eq(self.chain), rows.width.eq(self.width),
+            rows.height.eq(self.height), rows.stage.eq(work.stage),
             rows.input_row.eq(self.input_row), rows.released.eq(self.released), self.input_room.eq(rows.input_room),
             rows.row_done.eq(self.row_done), rows.row_line.eq(self.row_line),
-            self.out_width.eq(rows.widths[count]), self.out_height.eq(rows.heights[count]),
+            self.out_width.eq(Array(rows.widths_out[chain.last] for chain in program.chains)[self.chain]),
+            self.out_height.eq(Array(rows.heights_out[chain.last] for chain in program.chains)[self.chain]),
         ]  # fmt: skip
         ready, more = Cat(rows.ready), Cat(rows.more)
 
@@ -145,7 +153,7 @@ class Sequencer(Component):
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
                 m.d.comb += self.wait_input.eq(idle & rows.input_missing)
             with m.State("ROW"):
-                m.d.sync += [*work.first_group(rows), advance.eq(work.advance(rows))]
+                m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
                 m.next = "GROUP"
             with m.State("GROUP"):
                 m.d.sync += work.first_conv_tile(rows)
@@ -173,7 +181,7 @@ class Sequencer(Component):
                 with m.If(work.out_left == 0):  # the row had ended; only a pending GDN was issued
                     m.next = "SELECT"
                 with m.Else():
-                    m.d.sync += work.next_group()
+                    work.next_group(m)
                     with m.If(work.has_gdn):
                         m.d.sync += work.keep_for_gdn()
                     with m.If(work.row_ends):
@@ -192,16 +200,18 @@ class Sequencer(Component):
 
     def _describe(self, m, work):
         """The three descriptors of the pass that the work registers stand for."""
-        rows = self._rows
+        rows, stages = self._rows, self._program.stages
         m.d.comb += [
-            self.o_pass.payload.op.eq(work.op),
+            self.o_pass.payload.phase.eq(work.kind),
             self.o_pass.payload.row.eq(work.of_stage(rows.read_base)),
-            self.o_pass.payload.offset.eq(work.offset),
+            self.o_pass.payload.offset.eq(work.window),
             self.o_pass.payload.kernel_rows.eq(work.of_stage(rows.need) - work.of_stage(rows.first)),
-            self.o_pass.payload.mask.eq(work.mask()),
+            self.o_pass.payload.mask.eq(work.mask),
             self.o_pass.payload.weight.eq(work.weight),
             self.o_pass.payload.x.eq(Mux(work.gdn_slot, max_gdn_channels(self._program), 0)),
-            self.o_pass.payload.release.eq(~work.is_gdn & (work.stage == 0) & work.row_ends & work.last_tile),
+            self.o_pass.payload.release.eq(
+                ~work.is_gdn & work.of_stage(int(s.first) for s in stages) & work.row_ends & work.last_tile
+            ),
             self.o_tile.payload.op.eq(work.op),
             self.o_tile.payload.count.eq(work.tile_count),
             self.o_tile.payload.param.eq(work.param),
@@ -211,6 +221,7 @@ class Sequencer(Component):
             self.o_write.payload.line.eq(Mux(work.is_gdn, work.gdn_stage, work.stage) + 1),
             self.o_write.payload.address.eq(work.address),
             self.o_write.payload.count.eq(work.tile_count),
+            self.o_write.payload.column.eq(Mux(work.is_gdn, work.gdn_column, work.column)),
             self.o_write.payload.slot.eq(work.slot),
             self.o_write.payload.group_done.eq((work.to == Destination.NORM) & work.last_tile),
             self.o_write.payload.row_done.eq(

@@ -1,13 +1,14 @@
 """The accelerator: patch scheduler and core behind control and status registers."""
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Array, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.core import Core
 from licgate.gateware.patch import PatchScheduler
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
-from licgate.program import compile_program
+from licgate.manifest.transform import TRANSFORM_NAMES
+from licgate.program import compile_program, input_widths
 
 __all__ = ["ID", "RESET_CYCLES", "Accelerator"]
 
@@ -16,11 +17,13 @@ RESET_CYCLES = 255  # more than the longest pipeline, of feeder, array, lanes an
 
 
 class Accelerator(Component):
-    """Analysis transform g_a of a manifest in gateware.
+    """Transforms of a manifest in gateware, on one array and the same memories; one of them runs at a time.
 
-    The host writes the image's and the patch's size, then CONTROL.start; the accelerator asks for windows of pixels on
-    ``o_window``, takes them on ``i`` in raster order, and gives the latents on ``o`` (order: see
-    :class:`~licgate.gateware.latents.LatentReader`). ``STATUS.done`` rises when the last latent has left. CONTROL.reset
+    The host writes which one (TRANSFORM), the image's and the patch's size, then CONTROL.start. For g_a the accelerator
+    asks for windows of pixels on ``o_window``, takes them on ``i`` in raster order, and gives the latents on ``o``
+    (order: see :class:`~licgate.gateware.latents.LatentReader`). The others take a whole feature map, value by value in
+    that same order, and keep all that they make of it; a synthesis transform gives its pixels in depth form, see
+    :class:`~licgate.program.Op`. ``STATUS.done`` rises when the last latent has left. CONTROL.reset
     gives up whatever is under way; ``STATUS.busy`` falls when the accelerator can be started again, ``RESET_CYCLES``
     later.
 
@@ -28,11 +31,13 @@ class Accelerator(Component):
     ----------
     manifest : Manifest
     config : AcceleratorConfig
+    transforms : sequence of str
+        The transforms that it holds.
 
     Members
     -------
-    i : :py:`In(stream.Signature(channels * bits))`
-        A pixel, channel 0 (red) in the low bits.
+    i : :py:`In(stream.Signature(...))`
+        A pixel, channel 0 (red) in the low bits; or a value of a feature map in the low 16.
     o : :py:`Out(stream.Signature(latent_layout))`
     o_window : :py:`Out(stream.Signature(window_layout))`
     csr : :py:`In(csr_signature)`
@@ -46,16 +51,17 @@ class Accelerator(Component):
     Raises
     ------
     ConfigError
-        The manifest holds what the array does not run.
+        The manifest lacks a transform, or one holds what the array does not run.
     """
 
-    def __init__(self, manifest, config):
-        transform = manifest.transforms["g_a"]
-        self.program = compile_program(transform, config)
+    def __init__(self, manifest, config, transforms=("g_a",)):
+        widths = input_widths(manifest, transforms, config.max_width)
+        self.program = compile_program([manifest.transforms[name] for name in transforms], config, widths)
         self.config = config
         self._model = int(manifest.hash[:8], 16)
         self._core = Core(self.program, output_words=config.output_words)
-        self._scheduler = PatchScheduler(transform, max_width=config.max_width)
+        cut = next((chain.transform for chain in self.program.chains if chain.pixels), None)
+        self._scheduler = PatchScheduler(cut, max_width=[chain.max_width for chain in self.program.chains])
         super().__init__({
             "i": In(self._core.signature.members["i"].signature),
             "o": Out(stream.Signature(latent_layout)),
@@ -66,10 +72,17 @@ class Accelerator(Component):
     def elaborate(self, platform):
         m = Module()
         core, scheduler = self._core, self._scheduler
-        reset, start, done = Signal(), Signal(), Signal()
+        reset, start, done, refused = Signal(), Signal(), Signal(), Signal()
+        numbers = [TRANSFORM_NAMES.index(c.transform.name) for c in self.program.chains]
+        chosen, chain, there = Signal(3, init=numbers[0]), Signal(range(max(2, len(numbers)))), Signal(init=1)
+        m.d.sync += [
+            chain.eq(Array(numbers.index(n) if n in numbers else 0 for n in range(8))[chosen]),
+            there.eq(Array(int(n in numbers) for n in range(8))[chosen]),
+        ]
         m.submodules.core = core
         m.submodules.scheduler = ResetInserter(reset)(scheduler)
         m.d.comb += [
+            core.chain.eq(chain), scheduler.chain.eq(chain),
             core.start.eq(scheduler.core_start), core.clear.eq(reset), scheduler.core_done.eq(core.done),
             core.width.eq(scheduler.core_width), core.height.eq(scheduler.core_height),
             *(getattr(core, n).eq(getattr(scheduler, n)) for n in ("skip_x", "skip_y", "keep_width", "keep_height")),
@@ -77,13 +90,13 @@ class Accelerator(Component):
             self.o.payload.eq(core.o.payload), self.o.valid.eq(core.o.valid), core.o.ready.eq(self.o.ready),
             self.o_window.payload.eq(scheduler.o_window.payload), self.o_window.valid.eq(scheduler.o_window.valid),
             scheduler.o_window.ready.eq(self.o_window.ready),
-            scheduler.start.eq(start),
+            scheduler.start.eq(start & there),
         ]  # fmt: skip
 
         sizes = {
             Register.WIDTH: scheduler.width, Register.HEIGHT: scheduler.height,
             Register.PATCH_WIDTH: scheduler.patch_width, Register.PATCH_HEIGHT: scheduler.patch_height,
-            Register.MODE: scheduler.independent, Register.OVERLAP: scheduler.overlap,
+            Register.MODE: scheduler.independent, Register.OVERLAP: scheduler.overlap, Register.TRANSFORM: chosen,
         }  # fmt: skip
         busy = Signal()
         # A reset is held until whatever is in the pipelines has drained away.
@@ -96,9 +109,10 @@ class Accelerator(Component):
         m.d.comb += busy.eq(~scheduler.done | (draining != 0))
         m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(draining != 0)]
         shape = self.config.rows | self.config.cols << 8 | self.config.max_width << 16
-        values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape}
+        held = sum(1 << number for number in numbers)
+        values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape, Register.TRANSFORMS: held}
         for address, target in sizes.items():
-            held = Signal(len(target), name=f"register_{address}")
+            held = Signal(len(target), init=target.init if address == Register.TRANSFORM else 0, name=f"register_{address}")
             with m.If(self.csr.w_stb & (self.csr.addr == address)):
                 m.d.sync += held.eq(self.csr.w_data[: len(target)])
             m.d.comb += target.eq(held)
@@ -109,7 +123,9 @@ class Accelerator(Component):
             m.d.sync += done.eq(0)
         with m.Elif(was_busy & ~busy):
             m.d.sync += done.eq(1)
-        values[Register.STATUS] = busy | done << 1 | scheduler.error << 2
+        with m.If(start):
+            m.d.sync += refused.eq(~there)
+        values[Register.STATUS] = busy | done << 1 | (scheduler.error | refused) << 2
         for address, event in (
             (Register.CYCLES, busy),
             (Register.BUSY, core.step),

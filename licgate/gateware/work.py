@@ -16,7 +16,7 @@ class Destination:
 
 
 class Work:
-    """Registers of the row, group of pixels and tile of channels at work, and of the group whose GDN is pending.
+    """Registers of the row, group of pixels, phase and tile of channels at work, and of the group with a pending GDN.
 
     The methods return values or lists of assignments; the sequencer's states say when they happen.
 
@@ -27,7 +27,7 @@ class Work:
 
     def __init__(self, program):
         self._program = program
-        stages, ops = program.stages, program.ops
+        stages, ops, phases = program.stages, program.ops, program.phases
         address, tiles = address_width(program), max(op.tiles for op in ops)
         self.stage, self.gdn_stage = (Signal(range(max(2, len(stages))), name=n) for n in ("stage", "gdn_stage"))
         self.is_gdn, self.pending = Signal(), Signal()
@@ -37,12 +37,16 @@ class Work:
         )  # fmt: skip
         self.offset, self.target = Signal(address, name="offset"), Signal(address, name="target")
         self.slot = Signal()
+        # The phase of the group's convolution, the parity of the columns that it makes, and what it reads.
+        self.phase, self.column = Signal(range(max(2, len(phases)))), Signal()
+        self.window, self.mask = Signal(address, name="window"), Signal(program.window_words)
         # The tile of the convolution or of the pending GDN, and what the layer says of it.
+        self.kind = Signal.like(self.phase)
         self.tiles_left, self.op = Signal(range(1 + tiles)), Signal(range(max(2, len(ops))))
         self.last_tile, self.final_count = Signal(), Signal(range(program.cols + 1))
         self.weight = Signal(range(max(memory.depth for memory in program.weight_memories)))
         self.steps, self.param = (
-            Signal(range(1 + max(op.steps for op in ops))),
+            Signal(range(1 + max(phase.steps for phase in phases))),
             Signal(range(len(program.biases) + program.cols)),
         )
         self.x, self.to, self.address = (
@@ -51,18 +55,22 @@ class Work:
             Signal(address),
         )
         # The group whose GDN is pending.
-        self.gdn_slot, self.gdn_ends = Signal(), Signal()
+        self.gdn_slot, self.gdn_ends, self.gdn_column = Signal(), Signal(), Signal()
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
         # Derived.
         self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.cols + 1))
-        self.row_ends, self.has_gdn = Signal(), Signal()
+        self.group_ends, self.row_ends, self.has_gdn, self.last_phase = (
+            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase")
+        )
 
     def derive(self, m):
         """Drive what follows from the registers."""
         program = self._program
         m.d.comb += [
-            self.row_ends.eq(self.out_left <= program.rows),
-            self.pixels.eq(Mux(self.row_ends, self.out_left, program.rows)),
+            self.group_ends.eq(self.out_left <= program.rows),
+            self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
+            self.row_ends.eq(self.group_ends & self.last_phase),
+            self.pixels.eq(Mux(self.group_ends, self.out_left, program.rows)),
             self.tile_count.eq(Mux(self.last_tile, self.final_count, program.cols)),
         ]
 
@@ -72,62 +80,76 @@ class Work:
 
     def first_group(self, rows):
         """Begin a row."""
-        program = self._program
-        stages, count = program.stages, len(program.stages)
-        wrap = (1 << len(self.offset)) - 1
+        stages, count = self._program.stages, len(self._program.stages)
         return [
-            self.out_left.eq(self.of_stage(rows.widths[k + 1] for k in range(count))),
-            self.in_left.eq(self.of_stage(rows.widths[k] for k in range(count))),
+            self.out_left.eq(
+                self.of_stage(s.group_columns(rows.widths_in[k], rows.widths_out[k]) for k, s in enumerate(stages))
+            ),
+            self.in_left.eq(self.of_stage(rows.widths_in[k] for k in range(count))),
             self.word.eq(0),
-            self.offset.eq(self.of_stage(program.first_word * s.conv.channels_in & wrap for s in stages)),
+            self.offset.eq(0),
             self.target.eq(self.of_stage(rows.write_base[min(k + 1, count - 1)] for k in range(count))),
             self.has_gdn.eq(self.of_stage(int(s.gdn is not None) for s in stages)),
+            self.phase.eq(
+                self.of_stage(
+                    s.conv.phases[0].index + ((rows.rows[k][0] << 1) if s.upsampling else 0)
+                    for k, s in enumerate(stages)
+                )
+            ),
+            self.column.eq(0),
         ]
 
-    def advance(self, rows):
-        """Input rows between the first ones of this output row and the next."""
-        padding = self._program.padding
-
-        def of(row):
-            partly = Mux((row << 1) + 2 > padding, (row << 1) + 2 - padding, 0)
-            return Mux((row << 1) >= padding, 2, partly)
-
-        return self.of_stage(of(rows.rows[k]) for k in range(len(self._program.stages)))
-
-    def next_group(self):
-        """Move on by ``rows`` pixels."""
+    def next_group(self, m):
+        """Move on to the group's next phase, or by ``rows`` pixels; adds statements to the open state of ``m``."""
         program = self._program
         stages = program.stages
-        return [
-            self.out_left.eq(self.out_left - self.pixels),
-            self.in_left.eq(self.in_left - 2 * program.rows),
-            self.word.eq(self.word + 2),
-            self.offset.eq(self.offset + self.of_stage(2 * s.conv.channels_in for s in stages)),
-            self.target.eq(self.target + self.of_stage([*(s.conv.channels_in for s in stages[1:]), 0])),
-        ]
+        with m.If(~self.last_phase):
+            m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
+        with m.Else():
+            made = [following.conv.channels_in << stage.upsampling for stage, following in zip(stages, stages[1:])]
+            strides = [s.stride for s in stages]
+            if any(s.upsampling for s in stages):
+                m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]
+            m.d.sync += [
+                self.out_left.eq(self.out_left - self.pixels),
+                self.in_left.eq(self.in_left - self.of_stage(stride * program.rows for stride in strides)),
+                self.word.eq(self.word + self.of_stage(strides)),
+                self.offset.eq(self.offset + self.of_stage(s.stride * s.conv.channels_in for s in stages)),
+                self.target.eq(self.target + self.of_stage([*made, 0])),
+            ]
 
     def keep_for_gdn(self):
         """The group at work becomes the one whose GDN is pending."""
         return [
             self.pending.eq(1), self.gdn_stage.eq(self.stage), self.gdn_slot.eq(self.slot), self.slot.eq(~self.slot),
             self.gdn_target.eq(self.target), self.gdn_pixels.eq(self.pixels), self.gdn_ends.eq(self.row_ends),
+            self.gdn_column.eq(self.column),
         ]  # fmt: skip
 
     def first_conv_tile(self, rows):
-        """Begin the tiles of a group's convolution; kernel rows above the image are left out."""
+        """Begin the tiles of a group's phase; kernel rows above the image are left out."""
         program = self._program
-        padding, kernel, final = program.padding, program.kernel, len(program.stages) - 1
-
-        def weight(row, op):
-            above = Array(op.base + (padding - k) * kernel * op.channels_in for k in range(padding + 1))
-            return above[Mux(row << 1 < padding, row << 1, padding)]
-
+        stages = program.stages
+        above = self.of_stage(rows.above)
+        count = 1 << len(above)
+        weights, offsets, steps = [], [], []
+        for phase in program.phases:
+            shape, op = phase.shape, program.ops[phase.op]
+            row = 0 if shape is None else shape.columns * op.channels_in
+            weights += [phase.base + min(k, phase.kernel_rows) * row for k in range(count)]
+            first = 0 if shape is None else shape.first_word(program.rows) * op.channels_in
+            offsets.append(first & ((1 << len(self.offset)) - 1))
+            steps.append(phase.steps)
         x = Mux(self.slot, max_gdn_channels(program), 0)
-        to = Mux(self.stage == final, Destination.OUTPUT, Destination.LINE)
+        to = Mux(self.of_stage(int(s.last) for s in stages), Destination.OUTPUT, Destination.LINE)
         return [
-            *self._first_tile(self.stage, [s.conv for s in program.stages]),
+            *self._first_tile(self.stage, [s.conv for s in stages]),
             self.is_gdn.eq(0),
-            self.weight.eq(self.of_stage(weight(rows.rows[k], s.conv) for k, s in enumerate(program.stages))),
+            self.kind.eq(self.phase),
+            self.steps.eq(Array(steps)[self.phase]),
+            self.weight.eq(Array(weights)[Cat(above, self.phase)]),
+            self.window.eq(self.offset + Array(offsets)[self.phase]),
+            self.mask.eq(self._mask()),
             self.x.eq(x),
             self.to.eq(Mux(self.has_gdn, Destination.NORM, to)),
             self.address.eq(Mux(self.has_gdn, x, self.target)),
@@ -136,13 +158,16 @@ class Work:
     def first_gdn_tile(self):
         """Begin the tiles of the pending GDN."""
         program = self._program
-        ops, final = [s.last_op for s in program.stages], len(program.stages) - 1
+        ops = [s.last_op for s in program.stages]
+        last = Array(int(s.last) for s in program.stages)[self.gdn_stage]
         return [
             *self._first_tile(self.gdn_stage, ops),
             self.is_gdn.eq(1),
+            self.kind.eq(Array(op.phases[0].index for op in ops)[self.gdn_stage]),
+            self.steps.eq(Array(op.phases[0].steps for op in ops)[self.gdn_stage]),
             self.weight.eq(Array(op.base for op in ops)[self.gdn_stage]),
             self.x.eq(Mux(self.gdn_slot, max_gdn_channels(program), 0)),
-            self.to.eq(Mux(self.gdn_stage == final, Destination.OUTPUT, Destination.LINE)),
+            self.to.eq(Mux(last, Destination.OUTPUT, Destination.LINE)),
             self.address.eq(self.gdn_target),
         ]
 
@@ -155,7 +180,6 @@ class Work:
                 (self.tiles_left, [op.tiles for op in ops]),
                 (self.last_tile, [op.tiles == 1 for op in ops]),
                 (self.final_count, [op.channels_out - (op.tiles - 1) * cols for op in ops]),
-                (self.steps, [op.steps for op in ops]),
                 (self.param, [op.param_base for op in ops]),
             )
         ]
@@ -172,8 +196,20 @@ class Work:
             self.address.eq(self.address + cols),
         ]
 
-    def mask(self):
-        """Which words of the window lie inside the input row."""
+    def _mask(self):
+        """Which words of the phase's window lie inside the input row."""
         program = self._program
-        words = range(program.first_word, program.first_word + program.window_words)
-        return Cat((self.word >= -w) if w < 0 else (self.in_left > w * program.rows) for w in words)
+        inside = {}
+
+        def word(offset):
+            if offset not in inside:
+                inside[offset] = (self.word >= -offset) if offset < 0 else (self.in_left > offset * program.rows)
+            return inside[offset]
+
+        masks = []
+        for phase in program.phases:
+            first, words = (0, 0) if phase.shape is None else (
+                phase.shape.first_word(program.rows), phase.shape.words(program.rows)
+            )  # fmt: skip
+            masks.append(Cat([word(first + j) for j in range(words)]))
+        return Array(masks)[self.phase]

@@ -1,0 +1,19 @@
+"""The compiler: transforms and an array shape become the list of operations that everybody reads."""
+
+from licgate.program.compile import Chain, Memory, Program, compile_program, input_widths
+from licgate.program.ops import IN_FLIGHT, LINE_LATENCY, Op, Phase, Shape
+from licgate.program.stages import Stage
+
+__all__ = [
+    "IN_FLIGHT",
+    "LINE_LATENCY",
+    "Chain",
+    "Memory",
+    "Op",
+    "Phase",
+    "Program",
+    "Shape",
+    "Stage",
+    "compile_program",
+    "input_widths",
+]

@@ -1,0 +1,328 @@
+"""From transforms to a program.
+
+The sequencer executes it, the cycle model walks it and the report tabulates it; no other place decides how a layer is
+laid over the array.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from licgate.errors import ConfigError
+from licgate.manifest import Transform
+from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, matrices, words_of
+from licgate.program.stages import Stage, check_convolution
+
+__all__ = ["Chain", "Memory", "Program", "compile_program", "input_widths"]
+
+# The array passes its shift signal from column to column, so results move at every second cycle at most.
+_SHORTEST_BEAT = 2
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One transform: its stages follow each other in ``Program.stages``, from ``first`` to ``last``.
+
+    Attributes
+    ----------
+    index : int
+    transform : Transform
+    first, last : int
+        Stages.
+    max_width : int
+        Widest input that the line buffers hold.
+    pixels : bool
+        The host sends whole pixels in raster order; else single values in the order in which the array gives them.
+    """
+
+    index: int
+    transform: Transform
+    first: int
+    last: int
+    max_width: int
+    pixels: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory that layers whose values have the same type share; each word holds exactly their bits.
+
+    Attributes
+    ----------
+    bits, signed : int, bool
+        Type of a value.
+    depth : int
+        Words.
+    init : tuple of int
+        Contents, for weights.
+    split : bool
+        Even and odd pixels of a word are written apart, since an upsampling stage makes them apart.
+    """
+
+    bits: int
+    signed: bool
+    depth: int
+    init: tuple = ()
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the accelerator runs; see :func:`compile_program`."""
+
+    chains: tuple
+    rows: int
+    cols: int
+    lanes: int
+    ops: tuple
+    stages: tuple
+    line_memories: tuple
+    weight_memories: tuple
+    biases: tuple
+    multipliers: tuple
+    shifts: tuple
+    offsets: tuple
+
+    @property
+    def phases(self) -> tuple:
+        """All kinds of passes, by their index."""
+        return tuple(phase for op in self.ops for phase in op.phases)
+
+    @property
+    def shapes(self) -> tuple:
+        """The windows that passes read, without repetition."""
+        return tuple(dict.fromkeys(phase.shape for phase in self.phases if phase.shape is not None))
+
+    @property
+    def lane_rows(self) -> int:
+        """Array rows that one post-processing lane serves, which is also the cycles of one drain beat."""
+        return max(_SHORTEST_BEAT, -(-self.rows // self.lanes))
+
+    @property
+    def multiplier_cells(self) -> int:
+        """Multipliers of the whole accelerator: the array's, and those of the lanes."""
+        gdns = [op.layer for op in self.ops if op.is_gdn]
+        lane = 1 + 2 * bool(gdns) + any(gdn.square for gdn in gdns)
+        return self.rows * self.cols + self.lanes * lane
+
+    @property
+    def drain_gap(self) -> int:
+        """Least cycles between the last steps of two passes, so that results have left before new ones arrive."""
+        return max(self.lane_rows * self.cols, 2 * self.cols + self.lane_rows)
+
+    @property
+    def window_words(self) -> int:
+        """Input words that the largest window touches."""
+        return max(shape.words(self.rows) for shape in self.shapes)
+
+    @property
+    def kernel_rows(self) -> int:
+        """Kernel rows of a pass, at most."""
+        return max(stage.most_rows for stage in self.stages)
+
+    @property
+    def feed_latency(self) -> int:
+        """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
+        return LINE_LATENCY + self.window_words + 2
+
+    @property
+    def activation_width(self) -> int:
+        """Signed width of the array's activation operand."""
+        widths = [memory.bits + (not memory.signed) for memory in self.line_memories]
+        return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.is_gdn])
+
+    @property
+    def weight_width(self) -> int:
+        """Signed width of the array's weight operand."""
+        return max(op.weight_bits + op.is_gdn for op in self.ops)
+
+    @property
+    def accumulator_width(self) -> int:
+        """Signed width of the accumulators: the largest that the manifest proves is needed."""
+        return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
+
+    def chain_of(self, name):
+        """The chain of the transform of that name.
+
+        Raises
+        ------
+        ConfigError
+            There is none.
+        """
+        for chain in self.chains:
+            if chain.transform.name == name:
+                return chain
+        there = ", ".join(chain.transform.name for chain in self.chains)
+        raise ConfigError(f"the accelerator has no {name}, only {there}")
+
+    def stages_of(self, chain):
+        """The stages of a chain."""
+        return self.stages[chain.first : chain.last + 1]
+
+
+def input_widths(manifest, names, max_width):
+    """Widest input of each transform for images of ``max_width`` pixels, which the codec pads to whole hyper latents.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    names : sequence of str
+        Transforms.
+    max_width : int
+
+    Raises
+    ------
+    ConfigError
+        The manifest does not have one of them.
+    """
+    missing = [name for name in names if name not in manifest.transforms]
+    if missing or not names:
+        there = ", ".join(manifest.transforms)
+        raise ConfigError(f"model {manifest.name} has no {', '.join(missing) or 'transform to run'}; it has {there}")
+    latent = manifest.g_a.stride
+    hyper = latent * manifest.h_a.stride if "h_a" in manifest.transforms else latent
+    padded = -(-max_width // hyper) * hyper
+    return [{"g_a": max_width, "h_s": padded // hyper}.get(name, padded // latent) for name in names]
+
+
+def compile_program(transforms, config, widths=None):
+    """Compile transforms for an array. They share it and every memory, and run one at a time.
+
+    Parameters
+    ----------
+    transforms : Transform or sequence of Transform
+        Convolutions of an odd kernel, stride 1 or 2 and padding ``kernel // 2``, and transposed ones of stride 2 that
+        double the size; each followed by at most one GDN.
+    config : AcceleratorConfig
+        Shape of the array and widest line.
+    widths : sequence of int or None
+        Widest input of each transform, ``config.max_width`` by default; see :func:`input_widths`.
+
+    Returns
+    -------
+    Program
+
+    Raises
+    ------
+    ConfigError
+        A transform holds something that the array does not run.
+    """
+    transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
+    widths = [config.max_width] * len(transforms) if widths is None else widths
+    compiler = _Compiler(config)
+    for transform, width in zip(transforms, widths, strict=True):
+        compiler.add(transform, width)
+    return compiler.program()
+
+
+class _Compiler:
+    """Collects chains, and what they put into memories."""
+
+    def __init__(self, config):
+        self.config = config
+        self.chains, self.ops, self.stages = [], [], []
+        self.weights, self.lines = {}, {}
+        self.biases, self.multipliers, self.shifts, self.offsets = [], [], [], []
+
+    def add(self, transform, width):
+        """Append the chain of a transform."""
+        if transform.layers[0].kind != "conv2d":
+            raise ConfigError(f"{transform.name}: the array needs a transform that begins with a convolution")
+        first, top_width, pixels = len(self.stages), width, transform.name == "g_a"
+        # Chains run one at a time, so their line buffers lie over each other.
+        used = {}
+        layers = [*transform.layers, None]
+        upsampled = False
+        for index, (layer, following) in enumerate(zip(layers, layers[1:])):
+            if layer.kind == "gdn":
+                if layers[index - 1].kind == "gdn":
+                    raise ConfigError(f"{layer.name}: the array runs a GDN only behind a convolution")
+                self.stages[-1] = Stage(**{**self.stages[-1].__dict__, "gdn": self._op(layer)})
+            else:
+                check_convolution(layer)
+                source = ("pixels" if pixels else "values") if index == 0 else ""
+                width = self._stage(transform, layer, following is None, source, used, width, upsampled)
+                upsampled = self.stages[-1].upsampling
+        last = self.stages[-1]
+        if last.upsampling:
+            raise ConfigError(f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed "
+                              "convolution")
+        self.stages[-1] = Stage(**{**last.__dict__, "last": True})
+        self.chains.append(Chain(len(self.chains), transform, first, len(self.stages) - 1, top_width, pixels))
+
+    def _stage(self, transform, layer, final, source, used, width, upsampled):
+        """Append the stage of a convolution; return the width of what it makes."""
+        config = self.config
+        op = self._op(layer, depth_form=final and layer.transposed)
+        stage = Stage(op, None, 0, 0, 0, 0, len(self.chains), bool(source), False)
+        slack = {"pixels": config.input_slack, "values": config.map_slack}.get(source, config.line_slack)
+        ring = stage.most_rows + slack
+        words = -(-width // config.rows)
+        if upsampled:
+            # whole pairs of words are written
+            words = 2 * -(-(width // 2) // config.rows)
+        key = (layer.input.bits, layer.input.signed, source)
+        base = used.get(key, 0)
+        used[key] = base + ring * words * layer.in_channels
+        depth, split = self.lines.get(key, (0, False))
+        self.lines[key] = (max(depth, used[key]), split or upsampled)
+        memory = list(self.lines).index(key)
+        self.stages.append(Stage(op, None, ring, words, memory, base, len(self.chains), bool(source), False))
+        return stage.output_length(width)
+
+    def _op(self, layer, *, depth_form=False):
+        """Append the operation of a layer, its weights and its parameters."""
+        cols, index = self.config.cols, len(self.ops)
+        if layer.kind == "gdn":
+            bits, kinds = layer.gamma_type.bits, [(0, 0, None, 1, np.asarray(layer.gamma, dtype=np.int64))]
+        else:
+            bits, kinds = layer.weight_type.bits, []
+            for p, q, _, left, weight in matrices(layer, depth_form=depth_form):
+                stride = 1 if layer.transposed else layer.stride
+                shape = Shape(stride, left, weight.shape[3])
+                kinds.append((p, q, shape, weight.shape[1], weight.reshape(len(weight), -1)))
+        held = self.weights.setdefault((bits, layer.kind == "conv2d"), [])
+        memory, start, words, phases = list(self.weights).index((bits, layer.kind == "conv2d")), len(held), [], []
+        number = sum(len(op.phases) for op in self.ops)
+        for p, q, shape, rows, matrix in kinds:
+            phases.append(Phase(number + len(phases), index, p, q, rows, shape, matrix.shape[1], start + len(words)))
+            words += words_of(matrix, cols, bits)
+        held += words
+        times = 4 if depth_form else 1
+        op = Op(
+            index, layer, layer.in_channels, times * layer.out_channels, -(-times * layer.out_channels // cols), bits,
+            memory, start, tuple(words), len(self.biases), tuple(phases), depth_form,
+        )  # fmt: skip
+        requantize = layer.requantize
+        self.biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)] * times
+        self.multipliers += [int(v) for v in requantize.multiplier] * times
+        self.shifts += [int(v) for v in requantize.shift] * times
+        self.offsets += [int(v) for v in requantize.offset] * times
+        self.ops.append(op)
+        return op
+
+    def program(self):
+        """The program of the chains so far."""
+        config = self.config
+        return Program(
+            chains=tuple(self.chains),
+            rows=config.rows,
+            cols=config.cols,
+            lanes=self._lanes(),
+            ops=tuple(self.ops),
+            stages=tuple(self.stages),
+            line_memories=tuple(
+                Memory(key[0], key[1], depth, split=split) for key, (depth, split) in self.lines.items()
+            ),
+            weight_memories=tuple(Memory(*key, len(words), tuple(words)) for key, words in self.weights.items()),
+            biases=tuple(self.biases),
+            multipliers=tuple(self.multipliers),
+            shifts=tuple(self.shifts),
+            offsets=tuple(self.offsets),
+        )
+
+    def _lanes(self):
+        """Lanes to build: those asked for or as drain a tile within the shortest pass, none of them without rows."""
+        rows, lanes = self.config.rows, self.config.lanes
+        beat = -(-rows // lanes) if lanes is not None else min(op.shortest for op in self.ops) // self.config.cols
+        return -(-rows // max(_SHORTEST_BEAT, beat))

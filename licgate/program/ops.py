@@ -1,0 +1,199 @@
+"""Operations: a layer as passes over the array, and its weights in the order in which the passes use them.
+
+A convolution is one kind of pass. A transposed convolution of stride 2 is four, one for each parity of output row and
+column ("phase"), each an ordinary convolution of stride 1 on the input with the taps that fall on it: 9 + 6 + 6 + 4 for
+a kernel of 5, no more products than the layer has. Where nothing on the chip reads its output, a transposed convolution
+is one convolution of stride 1 to four times the channels instead, its output left in that depth form: fewer, fuller
+passes for the three channels of a picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from licgate.manifest import Conv2d, Gdn
+
+__all__ = ["IN_FLIGHT", "LINE_LATENCY", "UPSAMPLING", "Op", "Phase", "Shape", "matrices", "tap_range", "words_of"]
+
+#: Cycles from an address to the word of a line or weight memory.
+LINE_LATENCY = 4
+
+#: Passes issued but not yet written, at most: the depth of the descriptor queues.
+IN_FLIGHT = 8
+
+#: Stride of a transposed convolution.
+UPSAMPLING = 2
+
+# A slot of the feeder is two cycles at least: a single tap is followed by one of weight zero.
+_FEWEST_TAPS = 2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a pass reads a kernel row: which input columns meet which array row.
+
+    Array row r, at tap k, takes input column ``stride * (group + r) + first_column + k``.
+    """
+
+    stride: int
+    first_column: int
+    columns: int
+
+    def first_word(self, rows):
+        """Offset of the window's first input word, relative to the word of the group's first column."""
+        return self.first_column // rows
+
+    def words(self, rows):
+        """Input words that one window of taps touches."""
+        return (self.stride * (rows - 1) + self.first_column + self.columns - 1) // rows - self.first_word(rows) + 1
+
+    def slot(self, rows):
+        """Cycles in which one kernel row of one channel is fed."""
+        return max(self.columns, self.words(rows))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of pass.
+
+    Attributes
+    ----------
+    index : int
+        Position in ``Program.phases``; the feeder's tables are indexed by it.
+    op : int
+    row, column : int
+        Parity of the output rows and columns that it makes; 0 where there is one phase.
+    kernel_rows : int
+        Input rows of a full pass.
+    shape : Shape or None
+        None for a GDN, which reads no window.
+    steps : int
+        Steps of a full pass.
+    base : int
+        Address of its first weight word; a tile has ``steps`` words.
+    """
+
+    index: int
+    op: int
+    row: int
+    column: int
+    kernel_rows: int
+    shape: Shape | None
+    steps: int
+    base: int
+
+
+@dataclass(frozen=True)
+class Op:
+    """One layer as the array runs it: ``tiles`` passes for each group of pixels and phase.
+
+    Attributes
+    ----------
+    index : int
+        Position in the program; gateware tables are indexed by it.
+    layer : Conv2d or Gdn
+        The layer of the manifest.
+    channels_in, channels_out : int
+        Reduction channels, and output channels: four times the layer's in depth form.
+    tiles : int
+        Passes a group of pixels: ``ceil(channels_out / cols)``.
+    weight_bits : int
+        Stored bits of one weight (γ of GDN is stored unsigned).
+    memory, base : int
+        Weight memory, and the address of the layer's first word in it.
+    words : tuple of int
+        Words of ``cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column ``c`` holds
+        output channel ``tile * cols + cols - 1 - c``, so that the first channel of a tile leaves the array first.
+    param_base : int
+        Where the per-channel parameters of the layer begin in the parameter memories.
+    phases : tuple of Phase
+        Of even rows before odd ones, then by column; one for all but transposed convolutions.
+    depth_form : bool
+        Output channel ``(2 * p + q) * C + c`` at (i, j) is channel c of the layer at (2 i + p, 2 j + q).
+    """
+
+    index: int
+    layer: Conv2d | Gdn
+    channels_in: int
+    channels_out: int
+    tiles: int
+    weight_bits: int
+    memory: int
+    base: int
+    words: tuple
+    param_base: int
+    phases: tuple
+    depth_form: bool = False
+
+    @property
+    def is_gdn(self) -> bool:
+        """The layer is a GDN."""
+        return self.layer.kind == "gdn"
+
+    @property
+    def steps(self) -> int:
+        """Steps that make one output of every phase, in full passes: ``channels_in * kernel**2``, but in depth form."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def shortest(self) -> int:
+        """Steps of the shortest full pass."""
+        return min(phase.steps for phase in self.phases)
+
+
+def tap_range(layer, parity):
+    """First input position, relative to output position // 2, and number of positions that outputs of a parity read."""
+    first = (parity + layer.padding - layer.kernel + UPSAMPLING) // UPSAMPLING
+    return first, (parity + layer.padding) // UPSAMPLING - first + 1
+
+
+def matrices(layer, *, depth_form=False):
+    """Weights as the array multiplies them.
+
+    Returns
+    -------
+    list of (int, int, int, int, ndarray)
+        For each phase: row and column parity, first input row and column relative to the output's place, and weights of
+        shape (O, kernel rows, I, kernel columns).
+    """
+    weight = np.asarray(layer.weight, dtype=np.int64)
+    if not layer.transposed:
+        return [(0, 0, -layer.padding, -layer.padding, _padded(weight.transpose(0, 2, 1, 3)))]
+    if not depth_form:
+        found = []
+        for p in range(UPSAMPLING):
+            for q in range(UPSAMPLING):
+                (top, rows), (left, columns) = tap_range(layer, p), tap_range(layer, q)
+                found.append((p, q, top, left, _padded(_gathered(layer, weight, p, q, top, rows, left, columns))))
+        return found
+    ranges = [tap_range(layer, parity) for parity in range(UPSAMPLING)]
+    first = min(start for start, _ in ranges)
+    count = max(start + number for start, number in ranges) - first
+    parts = [_gathered(layer, weight, p, q, first, count, first, count) for p in range(2) for q in range(2)]
+    return [(0, 0, first, first, _padded(np.concatenate(parts)))]
+
+
+def _gathered(layer, weight, p, q, top, rows, left, columns):
+    """Weights (O, rows, I, columns) that an output of parities p, q has for the inputs around its place."""
+    out = np.zeros((layer.out_channels, rows, layer.in_channels, columns), dtype=np.int64)
+    for a in range(rows):
+        for b in range(columns):
+            ky = p + layer.padding - UPSAMPLING * (top + a)
+            kx = q + layer.padding - UPSAMPLING * (left + b)
+            if 0 <= ky < layer.kernel and 0 <= kx < layer.kernel:
+                out[:, a, :, b] = weight[:, :, ky, kx].T
+    return out
+
+
+def _padded(weight):
+    return np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, max(0, _FEWEST_TAPS - weight.shape[3]))))
+
+
+def words_of(matrix, cols, bits):
+    """Weight words of a phase: ``matrix`` (O, steps) cut into tiles of ``cols`` channels."""
+    out, steps = matrix.shape
+    tiles = -(-out // cols)
+    padded = np.zeros((tiles * cols, steps), dtype=np.int64)
+    padded[:out] = matrix & ((1 << bits) - 1)
+    columns = padded.reshape(tiles, cols, steps)[:, ::-1].transpose(0, 2, 1).reshape(tiles * steps, cols)
+    return [sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in columns]

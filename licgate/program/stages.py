@@ -1,0 +1,130 @@
+"""Stages: a convolution with the GDN behind it, and the line buffer in front of it."""
+
+from dataclasses import dataclass
+
+from licgate.errors import ConfigError
+from licgate.program.ops import Op, tap_range
+
+__all__ = ["Stage", "check_convolution"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A convolution with the GDN that may follow it, and the ring of input rows in front of it.
+
+    Attributes
+    ----------
+    conv, gdn : Op
+        ``gdn`` is None when the convolution's own requantisation ends the stage.
+    ring : int
+        Input rows that the line buffer keeps.
+    words : int
+        Words (of ``rows`` pixels of one channel) in the widest input row.
+    memory, base : int
+        Line memory, and the address of the stage's line buffer in it.
+    chain : int
+        Position of its transform in ``Program.chains``.
+    first, last : bool
+        The stage takes what the host sends; the host takes what it gives.
+    """
+
+    conv: Op
+    gdn: Op | None
+    ring: int
+    words: int
+    memory: int
+    base: int
+    chain: int
+    first: bool
+    last: bool
+
+    @property
+    def row_stride(self) -> int:
+        """Line buffer words between two rows."""
+        return self.words * self.conv.channels_in
+
+    @property
+    def depth(self) -> int:
+        """Line buffer words in all."""
+        return self.ring * self.row_stride
+
+    @property
+    def last_row(self) -> int:
+        """Address of the last row of the ring; the row behind it is the one at ``base``."""
+        return self.base + (self.ring - 1) * self.row_stride
+
+    @property
+    def last_op(self) -> Op:
+        """The operation whose results leave the stage."""
+        return self.gdn if self.gdn is not None else self.conv
+
+    @property
+    def upsampling(self) -> bool:
+        """Two output rows and columns for each of the input, made phase by phase."""
+        return len(self.conv.phases) > 1
+
+    @property
+    def stride(self) -> int:
+        """Input columns from one array row to the next: 1 or 2."""
+        return self.conv.phases[0].shape.stride
+
+    @property
+    def most_rows(self) -> int:
+        """Input rows that an output row reads, at most."""
+        return max(phase.kernel_rows for phase in self.conv.phases)
+
+    def span(self, row):
+        """First input row and the one behind the last, not clipped to the image, that output row ``row`` reads.
+
+        ``row`` may be an int or an Amaranth value.
+        """
+        layer = self.conv.layer
+        if not layer.transposed:
+            scaled = (row << 1) if self.stride == 2 else row
+            return scaled - layer.padding, scaled - layer.padding + layer.kernel
+        if self.upsampling:
+            return ((row + layer.padding - layer.kernel + 2) >> 1), ((row + layer.padding) >> 1) + 1
+        first, rows = self._depth_range()
+        return row + first, row + first + rows
+
+    def _depth_range(self):
+        ranges = [tap_range(self.conv.layer, parity) for parity in range(2)]
+        first = min(start for start, _ in ranges)
+        return first, max(start + count for start, count in ranges) - first
+
+    @property
+    def most_above(self) -> int:
+        """Kernel rows that lie above the image, at most."""
+        return max(0, -min(self.span(row)[0] for row in range(2)))
+
+    def output_length(self, length):
+        """Rows or columns of the output for ``length`` of the input, int or Amaranth value; depth form counts once."""
+        if self.upsampling:
+            return length << 1
+        return (length + 1) >> 1 if self.stride == 2 else length
+
+    def group_columns(self, width_in, width_out):
+        """The width that is cut into groups of ``rows``: the input's where every phase goes over it."""
+        return width_in if self.upsampling else width_out
+
+
+def check_convolution(layer):
+    """Refuse a convolution that the array does not run.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if layer.requantize.leak:
+        raise ConfigError(f"{layer.name}: the array has no leak of {layer.requantize.leak}; train with ReLU")
+    if layer.transposed:
+        if layer.stride != 2 or layer.kernel - 2 * layer.padding + layer.output_padding != 2 or layer.kernel < 2:
+            raise ConfigError(
+                f"{layer.name}: the array runs transposed convolutions of stride 2 that double the size, not kernel "
+                f"{layer.kernel}, stride {layer.stride}, padding {layer.padding}, output padding {layer.output_padding}"
+            )
+    elif layer.stride not in (1, 2) or layer.kernel % 2 == 0 or layer.padding != layer.kernel // 2:
+        raise ConfigError(
+            f"{layer.name}: the array runs convolutions of an odd kernel, stride 1 or 2 and padding kernel // 2, "
+            f"not kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}"
+        )
