@@ -66,7 +66,8 @@ class Codec:
             raise ConfigError(f"threads {threads!r} is not a positive integer")
         _check_model(manifest)
         self.manifest = manifest if manifest.hash else sealed(manifest)
-        self._run = run or (partial(run_transform, threads=threads) if threads > 1 else run_transform)
+        # in the smallest types, or a large photograph would take eight bytes for each of its samples
+        self._run = run or partial(run_transform, threads=threads, dtype=None)
         self._tables = tables_digest(manifest.entropy)[:TABLE_DIGITS]
         self._z_coder = TableCoder(manifest.entropy["factorized"])
         self._y_coder = TableCoder(manifest.entropy["gaussian"])
