@@ -11,6 +11,7 @@ from licgate.codec import Codec, Trace, load_model
 from licgate.codec.codec import pad_image
 from licgate.codec.container import unpack
 from licgate.errors import ConfigError, ImageError, LicgateError, ManifestError, StreamError
+from licgate.images import load_image
 from licgate.manifest import IntType, find_model, sealed
 from licgate.manifest.architectures import ARCHITECTURES
 from licgate.manifest.synthetic import synthetic_manifest
@@ -67,6 +68,16 @@ def test_the_default_model_keeps_to_its_estimate(photograph):
     np.testing.assert_array_equal(decoded, decoded_directly(codec.manifest, image))
     assert ((decoded.astype(float) - image) ** 2).mean() < 150
     assert sum(trace.section_bytes.values()) < len(data)
+
+
+@pytest.mark.needs_shared_data
+@pytest.mark.parametrize("name", ["kodim03.png", "kodim13.png"])
+def test_whole_pictures_keep_to_their_estimate(kodak, name):
+    codec, trace = load_model(threads=2), Trace()
+    image, _ = load_image(kodak / name)
+    data = codec.encode(image, trace=trace)
+    assert trace.ideal_bits / 8 < len(data) <= 1.01 * trace.ideal_bits / 8 + 64
+    np.testing.assert_array_equal(codec.decode(data), decoded_directly(codec.manifest, image))
 
 
 def test_patches_are_images_of_their_own():
