@@ -125,6 +125,20 @@ def test_tiles_and_threads_do_not_matter(monkeypatch, tile, columns, threads):
         np.testing.assert_array_equal(run_layer(layer, source), found)
 
 
+@pytest.mark.parametrize("seed", range(32))
+def test_random_gdn(seed):
+    """Any form, width and table: index and fraction together beyond what float32's mantissa holds, too."""
+    random = np.random.default_rng(seed)
+    output = IntType(int(random.integers(2, 17)), signed=bool(random.integers(2)))
+    layer = synthetic_gdn(
+        "g_a.1", channels=int(random.integers(1, 6)), form=sorted(GDN_FORMS)[seed % 4], inverse=seed % 8 > 3,
+        input_type=IntType(int(random.integers(2, 17)), signed=bool(random.integers(2))), output_type=output,
+        gamma_bits=int(random.integers(2, 17)), index_bits=int(random.integers(1, 11)),
+        fraction_bits=int(random.choice([0, 5, 16, 17])), seed=seed)
+    x = feature_map(layer.input, layer.channels, 6, 5, seed)
+    np.testing.assert_array_equal(run_layer(layer, x), slow.gdn(layer, x.tolist()))
+
+
 def test_the_type_of_the_output_can_be_chosen():
     g_a, g_s = chain()
     y = run_transform(g_a, feature_map(g_a.input, 3, 21, 13), dtype=np.int8)
