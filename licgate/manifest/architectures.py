@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from licgate.errors import ManifestError
 from licgate.manifest.checks import show
 
-__all__ = ["ARCHITECTURES", "LEVELS", "Architecture", "architecture_of"]
+__all__ = ["ARCHITECTURES", "LEVELS", "MODES", "Architecture", "architecture_of"]
 
 LEVELS = 64
 """Number of scale levels, each with a table."""
+
+MODES = {
+    "analysis": ("g_a",),
+    "encoder": ("g_a", "h_a", "h_s"),
+    "decoder": ("h_s", "g_s"),
+    "both": ("g_a", "h_a", "h_s", "g_s"),
+}
+"""Transforms of an accelerator by what it is for. The entropy coder, and a context model where there is one, run beside
+it: an encoder needs h_s for the tables with which it codes, a decoder for those with which it reads."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ every pixel, and the latent FIFO never to be full: a tile of the last layer take
 cols`` latents to send.
 """
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -43,17 +44,19 @@ class _Pending:
 
 
 class CoreModel:
-    """Times of one patch.
+    """Times of one patch of one transform.
 
     Parameters
     ----------
     program : Program
+    chain : Chain
+        The transform, one of the program's.
     width, height : int
-        Size of the patch in pixels.
+        Size of its input: the patch in pixels, or the feature map.
     start : int
         Cycle of the core's start.
-    kept : tuple of int
-        skip_x, skip_y, keep_width, keep_height.
+    kept : tuple of int or None
+        skip_x, skip_y, keep_width, keep_height, in positions of the output; None keeps all.
 
     Attributes
     ----------
@@ -63,13 +66,13 @@ class CoreModel:
         Cycles that each operation's steps took.
     """
 
-    def __init__(self, program, width, height, *, start, kept):
-        self.program, self.timing = program, Timing.of(program)
-        stages = program.stages
+    def __init__(self, program, chain, width, height, *, start, kept):
+        self.program, self.chain, self.timing = program, chain, Timing.of(program)
+        self.stages = stages = program.stages_of(chain)
         self.heights, self.widths = [height], [width]
-        for _ in stages:
-            self.heights.append((self.heights[-1] + 1) // 2)
-            self.widths.append((self.widths[-1] + 1) // 2)
+        for stage in stages:
+            self.heights.append(stage.output_length(self.heights[-1]))
+            self.widths.append(stage.output_length(self.widths[-1]))
         self.op_cycles = [0] * len(program.ops)
         # Of the feeder's latest pass: when it was taken, its last step and its last read.
         self._taken = self._finish = self._last_step = start - program.drain_gap
@@ -77,15 +80,16 @@ class CoreModel:
         self._released = []
         self._slot_ready = [0, 0]
         self._pops = deque(maxlen=IN_FLIGHT)
-        self._latents = _LatentReader(program, self.widths[-1], self.heights[-1], kept)
+        kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
+        self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
         self._written = start
         self._pixel_time = start + 3  # first cycle that asks for room
         self._run(start)
 
     def _run(self, start):
-        _program, _stages, count = self.program, self.program.stages, len(self.program.stages)
+        count = len(self.stages)
         row = [0] * count
-        now = start + 1 + _SETTLE + count
+        now = start + 1 + _SETTLE + len(self.program.stages)
         slot, pending = 0, None
         while True:
             # SELECT: the deepest stage that is ready in this cycle, or the earliest time at which one is
@@ -107,23 +111,25 @@ class CoreModel:
                     break
                 continue
             now, slot, pending = self._row(chosen, row[chosen], now, slot, pending)
-            advance = self._first(row[chosen] + 1) - self._first(row[chosen])
+            advance = self._first(chosen, row[chosen] + 1) - self._first(chosen, row[chosen])
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
         idle = max(now, self._written + 1) + 1
         self.done = max(idle, self._latents.done)
 
-    def _first(self, row):
-        return max(0, 2 * row - self.program.padding)
+    def _first(self, k, row):
+        return max(0, self.stages[k].span(row)[0])
+
+    def _need(self, k, row):
+        return min(self.stages[k].span(row)[1], self.heights[k])
 
     def _ready_time(self, k, row):
         """Earliest cycle in which SELECT sees stage k ready, None when that hangs on work not yet issued."""
-        program = self.program
         if row[k] == self.heights[k + 1]:
             return None
-        if k + 1 < len(row) and row[k] - self._first(row[k + 1]) >= program.stages[k + 1].ring:
+        if k + 1 < len(row) and row[k] - self._first(k + 1, row[k + 1]) >= self.stages[k + 1].ring:
             return None
-        need = min(2 * row[k] + program.kernel - program.padding, self.heights[k])
+        need = self._need(k, row[k])
         if k == 0:
             self._write_pixels(need)
         rows = self._line_rows[k]
@@ -131,42 +137,52 @@ class CoreModel:
 
     def _write_pixels(self, rows):
         """Let the pixel writer get on until it has written that many rows, or waits for a release."""
-        program, stage = self.program, self.program.stages[0]
+        stage = self.stages[0]
         written = self._line_rows[0]
         while len(written) < rows:
             index = len(written)
             wanted = index - stage.ring + 1
             now = self._pixel_time
             if wanted > 0:
-                releases = next(r for r in range(1, index + 2) if self._first(r) >= wanted)
+                releases = next(r for r in itertools.count(1) if self._first(0, r) >= wanted)
                 if len(self._released) < releases:
                     return
                 now = max(now, self._released[releases - 1] + 3)
-            accept, end, left = now + 1, -1, self.widths[0]
-            while left:
-                pixels = min(left, program.rows)
-                left -= pixels
-                handed = max(accept + pixels, end)
-                end, accept = handed + stage.conv.channels_in, handed + 1
+            end = self._write_row(now + 1)
             written.append(end + _LINE_READY)
             self._pixel_time = end + 3
+
+    def _write_row(self, accept):
+        """Take a row from the host from cycle `accept` on; return the cycle of its last write."""
+        rows, channels, width = self.program.rows, self.stages[0].conv.channels_in, self.widths[0]
+        if not self.chain.pixels:
+            # A value a cycle; the last word is written two cycles after its last value.
+            return accept + width * channels + 1
+        end = -1
+        for first in range(0, width, rows):
+            # A pixel a cycle; a word of every channel is written while the next pixels come.
+            handed = max(accept + min(rows, width - first), end)
+            end, accept = handed + channels, handed + 1
+        return end
 
     def _row(self, k, row, now, slot, pending):
         """Issue a row of stage k, seen by SELECT in cycle `now`.
 
         Return the cycle of the last NEXT, the slot and the pending GDN.
         """
-        program, stage = self.program, self.program.stages[k]
-        first = self._first(row)
-        kernel_rows = min(2 * row + program.kernel - program.padding, self.heights[k]) - first
-        groups = -(-self.widths[k + 1] // program.rows)
+        stage = self.stages[k]
+        kernel_rows = self._need(k, row) - self._first(k, row)
+        groups = -(-stage.group_columns(self.widths[k], self.widths[k + 1]) // self.program.rows)
+        # An upsampling stage makes the even, then the odd columns of every group.
+        phases = stage.conv.phases[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.phases
+        passes = [phase for _ in range(groups) for phase in phases]
         now += 3  # ROW, GROUP, CONV
-        for group in range(groups):
-            ends = group == groups - 1
+        for index, phase in enumerate(passes):
+            ends = index == len(passes) - 1
             op = stage.conv
             for tile in range(op.tiles):
                 last_tile = tile == op.tiles - 1
-                accepted = self._issue(op, tile, now, kernel_rows, k == len(program.stages) - 1 and stage.gdn is None)
+                accepted = self._issue(op, phase, tile, now, kernel_rows, stage.last and stage.gdn is None)
                 if k == 0 and ends and last_tile:
                     self._released.append(self._finish)
                 if last_tile and stage.gdn is None:
@@ -188,9 +204,9 @@ class CoreModel:
     def _gdn_passes(self, pending, now):
         """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
         now = max(now, self._slot_ready[pending.slot])
-        output = pending.stage == len(self.program.stages) - 1
+        output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
-            accepted = self._issue(pending.op, tile, now, None, output)
+            accepted = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
             now = accepted + 1
         self._complete(pending.stage, pending.row_ends)
         return accepted
@@ -199,7 +215,7 @@ class CoreModel:
         if row_ends and k + 1 < len(self._line_rows):
             self._line_rows[k + 1].append(self._written + _LINE_READY)
 
-    def _issue(self, op, tile, now, kernel_rows, output):
+    def _issue(self, op, phase, tile, now, kernel_rows, output):
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
@@ -211,13 +227,11 @@ class CoreModel:
             self._finish = step
             steps = op.channels_in
         else:
-            slots = kernel_rows * op.channels_in
-            begin = max(
-                taken + 1 + (slots - 1) * program.slot, self._last_step + program.drain_gap - program.kernel + 1
-            )
-            step = begin + program.kernel - 1
-            self._finish = begin + program.slot - 1
-            steps = slots * program.kernel
+            slots, slot, columns = kernel_rows * op.channels_in, phase.shape.slot(program.rows), phase.shape.columns
+            begin = max(taken + 1 + (slots - 1) * slot, self._last_step + program.drain_gap - columns + 1)
+            step = begin + columns - 1
+            self._finish = begin + slot - 1
+            steps = slots * columns
         self._last_step = step
         self.op_cycles[op.index] += steps
         channels = min(program.cols, op.channels_out - tile * program.cols)
@@ -232,10 +246,10 @@ class CoreModel:
 class _LatentReader:
     """Times of the latent FIFO and its serialiser."""
 
-    def __init__(self, program, width, height, kept):
-        self._program, self._width, self._height = program, width, height
+    def __init__(self, program, stage, width, kept):
+        self._program, self._width = program, width
         self._skip_y, self._keep_height = kept[1], kept[3]
-        self._channels = program.stages[-1].last_op.channels_out
+        self._channels = stage.last_op.channels_out
         self._x = self._y = self._channel = 0
         self._free_at = 0  # cycle in which the serialiser can load the next word
         self.done = 0

@@ -1,10 +1,11 @@
-"""Cycles of an image, layer by layer, and the figures that reports are made of."""
+"""Cycles of an image, transform by transform and layer by layer, and the figures that reports are made of."""
 
 from dataclasses import dataclass
 
-from licgate.manifest.geometry import layer_macs, patches, recompute_factor
+from licgate.manifest.geometry import layer_macs, patches
 from licgate.perf.core import CoreModel
-from licgate.program import compile_program
+from licgate.program import compile_program, input_widths
+from licgate.program.strips import strips
 
 __all__ = ["Prediction", "predict"]
 
@@ -19,7 +20,7 @@ class Prediction:
     Attributes
     ----------
     cycles : int
-        From start to done, as the register CYCLES counts them.
+        From start to done, as the register CYCLES counts them, of all transforms.
     macs : int
         Multiply-accumulates that the model needs on real pixels, halo included.
     utilization : float
@@ -27,8 +28,10 @@ class Prediction:
     recompute_factor : float
         macs over those of the whole image.
     layers : list of dict
-        name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over multipliers *
-        cycles).
+        transform, name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over
+        multipliers * cycles).
+    transforms : list of dict
+        name, runs (patches or strips), cycles, macs, utilization, recompute_factor.
     program : Program
     """
 
@@ -37,10 +40,11 @@ class Prediction:
     utilization: float
     recompute_factor: float
     layers: list
+    transforms: list
     program: object
 
 
-def predict(manifest, config, width, height, *, windows=None):
+def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",)):
     """Predict what an image costs on the gateware.
 
     Parameters
@@ -48,47 +52,97 @@ def predict(manifest, config, width, height, *, windows=None):
     manifest : Manifest
     config : AcceleratorConfig
     width, height : int
-        Image in pixels.
+        Image in pixels. Where other transforms than g_a are asked for, its sides count as the codec pads them: to whole
+        positions of the hyper latents.
     windows : list of Patch or None
-        Patches; by default strips as wide as the line buffers hold.
+        Patches of g_a; by default strips as wide as the line buffers hold.
+    transforms : sequence of str
+        What the accelerator contains, and runs one after the other.
 
     Returns
     -------
     Prediction
+
+    Raises
+    ------
+    ConfigError
+        The manifest has no such transform, or the line buffers hold no strip of the image.
     """
-    transform = manifest.transforms["g_a"]
-    program = compile_program(transform, config)
+    widths = input_widths(manifest, transforms, config.max_width)
+    program = compile_program([manifest.transforms[name] for name in transforms], config, widths)
+    sizes = _input_sizes(manifest, transforms, width, height)
+    op_cycles, op_macs, rows = [0] * len(program.ops), [0] * len(program.ops), []
+    for chain in program.chains:
+        transform, size = chain.transform, sizes[chain.transform.name]
+        if chain.pixels:
+            runs = _pixel_runs(transform, config, *size, windows)
+        else:
+            # A map is run in strips where it is wider than the line buffers; all that a strip gives is sent.
+            runs = [(strip.width, size[1]) for strip in strips(transform, size[0], chain.max_width)]
+        ops = [op for stage in program.stages_of(chain) for op in (stage.conv, stage.gdn) if op is not None]
+        known, cycles = {}, 0
+        for run in runs:
+            if run not in known:
+                model = CoreModel(program, chain, *run[:2], start=0, kept=run[2:] or None)
+                known[run] = model.done, model.op_cycles
+            done, steps = known[run]
+            cycles += done + _PATCH + _END
+            for op, (height_in, width_in) in zip(ops, transform.layer_sizes(run[1], run[0]), strict=False):
+                op_cycles[op.index] += steps[op.index]
+                op_macs[op.index] += layer_macs(op.layer, height_in, width_in)
+        macs = sum(op_macs[op.index] for op in ops)
+        rows.append(
+            {
+                "name": transform.name,
+                "runs": len(runs),
+                "cycles": cycles,
+                "macs": macs,
+                "utilization": macs / (config.multipliers * cycles),
+                "recompute_factor": macs / transform.macs(size[1], size[0]),
+            }
+        )
+    whole = sum(manifest.transforms[name].macs(size[1], size[0]) for name, size in sizes.items())
+    cycles, macs = sum(row["cycles"] for row in rows), sum(op_macs)
+    return Prediction(
+        cycles,
+        macs,
+        macs / (config.multipliers * cycles),
+        macs / whole,
+        [_layer(op, op_macs[op.index], op_cycles[op.index], config) for op in program.ops],
+        rows,
+        program,
+    )
+
+
+def _input_sizes(manifest, transforms, width, height):
+    """Width and height of what enters each transform."""
+    if list(transforms) == ["g_a"]:
+        return {"g_a": (width, height)}
+    latent = manifest.g_a.stride
+    hyper = latent * manifest.h_a.stride if "h_a" in manifest.transforms else latent
+    padded = [-(-side // hyper) * hyper for side in (width, height)]
+    scale = {"g_a": 1, "h_s": hyper}
+    return {name: tuple(side // scale.get(name, latent) for side in padded) for name in transforms}
+
+
+def _pixel_runs(transform, config, width, height, windows):
     if windows is None:
         patch_width, patch_height = config.patch_size(transform, width, height)
         windows = patches(width, height, patch_width=patch_width, patch_height=patch_height, transform=transform)
-    cycles, op_cycles, op_macs = 0, [0] * len(program.ops), [0] * len(program.ops)
-    known = {}
-    for p in windows:
-        key = (p.width, p.height, p.skip_x, p.skip_y, p.out_width, p.out_height)
-        if key not in known:
-            model = CoreModel(program, p.width, p.height, start=0, kept=key[2:])
-            known[key] = model.done, model.op_cycles
-        done, steps = known[key]
-        cycles += done + _PATCH + _END
-        sizes = transform.layer_sizes(p.height, p.width)
-        for op, (height_in, width_in) in zip(program.ops, sizes, strict=False):
-            op_cycles[op.index] += steps[op.index]
-            op_macs[op.index] += layer_macs(op.layer, height_in, width_in)
-    macs = sum(op_macs)
-    layers = [
-        {
-            "name": op.layer.name,
-            "kind": op.layer.kind,
-            "channels": [op.channels_in, op.channels_out],
-            "activation_bits": op.layer.input.bits,
-            "weight_bits": op.weight_bits,
-            "output_bits": op.layer.output.bits,
-            "accumulator_bits": op.layer.accumulator.bits,
-            "macs": op_macs[op.index],
-            "cycles": op_cycles[op.index],
-            "utilization": op_macs[op.index] / (config.multipliers * op_cycles[op.index]),
-        }
-        for op in program.ops
-    ]
-    factor = recompute_factor(transform, windows, width, height)
-    return Prediction(cycles, macs, macs / (config.multipliers * cycles), factor, layers, program)
+    return [(p.width, p.height, p.skip_x, p.skip_y, p.out_width, p.out_height) for p in windows]
+
+
+def _layer(op, macs, cycles, config):
+    return {
+        "transform": op.layer.name.split(".")[0],
+        "name": op.layer.name,
+        "kind": op.layer.kind,
+        "channels": [op.channels_in, op.channels_out],
+        "activation_bits": op.layer.input.bits,
+        "weight_bits": op.weight_bits,
+        "output_bits": op.layer.output.bits,
+        "accumulator_bits": op.layer.accumulator.bits,
+        "macs": macs,
+        "cycles": cycles,
+        "utilization": macs / (config.multipliers * cycles),
+    }

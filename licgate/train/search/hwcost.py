@@ -9,6 +9,7 @@ from functools import cached_property
 
 from licgate.errors import TrainingError
 from licgate.manifest.geometry import layer_macs, layer_sizes
+from licgate.perf.memories import GdnMemories, MemoryUse, memory_uses
 from licgate.train.measure.cost import READS, float_layers
 from licgate.train.quant.export import NORM_BITS, TABLE_INDEX_BITS
 from licgate.train.quant.widths import Widths
@@ -16,6 +17,9 @@ from licgate.train.search.silicon import Silicon
 
 FOOTPRINTS = ("line", "map")
 PIXEL_BITS = 8
+# A GDN table's word is taken as a whole block's, an offset as what a multiplier's port holds.
+TABLE_SLOPE_BITS = 18
+OFFSET_BITS = 18
 
 
 @dataclass(frozen=True)
@@ -290,15 +294,12 @@ class BoardCost:
         array = program.rows * program.cols
         lanes = program.multiplier_cells - array
         memories = self.memories(widths)
-        bits = {
-            "lines": sum(width * program.rows * depth for width, _, depth in memories["lines"]),
-            "weights": sum(width * program.cols * depth for width, _, depth in memories["weights"]),
-        }
-        small = self._small_memories(widths, products)
-        bits["others"] = sum(depth * width for depth, width in small)
-        cells = sum(silicon.memory_cells(depth, width) for depth, width in small) + silicon.host_blocks
-        cells += sum(silicon.memory_cells(depth, width * program.rows) for width, _, depth in memories["lines"])
-        cells += sum(silicon.memory_cells(depth, width * program.cols) for width, _, depth in memories["weights"])
+        uses = self._uses(widths, products, memories)
+        names = {"line buffers": "lines", "weights": "weights"}
+        bits = dict.fromkeys(("lines", "weights", "others"), 0)
+        for use in uses:
+            bits[names.get(use.holds, "others")] += use.bits
+        cells = sum(use.cells(silicon.blocks) for use in uses) + silicon.host_blocks
         layers = [
             {
                 "name": p.name,
@@ -329,19 +330,31 @@ class BoardCost:
         """Bits of all memories."""
         return sum(self.cost(widths)["memory_bits"].values())
 
-    def _small_memories(self, widths: Widths, products: list[Product]) -> list[tuple[int, int]]:
-        """(depth, width) of what lies beside lines and weights: parameters, inputs of a GDN and their sizes, tables."""
+    def _uses(self, widths: Widths, products: list[Product], memories: dict[str, list]) -> list[MemoryUse]:
+        """List the memories for these widths."""
         program = self.program
-        depth = len(program.biases)
         accumulator = max(
             sum(p.operands) + math.ceil(math.log2(op.steps)) for p, op in zip(products, program.ops, strict=True)
         )
-        found = [(depth, min(accumulator, 36)), (depth, 6), (depth, 17), (depth, 18)]
         gdns = [op for op in program.ops if op.is_gdn]
+        gdn = None
         if gdns:
-            waiting = 2 * max(op.channels_in for op in gdns)
-            sizes = max(p.activation for p in products if p.kind == "gdn")
-            inputs = max(widths.of(conv.name).gdn for conv, gdn in self._stages if gdn is not None)
-            found += [(waiting, program.rows * sizes), (waiting, program.rows * inputs)]
-            found += [(len(gdns) * (2 << TABLE_INDEX_BITS), 36)] * program.lanes
-        return found
+            gdn = GdnMemories(
+                layers=len(gdns),
+                channels=max(op.channels_in for op in gdns),
+                norm_bits=max(p.activation for p in products if p.kind == "gdn"),
+                input_bits=max(widths.of(conv.name).gdn for conv, following in self._stages if following is not None),
+                index_bits=TABLE_INDEX_BITS,
+                slope_bits=TABLE_SLOPE_BITS,
+            )
+        return memory_uses(
+            rows=program.rows,
+            cols=program.cols,
+            lanes=program.lanes,
+            lines=[(width, depth, False) for width, _, depth in memories["lines"]],
+            weights=[(width, depth) for width, _, depth in memories["weights"]],
+            parameters=len(program.biases),
+            bias_bits=min(accumulator, 36),
+            offset_bits=OFFSET_BITS,
+            gdn=gdn,
+        )

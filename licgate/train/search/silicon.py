@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from licgate.errors import TrainingError
-
-ECP5_BLOCKS = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
-ULTRASCALE_BLOCKS = ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72))
+from licgate.perf.memories import BLOCKS, HOST_BLOCKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +49,6 @@ class Silicon:
         """Bits that a + 2w may take so that two products by one activation of a bits share a multiplier."""
         return self.ports[0]
 
-    def memory_cells(self, depth: int, width: int) -> int:
-        """Fewest memory cells that hold ``depth`` words of ``width`` bits."""
-        return min(-(-depth // deep) * -(-width // wide) for deep, wide in self.blocks)
-
     def multiplier_cells(self, activation: int, weight: int) -> int:
         """Multipliers of one product of signed operands; each part beyond the first of an operand is a bit narrower."""
         wide, narrow = sorted((activation, weight), reverse=True)
@@ -71,12 +65,12 @@ def _ecp5(name: str) -> Silicon:
         ports=(18, 18),
         memory="DP16KD",
         memories=208,
-        blocks=ECP5_BLOCKS,
+        blocks=BLOCKS["DP16KD"],
         rows=8,
         cols=12,
         max_width=768,
         clock_mhz=100.0,
-        host_blocks=2,
+        host_blocks=HOST_BLOCKS,
     )
 
 
@@ -90,7 +84,7 @@ BOARDS = {
         ports=(27, 18),
         memory="RAMB36",
         memories=912,
-        blocks=ULTRASCALE_BLOCKS,
+        blocks=BLOCKS["RAMB36"],
         rows=24,
         cols=12,
         max_width=1280,

@@ -1,0 +1,130 @@
+"""The memories of an accelerator by what they hold, and the memory cells of a device that they take."""
+
+from dataclasses import dataclass
+
+__all__ = ["BLOCKS", "HOST_BLOCKS", "GdnMemories", "MemoryUse", "memory_cells", "memory_uses", "program_memories"]
+
+#: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
+BLOCKS = {
+    "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
+    "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
+}
+
+#: Memory cells of the host link.
+HOST_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memories that are alike.
+
+    Attributes
+    ----------
+    holds : str
+        What: line buffers, weights, parameters, GDN inputs, GDN tables.
+    depth, width : int
+        Words, and bits a word.
+    copies : int
+    """
+
+    holds: str
+    depth: int
+    width: int
+    copies: int = 1
+
+    @property
+    def bits(self) -> int:
+        """Bits held."""
+        return self.copies * self.depth * self.width
+
+    def cells(self, shapes) -> int:
+        """Memory cells of the (depth, width) in ``shapes``."""
+        return self.copies * memory_cells(self.depth, self.width, shapes)
+
+
+@dataclass(frozen=True)
+class GdnMemories:
+    """What the GDN layers ask of memories.
+
+    Attributes
+    ----------
+    layers : int
+        GDN layers.
+    channels : int
+        Most channels of one.
+    norm_bits, input_bits : int
+        Widest size and widest input.
+    index_bits, slope_bits : int
+        Of their tables.
+    """
+
+    layers: int
+    channels: int
+    norm_bits: int
+    input_bits: int
+    index_bits: int
+    slope_bits: int
+
+
+def memory_cells(depth, width, shapes) -> int:
+    """Fewest memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits."""
+    return min(-(-depth // deep) * -(-width // wide) for deep, wide in shapes)
+
+
+def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):
+    """List the on-chip memories, of a program or of what one would be.
+
+    Parameters
+    ----------
+    rows, cols, lanes : int
+    lines : iterable of (int, int, bool)
+        Bits of a value, words, and whether even and odd pixels lie apart, of each line memory.
+    weights : iterable of (int, int)
+        Bits of a value and words of each weight memory.
+    parameters : int
+        Output channels of all layers.
+    bias_bits, offset_bits : int
+    gdn : GdnMemories or None
+
+    Returns
+    -------
+    list of MemoryUse
+    """
+    found = []
+    for bits, depth, split in lines:
+        parts = (rows - rows // 2, rows // 2) if split else (rows,)
+        found += [MemoryUse("line buffers", depth, part * bits) for part in parts if part]
+    found += [MemoryUse("weights", depth, cols * bits) for bits, depth in weights]
+    found += [MemoryUse("parameters", parameters, width) for width in (bias_bits, 6, 17, offset_bits)]
+    if gdn is not None:
+        waiting = 2 * gdn.channels
+        found += [MemoryUse("GDN inputs", waiting, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
+        found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, lanes))
+    return found
+
+
+def program_memories(program):
+    """List the on-chip memories of a compiled program; see :func:`memory_uses`."""
+    layers = [op.layer for op in program.ops if op.is_gdn]
+    gdn = None
+    if layers:
+        tables = [layer.table for layer in layers]
+        gdn = GdnMemories(
+            layers=len(layers),
+            channels=max(layer.channels for layer in layers),
+            norm_bits=max(layer.norm_bits for layer in layers),
+            input_bits=max(layer.input.bits + (not layer.input.signed) for layer in layers),
+            index_bits=max(table.index_bits for table in tables),
+            slope_bits=1 + max(max(abs(int(s)) for s in table.slope).bit_length() for table in tables),
+        )
+    return memory_uses(
+        rows=program.rows,
+        cols=program.cols,
+        lanes=program.lanes,
+        lines=[(memory.bits, memory.depth, memory.split) for memory in program.line_memories],
+        weights=[(memory.bits, memory.depth) for memory in program.weight_memories],
+        parameters=len(program.biases),
+        bias_bits=program.accumulator_width,
+        offset_bits=1 + max(abs(v) for v in program.offsets).bit_length(),
+        gdn=gdn,
+    )
