@@ -1,5 +1,6 @@
 """The reference against the numerics page in plain Python."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_random_gdn(seed):
         fraction_bits=int(random.choice([0, 5, 16, 17])), seed=seed)
     x = feature_map(layer.input, layer.channels, 6, 5, seed)
     np.testing.assert_array_equal(run_layer(layer, x), slow.gdn(layer, x.tolist()))
+
+
+def test_one_transform_serves_many_callers_at_once():
+    g_a, _ = chain(seed=5)
+    images = [feature_map(g_a.input, 3, 40 + seed, 33, seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: run_transform(g_a, x, threads=2), images))
+    for x, y in zip(images, found, strict=True):
+        np.testing.assert_array_equal(y, run_transform(g_a, x))
 
 
 def test_the_type_of_the_output_can_be_chosen():
