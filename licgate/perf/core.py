@@ -76,6 +76,7 @@ class CoreModel:
         self.op_cycles = [0] * len(program.ops)
         # Of the feeder's latest pass: when it was taken, its last step and its last read.
         self._taken = self._finish = self._last_step = start - program.drain_gap
+        self._reads_end = self._finish  # the feeder's reads of the pass come to their end
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
         self._slot_ready = [0, 0]
@@ -221,7 +222,7 @@ class CoreModel:
         if len(self._pops) == IN_FLIGHT:
             now = max(now, self._pops[0] + 1)
         accepted = max(now, self._taken + 1)
-        self._taken = taken = max(accepted + 1, self._finish)
+        self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:
             step = max(taken + op.channels_in, self._last_step + program.drain_gap)
             self._finish = step
@@ -231,6 +232,8 @@ class CoreModel:
             begin = max(taken + 1 + (slots - 1) * slot, self._last_step + program.drain_gap - columns + 1)
             step = begin + columns - 1
             self._finish = begin + slot - 1
+            if slot < program.window_words:
+                self._reads_end = self._finish + program.window_words - slot
             steps = slots * columns
         self._last_step = step
         self.op_cycles[op.index] += steps
@@ -241,6 +244,11 @@ class CoreModel:
         if output:
             self._latents.words(word, timing.beat, channels)
         return accepted
+
+    def _margin(self, phase):
+        """Cycles from taking a pass to its first read, beyond those that all passes take."""
+        words = 0 if phase.shape is None else phase.shape.words(self.program.rows)
+        return self.program.window_words - words
 
 
 class _LatentReader:

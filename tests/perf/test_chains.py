@@ -1,0 +1,110 @@
+"""The cycle model of every transform against simulation: no difference allowed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from licgate.gateware.config import AcceleratorConfig
+from licgate.manifest import IntType, Transform, sealed
+from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
+from licgate.perf import predict
+from licgate.perf.core import CoreModel
+from licgate.program.strips import strips
+from licgate.sim.simulate import simulate
+
+SCHEDULER = 6  # cycles of the patch scheduler around a run
+
+
+def transform(name, channels, *layers, absolute=False):
+    """A random transform; each layer is (kernel, stride, out channels, what follows), stride -2 for a transposed one.
+
+    What follows is "" (nothing), "relu", or the form of an inverse GDN.
+    """
+    first = kind = IntType(8)
+    if absolute:
+        kind = IntType(8, signed=False)
+    inputs, made = channels, []
+    for kernel, stride, out, after in layers:
+        form = after if after not in ("", "relu") else ""
+        made.append(
+            synthetic_conv2d(
+                f"{name}.{len(made)}",
+                in_channels=inputs,
+                out_channels=out,
+                kernel=kernel,
+                stride=abs(stride),
+                transposed=stride < 0,
+                output_padding=int(stride < 0),
+                input_type=kind,
+                output_type=IntType(10 if form else 8, signed=after != "relu"),
+                relu=after == "relu",
+                seed=len(made),
+            )
+        )
+        kind, inputs = made[-1].output, out
+        if form:
+            made.append(
+                synthetic_gdn(
+                    f"{name}.{len(made)}",
+                    channels=out,
+                    form=form,
+                    inverse=True,
+                    input_type=kind,
+                    output_type=IntType(8),
+                    seed=len(made),
+                )
+            )
+            kind = IntType(8)
+    return Transform(
+        name=name, in_channels=channels, input=first, input_scale=1.0, layers=made, absolute_input=absolute
+    )
+
+
+def model(*transforms):
+    """A model of a small g_a (stride 4) and these transforms."""
+    manifest = synthetic_manifest(channels=(3, 4, 5), seed=2)
+    return sealed(replace(manifest, transforms={**manifest.transforms, **{t.name: t for t in transforms}}, hash=""))
+
+
+H_A = transform("h_a", 5, (3, 1, 4, "relu"), (5, 2, 3, "relu"), (5, 2, 3, ""), absolute=True)
+H_S = transform("h_s", 3, (5, -2, 4, "relu"), (5, -2, 7, "relu"), (3, 1, 5, ""))
+THIN = transform("h_s", 2, (3, -2, 2, "relu"), (3, -2, 3, "relu"), (1, 1, 2, ""))
+ONE = transform("h_s", 1, (5, -2, 1, "relu"), (1, 1, 1, "relu"), (3, 2, 1, ""))
+G_S = transform("g_s", 5, (5, -2, 4, "abs"), (5, -2, 4, "abs"), (5, -2, 3, ""))
+ROOT = transform("g_s", 4, (5, -2, 3, "square_root"), (3, -2, 3, ""))
+PLAIN = transform("g_s", 3, (3, -2, 5, "relu"), (5, -2, 3, "relu"), (3, 1, 3, ""))
+
+CASES = [
+    (H_A, {"rows": 3, "cols": 2}, (9, 13)),
+    (H_A, {"rows": 4, "cols": 4, "map_slack": 0}, (1, 1)),
+    (H_A, {"rows": 8, "cols": 3, "line_slack": 1}, (6, 22)),
+    (H_S, {"rows": 4, "cols": 3}, (3, 5)),
+    (H_S, {"rows": 1, "cols": 5}, (4, 3)),
+    (H_S, {"rows": 5, "cols": 4, "map_slack": 3}, (1, 1)),
+    (THIN, {"rows": 2, "cols": 2}, (3, 7)),
+    (THIN, {"rows": 12, "cols": 2}, (2, 6)),
+    (ONE, {"rows": 7, "cols": 1}, (5, 6)),
+    (G_S, {"rows": 4, "cols": 4}, (3, 6)),
+    (G_S, {"rows": 3, "cols": 5, "lanes": 1}, (2, 4)),
+    (G_S, {"rows": 8, "cols": 2}, (1, 1)),
+    (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (4, 5)),
+    (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (5, 7)),
+]
+
+
+def simulated(manifest, config, tested, names, size):
+    low, high = tested.input.min, tested.input.max
+    x = np.random.default_rng(1).integers(low, high + 1, (tested.in_channels, *size))
+    return simulate(manifest, config, x, transform=tested.name, transforms=names, engine="amaranth")
+
+
+@pytest.mark.parametrize(("tested", "shape", "size"), CASES)
+def test_no_cycle_of_difference(tested, shape, size):
+    manifest, config = model(tested), AcceleratorConfig(max_width=256, **shape)
+    result = simulated(manifest, config, tested, (tested.name,), size)
+    assert result["bit_exact"]
+    program = predict(manifest, config, 8, 8, transforms=(tested.name,)).program
+    timed = CoreModel(program, program.chains[0], size[1], size[0], start=0, kept=None)
+    assert timed.done + SCHEDULER == result["cycles"]
+    assert sum(timed.op_cycles) == result["counters"]["busy"]
