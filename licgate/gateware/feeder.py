@@ -1,7 +1,5 @@
 """The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
 
-import itertools
-
 from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
@@ -10,6 +8,7 @@ from amaranth.utils import ceil_log2
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import max_gdn_channels
+from licgate.gateware.window import due_read, pixel_window, read_layout, unpacked, words_layout
 from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
@@ -94,9 +93,9 @@ class Feeder(Component):
         super().__init__({
             "i": In(stream.Signature(pass_layout(program))),
             "line_address": Out(address_width(program)),
-            "line_data": In(_words(program.line_memories, program.rows)),
+            "line_data": In(words_layout(program.line_memories, program.rows)),
             "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
-            "weight_data": In(_words(program.weight_memories, program.cols)),
+            "weight_data": In(words_layout(program.weight_memories, program.cols)),
             "norm_address": Out(range(2 * max_gdn_channels(program))),
             "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
             "a": Out(signed(program.activation_width)).array(program.rows),
@@ -205,7 +204,7 @@ class Feeder(Component):
         m.d.comb += [self.i.ready.eq(~waiting), take.eq(waiting & (~active | finish) & free)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
-        self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot, latest=latest)
+        self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot)
         with m.If(finish):
             m.d.sync += [s.eq(0) for s in (active, gate, conv_ends, conv_last, final_slot)]
         new_gdn, single = Signal(), Signal()
@@ -248,13 +247,13 @@ class Feeder(Component):
         m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, next_columns - 1))]
 
         arrival = program.feed_latency
-        read = Signal(self._read_layout())
+        read = Signal(read_layout(program, len(self.line_address)))
         m.d.comb += [
             read.address.eq(address), read.inside.eq(Array(mask)[phase] & (phase < words)), read.stage.eq(stage),
             read.last.eq(run & ~gdn & (phase == words - 1)), read.kind.eq(kind),
         ]  # fmt: skip
         reading = run & ~gdn & (phase < words)
-        read = self._late(m, read, reading, delay, latest)
+        read = due_read(m, read, reading, delay, latest)
         m.d.comb += [
             self.line_address.eq(read.address),
             self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 1)),
@@ -262,11 +261,11 @@ class Feeder(Component):
             self.last.eq(line(last_step, arrival)),
         ]
         self._weights(m, line(kind, arrival - 1))
-        window = self._window(m, line, read)
+        window = pixel_window(m, line, program, self.line_data, read)
         self._activations(m, window, line(kind, arrival - 1), line(step, arrival - 1), line(gdn, arrival - 1))
         return m
 
-    def _reads_apart(self, m, free, *, finish, gdn, slot, latest):
+    def _reads_apart(self, m, free, *, finish, gdn, slot):
         """Drive ``free``: the reads of the next pass would come behind those of the last one."""
         program = self._program
         shapes = [phase.shape for phase in program.phases]
@@ -288,80 +287,17 @@ class Feeder(Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += margin.eq(Array(margins)[self.i.payload.phase])
 
-    def _read_layout(self):
-        """What goes with a read of the line buffers: also whether it is the window's last, and the kind of pass."""
-        return data.StructLayout({
-            "address": len(self.line_address), "inside": 1, "stage": range(max(2, len(self._program.stages))),
-            "last": 1, "kind": len(self.i.payload.phase),
-        })  # fmt: skip
-
-    def _late(self, m, read, reading, delay, latest):
-        """The read that is due in this cycle: the one issued ``delay`` cycles ago."""
-        if not latest:
-            return read
-        due = Signal(self._read_layout(), name="due")
-        m.d.comb += [due.eq(read), due.last.eq(read.last & (delay == 0))]
-        for cycles in range(1, latest + 1):
-            later, valid = Signal(self._read_layout(), name=f"read_{cycles}"), Signal(name=f"read_{cycles}_valid")
-            wait = Signal.like(delay, name=f"read_{cycles}_delay")
-            m.d.sync += [later.eq(read), valid.eq(reading), wait.eq(delay)]
-            with m.If(valid & (wait == cycles)):
-                m.d.comb += due.eq(later)
-            read, reading, delay = later, valid, wait
-        return due
-
     def _weights(self, m, kind):
         """The chosen layer's word, unpacked and sign-extended."""
         program = self._program
         memory_of = Array(program.ops[phase.op].memory for phase in program.phases)[kind]
         for c in range(program.cols):
             memories = enumerate(program.weight_memories)
-            unpacked = [_unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
+            values = [unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
             # No reset: it would cross the chip, and a weight that meets no activation counts for nothing.
             w = Signal(signed(program.weight_width), name=f"w_{c}", reset_less=True)
-            m.d.sync += w.eq(Array(unpacked)[memory_of])
+            m.d.sync += w.eq(Array(values)[memory_of])
             m.d.comb += self.w[c].eq(w)
-
-    def _window(self, m, line, read):
-        """The window of pixels: loaded whole with its last word, then moved by one pixel a cycle."""
-        program = self._program
-        rows, words, width = program.rows, program.window_words, program.activation_width
-
-        # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
-        when = LINE_LATENCY
-        chosen_stage, word_inside = line(_signal(m, read.stage), when), line(_signal(m, read.inside), when)
-        word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
-        for r in range(rows):
-            unpacked = []
-            for k, memory in enumerate(program.line_memories):
-                unpacked.append(_unpacked(m, self.line_data, memory, k, r, width))
-            chosen = Array(unpacked)[Array(s.memory for s in program.stages)[chosen_stage]]
-            m.d.sync += word[r].eq(Mux(word_inside, chosen, 0))
-
-        # The words in front of it wait; with the last one the window is complete.
-        before = [
-            [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
-            for j in range(words - 1)
-        ]
-        for target, source in itertools.pairwise([*before, word]):
-            m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]
-        pixels = [p for part in [*before, word] for p in part]
-
-        # Where the window of each shape begins in these words, the last of which is its own last one.
-        begins = {
-            shape: (words - shape.words(rows) - shape.first_word(rows)) * rows + shape.first_column
-            for shape in program.shapes
-        }
-        sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
-        window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(max(sizes.values()))]
-        load, kind = line(_signal(m, read.last), when + 1), line(_signal(m, read.kind), when + 1)
-        for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
-            places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
-            anywhere = next(iter(places.values()))
-            choice = [places.get(phase.shape, anywhere) for phase in program.phases]
-            loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
-            m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
-        return window
 
     def _activations(self, m, window, kind, stepping, from_norms):
         program = self._program
@@ -384,23 +320,3 @@ def _constant(loads, name, values):
         return Const(values[0])
     loads.append((Signal(range(1 + max(values)), name=name), values))
     return loads[-1][0]
-
-
-def _signal(m, value):
-    """A part of a read as a signal of its own, which a delay line can follow."""
-    signal = Signal.like(value)
-    m.d.comb += signal.eq(value)
-    return signal
-
-
-def _words(memories, count):
-    """Layout of one word of each memory."""
-    return data.StructLayout({f"m{k}": count * memory.bits for k, memory in enumerate(memories)})
-
-
-def _unpacked(m, words, memory, index, position, width):
-    """Value ``position`` of the word of memory ``index``, extended to ``width`` bits as its type asks."""
-    value = words[f"m{index}"].word_select(position, memory.bits)
-    extended = Signal(signed(width), name=f"value_{index}_{position}")
-    m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
-    return extended

@@ -59,7 +59,8 @@ class LatentReader(Component):
             raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
         self._program, self._depth = program, depth
         super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "width": In(DIMENSION), "height": In(DIMENSION),
+            "start": In(1), "chain": In(range(max(2, len(program.chains)))),
+            "width": In(DIMENSION), "height": In(DIMENSION),
             "skip_x": In(DIMENSION), "skip_y": In(DIMENSION), "keep_width": In(DIMENSION), "keep_height": In(DIMENSION),
             "enable": In(1), "word": In(signed(result_width)).array(program.rows), "free": Out(range(depth + 1)),
             "o": Out(stream.Signature(latent_layout)), "done": Out(1),

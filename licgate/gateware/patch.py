@@ -67,7 +67,8 @@ class PatchScheduler(Component):
                 raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {width!r}")
         self._max_width = tuple(max_width)
         super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(self._max_width)))), **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
+            "start": In(1), "chain": In(range(max(2, len(self._max_width)))),
+            **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
             "o_window": Out(stream.Signature(window_layout)),
             "core_start": Out(1), "core_done": In(1), **{name: Out(DIMENSION) for name in _CORE},
             "done": Out(1), "error": Out(1),

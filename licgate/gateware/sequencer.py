@@ -75,8 +75,8 @@ class Sequencer(Component):
         self._rows = RowTracker(program)
         stages = range(max(2, len(program.stages)))
         super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "width": In(DIMENSION), "height": In(DIMENSION),
-            "done": Out(1),
+            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "done": Out(1),
+            "width": In(DIMENSION), "height": In(DIMENSION),
             "o_pass": Out(stream.Signature(pass_layout(program))),
             "o_tile": Out(stream.Signature(drain_layout(program))),
             "o_write": Out(stream.Signature(write_layout(program))),

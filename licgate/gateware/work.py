@@ -1,5 +1,7 @@
 """The sequencer's registers: where it is in a row, and what follows from that."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Cat, Mux, Signal
 
 from licgate.gateware.feeder import address_width
@@ -106,7 +108,7 @@ class Work:
         with m.If(~self.last_phase):
             m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
         with m.Else():
-            made = [following.conv.channels_in << stage.upsampling for stage, following in zip(stages, stages[1:])]
+            made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
             strides = [s.stride for s in stages]
             if any(s.upsampling for s in stages):
                 m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]

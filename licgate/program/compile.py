@@ -5,6 +5,7 @@ laid over the array.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -233,7 +234,7 @@ class _Compiler:
         used = {}
         layers = [*transform.layers, None]
         upsampled = False
-        for index, (layer, following) in enumerate(zip(layers, layers[1:])):
+        for index, (layer, following) in enumerate(pairwise(layers)):
             if layer.kind == "gdn":
                 if layers[index - 1].kind == "gdn":
                     raise ConfigError(f"{layer.name}: the array runs a GDN only behind a convolution")

@@ -1,0 +1,96 @@
+"""The window of pixels that moves past the array: reads of the line buffers in time, and what they load."""
+
+import itertools
+
+from amaranth.hdl import Array, Mux, Signal, signed
+from amaranth.lib import data
+
+from licgate.program import LINE_LATENCY
+
+__all__ = ["due_read", "pixel_window", "read_layout", "unpacked", "words_layout"]
+
+
+def read_layout(program, address_width):
+    """A read of the line buffers.
+
+    address, stage: where. inside: the word lies in the row. last: it is the window's last one. kind: the pass.
+    """
+    return data.StructLayout({
+        "address": address_width, "stage": range(max(2, len(program.stages))), "inside": 1, "last": 1,
+        "kind": range(max(2, len(program.phases))),
+    })  # fmt: skip
+
+
+def due_read(m, read, reading, delay, latest):
+    """The read that is due in this cycle: the one issued ``delay`` cycles ago."""
+    if not latest:
+        return read
+    due = Signal(read.shape(), name="due")
+    m.d.comb += [due.eq(read), due.last.eq(read.last & (delay == 0))]
+    for cycles in range(1, latest + 1):
+        later, valid = Signal(read.shape(), name=f"read_{cycles}"), Signal(name=f"read_{cycles}_valid")
+        wait = Signal.like(delay, name=f"read_{cycles}_delay")
+        m.d.sync += [later.eq(read), valid.eq(reading), wait.eq(delay)]
+        with m.If(valid & (wait == cycles)):
+            m.d.comb += due.eq(later)
+        read, reading, delay = later, valid, wait
+    return due
+
+
+def pixel_window(m, line, program, line_data, read):
+    """The window of pixels: loaded whole with its last word, then moved by one pixel a cycle."""
+    rows, words, width = program.rows, program.window_words, program.activation_width
+
+    # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
+    when = LINE_LATENCY
+    chosen_stage, word_inside = line(_signal(m, read.stage), when), line(_signal(m, read.inside), when)
+    word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
+    for r in range(rows):
+        values = [unpacked(m, line_data, memory, k, r, width) for k, memory in enumerate(program.line_memories)]
+        chosen = Array(values)[Array(s.memory for s in program.stages)[chosen_stage]]
+        m.d.sync += word[r].eq(Mux(word_inside, chosen, 0))
+
+    # The words in front of it wait; with the last one the window is complete.
+    before = [
+        [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
+        for j in range(words - 1)
+    ]
+    for target, source in itertools.pairwise([*before, word]):
+        m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]
+    pixels = [p for part in [*before, word] for p in part]
+
+    # Where the window of each shape begins in these words, the last of which is its own last one.
+    begins = {
+        shape: (words - shape.words(rows) - shape.first_word(rows)) * rows + shape.first_column
+        for shape in program.shapes
+    }
+    sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
+    window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(max(sizes.values()))]
+    load, kind = line(_signal(m, read.last), when + 1), line(_signal(m, read.kind), when + 1)
+    for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
+        places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
+        anywhere = next(iter(places.values()))
+        choice = [places.get(phase.shape, anywhere) for phase in program.phases]
+        loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
+        m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
+    return window
+
+
+def words_layout(memories, count):
+    """Layout of one word of each memory."""
+    return data.StructLayout({f"m{k}": count * memory.bits for k, memory in enumerate(memories)})
+
+
+def unpacked(m, words, memory, index, position, width):
+    """Value ``position`` of the word of memory ``index``, extended to ``width`` bits as its type asks."""
+    value = words[f"m{index}"].word_select(position, memory.bits)
+    extended = Signal(signed(width), name=f"value_{index}_{position}")
+    m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
+    return extended
+
+
+def _signal(m, value):
+    """A part of a read as a signal of its own, which a delay line can follow."""
+    signal = Signal.like(value)
+    m.d.comb += signal.eq(value)
+    return signal
