@@ -71,25 +71,24 @@ H_A = transform("h_a", 5, (3, 1, 4, "relu"), (5, 2, 3, "relu"), (5, 2, 3, ""), a
 H_S = transform("h_s", 3, (5, -2, 4, "relu"), (5, -2, 7, "relu"), (3, 1, 5, ""))
 THIN = transform("h_s", 2, (3, -2, 2, "relu"), (3, -2, 3, "relu"), (1, 1, 2, ""))
 ONE = transform("h_s", 1, (5, -2, 1, "relu"), (1, 1, 1, "relu"), (3, 2, 1, ""))
-G_S = transform("g_s", 5, (5, -2, 4, "abs"), (5, -2, 4, "abs"), (5, -2, 3, ""))
+G_S = transform("g_s", 5, (5, -2, 3, "abs"), (5, -2, 4, "abs"), (5, -2, 3, ""))
 ROOT = transform("g_s", 4, (5, -2, 3, "square_root"), (3, -2, 3, ""))
 PLAIN = transform("g_s", 3, (3, -2, 5, "relu"), (5, -2, 3, "relu"), (3, 1, 3, ""))
 
 CASES = [
-    (H_A, {"rows": 3, "cols": 2}, (9, 13)),
+    (H_A, {"rows": 3, "cols": 2}, (5, 13)),
     (H_A, {"rows": 4, "cols": 4, "map_slack": 0}, (1, 1)),
-    (H_A, {"rows": 8, "cols": 3, "line_slack": 1}, (6, 22)),
-    (H_S, {"rows": 4, "cols": 3}, (3, 5)),
-    (H_S, {"rows": 1, "cols": 5}, (4, 3)),
+    (H_A, {"rows": 8, "cols": 3, "line_slack": 1}, (4, 18)),
+    (H_S, {"rows": 4, "cols": 3}, (2, 2)),
+    (H_S, {"rows": 1, "cols": 5}, (2, 1)),
     (H_S, {"rows": 5, "cols": 4, "map_slack": 3}, (1, 1)),
-    (THIN, {"rows": 2, "cols": 2}, (3, 7)),
+    (THIN, {"rows": 2, "cols": 2}, (2, 3)),
     (THIN, {"rows": 12, "cols": 2}, (2, 6)),
     (ONE, {"rows": 7, "cols": 1}, (5, 6)),
-    (G_S, {"rows": 4, "cols": 4}, (3, 6)),
-    (G_S, {"rows": 3, "cols": 5, "lanes": 1}, (2, 4)),
+    (G_S, {"rows": 3, "cols": 5, "lanes": 1}, (1, 2)),
     (G_S, {"rows": 8, "cols": 2}, (1, 1)),
-    (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (4, 5)),
-    (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (5, 7)),
+    (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (2, 4)),
+    (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 4)),
 ]
 
 
@@ -108,3 +107,36 @@ def test_no_cycle_of_difference(tested, shape, size):
     timed = CoreModel(program, program.chains[0], size[1], size[0], start=0, kept=None)
     assert timed.done + SCHEDULER == result["cycles"]
     assert sum(timed.op_cycles) == result["counters"]["busy"]
+
+
+def test_transforms_that_share_an_accelerator():
+    manifest, config = model(H_A, H_S, G_S), AcceleratorConfig(rows=4, cols=3, max_width=32)
+    names = ("g_a", "h_a", "h_s", "g_s")
+    # 4 x 4 latents and one hyper latent, of 16 x 16 pixels
+    prediction = predict(manifest, config, 13, 16, transforms=names)
+    assert [row["name"] for row in prediction.transforms] == list(names)
+    rows = {row["name"]: row for row in prediction.transforms}
+    for name, size in (("h_a", (4, 4)), ("h_s", (1, 1))):
+        result = simulated(manifest, config, manifest.transforms[name], names, size)
+        assert result["bit_exact"]
+        assert (rows[name]["cycles"], rows[name]["macs"]) == (result["cycles"], result["macs"])
+        assert rows[name]["utilization"] == pytest.approx(result["utilization"])
+    for key in ("cycles", "macs"):
+        assert getattr(prediction, key) == sum(row[key] for row in prediction.transforms)
+    assert prediction.utilization == prediction.macs / (12 * prediction.cycles)
+    assert rows["g_a"]["macs"] == manifest.g_a.macs(16, 16)
+    assert prediction.recompute_factor == 1
+    assert [layer["name"] for layer in prediction.layers if layer["transform"] == "h_s"] == ["h_s.0", "h_s.1", "h_s.2"]
+
+
+def test_maps_wider_than_the_lines_are_run_in_strips():
+    manifest, config = model(H_S), AcceleratorConfig(rows=4, cols=3, max_width=64)
+    prediction = predict(manifest, config, 100, 16, transforms=("h_s",))
+    (chain,), (row,) = prediction.program.chains, prediction.transforms
+    # of 25 latents, the codec makes 25 times one hyper latent where there is no h_a to divide them further
+    cut = strips(H_S, 25, chain.max_width)
+    assert [strip.width for strip in cut] == [15, 13]
+    assert row["runs"] == 2
+    times = [CoreModel(prediction.program, chain, s.width, 4, start=0, kept=None).done + SCHEDULER for s in cut]
+    assert row["cycles"] == sum(times)
+    assert row["recompute_factor"] == sum(H_S.macs(4, s.width) for s in cut) / H_S.macs(4, 25) > 1
