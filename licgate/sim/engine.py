@@ -8,7 +8,7 @@ import numpy as np
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.ports import Register
 
-__all__ = ["COUNTERS", "PATIENCE", "Job", "Outcome", "check_outcome", "engine_names", "get_engine"]
+__all__ = ["COUNTERS", "PATIENCE", "Job", "Outcome", "check_outcome", "engine_names", "get_engine", "pixel_words"]
 
 COUNTERS = {
     "cycles": Register.CYCLES,
@@ -26,30 +26,28 @@ _ENGINES = {"cxxrtl": "licgate.sim.cxxrtl", "amaranth": "licgate.sim.pysim"}
 
 @dataclass(frozen=True)
 class Job:
-    """One image for the accelerator.
+    """One run of the accelerator.
 
     Attributes
     ----------
-    image : ndarray of int, shape (C, H, W)
-        In the range of the transform's input.
-    bits : int
-        Bits of a channel of a pixel.
+    words : ndarray of int
+        What the stream carries, as unsigned numbers: pixels of shape (H, W), of which windows are taken, see
+        :func:`pixel_words`; or values of shape (n,), all of them in this order, once a window has been asked for.
     registers : tuple of (int, int)
         Addresses and values, written in order; the last one starts the accelerator.
     """
 
-    image: np.ndarray
-    bits: int
+    words: np.ndarray
     registers: tuple
 
-    @property
-    def words(self):
-        """Pixels as the stream carries them, shape (H, W): channel 0 in the low bits."""
-        mask = (1 << self.bits) - 1
-        packed = np.zeros(self.image.shape[1:], dtype=np.int64)
-        for channel, plane in enumerate(self.image):
-            packed |= (plane.astype(np.int64) & mask) << (self.bits * channel)
-        return packed
+
+def pixel_words(image, bits):
+    """Pixels (C, H, W) as the stream carries them, shape (H, W): channel 0 in the low bits, ``bits`` each."""
+    mask = (1 << bits) - 1
+    packed = np.zeros(image.shape[1:], dtype=np.int64)
+    for channel, plane in enumerate(image):
+        packed |= (plane.astype(np.int64) & mask) << (bits * channel)
+    return packed
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Outcome:
     windows : ndarray, shape (n, 4)
         x, y, width, height of the windows that were asked for.
     latents : ndarray of int64, shape (m,)
-        In the order of the stream.
+        What came out, in the order of the stream.
     lasts : ndarray of bool, shape (m,)
     counters : dict
         The accelerator's counters, by the names of ``COUNTERS``.

@@ -46,7 +46,9 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
                     progress(len(latents))
             if asked:
                 windows.append((window.x, window.y, window.width, window.height))
-                part = words[window.y : window.y + window.height, window.x : window.x + window.width]
+                part = words
+                if words.ndim == 2:
+                    part = words[window.y : window.y + window.height, window.x : window.x + window.width]
                 pixels = iter(part.ravel().tolist())
             if asked or (offered and ready):
                 pixel = next(pixels, None)

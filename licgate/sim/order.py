@@ -1,0 +1,53 @@
+"""The order in which feature maps go into the accelerator and come out of it."""
+
+from itertools import pairwise
+
+import numpy as np
+
+__all__ = ["depth_form", "from_depth_form", "from_stream", "stream_order"]
+
+
+def stream_order(latents, skip, rows):
+    """Values (C, H, W) in the order of the stream: row, group of ``rows`` columns, channel, column.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (C, H, W)
+    skip : int
+        Columns that were dropped in front of these; groups count from there.
+    rows : int
+        Array rows.
+    """
+    width = latents.shape[2]
+    parts = np.split(latents, _cuts(skip, width, rows), axis=2)
+    return np.concatenate([part[:, y].ravel() for y in range(latents.shape[1]) for part in parts])
+
+
+def from_stream(values, shape, skip, rows):
+    """The inverse of `stream_order`: an array of ``shape`` (C, H, W)."""
+    channels, height, width = shape
+    edges = [0, *_cuts(skip, width, rows), width]
+    by_row = np.asarray(values).reshape(height, channels * width)
+    out = np.empty(shape, dtype=by_row.dtype)
+    for start, stop in pairwise(edges):
+        part = by_row[:, channels * start : channels * stop].reshape(height, channels, stop - start)
+        out[:, :, start:stop] = part.transpose(1, 0, 2)
+    return out
+
+
+def _cuts(skip, width, rows):
+    return [c - skip for c in range(0, skip + width, rows) if c > skip]
+
+
+def depth_form(x):
+    """(C, 2 H, 2 W) to (4 C, H, W): channel ``(2 * p + q) * C + c`` at (i, j) is channel c at (2 i + p, 2 j + q)."""
+    channels, height, width = x.shape
+    cells = x.reshape(channels, height // 2, 2, width // 2, 2)
+    return cells.transpose(2, 4, 0, 1, 3).reshape(4 * channels, height // 2, width // 2)
+
+
+def from_depth_form(x):
+    """The inverse of `depth_form`."""
+    channels, height, width = x.shape
+    cells = x.reshape(2, 2, channels // 4, height, width)
+    return cells.transpose(2, 3, 0, 4, 1).reshape(channels // 4, 2 * height, 2 * width)
