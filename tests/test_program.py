@@ -1,6 +1,7 @@
 """The compiler: how layers lie over the array, and what it refuses."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,58 +11,148 @@ from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.program import compile_program
+from licgate.sim.order import depth_form
+from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
+from tests.gateware.waves import small_program
+from tests.manifest import kit
 
 
-def compiled(*, rows=3, cols=4, lanes=None, max_width=48, line_slack=0, input_slack=3, **manifest):
-    g_a = synthetic_manifest(**manifest).g_a
-    config = AcceleratorConfig(
-        rows=rows, cols=cols, lanes=lanes, max_width=max_width, line_slack=line_slack, input_slack=input_slack
-    )
-    return compile_program(g_a, config)
+def compiled(*transforms, rows=3, cols=4, max_width=48, **options):
+    return small_program(*transforms, rows=rows, cols=cols, max_width=max_width, **options)
 
 
-def unpacked(op, cols):
-    """Weights by output channel and step, sign-extended, from the memory's words."""
+def unpacked(op, phase, cols):
+    """Weights of a phase by output channel and step, sign-extended, from the memory's words."""
     sign = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
-    out = np.zeros((op.tiles * cols, op.steps), dtype=np.int64)
-    for address, word in enumerate(op.words):
-        tile, step = divmod(address, op.steps)
+    out = np.zeros((op.tiles * cols, phase.steps), dtype=np.int64)
+    first = phase.base - op.base
+    for address, word in enumerate(op.words[first : first + op.tiles * phase.steps]):
+        tile, step = divmod(address, phase.steps)
         for c in range(cols):
             value = word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1)
             # column c holds the channel that leaves the array cols - 1 - c shifts later
             out[tile * cols + cols - 1 - c, step] = (value ^ sign) - sign
         assert word < 1 << (op.weight_bits * cols)
+    np.testing.assert_array_equal(out[op.channels_out :], 0)
+    return out[: op.channels_out]
+
+
+def swept(program, stage, x):
+    """Accumulators of a convolution on x (C, H, W), from its passes: rows, then channels, then columns."""
+    op, out_length = stage.conv, stage.output_length
+    out = np.zeros((op.channels_out, out_length(x.shape[1]), out_length(x.shape[2])), dtype=np.int64)
+    border = 9
+    padded = np.pad(x, ((0, 0), (border, border), (border, border)))
+    times = 2 if stage.upsampling else 1
+    for phase in op.phases:
+        shape = phase.shape
+        matrix = unpacked(op, phase, program.cols).reshape(-1, phase.kernel_rows, op.channels_in, shape.columns)
+        for y, z in np.ndindex(-(-out.shape[1] // times), -(-out.shape[2] // times)):
+            row = times * y + phase.row
+            top, left = stage.span(row)[0] + border, shape.stride * z + shape.first_column + border
+            window = padded[:, top : top + phase.kernel_rows, left : left + shape.columns].transpose(1, 0, 2)
+            out[:, row, times * z + phase.column] = (matrix * window).sum(axis=(1, 2, 3))
     return out
 
 
-@pytest.mark.parametrize("cols", [1, 2, 4, 5, 9])
-@pytest.mark.parametrize("weight_bits", [8, (4, 11)])
-def test_weight_words_hold_the_matrices(cols, weight_bits):
-    program = compiled(cols=cols, channels=(3, 5, 9), weight_bits=weight_bits)
-    for op in program.ops:
-        assert op.tiles == -(-op.channels_out // cols)
-        assert len(op.words) == op.tiles * op.steps
-        got = unpacked(op, cols)
-        np.testing.assert_array_equal(got[op.channels_out :], 0)
-        for o in range(op.channels_out):
-            if op.is_gdn:
-                expected = list(op.layer.gamma[o])
-            else:
-                # kernel row, then channel, then kernel column: a row can be left out at a border
-                weight, kernel = op.layer.weight, op.layer.kernel
-                taps = [(i, ky, kx) for ky in range(kernel) for i in range(op.channels_in) for kx in range(kernel)]
-                expected = [weight[o, i, ky, kx] for i, ky, kx in taps]
-            np.testing.assert_array_equal(got[o], expected)
+def scattered(layer, x):
+    """Accumulators of a transposed convolution, as its definition says."""
+    height, width = layer.output_size(*x.shape[1:])
+    out = np.zeros((layer.out_channels, height, width), dtype=np.int64)
+    for i, y, z, ky, kx in np.ndindex(*x.shape, layer.kernel, layer.kernel):
+        row, column = layer.stride * y + ky - layer.padding, layer.stride * z + kx - layer.padding
+        if 0 <= row < height and 0 <= column < width:
+            out[:, row, column] += layer.weight[i, :, ky, kx] * x[i, y, z]
+    return out
+
+
+def gathered(layer, x):
+    """Accumulators of a convolution, as its definition says."""
+    height, width = layer.output_size(*x.shape[1:])
+    out = np.zeros((layer.out_channels, height, width), dtype=np.int64)
+    for y, z, i, ky, kx in np.ndindex(height, width, layer.in_channels, layer.kernel, layer.kernel):
+        row, column = layer.stride * y + ky - layer.padding, layer.stride * z + kx - layer.padding
+        if 0 <= row < x.shape[1] and 0 <= column < x.shape[2]:
+            out[:, y, z] += layer.weight[:, i, ky, kx] * x[i, row, column]
+    return out
+
+
+CONVOLUTIONS = [*product((1, 3, 5, 7), (1, 2)), *product((2, 3, 4, 5, 6, 7), (-2,))]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("kernel", "stride"), CONVOLUTIONS)
+def test_passes_make_the_convolution(kernel, stride, last):
+    """Weight words against scatter and gather: phase by phase, or in depth form where nothing follows."""
+    follows = () if last else ((1, 1, 2),)
+    g_s = kit.chain("g_s", 2, (kernel, stride, 3, "relu"), *follows, weight_bits=[6, 8][: 2 - last])
+    program = compiled(g_s, cols=2)
+    stage, layer = program.stages[0], program.stages[0].conv.layer
+    assert stage.conv.depth_form == (last and stride < 0)
+    assert stage.upsampling == (not last and stride < 0)
+    for size in ((1, 1), (2, 3), (4, 2)):
+        x = np.random.default_rng(kernel).integers(-128, 128, (2, *size))
+        expected = scattered(layer, x) if layer.transposed else gathered(layer, x)
+        expected = depth_form(expected) if stage.conv.depth_form else expected
+        np.testing.assert_array_equal(swept(program, stage, x), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 12])
+@pytest.mark.parametrize(("kernel", "stride"), CONVOLUTIONS)
+def test_windows(kernel, stride, rows):
+    for follows in ((), ((1, 1, 2),)):
+        program = compiled(kit.chain("g_s", 1, (kernel, stride, 2), *follows), rows=rows)
+        stage = program.stages[0]
+        for phase in stage.conv.phases:
+            shape, columns = phase.shape, reads(stage.conv.layer, phase.column, depth_form=stage.conv.depth_form)
+            assert shape.stride == max(1, stride)
+            assert (shape.first_column, shape.columns) == (columns[0], max(FEWEST_TAPS, len(columns)))
+            assert phase.kernel_rows == len(rows_read(stage, phase.row))
+            assert phase.steps == phase.kernel_rows * shape.columns
+            # every tap of every row lies in one of the words, and none of the words is without one
+            taps = [shape.stride * r + columns[0] + k for r in range(rows) for k in range(shape.columns)]
+            touched = {tap // rows for tap in taps}
+            assert (shape.first_word(rows), shape.words(rows)) == (min(touched), max(touched) - min(touched) + 1)
+            assert shape.slot(rows) == max(shape.columns, shape.words(rows))
+        assert program.window_words == max(phase.shape.words(rows) for phase in program.phases)
+        assert program.kernel_rows == max(phase.kernel_rows for phase in program.phases)
+        for row in range(9):
+            first, end = stage.span(row)
+            assert list(range(first, end)) == rows_read(stage, row)
+        assert stage.most_above == max(0, *(-rows_read(stage, row)[0] for row in range(4)))
+
+
+@pytest.mark.parametrize("cols", [1, 4, 9])
+def test_words_of_a_gdn_are_its_gamma(cols):
+    program = compiled(cols=cols, channels=(3, 5, 9), weight_bits=(4, 11))
+    op = program.ops[1]
+    assert (op.is_gdn, op.tiles, len(op.phases), op.phases[0].shape) == (True, -(-5 // cols), 1, None)
+    np.testing.assert_array_equal(unpacked(op, op.phases[0], cols), op.layer.gamma)
+
+
+def test_phases_follow_each_other_in_the_weight_memory():
+    program = compiled(kit.chain("h_s", 3, (5, -2, 5, "relu"), (3, 1, 2)), cols=2)
+    first, second = program.ops
+    assert [(p.index, p.op, p.row, p.column) for p in program.phases] == [
+        (0, 0, 0, 0), (1, 0, 0, 1), (2, 0, 1, 0), (3, 0, 1, 1), (4, 1, 0, 0)
+    ]  # fmt: skip
+    # 9 + 6 + 6 + 4 taps of three channels, three tiles
+    assert [p.steps for p in program.phases] == [27, 18, 18, 12, 45]
+    assert [p.base for p in program.phases] == [0, 81, 135, 189, 225]
+    assert (first.steps, first.shortest, len(first.words), second.base) == (75, 12, 225, 225)
+    assert program.weight_memories[0].init == first.words + second.words
 
 
 def test_operations_and_stages_follow_the_layers():
     program = compiled(channels=(3, 5, 7, 2), gdn=("abs", "none"), gdn_bits=(9, 10), activation_bits=(6, 7, 12))
-    g_a = program.transform
+    g_a = program.chains[0].transform
     assert [op.layer for op in program.ops] == list(g_a.layers)
     assert [op.index for op in program.ops] == [0, 1, 2, 3]
     assert [op.is_gdn for op in program.ops] == [False, True, False, False]
     assert [op.steps for op in program.ops] == [75, 5, 125, 175]
     assert [op.tiles for op in program.ops] == [2, 2, 2, 1]
+    assert [(c.index, c.first, c.last, c.max_width, c.pixels) for c in program.chains] == [(0, 0, 2, 48, True)]
+    assert [(s.chain, s.first, s.last) for s in program.stages] == [(0, 1, 0), (0, 0, 0), (0, 0, 1)]
     assert [(s.conv.index, s.gdn and s.gdn.index, s.last_op.index) for s in program.stages] == [
         (0, 1, 1), (2, None, 2), (3, None, 3)
     ]  # fmt: skip
@@ -137,20 +228,6 @@ def test_lanes(rows, cols, lanes, built, lane_rows, gap):
     assert (program.lanes - 1) * program.lane_rows < rows
 
 
-@pytest.mark.parametrize(
-    ("rows", "kernel", "first", "words", "slot"),
-    [(1, 5, -2, 5, 5), (2, 5, -1, 4, 5), (3, 5, -1, 4, 5), (4, 5, -1, 4, 5), (12, 5, -1, 4, 5), (1, 3, -1, 3, 3),
-     (2, 3, -1, 3, 3), (3, 3, -1, 3, 3), (2, 7, -2, 5, 7), (1, 7, -3, 7, 7)],
-)  # fmt: skip
-def test_windows(rows, kernel, first, words, slot):
-    program = compiled(channels=(2, 3), rows=rows, kernel=kernel)
-    assert (program.padding, program.kernel) == (kernel // 2, kernel)
-    assert (program.first_word, program.window_words, program.slot) == (first, words, slot)
-    # every tap of every row lies in one of the words, and none of the words is without one
-    touched = {(2 * r + k - program.padding) // rows for r in range(rows) for k in range(kernel)}
-    assert (min(touched), max(touched)) == (first, first + words - 1)
-
-
 def test_widths_hold_every_layer():
     program = compiled(channels=(3, 5, 7), weight_bits=(6, 9), activation_bits=(7, 12), gdn_bits=11)
     gdn = program.ops[1].layer
@@ -161,12 +238,12 @@ def test_widths_hold_every_layer():
     )
 
 
-def chain(*layers):
-    return Transform(name="g_a", in_channels=2, input=IntType(8, signed=False), input_scale=1 / 255, layers=layers)
+ODD = r"the array runs convolutions of an odd kernel, stride 1 or 2 and padding kernel // 2"
+DOUBLE = "the array runs transposed convolutions of stride 2 that double the size"
 
 
-def conv(name="g_a.0", inputs=2, outputs=2, signed=False, **options):
-    return synthetic_conv2d(name, in_channels=inputs, out_channels=outputs, input_type=IntType(8, signed=signed),
+def conv(name="g_a.0", inputs=2, signed=False, **options):
+    return synthetic_conv2d(name, in_channels=inputs, out_channels=2, input_type=IntType(8, signed=signed),
                             output_type=IntType(8), **options)  # fmt: skip
 
 
@@ -177,64 +254,31 @@ def gdn(name="g_a.1", inverse=False):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([conv(stride=1)], "g_a.0: .* not kernel 5, stride 1, padding 2$"),
-        ([conv(stride=3)], "g_a.0: .* not kernel 5, stride 3, padding 2$"),
-        ([conv(kernel=4, padding=1)], "g_a.0: .* not kernel 4, stride 2, padding 1$"),
-        ([conv(padding=1)], "g_a.0: .* not kernel 5, stride 2, padding 1$"),
-        ([conv(transposed=True, output_padding=1)], "g_a.0: .* not kernel 5, stride 2, padding 2 transposed$"),
-        ([conv(), conv("g_a.2", signed=True, kernel=3)], "g_a.2: .* not kernel 3, stride 2, padding 1$"),
-        ([conv(), gdn(), gdn("g_a.2")], "^g_a.2: the array runs a GDN only behind a convolution$"),
+        ([conv(stride=3)], f"g_a.0: {ODD}, not kernel 5, stride 3, padding 2"),
+        ([conv(kernel=4, padding=1)], f"g_a.0: {ODD}, not kernel 4, stride 2, padding 1"),
+        ([conv(padding=1)], f"g_a.0: {ODD}, not kernel 5, stride 2, padding 1"),
+        ([conv(stride=1, padding=0)], f"g_a.0: {ODD}, not kernel 5, stride 1, padding 0"),
+        ([conv(), conv("g_a.2", signed=True, kernel=2, padding=1)],
+         f"g_a.2: {ODD}, not kernel 2, stride 2, padding 1"),
+        ([conv(transposed=True)], f"g_a.0: {DOUBLE}, not kernel 5, stride 2, padding 2, output padding 0"),
+        ([conv(transposed=True, kernel=4, output_padding=1, padding=1)],
+         f"g_a.0: {DOUBLE}, not kernel 4, stride 2, padding 1, output padding 1"),
+        ([conv(transposed=True, kernel=1, output_padding=1)],
+         f"g_a.0: {DOUBLE}, not kernel 1, stride 2, padding 0, output padding 1"),
+        ([conv(transposed=True, stride=1, kernel=3)],
+         f"g_a.0: {DOUBLE}, not kernel 3, stride 1, padding 1, output padding 0"),
+        ([conv(), gdn(), gdn("g_a.2")], "g_a.2: the array runs a GDN only behind a convolution"),
+        ([gdn("g_a.0")], "g_a: the array needs a transform that begins with a convolution"),
+        ([conv(transposed=True, output_padding=1), gdn(inverse=True)],
+         "g_a.1: the array ends no transform with a GDN behind a transposed convolution"),
     ],
-)
+)  # fmt: skip
 def test_layers_that_the_array_does_not_run(layers, message):
-    with pytest.raises(ConfigError, match=message):
-        compile_program(chain(*layers), AcceleratorConfig(rows=2, cols=2))
-
-
-def test_a_chain_begins_with_a_convolution():
-    begins_with_gdn = Transform(name="g_a", in_channels=2, input=IntType(8), input_scale=1.0, layers=[gdn("g_a.0")])
-    with pytest.raises(ConfigError, match=r"^g_a: the array needs a transform that begins with a convolution$"):
-        compile_program(begins_with_gdn, AcceleratorConfig())
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "low", "high"),
-    [("rows", 0, 1, 64), ("rows", 65, 1, 64), ("rows", 2.0, 1, 64), ("rows", True, 1, 64), ("cols", 0, 1, 64),
-     ("cols", "4", 1, 64), ("cols", None, 1, 64), ("max_width", 0, 1, 16384), ("max_width", 16385, 1, 16384),
-     ("line_slack", -1, 0, 16), ("input_slack", 65, 0, 64), ("output_words", 11, 12, 4096), ("lanes", 0, 1, 8),
-     ("lanes", 9, 1, 8), ("lanes", "2", 1, 8)],
-)  # fmt: skip
-def test_config_names_the_parameter_its_value_and_its_range(name, value, low, high):
-    with pytest.raises(ConfigError, match=f"^{name} is {value!r}: give an integer from {low} to {high}$"):
-        AcceleratorConfig(**{name: value})
-
-
-def test_config_takes_the_ends_of_its_ranges():
-    low = {"rows": 1, "cols": 1, "lanes": 1, "max_width": 1, "line_slack": 0, "input_slack": 0, "output_words": 1}
-    high = {"rows": 64, "cols": 64, "lanes": 64, "max_width": 16384, "line_slack": 16, "input_slack": 64}
-    for options in (low, {**high, "output_words": 4096}):
-        config = AcceleratorConfig(**options)
-        assert config.multipliers == options["rows"] * options["cols"]
-
-
-@pytest.mark.parametrize(
-    ("image", "options", "expected"),
-    [((768, 512), {}, (768, 512)), ((37, 21), {}, (48, 32)), ((800, 33), {}, (720, 48)),
-     ((800, 33), {"patch": 64}, (64, 64)), ((500, 20), {"independent": True}, (512, 32))],
-)  # fmt: skip
-def test_patch_size(image, options, expected):
-    g_a = synthetic_manifest(channels=(1,) * 5, gdn="none").g_a
-    # four 5x5 convolutions: a halo of 2 + 1 latents of 16 pixels
-    assert AcceleratorConfig(max_width=768).patch_size(g_a, *image, **options) == expected
-
-
-def test_patch_size_that_does_not_exist():
-    g_a = synthetic_manifest(channels=(1,) * 5, gdn="none").g_a
-    with pytest.raises(ConfigError, match="800 pixels wide, the line buffers 768: give independent patches a size"):
-        AcceleratorConfig().patch_size(g_a, 800, 40, independent=True)
-    with pytest.raises(ConfigError, match="max_width 63 leaves no pixel beside the halo: it must be 64 or more"):
-        AcceleratorConfig(max_width=63).patch_size(g_a, 80, 40)
-    assert AcceleratorConfig(max_width=64).patch_size(g_a, 80, 40) == (16, 48)
+    kind = IntType(8, signed=layers[0].kind == "gdn")
+    transform = Transform(name="g_a", in_channels=2, input=kind, input_scale=1 / 255, layers=layers)
+    with pytest.raises(ConfigError) as caught:
+        compile_program(transform, AcceleratorConfig(rows=2, cols=2))
+    assert str(caught.value) == message
 
 
 def test_a_leak_is_refused():

@@ -5,8 +5,8 @@ import pytest
 
 from licgate.gateware.lane import PostLane
 from licgate.manifest.numeric import requantize, rsr
-from licgate.reference.normalization import factor
 from tests.gateware.waves import small_program, trace
+from tests.reference.slow import gdn_factor
 
 PROGRAMS = {
     "abs": {"channels": (2, 3, 4), "gdn": "abs"},
@@ -25,10 +25,10 @@ def golden(program, case):
     layer, c = op.layer, case["channel"]
     wide, exponent = case["acc"] + case["bias"], 0
     if op.is_gdn:
-        r, exponent = factor(layer, np.array([wide], dtype=np.int64))
-        wide = case["x"] * int(r[0])
+        r, exponent = gdn_factor(layer, wide)
+        wide = case["x"] * r
     every = np.full((op.channels_out, 1), wide, dtype=np.int64)
-    q = int(requantize(every, layer.requantize, exponent=int(np.max(exponent)))[c, 0]) if case["keep"] else 0
+    q = int(requantize(every, layer.requantize, exponent=exponent)[c, 0]) if case["keep"] else 0
     following = program.ops[op.index + 1].layer if op.index + 1 < len(program.ops) else None
     if op.is_gdn or following is None or following.kind != "gdn":
         return q, None

@@ -47,7 +47,7 @@ def expected_of(image, transform):
 @pytest.mark.parametrize("kind", ["one 5x5", "two 5x5", "four 5x5", "two 3x3", "7x7 and 3x3", "stride 1"])
 def test_walk_is_that_of_the_manifest(kind, p):
     g_a = transform(kind)
-    dut = PatchScheduler(g_a, max_width=4095)
+    dut = PatchScheduler(g_a, max_width=[4095])
     starts = []
 
     async def host(ctx):
@@ -94,7 +94,7 @@ def test_margins_are_those_of_four_convolutions():
 
 
 def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="one 5x5"):
-    dut = PatchScheduler(transform(kind), max_width=max_width)
+    dut = PatchScheduler(transform(kind), max_width=[max_width])
 
     def drive(cycle, _records):
         return {**dict(zip(SETTINGS, image)), "start": cycle in starts, "o_window.ready": 1, "core_done": 1}
@@ -105,7 +105,7 @@ def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="o
 
 @pytest.mark.parametrize("work", [1, 2, 10])
 def test_six_cycles_a_patch_from_done_to_start(work):
-    dut = PatchScheduler(transform("one 5x5"), max_width=100)
+    dut = PatchScheduler(transform("one 5x5"), max_width=[100])
 
     def drive(cycle, records):
         busy = any(s.core_start for s in records[-work:])
@@ -138,7 +138,7 @@ def test_the_widest_window_is_allowed():
 
 
 def test_an_error_lasts_until_the_next_start():
-    dut = PatchScheduler(transform("one 5x5"), max_width=100)
+    dut = PatchScheduler(transform("one 5x5"), max_width=[100])
     image = {"patch_width": 2, "patch_height": 2, "height": 2, "o_window.ready": 1, "core_done": 1}
     steps = [{**image, "width": 0, "start": 1}, {"start": 0}] + [{}] * 8 + [{"width": 2, "start": 1}, {"start": 0}]
     seen = trace(dut, steps, ["error", "core_start"], cycles=30)
@@ -157,10 +157,34 @@ def test_reset_in_the_middle_of_an_image():
 def test_the_stride_must_be_a_power_of_two():
     g_a = synthetic_manifest(channels=(1, 1), stride=3).g_a
     with pytest.raises(ValueError, match=r"^stride must be a power of two, not 3$"):
-        PatchScheduler(g_a, max_width=64)
+        PatchScheduler(g_a, max_width=[64])
 
 
 @pytest.mark.parametrize("max_width", [0, -1, 65536, 3.5, None])
 def test_max_width_is_checked(max_width):
     with pytest.raises(ValueError, match=f"^max_width must be an integer from 1 to 65535, not {max_width!r}$"):
-        PatchScheduler(transform("one 5x5"), max_width=max_width)
+        PatchScheduler(transform("one 5x5"), max_width=[64, max_width])
+
+
+@pytest.mark.parametrize(("chain", "width", "fits"), [(0, 6, True), (0, 7, False), (1, 9, True), (1, 10, False)])
+def test_a_feature_map_is_one_window_and_each_chain_has_its_width(chain, width, fits):
+    """Where nothing is cut there are no margins, and a patch of the map's own size, whatever that is, is all of it."""
+    dut = PatchScheduler(None, max_width=[6, 9])
+    steps = [{"chain": chain, "width": width, "height": 3, "patch_width": width, "patch_height": 3, "start": 1,
+              "o_window.ready": 1, "core_done": 1}, {"start": 0}]  # fmt: skip
+    seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "error", *CORE], cycles=30)
+    windows = [s.o_window_payload for s in seen if s.o_window_valid]
+    assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, width, 3)] * fits
+    assert seen[-1].error == (not fits)
+    assert tuple(getattr(seen[-1], name) for name in CORE) == (width, 3, 0, 0, width, 3)
+
+
+def test_a_whole_feature_map_beside_patches_has_no_margins():
+    """With the margins of g_a in the scheduler, a patch of the map's size still ends where the map does."""
+    dut = PatchScheduler(transform("four 5x5"), max_width=[100, 100])
+    steps = [{"chain": 1, "width": 7, "height": 5, "patch_width": 7, "patch_height": 5, "start": 1,
+              "o_window.ready": 1, "core_done": 1}, {"start": 0}]  # fmt: skip
+    seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "core_width", "core_height"], cycles=30)
+    windows = [s.o_window_payload for s in seen if s.o_window_valid]
+    assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, 7, 5)]
+    assert (seen[-1].core_width, seen[-1].core_height) == (7, 5)

@@ -63,14 +63,19 @@ def _get(ctx, member):
     return [ctx.get(one) for one in member] if isinstance(member, list | tuple) else ctx.get(member)
 
 
-def small_program(*, rows=2, cols=2, lanes=None, max_width=24, line_slack=0, input_slack=3, **manifest):
-    """Compile a synthetic manifest for a small array."""
+def small_program(*transforms, rows=2, cols=2, lanes=None, max_width=24, line_slack=0, input_slack=3, map_slack=1,
+                  **manifest):  # fmt: skip
+    """Compile transforms, or g_a of a synthetic manifest, for a small array.
+
+    ``max_width`` is one for all or one for each.
+    """
     # tests of the array and the memories need neither
     from licgate.gateware.config import AcceleratorConfig
-    from licgate.manifest.synthetic import synthetic_manifest
+    from licgate.manifest.synthetic import spread, synthetic_manifest
     from licgate.program import compile_program
 
-    config = AcceleratorConfig(
-        rows=rows, cols=cols, lanes=lanes, max_width=max_width, line_slack=line_slack, input_slack=input_slack
-    )
-    return compile_program(synthetic_manifest(**manifest).g_a, config)
+    transforms = transforms or (synthetic_manifest(**manifest).g_a,)
+    widths = spread(max_width, len(transforms), "max_width")
+    config = AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=widths[0], line_slack=line_slack,
+                               input_slack=input_slack, map_slack=map_slack)  # fmt: skip
+    return compile_program(transforms, config, widths)

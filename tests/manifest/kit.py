@@ -8,9 +8,52 @@ import pytest
 import safetensors.numpy
 
 from licgate.errors import ManifestError
-from licgate.manifest import CdfTables, IntType, Manifest, Transform, load_manifest
+from licgate.manifest import CdfTables, IntType, Manifest, Transform, load_manifest, sealed
 from licgate.manifest.document import manifest_digest
-from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
+from licgate.manifest.synthetic import GDN_FORMS, spread, synthetic_conv2d, synthetic_gdn, synthetic_manifest
+
+
+def chain(name, channels, *layers, bits=8, weight_bits=8, gdn_bits=10, absolute=False, unsigned=False, seed=0):
+    """Return a random transform of layers (kernel, stride, channels, what follows).
+
+    A stride of -2 is a transposed convolution that doubles the size. What follows is "relu", the form of a GDN
+    (an inverse one behind a transposed convolution) or nothing. ``bits`` are those of the input and of every layer's
+    (or its GDN's) output, ``unsigned`` speaks of the input.
+    """
+    bits, weight_bits = spread(bits, len(layers) + 1, "bits"), spread(weight_bits, len(layers), "weight_bits")
+    first = IntType(bits[0], signed=not unsigned)
+    kind, made, inputs = IntType(bits[0], signed=not (absolute or unsigned)), [], channels
+    for index, (kernel, stride, outputs, *follows) in enumerate(layers):
+        follows, transposed = "".join(follows), stride < 0
+        made.append(synthetic_conv2d(
+            f"{name}.{len(made)}", in_channels=inputs, out_channels=outputs, kernel=kernel, stride=abs(stride),
+            padding=(kernel - 1) // 2 if transposed else kernel // 2, transposed=transposed,
+            output_padding=kernel % 2 if transposed else 0, input_type=kind, weight_bits=weight_bits[index],
+            output_type=IntType(gdn_bits if follows in GDN_FORMS else bits[index + 1], signed=follows != "relu"),
+            relu=follows == "relu", seed=(seed, len(made))))
+        if follows in GDN_FORMS:
+            made.append(synthetic_gdn(
+                f"{name}.{len(made)}", channels=outputs, form=follows, inverse=transposed,
+                input_type=made[-1].output, output_type=IntType(bits[index + 1]), seed=(seed, len(made))))
+        kind, inputs = made[-1].output, outputs
+    return Transform(name=name, in_channels=channels, input=first, input_scale=1.0, layers=made,
+                     absolute_input=absolute)
+
+
+def four_transforms(*, gdn="abs", kernel=5, seed=0):
+    """Return a manifest without entropy tables: strides of 4 and 4, layers of every kind that the array runs.
+
+    ``gdn`` is the form of all GDN, or "relu"; ``kernel`` that of all convolutions with a stride.
+    """
+    down, up = (kernel, 2), (kernel, -2)
+    made = [
+        chain("g_a", 3, (*down, 4, gdn), (*down, 5), bits=(8, 8, 7), unsigned=True, seed=seed),
+        chain("h_a", 5, (3, 1, 4, "relu"), (*down, 3, "relu"), (*down, 2), bits=(7, 8, 9, 6), absolute=True, seed=seed),
+        chain("h_s", 2, (*up, 3, "relu"), (*up, 4, "relu"), (3, 1, 5), bits=(6, 8, 9, 7), seed=seed),
+        chain("g_s", 5, (*up, 4, gdn), (*up, 3, "relu"), bits=(7, 9, 8), seed=seed),
+    ]
+    return sealed(Manifest(name="four", architecture="synthetic", latent_fraction_bits=0,
+                           transforms={transform.name: transform for transform in made}))
 
 
 def whole_model():
