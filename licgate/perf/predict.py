@@ -31,7 +31,7 @@ class Prediction:
         transform, name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over
         multipliers * cycles).
     transforms : list of dict
-        name, runs (patches or strips), cycles, macs, utilization, recompute_factor.
+        name, runs (patches or strips), inputs (pixels or values sent), cycles, macs, utilization, recompute_factor.
     program : Program
     """
 
@@ -95,6 +95,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
             {
                 "name": transform.name,
                 "runs": len(runs),
+                "inputs": sum(run[0] * run[1] for run in runs) * (1 if chain.pixels else transform.in_channels),
                 "cycles": cycles,
                 "macs": macs,
                 "utilization": macs / (config.multipliers * cycles),

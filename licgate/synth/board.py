@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from licgate.errors import ConfigError
+from licgate.manifest.architectures import MODES
 
 __all__ = ["Board", "boards_folder", "find_board", "list_boards"]
 
@@ -44,7 +45,9 @@ class Board:
     baud : int or None
         Rate of the serial link.
     max_width : int
-        Default patch width in pixels.
+        Default patch width in pixels, where it fits.
+    shapes : dict of str to (int, int)
+        Rows and columns for modes of the build that want others; see `licgate.manifest.architectures.MODES`.
     notes : tuple of str
         What the report adds to its assumptions.
 
@@ -68,6 +71,7 @@ class Board:
     clock_input: float | None = None
     baud: int | None = None
     max_width: int = 768
+    shapes: dict = field(default_factory=dict)
     notes: tuple = field(default=())
 
     def __post_init__(self):
@@ -76,14 +80,21 @@ class Board:
         for cell in (self.multiplier, self.memory):
             if cell not in self.resources:
                 raise ConfigError(f"board {self.name}: {cell} is missing from its resources")
+        if unknown := set(self.shapes) - set(MODES):
+            raise ConfigError(f"board {self.name}: shapes for {', '.join(unknown)}, but modes are {', '.join(MODES)}")
         if self.routed and (self.clock_input is None or self.baud is None):
             raise ConfigError(f"board {self.name}: a routed board needs clock_input and baud")
+        object.__setattr__(self, "shapes", MappingProxyType(dict(self.shapes)))
         object.__setattr__(self, "resources", MappingProxyType(dict(self.resources)))
 
     @property
     def routed(self) -> bool:
         """Whether there is an open place-and-route for the device."""
         return self.family == "ecp5"
+
+    def shape(self, mode: str) -> tuple[int, int]:
+        """Default rows and columns of a mode."""
+        return self.shapes.get(mode, (self.rows, self.cols))
 
     @property
     def multipliers(self) -> int:

@@ -46,6 +46,8 @@ def build(
     manifest,
     config,
     prediction,
+    mode: str,
+    fit,
     image: tuple[int, int],
     out: Path,
     frequency: float | None = None,
@@ -53,6 +55,7 @@ def build(
     timing_allow_fail: bool = False,
     cache_folder: Path | None = None,
     jobs: int | None = None,
+    route: bool = True,
     say: Callable[[str], None] = print,
 ) -> dict:
     """Build an accelerator for a board and return what report.json says.
@@ -64,6 +67,10 @@ def build(
     board : Board
     manifest, config, prediction
         What the accelerator was made of, and what the cycle model says of it.
+    mode : str
+        One of `licgate.manifest.architectures.MODES`.
+    fit : Fit
+        Memories by what they hold.
     image : tuple of int
         Width and height that `prediction` is for.
     out : Path
@@ -78,6 +85,8 @@ def build(
         Build cache; None for none.
     jobs : int or None
         Seeds routed at the same time; by default as many as there are cores.
+    route : bool
+        Place and route where the board has it; without, the design need not fit.
     say : callable
         Takes progress lines.
 
@@ -97,12 +106,13 @@ def build(
     plan = make_plan(accelerator, board=board, frequency=frequency or board.frequency)
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
-        flow = Flow(plan=plan, board=board, folder=folder, cache=BuildCache(cache_folder), say=say)
+        route = route and board.routed
+        flow = Flow(plan=plan, board=board, folder=folder, cache=BuildCache(cache_folder), say=say, route=route)
         try:
             cells, blocks = flow.synthesize()
-            flow.check_fit(cells)
             routes = []
-            if board.routed:
+            if route:
+                flow.check_fit(cells)
                 workers = max(1, min(len(seeds), jobs or os.cpu_count() or 1))
                 with ThreadPoolExecutor(workers) as pool:
                     run = lambda seed: flow.route(seed, multipliers=cells.get(board.multiplier, 0))  # noqa: E731
@@ -116,12 +126,14 @@ def build(
             _save_logs(output, folder, say)
             raise
 
-        timing, best = timing_of(board, routes, plan.clock_mhz)
+        timing, best = timing_of(routes, plan.clock_mhz)
         report = make_report(
             board=board,
             manifest=manifest,
             config=config,
             prediction=prediction,
+            mode=mode,
+            fit=fit,
             image=image,
             tools=flow.tools,
             timing=timing,

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from licgate.errors import ConfigError
+from licgate.manifest.architectures import MODES
 
 __all__ = ["add_boards_arguments", "add_build_arguments", "run_boards", "run_build"]
 
@@ -28,10 +29,19 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
     parser.add_argument("--board", required=True, help="board, see: licgate boards")
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    parser.add_argument(
+        "--mode", choices=tuple(MODES), default="analysis",
+        help="which transforms the accelerator contains: g_a alone, those of an encoder (g_a, h_a, h_s), those of a "
+        "decoder (h_s, g_s), or both (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--rows", type=_positive, help="rows of the array (default: the board's)")
     parser.add_argument("--cols", type=_positive, help="columns of the array (default: the board's)")
     parser.add_argument("--lanes", type=_positive, help="post-processing lanes (default: enough for the model)")
-    parser.add_argument("--max-width", type=_positive, metavar="PIXELS", help="widest patch that the line buffers hold")
+    parser.add_argument(
+        "--max-width", type=_positive, metavar="PIXELS",
+        help="widest patch that the line buffers hold (default: the board's, or what fits of it)",
+    )  # fmt: skip
+    parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--frequency", type=float, metavar="MHZ", help="clock wanted (default: the board's)")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--image", type=_size, default=(768, 512), metavar="WxH", help="image the prediction is for")
@@ -48,24 +58,39 @@ def run_build(args: argparse.Namespace) -> int:
     from licgate.synth.board import find_board
     from licgate.synth.build import build, check_shape
     from licgate.synth.cache import default_cache_folder
+    from licgate.synth.fit import choose_config
     from licgate.synth.output import OutputFolder
 
     board = find_board(args.board)
-    rows, cols = args.rows or board.rows, args.cols or board.cols
+    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.shape(args.mode)))
     check_shape(board, rows=rows, cols=cols)
     if args.frequency is not None and not 1 <= args.frequency <= 1000:
         raise ConfigError(f"a clock of {args.frequency:g} MHz makes no sense: give --frequency from 1 to 1000")
     manifest = find_model(args.model)
-    config = AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes, max_width=args.max_width or board.max_width)
-    out = args.out or Path("out") / f"{board.name}-{manifest.name}"
+    route = board.routed and not args.synthesis_only
+    config, fit = choose_config(
+        manifest,
+        board,
+        args.mode,
+        AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes),
+        max_width=args.max_width,
+        must_fit=route,
+    )
+    suffix = "" if args.mode == "analysis" else f"-{args.mode}"
+    out = args.out or Path("out") / f"{board.name}-{manifest.name}{suffix}"
     OutputFolder(out)
 
     from licgate.gateware.top import Accelerator
     from licgate.perf import predict
 
     width, height = args.image
-    print(f"{manifest.name} on {board.title} ({board.device}), array of {rows} x {cols}", flush=True)
-    accelerator = Accelerator(manifest, config)
+    transforms = MODES[args.mode]
+    print(
+        f"{manifest.name} on {board.title} ({board.device}): {', '.join(transforms)} on an array of {rows} x {cols}, "
+        f"lines of {config.max_width} pixels, {fit}",
+        flush=True,
+    )
+    accelerator = Accelerator(manifest, config, transforms=transforms)
     if accelerator.program.multiplier_cells > board.multipliers:
         raise ConfigError(
             f"an array of {rows} x {cols} with {accelerator.program.lanes} lanes needs "
@@ -77,7 +102,10 @@ def run_build(args: argparse.Namespace) -> int:
         board=board,
         manifest=manifest,
         config=config,
-        prediction=predict(manifest, config, width, height),
+        prediction=predict(manifest, config, width, height, transforms=transforms),
+        mode=args.mode,
+        fit=fit,
+        route=route,
         image=args.image,
         out=out,
         frequency=args.frequency,

@@ -48,12 +48,23 @@ class Flow:
     cache : BuildCache
     say : callable
         Takes progress lines.
+    route : bool
+        There will be place-and-route.
     """
 
-    def __init__(self, *, plan: Plan, board: Board, folder: Path, cache: BuildCache, say: Callable[[str], None]):
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        board: Board,
+        folder: Path,
+        cache: BuildCache,
+        say: Callable[[str], None],
+        route: bool = True,
+    ):
         self.plan, self.board, self.folder, self.cache, self.say = plan, board, folder, cache, say
         self.tools = {"yosys": YOSYS.version()}
-        if board.routed:
+        if board.routed and route:
             self.tools |= {tool.name: tool.version() for tool in (NEXTPNR_ECP5, ECPPACK)}
         # What works on the netlist behind Yosys is as much part of the synthesis as Yosys.
         behind = Path(outreg.__file__).read_text(encoding="utf-8")

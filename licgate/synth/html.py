@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from licgate.synth.report import headline
+from licgate.synth.report import headline, lacking
 
 __all__ = ["render_html", "utilization_plot"]
 
@@ -98,12 +98,16 @@ def utilization_plot(layers: list[dict]) -> str:
     return f'<svg viewBox="{box}" width="100%" role="img" aria-label="{label}">{ticks}{"".join(bars)}</svg>'
 
 
+def _whole(report: dict) -> str:
+    return "whole transform" if len(report["transforms"]) == 1 else "all transforms"
+
+
 def _tiles(report: dict) -> str:
     performance = report["performance"]
     width, height = performance["image"]
     tiles = [
         (f"{performance['fps']:.2f}", f"frames/s of {width} × {height} at {performance['clock_mhz']:g} MHz"),
-        (_percent(performance["utilization"]), "of the multipliers busy, whole transform"),
+        (_percent(performance["utilization"]), f"of the multipliers busy, {_whole(report)}"),
         (f"{performance['recompute_factor']:.3f}", "recompute factor of the halo"),
         (f"{performance['rows']} × {performance['cols']}", f"array, {performance['multipliers']} multipliers"),
         (_count(performance["cycles"]), "cycles per image"),
@@ -144,10 +148,48 @@ def _blocks(report: dict) -> str:
     return _table(["block", *kinds], rows, summed=True)
 
 
+def _transforms(report: dict) -> str:
+    rows = [
+        [
+            f"<code>{escape(row['name'])}</code>",
+            _count(row["runs"]),
+            _count(row["macs"]),
+            _count(row["cycles"]),
+            _percent(row["utilization"]),
+            f"{row['recompute_factor']:.3f}",
+        ]
+        for row in report["transforms"]
+    ]
+    performance = report["performance"]
+    several = len(rows) > 1
+    if several:
+        total = [_count(performance["macs"]), _count(performance["cycles"]), _percent(performance["utilization"])]
+        rows.append([_whole(report), "", *total, f"{performance['recompute_factor']:.3f}"])
+    head = ["transform", "patches", "MACs", "cycles", "utilisation", "recompute factor"]
+    return _table(head, rows, summed=several)
+
+
+def _memories(report: dict) -> str:
+    memories = report["memories"]
+    rows = [
+        [
+            escape(row["holds"]),
+            _count(row["cells"]),
+            "" if row["bits"] is None else _count(-(-row["bits"] // 1024)),
+            _meter(row["cells"] / memories["available"]),
+        ]
+        for row in sorted(memories["by"], key=lambda row: -row["cells"])
+    ]
+    bits = sum(row["bits"] or 0 for row in memories["by"])
+    rows.append([f"of {_count(memories['available'])}", _count(memories["needed"]), _count(-(-bits // 1024)), ""])
+    return _table(["memories, as compiled", memories["cell"], "Kibit", ""], rows, summed=True)
+
+
 def _layers(report: dict) -> str:
     rows = []
     for layer in report["layers"]:
-        shape = f"{layer['kernel']}×{layer['kernel']} /{layer['stride']}" if layer["kind"] == "conv2d" else ""
+        step = f"{'×' if layer['transposed'] else '/'}{layer['stride']}"
+        shape = f"{layer['kernel']}×{layer['kernel']} {step}" if layer["kind"] == "conv2d" else ""
         rows.append(
             [
                 f"{escape(layer['name'])} {escape(layer['kind'])}",
@@ -165,7 +207,7 @@ def _layers(report: dict) -> str:
     if rest > 0:
         rows.append(["filling, draining, waiting", "", "", "", "", "", "", "", _count(rest), ""])
     total = [_count(performance["macs"]), _count(performance["cycles"]), _percent(performance["utilization"])]
-    rows.append(["whole transform", "", "", "", "", "", "", *total])
+    rows.append([_whole(report), "", "", "", "", "", "", *total])
     head = ["layer", "kernel", "channels", "input bits", "weight bits", "accumulator", "output bits", "MACs", "cycles"]
     return _table([*head, "utilisation"], rows, summed=True)
 
@@ -173,21 +215,25 @@ def _layers(report: dict) -> str:
 def render_html(report: dict) -> str:
     """The page for what `make_report` returned."""
     met = report["timing"]["met"]
-    mood = "note" if met is None else "good" if met else "bad"
+    mood = "bad" if met is False or lacking(report) else "note" if met is None else "good"
     model, tools = report["model"], ", ".join(f"{name} {version}" for name, version in report["tools"].items())
     assumptions = "".join(f"<li>{escape(text)}</li>" for text in report["assumptions"])
     title = f"{model['name']} on {report['title']}"
+    names = ", ".join(row["name"] for row in report["transforms"])
+    sub = f"{report['mode']} ({names}), lines of {report['performance']['max_width']} pixels"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{escape(title)}</title><style>{STYLE}</style></head><body><main>
 <div class="verdict {mood}">{escape(headline(report))}</div>
 <h1>{escape(title)}</h1>
-<p class="sub">{escape(report["device"])} · manifest {escape(model["hash"])} · {escape(tools)}</p>
+<p class="sub">{escape(report["device"])} · {escape(sub)} · manifest {escape(model["hash"])} · {escape(tools)}</p>
 <div class="tiles">{_tiles(report)}</div>
 <section><h2>Where the multipliers' time goes</h2>{utilization_plot(report["layers"])}</section>
 <section><h2>Layers</h2>{_layers(report)}</section>
 <div class="pair"><section><h2>Device</h2>{_resources(report)}</section>
 <section><h2>Timing</h2>{_timing(report)}</section></div>
+<div class="pair"><section><h2>Memories</h2>{_memories(report)}</section>
+<section><h2>Transforms</h2>{_transforms(report)}</section></div>
 <section><h2>Blocks</h2>{_blocks(report)}</section>
 <section><h2>Assumed and measured</h2><ul>{assumptions}</ul></section>
 </main></body></html>

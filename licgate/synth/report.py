@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from licgate.synth.board import Board
 from licgate.synth.flow import Routed
 
-__all__ = ["headline", "layer_rows", "make_report", "timing_of", "utilization_of"]
+__all__ = ["headline", "lacking", "layer_rows", "make_report", "timing_of", "utilization_of"]
 
 
-def timing_of(board: Board, routes: list[Routed], clock_mhz: float) -> tuple[dict, Routed | None]:
+def timing_of(routes: list[Routed], clock_mhz: float) -> tuple[dict, Routed | None]:
     """Timing section, and the best of the runs (None without place-and-route)."""
-    if not board.routed:
+    if not routes:
         return {"met": None, "clocks": {"sync": {"achieved_mhz": None, "constraint_mhz": clock_mhz}}}, None
     best = max(routes, key=lambda routed: routed.slack)
     achieved = [{"seed": routed.seed, "achieved_mhz": _design_clock(routed)["achieved_mhz"]} for routed in routes]
@@ -45,6 +45,11 @@ def utilization_of(board: Board, best: Routed | None, cells: Mapping[str, int]) 
         return sum(count for cell, count in cells.items() if cell.startswith(prefixes))
 
     used = {
+        # as nextpnr packs them
+        "TRELLIS_COMB": total("LUT4") + 2 * total("CCU2C") + 4 * total("TRELLIS_DPR16X4"),
+        "TRELLIS_FF": total("TRELLIS_FF"),
+        "MULT18X18D": total("MULT18X18D"),
+        "DP16KD": total("DP16KD"),
         "LUT": total("LUT", "INV", "SRL") + 4 * total("RAM32M", "RAM64M") + total("RAM32X", "RAM64X"),
         "FF": total("FD"),
         "DSP48E2": total("DSP48E2"),
@@ -54,10 +59,10 @@ def utilization_of(board: Board, best: Routed | None, cells: Mapping[str, int]) 
 
 
 def layer_rows(manifest, prediction) -> list[dict]:
-    """One row per layer of g_a: what it is (from the manifest) and what it costs (from the cycle model)."""
+    """One row per layer of the transforms: what it is (from the manifest), what it costs (from the cycle model)."""
     costs = {row["name"]: row for row in prediction.layers}
     rows = []
-    for layer in manifest.g_a.layers:
+    for layer in (layer for row in prediction.transforms for layer in manifest.transforms[row["name"]].layers):
         convolution = layer.kind == "conv2d"
         rows.append(
             {
@@ -67,6 +72,7 @@ def layer_rows(manifest, prediction) -> list[dict]:
                 "out_channels": layer.out_channels if convolution else layer.channels,
                 "kernel": layer.kernel if convolution else 1,
                 "stride": layer.stride if convolution else 1,
+                "transposed": convolution and layer.transposed,
                 "input_bits": layer.input.bits if convolution else layer.norm_bits,
                 "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
                 "accumulator_bits": layer.accumulator.bits,
@@ -77,7 +83,9 @@ def layer_rows(manifest, prediction) -> list[dict]:
     return rows
 
 
-def make_report(*, board, manifest, config, prediction, image, tools, timing, best, cells, blocks, clock_mhz) -> dict:
+def make_report(
+    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz
+) -> dict:
     """All that report.json holds but the files; the keys are part of the command line's contract."""
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
@@ -91,10 +99,20 @@ def make_report(*, board, manifest, config, prediction, image, tools, timing, be
             "achieved. nextpnr times the slowest corner it knows of the speed grade and does not time REG_PIPELINE of "
             "the multipliers."
         )
-        link = board.baud / 10 / (3 * width * height)
+        link = board.baud / 10 / (3 * sum(row["inputs"] for row in prediction.transforms))
         assumptions.append(
             f"Frames per second are those of the accelerator fed without a pause. The serial port at {board.baud} baud "
             f"carries {link:.2f} such frames per second: it is for bring-up."
+        )
+    elif board.routed:
+        assumptions.append(
+            "Synthesis only, clock assumed: nothing was placed or routed. Cells are those that synthesis made, a carry "
+            "chain's two bits counted as two LUT and 64 bits of LUT RAM as four."
+        )
+    if mode != "analysis":
+        assumptions.append(
+            "The transforms run one after the other, on one image padded to whole hyper latents. The entropy coder is "
+            "not part of the accelerator, nor is its time of the figures."
         )
     assumptions.append(
         f"Cycles come from the exact cycle model, for one image of {width} x {height} pixels, with the first layer, "
@@ -106,6 +124,7 @@ def make_report(*, board, manifest, config, prediction, image, tools, timing, be
         "title": board.title,
         "device": board.device,
         "model": {"name": manifest.name, "hash": manifest.hash},
+        "mode": mode,
         "tools": tools,
         "timing": timing,
         "utilization": utilization,
@@ -118,20 +137,36 @@ def make_report(*, board, manifest, config, prediction, image, tools, timing, be
             "utilization": prediction.utilization,
             "recompute_factor": prediction.recompute_factor,
             "image": [width, height],
+            "max_width": config.max_width,
             "fps": clock * 1e6 / prediction.cycles,
             "clock_mhz": clock,
             "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
         },
+        "transforms": list(prediction.transforms),
         "layers": layer_rows(manifest, prediction),
+        "memories": {
+            "cell": fit.cell,
+            "needed": fit.needed,
+            "available": fit.available,
+            "by": [{"holds": name, **row} for name, row in fit.by.items()],
+        },
         "blocks": blocks,
         "assumptions": assumptions,
     }
+
+
+def lacking(report: dict) -> dict:
+    """Cells of which the design needs more than the device has."""
+    return {cell: n for cell, n in report["utilization"].items() if n["used"] > n["available"]}
 
 
 def headline(report: dict) -> str:
     """First line of the HTML page and last line of the command: whether timing is met."""
     timing = report["timing"]
     if timing["met"] is None:
+        if over := lacking(report):
+            numbers = ", ".join(f"{n['used']:g} {cell} of {n['available']:g}" for cell, n in over.items())
+            return f"DOES NOT FIT: {numbers} (synthesis only)"
         (clock,) = timing["clocks"].values()
         return f"Synthesis only, clock assumed: {clock['constraint_mhz']:g} MHz"
     name, clock = min(

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.multiplier import Multiplier
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.synth.fit import Fit
 
 
 class StubAccelerator(Component):
@@ -67,3 +68,20 @@ class StubPrediction:
     utilization: float = 0.9
     recompute_factor: float = 1.25
     layers: tuple = ({"name": "g_a.0", "macs": 900, "cycles": 1000, "utilization": 0.9},)
+    transforms: tuple = (
+        {
+            "name": "g_a",
+            "runs": 1,
+            "inputs": 768 * 512,
+            "cycles": 1000,
+            "macs": 900,
+            "utilization": 0.9,
+            "recompute_factor": 1.25,
+        },
+    )
+
+
+def stub_fit(needed=20, available=208):
+    """Memories of a design that is nothing like the stub."""
+    by = {"weights": {"cells": needed - 2, "bits": 2048}, "host link": {"cells": 2, "bits": None}}
+    return Fit("DP16KD", needed, available, by)

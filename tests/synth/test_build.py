@@ -10,7 +10,7 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.synth import flow as flow_module
 from licgate.synth.board import find_board
 from licgate.synth.build import build
-from tests.synth.stub import StubAccelerator, StubConfig, StubPrediction
+from tests.synth.stub import StubAccelerator, StubConfig, StubPrediction, stub_fit
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,8 @@ def run(out, *, board="ulx3s-85f", rows=2, cache_folder=None, lines=None, **opti
         manifest=synthetic_manifest(channels=(3, 5)),
         config=StubConfig(rows, 1),
         prediction=StubPrediction(),
+        mode="analysis",
+        fit=stub_fit(),
         image=(768, 512),
         out=out,
         cache_folder=cache_folder,

@@ -11,7 +11,7 @@ from licgate.synth.board import find_board
 from licgate.synth.flow import Routed
 from licgate.synth.html import render_html, utilization_plot
 from licgate.synth.report import headline, make_report, timing_of, utilization_of
-from tests.synth.stub import StubConfig, StubPrediction
+from tests.synth.stub import StubConfig, StubPrediction, stub_fit
 
 RTLIL = r"""
 module \top.accelerator.core
@@ -46,6 +46,11 @@ CELLS = {
 }
 
 
+CELL_COUNTS = {
+    "LUT4": 9, "LUT6": 3, "FDRE": 7, "DSP48E2": 3, "RAMB36E2": 2, "RAMB18E2": 1, "RAM32M": 1, "BUFG": 1
+}  # fmt: skip
+
+
 def routed(seed, achieved, *, constraint=100.0, other=None):
     clocks = {"design_clock": {"achieved_mhz": achieved, "constraint_mhz": constraint}}
     if other is not None:
@@ -59,20 +64,22 @@ def routed(seed, achieved, *, constraint=100.0, other=None):
     return Routed(seed, {"utilization": utilization}, clocks, "log", "config")
 
 
-def report(board="ulx3s-85f", routes=(), manifest=None):
+def report(board="ulx3s-85f", routes=(), manifest=None, prediction=None, mode="analysis", cells=CELL_COUNTS):
     board = find_board(board)
     clock = 100.0
-    timing, best = timing_of(board, list(routes), clock)
+    timing, best = timing_of(list(routes), clock)
     return make_report(
         board=board,
         manifest=manifest or synthetic_manifest(channels=(3, 5)),
         config=StubConfig(3, 1),
-        prediction=StubPrediction(),
+        prediction=prediction or StubPrediction(),
+        mode=mode,
+        fit=stub_fit(),
         image=(768, 512),
         tools={"yosys": "0.70"},
         timing=timing,
         best=best,
-        cells={"LUT4": 9, "LUT6": 3, "FDRE": 7, "DSP48E2": 3, "RAMB36E2": 2, "RAMB18E2": 1, "RAM32M": 1, "BUFG": 1},
+        cells=cells,
         blocks=count_blocks(CELLS, instances_of(RTLIL)),
         clock_mhz=clock,
     )
@@ -97,7 +104,7 @@ def test_blocks():
 
 def test_the_best_seed_is_the_one_with_the_most_slack():
     routes = [routed(1, 120.0, other=40.0), routed(2, 105.0, other=50.0), routed(3, 90.0, other=60.0)]
-    timing, best = timing_of(find_board("ulx3s-85f"), routes, 100.0)
+    timing, best = timing_of(routes, 100.0)
     assert best.seed == timing["seed"] == 2
     assert timing["met"] is True
     assert timing["median_mhz"] == 105.0

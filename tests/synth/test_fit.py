@@ -1,0 +1,112 @@
+"""What fits a device before synthesis: the count of memory cells, the width that is chosen, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from licgate.cli import main
+from licgate.errors import ConfigError
+from licgate.gateware.config import AcceleratorConfig
+from licgate.gateware.memory import BLOCK_SHAPES, bank_depth
+from licgate.manifest import find_model
+from licgate.manifest.architectures import MODES
+from licgate.perf.memories import BLOCKS, memory_cells, memory_uses, program_memories
+from licgate.program import compile_program, input_widths
+from licgate.synth.board import find_board
+from licgate.synth.fit import choose_config, memory_fit
+
+ULX3S = find_board("ulx3s-85f")
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return find_model("hyperprior-n36m96-l0067-a10w8")
+
+
+def choose(manifest, mode, *, board=ULX3S, max_width=None, must_fit=True, **shape):
+    rows, cols = board.shape(mode)
+    config = AcceleratorConfig(**{"rows": rows, "cols": cols, **shape})
+    return choose_config(manifest, board, mode, config, max_width=max_width, must_fit=must_fit)
+
+
+def test_cells_are_those_of_the_banks():
+    assert BLOCKS["DP16KD"] == BLOCK_SHAPES
+    for depth, width in ((1, 1), (2304, 64), (15120, 80), (12825, 96), (513, 37), (16385, 9)):
+        bank = bank_depth(depth, width)
+        wide = dict(BLOCK_SHAPES)[bank]
+        assert memory_cells(depth, width, BLOCK_SHAPES) == -(-depth // bank) * -(-width // wide)
+
+
+def test_a_split_memory_is_two_of_half_the_pixels():
+    options = {"rows": 5, "cols": 2, "lanes": 1, "weights": [(8, 100)], "parameters": 7, "bias_bits": 20}
+    uses = memory_uses(**options, lines=[(10, 64, True), (8, 32, False)], offset_bits=3)
+    lines = [(use.depth, use.width) for use in uses if use.holds == "line buffers"]
+    assert lines == [(64, 30), (64, 20), (32, 40)]
+    assert sum(use.bits for use in uses) == 64 * 50 + 32 * 40 + 100 * 16 + 7 * (20 + 6 + 17 + 3)
+    assert len([use for use in memory_uses(**options | {"rows": 1}, lines=[(9, 8, True)], offset_bits=3)
+                if use.holds == "line buffers"]) == 1  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "width", "needed"), [("analysis", 768, 177), ("encoder", 192, 205), ("decoder", 768, 192)]
+)
+def test_the_default_model_fits_the_default_board(manifest, mode, width, needed):
+    config, fit = choose(manifest, mode)
+    # 177 is what place-and-route counted for the analysis transform
+    assert (config.max_width, fit.needed, fit.available, fit.fits) == (width, needed, 208, True)
+    assert sum(row["cells"] for row in fit.by.values()) == needed
+    transforms = [manifest.transforms[name] for name in MODES[mode]]
+    program = compile_program(transforms, config, input_widths(manifest, MODES[mode], width))
+    bits = sum(use.bits for use in program_memories(program))
+    assert bits == sum(row["bits"] or 0 for row in fit.by.values())
+    if width < ULX3S.max_width:
+        wider = replace(config, max_width=width + 64)
+        program = compile_program(transforms, wider, input_widths(manifest, MODES[mode], width + 64))
+        assert not memory_fit(program, ULX3S).fits
+
+
+def test_what_does_not_fit_is_refused_before_synthesis(manifest):
+    message = (
+        r"^mode both of hyperprior-n36m96-l0067-a10w8 on an array of 8 x 12 with lines of 768 pixels needs 383 DP16KD "
+        r"\(237 for weights, 127 for line buffers, 19 for others\), LFE5U-85F-6BG381C has 208: with lines of 64 it "
+        r"needs 284; take other --rows and --cols, another --mode or a smaller model; --synthesis-only gives a report$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        choose(manifest, "both")
+    config, fit = choose(manifest, "both", must_fit=False)
+    assert (config.max_width, fit.fits) == (768, False)
+    # at a width that was asked for, no other is taken
+    with pytest.raises(ConfigError, match=r"lines of 768 pixels .* has 208: --max-width 640 fits; --synthesis-only"):
+        choose(manifest, "decoder", rows=8, cols=12, max_width=768)
+    assert choose(manifest, "decoder", rows=8, cols=12)[0].max_width == 640
+    assert choose(manifest, "decoder", rows=8, cols=12, max_width=768, must_fit=False)[0].max_width == 768
+
+
+def test_a_small_board_gets_narrow_lines(manifest):
+    small = replace(ULX3S, resources=dict(ULX3S.resources) | {"DP16KD": 150})
+    config, fit = choose(manifest, "analysis", board=small)
+    assert config.max_width % 64 == 0
+    assert fit.fits
+    with pytest.raises(ConfigError, match=f"--max-width {config.max_width} fits"):
+        choose(manifest, "analysis", board=small, max_width=config.max_width + 1)
+
+
+def test_a_mode_that_the_model_has_no_transforms_for(manifest):
+    half = replace(manifest, transforms={"g_a": manifest.g_a}, entropy=None, architecture="half")
+    with pytest.raises(ConfigError, match=r"^a build of mode decoder needs h_s, g_s, model .* has only g_a: take"):
+        choose(half, "decoder")
+
+
+def test_the_command_line_says_it_in_one_line(capsys, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["build", "--board", "ulx3s-85f", "--mode", "both", "--out", str(out)]
+    assert main([*arguments, "--model", "hyperprior-n36m96-l0067-a10w8"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("licgate: error: mode both of hyperprior-n36m96-l0067-a10w8 on an array of 8 x 12 with ")
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_modes_of_a_board_must_be_known():
+    with pytest.raises(ConfigError, match=r"^board ulx3s-85f: shapes for transcoder, but modes are analysis, "):
+        replace(ULX3S, shapes={"transcoder": (8, 8)})
