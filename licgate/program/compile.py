@@ -13,6 +13,7 @@ from licgate.errors import ConfigError
 from licgate.manifest import Transform
 from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, matrices, words_of
 from licgate.program.stages import Stage, check_convolution
+from licgate.program.strips import least_width
 
 __all__ = ["Chain", "Memory", "Program", "compile_program", "input_widths"]
 
@@ -164,6 +165,8 @@ class Program:
 def input_widths(manifest, names, max_width):
     """Widest input of each transform for images of ``max_width`` pixels, which the codec pads to whole hyper latents.
 
+    Feature maps get what a strip of a wider one takes at least.
+
     Parameters
     ----------
     manifest : Manifest
@@ -183,7 +186,10 @@ def input_widths(manifest, names, max_width):
     latent = manifest.g_a.stride
     hyper = latent * manifest.h_a.stride if "h_a" in manifest.transforms else latent
     padded = -(-max_width // hyper) * hyper
-    return [{"g_a": max_width, "h_s": padded // hyper}.get(name, padded // latent) for name in names]
+    widths = {"g_a": max_width, "h_s": padded // hyper}
+    # Lines that hold no strip with its margins would be of no use to wider images.
+    least = {name: 1 if name == "g_a" else least_width(manifest.transforms[name]) for name in names}
+    return [max(widths.get(name, padded // latent), least[name]) for name in names]
 
 
 def compile_program(transforms, config, widths=None):
