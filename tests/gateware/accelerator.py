@@ -25,9 +25,10 @@ async def write_register(ctx, csr, address, value):
     ctx.set(csr.w_stb, 0)
 
 
-async def start(ctx, csr, image, patch, *, independent=False, overlap=0):
+async def start(ctx, csr, image, patch, *, transform="g_a", independent=False, overlap=0):
     _, height, width = image.shape
     for address, value in (
+        (Register.TRANSFORM, TRANSFORM_NAMES.index(transform)),
         (Register.WIDTH, width), (Register.HEIGHT, height), (Register.PATCH_WIDTH, patch[0]),
         (Register.PATCH_HEIGHT, patch[1]),
         (Register.MODE, int(independent)), (Register.OVERLAP, overlap), (Register.CONTROL, 1),
@@ -59,41 +60,63 @@ def expected_stream(transform, image, windows, rows, *, independent=False):
     return values
 
 
+def expected_map(transform, x, rows):
+    """Like `expected_stream`, for a transform that takes feature maps."""
+    out = run_transform(transform, x)
+    values = stream_order(depth_form(out) if transform.layers[-1].transposed else out, 0, rows).tolist()
+    return [(v, k + 1 == len(values)) for k, v in enumerate(values)]
+
+
+def run_of(config, transform, x, rows, *, patch=None, independent=False, overlap=0):
+    """Patch size, windows with what is sent for each, and what must come."""
+    _, height, width = x.shape
+    if transform.name != "g_a":
+        sent = (stream_order(x, 0, rows) & 0xFFFF).tolist()
+        return (width, height), [((0, 0, width, height), sent)], expected_map(transform, x, rows)
+    size = (patch, patch) if patch else config.patch_size(transform, width, height)
+    windows = patches(width, height, patch_width=size[0], patch_height=size[1], transform=transform,
+                      independent=independent, overlap=overlap)  # fmt: skip
+    words = pack(x, transform.input.bits)
+    sent = [((p.x, p.y, p.width, p.height), words[p.y : p.y + p.height, p.x : p.x + p.width].ravel().tolist())
+            for p in windows]  # fmt: skip
+    return size, sent, expected_stream(transform, x, windows, rows, independent=independent)
+
+
 def check_accelerator(
-    manifest, config, images, *, patch=None, independent=False, overlap=0, stalls=None, limit=200_000
-):
-    """Run images one after the other; assert windows, latents, marks and status. Return the last one's CYCLES."""
-    transform = manifest.transforms["g_a"]
-    dut = Accelerator(manifest, config)
+    manifest, config, images, *, transforms=("g_a",), patch=None, independent=False, overlap=0, stalls=None,
+    limit=200_000,
+):  # fmt: skip
+    """Run images, or (transform, feature map), one after the other; assert windows, latents, marks and status.
+
+    Return the last one's CYCLES.
+    """
+    dut = Accelerator(manifest, config, transforms=transforms)
+    options = {"independent": independent, "overlap": overlap}
     jobs = []
-    for image in images:
-        size = (patch, patch) if patch else config.patch_size(transform, image.shape[2], image.shape[1])
-        windows = patches(image.shape[2], image.shape[1], patch_width=size[0], patch_height=size[1],
-                          transform=transform, independent=independent, overlap=overlap)  # fmt: skip
-        jobs.append((image, size, windows))
+    for one in images:
+        name, x = one if isinstance(one, tuple) else ("g_a", one)
+        jobs.append((name, x, *run_of(config, manifest.transforms[name], x, config.rows, patch=patch, **options)))
     stalls = stalls or (lambda name: None)
     cycles = []
 
     async def control(ctx):
-        for image, size, _ in jobs:
-            await start(ctx, dut.csr, image, size, independent=independent, overlap=overlap)
+        for name, x, size, _, _ in jobs:
+            await start(ctx, dut.csr, x, size, transform=name, **options)
             await ctx.tick().repeat(3)
             assert await wait_done(ctx, dut.csr) == 0b10
             cycles.append(await read_register(ctx, dut.csr, Register.CYCLES))
 
     async def pixels(ctx):
-        for image, _, windows in jobs:
-            words = pack(image, transform.input.bits)
-            for p in windows:
+        for _, _, _, windows, _ in jobs:
+            for window, sent in windows:
                 asked = await stream_get(ctx, dut.o_window, stalls=stalls("window"))
-                assert (asked.x, asked.y, asked.width, asked.height) == (p.x, p.y, p.width, p.height)
-                for pixel in words[p.y : p.y + p.height, p.x : p.x + p.width].ravel().tolist():
+                assert (asked.x, asked.y, asked.width, asked.height) == window
+                for pixel in sent:
                     await stream_put(ctx, dut.i, pixel, stalls=stalls("pixel"))
 
     async def latents(ctx):
-        for image, _, windows in jobs:
+        for *_, expected in jobs:
             got = []
-            expected = expected_stream(transform, image, windows, config.rows, independent=independent)
             for _ in expected:
                 latent = await stream_get(ctx, dut.o, stalls=stalls("latent"))
                 got.append((latent.value, bool(latent.last)))
