@@ -131,6 +131,9 @@ class Codec:
         self._check_same(read_header(data))
         header, patches = unpack(data)
         trace = trace or Trace()
+        if len(patches) == 1:
+            # the whole image takes no memory before its symbols are known to be good
+            return self._decode_patch(patches[0], header.height, header.width, trace)
         image = np.empty((header.height, header.width, 3), dtype=np.uint8)
         for (x, y, w, h), sections in zip(header.patches(), patches, strict=True):
             image[y : y + h, x : x + w] = self._decode_patch(sections, h, w, trace)
@@ -200,7 +203,8 @@ class Codec:
             y_hat = decode_latents(manifest, z, take, run=run)[3]
         y_reader.finish()
         escapes.finish()
-        return run(manifest.g_s, y_hat)[:, :height, :width].transpose(1, 2, 0).astype(np.uint8)
+        pixels = run(manifest.g_s, y_hat)[:, :height, :width].transpose(1, 2, 0)
+        return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
 def pad_image(image: NDArray) -> NDArray:

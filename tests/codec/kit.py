@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from licgate.codec.codec import pad_image
 from licgate.codec.container import CRC, HEAD
 from licgate.manifest import CdfTables, IntType, Manifest, Transform, sealed
 from licgate.manifest.architectures import ARCHITECTURES
 from licgate.manifest.latents import masked_taps
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_manifest
 from licgate.manifest.types import prove_convolution
+from licgate.reference import code_latents, image_to_input, run_transform
 
 M, Z, FRACTION, LATENT = 5, 3, 3, IntType(9)
 SCALE = 2.0**-FRACTION
@@ -76,6 +78,13 @@ def picture(height, width, seed=0):
     y, x = np.mgrid[0:height, 0:width] / 50
     shade = np.stack([np.sin(x + y), np.cos(2 * x - y), np.sin(y * x)], axis=2) * 90 + 128
     return np.clip(shade + random.normal(0, 12, shade.shape), 0, 255).astype(np.uint8)
+
+
+def decoded_directly(manifest, image):
+    """Return what the transforms alone make of an image: no entropy coder, no container."""
+    y_hat = code_latents(manifest, run_transform(manifest.g_a, image_to_input(pad_image(image))))[3]
+    height, width = image.shape[:2]
+    return run_transform(manifest.g_s, y_hat)[:, :height, :width].transpose(1, 2, 0)
 
 
 def forged(data, **fields):

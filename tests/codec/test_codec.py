@@ -8,7 +8,6 @@ import pytest
 
 import licgate
 from licgate.codec import Codec, Trace, load_model
-from licgate.codec.codec import pad_image
 from licgate.codec.container import unpack
 from licgate.errors import ConfigError, ImageError, LicgateError, ManifestError, StreamError
 from licgate.images import load_image
@@ -16,15 +15,8 @@ from licgate.manifest import IntType, find_model, sealed
 from licgate.manifest.architectures import ARCHITECTURES
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.manifest.types import prove_convolution
-from licgate.reference import code_latents, image_to_input, run_transform
-from tests.codec.kit import forged, model, picture
-
-
-def decoded_directly(manifest, image):
-    """Return what the transforms alone make of an image: no entropy coder, no container."""
-    y_hat = code_latents(manifest, run_transform(manifest.g_a, image_to_input(pad_image(image))))[3]
-    height, width = image.shape[:2]
-    return run_transform(manifest.g_s, y_hat)[:, :height, :width].transpose(1, 2, 0)
+from licgate.reference import run_transform
+from tests.codec.kit import decoded_directly, forged, model, picture
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
