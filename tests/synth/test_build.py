@@ -111,6 +111,16 @@ def test_design_larger_than_the_device(tmp_path, monkeypatch):
     assert not (tmp_path / "report.json").exists()
 
 
+def test_synthesis_alone_reports_what_does_not_fit(tmp_path, monkeypatch):
+    fake_synthesis(monkeypatch, {"DP16KD": 209, "MULT18X18D": 3, "LUT4": 6})
+    lines = []
+    report = run(tmp_path, route=False, lines=lines)
+    assert lines[-1] == "DOES NOT FIT: 209 DP16KD of 208 (synthesis only)"
+    assert (report["timing"]["met"], list(report["tools"])) == (None, ["yosys"])
+    assert report["performance"]["lut_per_multiplier"] == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "yosys.log"]
+
+
 def test_tool_failure_keeps_its_log(tmp_path, monkeypatch):
     def fail(tool, *arguments, folder, log, label, say):
         (folder / log).write_text("some line\nERROR: it broke\n")

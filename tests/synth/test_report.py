@@ -11,6 +11,7 @@ from licgate.synth.board import find_board
 from licgate.synth.flow import Routed
 from licgate.synth.html import render_html, utilization_plot
 from licgate.synth.report import headline, make_report, timing_of, utilization_of
+from tests.manifest.kit import whole_model
 from tests.synth.stub import StubConfig, StubPrediction, stub_fit
 
 RTLIL = r"""
@@ -155,6 +156,62 @@ def test_synthesis_only():
     used = {cell: count["used"] for cell, count in result["utilization"].items()}
     assert used == {"LUT": 9 + 3 + 4, "FF": 7, "DSP48E2": 3, "RAMB36": 2.5}
     assert result["performance"]["fps"] == 100e6 / 1000
+
+
+def test_without_place_and_route_cells_are_those_of_synthesis():
+    cells = {"LUT4": 100, "CCU2C": 10, "TRELLIS_DPR16X4": 3, "TRELLIS_FF": 50, "MULT18X18D": 7, "DP16KD": 208}
+    result = report(cells=cells)
+    used = {cell: count["used"] for cell, count in result["utilization"].items()}
+    assert used == {"TRELLIS_COMB": 132, "TRELLIS_FF": 50, "MULT18X18D": 7, "DP16KD": 208}
+    assert headline(result) == "Synthesis only, clock assumed: 100 MHz"
+    assert result["assumptions"][0].startswith("Synthesis only, clock assumed: nothing was placed or routed.")
+    assert 'class="verdict note"' in render_html(result)
+
+
+def test_a_design_that_does_not_fit_says_so_first():
+    result = report(cells={"LUT4": 100, "MULT18X18D": 157, "DP16KD": 383})
+    assert result["timing"]["met"] is None
+    line = "DOES NOT FIT: 157 MULT18X18D of 156, 383 DP16KD of 208 (synthesis only)"
+    assert headline(result) == line
+    assert f'<div class="verdict bad">{line}</div>' in render_html(result)
+
+
+def test_modes_have_all_their_transforms_in_the_report():
+    manifest = whole_model()
+    transforms = [
+        {"name": name, "runs": runs, "inputs": 10, "cycles": cycles, "macs": 9, "utilization": 0.5,
+         "recompute_factor": 1.0}
+        for name, runs, cycles in (("h_s", 1, 100), ("g_s", 2, 900))
+    ]  # fmt: skip
+    layers = [{"name": "h_s.0", "macs": 9, "cycles": 90, "utilization": 0.5},
+              {"name": "g_s.0", "macs": 9, "cycles": 800, "utilization": 0.5}]  # fmt: skip
+    prediction = StubPrediction(layers=layers, transforms=transforms)
+    result = report(routes=[routed(1, 125.0)], manifest=manifest, prediction=prediction, mode="decoder")
+    assert (result["mode"], result["transforms"]) == ("decoder", transforms)
+    assert [row["name"] for row in result["layers"]] == ["h_s.0", "g_s.0", "g_s.1"]
+    assert [row["transposed"] for row in result["layers"]] == [True, True, False]
+    # 20 values of three bytes at 300 000 bytes a second
+    assert "carries 5000.00 such frames" in "".join(result["assumptions"])
+    assert "entropy coder is not part" in "".join(result["assumptions"])
+    assert "entropy coder is not part" not in "".join(report(routes=[routed(1, 125.0)])["assumptions"])
+    page = render_html(result)
+    assert "decoder (h_s, g_s), lines of 64 pixels" in page
+    assert "<td>5×5 ×2</td>" in page
+    assert page.count("all transforms") == 3
+    checker = Checker()
+    checker.feed(page)
+    assert not checker.open
+
+
+def test_memories_by_what_they_hold():
+    memories = report(routes=[routed(1, 125.0)])["memories"]
+    assert {key: memories[key] for key in ("cell", "needed", "available")} == {
+        "cell": "DP16KD", "needed": 20, "available": 208
+    }  # fmt: skip
+    assert memories["by"] == [
+        {"holds": "weights", "cells": 18, "bits": 2048},
+        {"holds": "host link", "cells": 2, "bits": None},
+    ]
 
 
 def test_utilization_counts_by_the_boards_names():
