@@ -63,7 +63,7 @@ class Accelerator(Component):
         cut = next((chain.transform for chain in self.program.chains if chain.pixels), None)
         self._scheduler = PatchScheduler(cut, max_width=[chain.max_width for chain in self.program.chains])
         super().__init__({
-            "i": In(self._core.signature.members["i"].signature),
+            "i": In(stream.Signature(len(self._core.i.payload))),
             "o": Out(stream.Signature(latent_layout)),
             "o_window": Out(stream.Signature(window_layout)),
             "csr": In(csr_signature),
@@ -109,10 +109,10 @@ class Accelerator(Component):
         m.d.comb += busy.eq(~scheduler.done | (draining != 0))
         m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(draining != 0)]
         shape = self.config.rows | self.config.cols << 8 | self.config.max_width << 16
-        held = sum(1 << number for number in numbers)
-        values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape, Register.TRANSFORMS: held}
+        values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape}
+        values[Register.TRANSFORMS] = sum(1 << number for number in numbers)
         for address, target in sizes.items():
-            held = Signal(len(target), init=target.init if address == Register.TRANSFORM else 0, name=f"register_{address}")
+            held = Signal(len(target), init=target.init, name=f"register_{address}")
             with m.If(self.csr.w_stb & (self.csr.addr == address)):
                 m.d.sync += held.eq(self.csr.w_data[: len(target)])
             m.d.comb += target.eq(held)
