@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from licgate.codec import Codec, Header, Trace, model_of, read_header
-from licgate.codec.container import unpack
+from licgate.codec.container import HEADER_BYTES, unpack
 from licgate.errors import ConfigError, LicgateError, StreamError
-from licgate.images import check_image_name, load_image, save_image
+from licgate.images import check_image_name, load_image, save_image, temporary_beside
 from licgate.manifest import Manifest, find_model
 
 __all__ = ["add_decode_arguments", "add_encode_arguments", "add_info_arguments", "run_decode", "run_encode", "run_info"]
@@ -150,6 +150,13 @@ def _codec(manifest: Manifest, args: argparse.Namespace) -> Codec:
 
 def _pairs(files: list[str], output: str, suffix: str) -> list[tuple[Path, Path]]:
     """Return each input with its output, after checking that none is in the way of another."""
+    try:
+        return _paired(files, output, suffix)
+    except OSError as error:  # such as names that are too long
+        raise ConfigError(f"-o {output}: {error.strerror or error}") from None
+
+
+def _paired(files: list[str], output: str, suffix: str) -> list[tuple[Path, Path]]:
     sources, out = [Path(name) for name in files], Path(output)
     if len(sources) == 1 and not out.is_dir() and not output.endswith(os.sep):
         pairs = [(sources[0], out)]
@@ -162,11 +169,12 @@ def _pairs(files: list[str], output: str, suffix: str) -> list[tuple[Path, Path]
             raise ConfigError(f"-o {out}: cannot be a folder: {error.strerror or error}") from None
         pairs = [(source, out / f"{source.stem}{suffix}") for source in sources]
     taken: dict[Path, Path] = {}
-    inputs = {source.resolve() for source in sources}
+    # not Path.resolve: some versions of Python raise at links that go in circles
+    inputs = {os.path.realpath(source) for source in sources}
     for source, target in pairs:
         if target in taken:
             raise ConfigError(f"{taken[target]} and {source} would both be written to {target}; rename one")
-        if target.resolve() in inputs:
+        if os.path.realpath(target) in inputs:
             raise ConfigError(f"-o {target}: would replace what is read; name another file")
         taken[target] = source
     return pairs
@@ -186,7 +194,7 @@ def _each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], dict], re
         except (LicgateError, MemoryError) as error:
             failed += 1
             if isinstance(error, MemoryError):
-                error = StreamError("not enough memory; encode with --patch, or a smaller image")
+                error = StreamError("not enough memory; smaller images, or those encoded with --patch, need less")
             entry["error"] = str(error)
             _complain(source, error)
             continue
@@ -235,19 +243,29 @@ def _read(path: Path) -> bytes:
         # a pipe or a device would wait or never end
         if not path.is_file():
             raise StreamError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # what is no file of ours need not be read whole, whatever its size
+            head = file.read(HEADER_BYTES)
+            read_header(head)
+            return head + file.read()
     except (OSError, ValueError) as error:
         raise StreamError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _check_writable(path: Path) -> None:
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
-        raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
+    try:
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
+            raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
+        # replacing a device by a file would harm the system
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot write {path}: not a regular file")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(content)
         temporary.replace(path)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import warnings
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from licgate.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image"]
+__all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image", "temporary_beside"]
 
 # 12 bytes a pixel in the reference's input; larger files are more likely made to exhaust memory than photographs
 MAX_PIXELS = 100_000_000
@@ -84,6 +85,8 @@ def load_image(path):
                 deep = any(DEEP_COLOUR.search(str(tile)) for tile in picture.tile)
                 picture.load()
                 notices = [f"{name}: {frames} frames, the first is used"] if frames > 1 else []
+                if _other_colours(picture.info.get("icc_profile")):
+                    notices.append(f"{name}: its colour profile, not sRGB by name, is ignored")
                 if picture.getexif().get(ORIENTATION, 1) in range(2, 9):
                     notices.append(f"{name}: turned upright as its EXIF orientation says")
                 array, more = _to_rgb(ImageOps.exif_transpose(picture), name, deep)
@@ -99,6 +102,12 @@ def load_image(path):
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{name}: cannot be read: {reason}") from None
     return array, notices + more
+
+
+def _other_colours(profile):
+    """Return whether an ICC profile is there and does not call itself sRGB."""
+    # the description is ASCII or UTF-16; reading it for good would take a library of colours
+    return bool(profile) and b"sRGB" not in profile.replace(b"\0", b"")
 
 
 def _check_file(path, name):
@@ -164,7 +173,7 @@ def save_image(image, path):
     path = Path(path)
     check_image_name(path)
     name, options = FORMATS[path.suffix.lower()]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         Image.fromarray(image).save(temporary, format=name, **options)
         temporary.replace(path)
@@ -173,6 +182,11 @@ def save_image(image, path):
         raise ImageError(f"{path}: cannot be written: {reason}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path):
+    """Return the name under which a file is written before it is moved to `path`; short, as `path` may be long."""
+    return Path(path).with_name(f".licgate-{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def demo_image():

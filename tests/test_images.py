@@ -8,7 +8,7 @@ from PIL import Image
 
 from licgate import images
 from licgate.errors import ImageError
-from licgate.images import demo_image, load_image
+from licgate.images import demo_image, load_image, save_image
 
 
 def colours():
@@ -95,6 +95,25 @@ def test_exif_orientation(tmp_path, orientation):
     image, notices = load_image(path)
     np.testing.assert_array_equal(image, np.rot90(colours(), {3: 2, 6: 3, 8: 1}[orientation]))
     assert notices == [f"{path}: turned upright as its EXIF orientation says"]
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    (b"Adobe RGB (1998)", True), (b"sRGB IEC61966-2.1", False), ("sRGB".encode("utf-16-be"), False), (b"", False),
+])
+def test_a_colour_profile_is_ignored_aloud(tmp_path, text, told):
+    path = tmp_path / "a.png"
+    Image.fromarray(colours()).save(path, icc_profile=text and bytes(128) + text)
+    image, notices = load_image(path)
+    np.testing.assert_array_equal(image, colours())
+    assert notices == [f"{path}: its colour profile, not sRGB by name, is ignored"] * told
+
+
+def test_a_name_as_long_as_there_may_be(tmp_path):
+    path = tmp_path / ("n" * 251 + ".png")
+    save_image(colours(), path)
+    np.testing.assert_array_equal(load_image(path)[0], colours())
+    with pytest.raises(ImageError, match=r"nn\.png: cannot be written: File name too long"):
+        save_image(colours(), tmp_path / ("n" * 252 + ".png"))
 
 
 def test_frames(tmp_path):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from licgate.errors import ImageError, StreamError
 from licgate.images import MAX_PIXELS
 
-__all__ = ["MAX_PATCH", "MAX_SIDE", "SECTIONS", "UNIT", "VERSION", "Header", "pack", "read_header", "unpack"]
+__all__ = ["HEADER_BYTES", "MAX_PATCH", "MAX_SIDE", "SECTIONS", "UNIT", "VERSION", "Header", "pack", "read_header",
+           "unpack"]
 
 MAGIC = b"LICG"
 VERSION = 1
@@ -24,6 +25,8 @@ SECTIONS = ("z", "y", "escapes")
 HEAD = struct.Struct("<4sBBBBII32s8sI")
 CRC = struct.Struct("<I")
 SECTION = struct.Struct("<II")  # length, CRC-32
+
+HEADER_BYTES = HEAD.size + CRC.size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +98,14 @@ def read_header(data):
     StreamError
         If it is none of ours, of a newer version, damaged, or asks for an image that is refused.
     """
-    data = bytes(data[: HEAD.size + CRC.size])
+    data = bytes(data[:HEADER_BYTES])
     if data[: len(MAGIC)] != MAGIC:
         raise StreamError(f"not a .lic file: it begins with {data[:4].hex(' ') or 'nothing'}, not {MAGIC.hex(' ')}")
     if len(data) > len(MAGIC) and data[len(MAGIC)] > VERSION:
         raise StreamError(f"version {data[len(MAGIC)]} of the format is newer than {VERSION}, which is what this "
                           "licgate reads; update licgate")
-    if len(data) < HEAD.size + CRC.size:
-        raise StreamError(f"damaged: {len(data)} bytes are no whole header of {HEAD.size + CRC.size}")
+    if len(data) < HEADER_BYTES:
+        raise StreamError(f"damaged: {len(data)} bytes are no whole header of {HEADER_BYTES}")
     if CRC.unpack_from(data, HEAD.size)[0] != zlib.crc32(data[: HEAD.size]):
         raise StreamError("damaged: the header's CRC is wrong")
     _, version, flags, mode, units, width, height, manifest, tables, _ = HEAD.unpack_from(data)
@@ -137,7 +140,7 @@ def unpack(data):
     """
     header = read_header(data)
     view = memoryview(data)
-    at, patches, places = HEAD.size + CRC.size, [], header.patches()
+    at, patches, places = HEADER_BYTES, [], header.patches()
     for index in range(len(places)):
         where = f" of patch {index}" if header.patch else ""
         after = at + len(SECTIONS) * SECTION.size
@@ -156,6 +159,6 @@ def unpack(data):
         at = after
     if at != len(view):
         raise StreamError(f"damaged: {len(view) - at} bytes follow the last section")
-    if zlib.crc32(view[HEAD.size + CRC.size :]) != HEAD.unpack_from(view)[-1]:
+    if zlib.crc32(view[HEADER_BYTES:]) != HEAD.unpack_from(view)[-1]:
         raise StreamError("damaged: the CRC of the whole is wrong; the sections are not of one image")
     return header, patches

@@ -1,6 +1,8 @@
 """The verbs encode, decode and info: many files, bad ones among them, and what they print."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,12 +150,22 @@ def test_info(capsys):
     (["decode", "a.lic", "-o", "b.gif"],
      "b.gif: unknown format '.gif'; there are .png, .ppm, .bmp, .tif, .tiff, .webp, .jpg, .jpeg"),
     (["decode", "a.png", "-o", "a.png"], "-o a.png: would replace what is read; name another file"),
+    (["encode", "a.png", "-o", f"{'n' * 252}.lic"], f"-o {'n' * 252}.lic: File name too long"),
+    (["decode", "circle.lic", "-o", "b.png"], "circle.lic: no such file"),
+    (["encode", "a.png", "-o", "b.lic", "--json", "pipe"], "cannot write pipe: not a regular file"),
+    (["encode", "a.png", "-o", "b.lic", "--json", "n" * 256], f"cannot write {'n' * 256}: File name too long"),
+    (["decode", "giant", "-o", "b.png"], "giant: not a .lic file: it begins with 00 00 00 00, not 4c 49 43 47"),
+    (["info", "n" * 256], f"{'n' * 256}: cannot be read: File name too long"),
     (["info", "none.lic"], "none.lic: no such file"),
     (["info", "."], ".: not a regular file"),
 ])
 def test_wrong_usage_is_one_line(capsys, words, message):
     written("a.png", (9, 9))
     written("a.jpg", (9, 9))
+    Path("circle.lic").symlink_to("circle.lic")
+    os.mkfifo("pipe")
+    with Path("giant").open("wb") as giant:
+        giant.truncate(1 << 40)  # without a block on the disk
     code, _, err = licgate(capsys, *words)
     assert code == 2
     assert err == f"licgate: error: {message}\n"

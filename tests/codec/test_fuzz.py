@@ -31,7 +31,7 @@ def test_each_case_is_refused_in_one_line_or_right(files, traced, kind, count):
     assert tally.failures == []
     assert tally.seconds < 10
     # most cases are more than a wrong beginning or a wrong sum
-    assert len(tally.lines) >= {"plain": 8, "forged": 8, "wild": 2, "random": 5}[kind]
+    assert len(tally.lines) >= {"plain": 8, "forged": 8, "wild": 1, "random": 5}[kind]
     assert (kind == "wild") == (tally.counts["wild-decoded"] > 5)
 
 

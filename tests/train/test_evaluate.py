@@ -11,7 +11,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from licgate.codec import load_model  # noqa: E402
-from licgate.errors import LicgateError, TrainingError  # noqa: E402
+from licgate.errors import ImageError, LicgateError, TrainingError  # noqa: E402
 from licgate.images import load_image  # noqa: E402
 from licgate.manifest import Manifest  # noqa: E402
 from licgate.train.data import read_rgb  # noqa: E402
@@ -88,6 +88,18 @@ def test_unreadable_images_are_skipped_listed_and_counted(mixed):
         evaluate_folder(half_bit_a_pixel, mixed, limit=1)
 
 
+def test_an_image_that_the_codec_refuses_is_skipped_like_an_unreadable_one(mixed):
+    def picky(image):
+        if image.shape[1] == 128:
+            raise ImageError("too wide")
+        return half_bit_a_pixel(image)
+
+    result = evaluate_folder(picky, mixed)
+    assert [entry["name"] for entry in result["skipped"]] == ["a.png", "b.png", "c.png"]
+    assert result["skipped"][1]["reason"].endswith("b.png: too wide")
+    assert [entry["name"] for entry in result["images"]] == ["d.jpg"]
+
+
 def test_threads_change_nothing_but_the_time(pictures):
     assert evaluate_folder(half_bit_a_pixel, pictures, threads=3) == evaluate_folder(half_bit_a_pixel, pictures)
 
@@ -142,7 +154,7 @@ def test_skipped_images_are_told_once_a_file(checkpoint, mixed, capsys):
     assert run(*paths, mixed) == 0
     printed = capsys.readouterr()
     assert printed.err.count("note: skipped") == 2
-    assert "2 skipped as not readable" in printed.out
+    assert "2 skipped as not readable or not codable" in printed.out
 
 
 @pytest.mark.parametrize(

@@ -121,4 +121,4 @@ def table(points: list[dict]) -> str:
         rate = f"{point['bpp']:10.4f}" + (f"{'-':>10}" if ideal is None else f"{ideal:10.4f}")
         lines.append(f"{point['name']:{width}}{rate}{point['psnr']:12.3f}{cells}{len(point['images']):8}")
     skipped = len(points[0]["skipped"])
-    return "\n".join(lines + ([f"{skipped} skipped as not readable"] if skipped else []))
+    return "\n".join(lines + ([f"{skipped} skipped as not readable or not codable"] if skipped else []))

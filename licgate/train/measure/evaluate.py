@@ -13,7 +13,7 @@ from torch import nn
 
 from licgate.codec import Codec, Trace
 from licgate.codec.codec import pad_image
-from licgate.errors import ImageError, TrainingError
+from licgate.errors import ImageError, StreamError, TrainingError
 from licgate.images import load_image
 from licgate.manifest import CdfTables, Manifest
 from licgate.reference import code_latents, image_to_input, run_transform
@@ -93,7 +93,7 @@ def evaluate_folder(
     threads: int = 1,
     report: Callable[[dict, int], None] | None = None,
 ) -> dict:
-    """Code every image of a folder; images that cannot be read are left out and listed.
+    """Code every image of a folder; images that cannot be read or coded are left out and listed.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def evaluate_folder(
         ``bpp``, ``psnr`` (dB), ``mse`` of 8-bit pixels and ``ms_ssim``: means over the images; MS-SSIM is None where an
         image is too small for it, with ``ms_ssim_missing`` that says so. ``bpp-estimate``: the ideal code length, where
         the coder gives it beside the bits of a file. ``images``: the same of each with ``name``,
-        ``width`` and ``height``. ``skipped``: ``name`` and ``reason`` of each file that could not be read.
+        ``width`` and ``height``. ``skipped``: ``name`` and ``reason`` of each file that could not be used.
 
     Raises
     ------
@@ -149,7 +149,10 @@ def _code_file(coder: Coder, path: Path) -> dict:
         image, _ = load_image(path)
     except ImageError as error:
         return {"name": path.name, "reason": str(error)}
-    rate, decoded, *ideal = coder(pad_image(image))
+    try:
+        rate, decoded, *ideal = coder(pad_image(image))
+    except (ImageError, StreamError) as error:
+        return {"name": path.name, "reason": f"{path}: {error}"}
     height, width = image.shape[:2]
     own = decoded[:height, :width]
     return {

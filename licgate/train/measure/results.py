@@ -124,6 +124,9 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
         raise TrainingError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
+    # replacing a device by a file would harm the system
+    if path.exists() and not path.is_file():
+        raise TrainingError(f"cannot write {path}: not a regular file")
 
 
 def write_file(path: str | Path, content: bytes) -> None:
