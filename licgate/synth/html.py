@@ -149,6 +149,9 @@ def _blocks(report: dict) -> str:
 
 
 def _transforms(report: dict) -> str:
+    """Section of the transforms; of a single one the tiles say it all."""
+    if len(report["transforms"]) == 1:
+        return ""
     rows = [
         [
             f"<code>{escape(row['name'])}</code>",
@@ -161,12 +164,10 @@ def _transforms(report: dict) -> str:
         for row in report["transforms"]
     ]
     performance = report["performance"]
-    several = len(rows) > 1
-    if several:
-        total = [_count(performance["macs"]), _count(performance["cycles"]), _percent(performance["utilization"])]
-        rows.append([_whole(report), "", *total, f"{performance['recompute_factor']:.3f}"])
+    total = [_count(performance["macs"]), _count(performance["cycles"]), _percent(performance["utilization"])]
+    rows.append([_whole(report), "", *total, f"{performance['recompute_factor']:.3f}"])
     head = ["transform", "patches", "MACs", "cycles", "utilisation", "recompute factor"]
-    return _table(head, rows, summed=several)
+    return f"<section><h2>Transforms</h2>{_table(head, rows, summed=True)}</section>\n"
 
 
 def _memories(report: dict) -> str:
@@ -181,8 +182,8 @@ def _memories(report: dict) -> str:
         for row in sorted(memories["by"], key=lambda row: -row["cells"])
     ]
     bits = sum(row["bits"] or 0 for row in memories["by"])
-    rows.append([f"of {_count(memories['available'])}", _count(memories["needed"]), _count(-(-bits // 1024)), ""])
-    return _table(["memories, as compiled", memories["cell"], "Kibit", ""], rows, summed=True)
+    rows.append([f"all, of {_count(memories['available'])}", _count(memories["needed"]), _count(-(-bits // 1024)), ""])
+    return _table(["what they hold", memories["cell"], "Kibit", ""], rows, summed=True)
 
 
 def _layers(report: dict) -> str:
@@ -229,11 +230,10 @@ def render_html(report: dict) -> str:
 <p class="sub">{escape(report["device"])} · {escape(sub)} · manifest {escape(model["hash"])} · {escape(tools)}</p>
 <div class="tiles">{_tiles(report)}</div>
 <section><h2>Where the multipliers' time goes</h2>{utilization_plot(report["layers"])}</section>
-<section><h2>Layers</h2>{_layers(report)}</section>
+{_transforms(report)}<section><h2>Layers</h2>{_layers(report)}</section>
 <div class="pair"><section><h2>Device</h2>{_resources(report)}</section>
-<section><h2>Timing</h2>{_timing(report)}</section></div>
-<div class="pair"><section><h2>Memories</h2>{_memories(report)}</section>
-<section><h2>Transforms</h2>{_transforms(report)}</section></div>
+<section><h2>Memories</h2>{_memories(report)}</section></div>
+<section><h2>Timing</h2>{_timing(report)}</section>
 <section><h2>Blocks</h2>{_blocks(report)}</section>
 <section><h2>Assumed and measured</h2><ul>{assumptions}</ul></section>
 </main></body></html>
