@@ -110,20 +110,20 @@ class Sequencer(Component):
 
         work.derive(m)
         self._describe(m, work)
-        go, issue, credit, room, outstanding = Signal(), Signal(), Signal(), Signal(), Signal(8)
+        go, issue, issued, credit, room, outstanding = Signal(), Signal(), Signal(), Signal(), Signal(), Signal(8)
         # Words promised to the output but not yet in its FIFO.
         reserved = Signal(range((IN_FLIGHT + 2) * program.cols + 1))
         to_output = self.o_write.payload.to == Destination.OUTPUT
         m.d.comb += [
-            credit.eq(~to_output | room),
+            credit.eq(~to_output | (room & ~issued)),
             self.o_pass.valid.eq(go & self.o_tile.ready & self.o_write.ready & credit),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue),
             self.o_write.valid.eq(issue),
-            self.wait_output.eq(go & ~credit),
+            self.wait_output.eq(go & to_output & ~room),
         ]
-        # Passes are issued at every second cycle at most, so this is up to date.
-        m.d.sync += room.eq(self.output_words >= reserved + program.cols)
+        # Up to date two cycles after a pass; none is offered before that, and the feeder would take none.
+        m.d.sync += [room.eq(self.output_words >= reserved + program.cols), issued.eq(issue)]
         promised, kept = Mux(issue & to_output, program.cols, 0), Mux(self.output_written, program.cols, 0)
         m.d.sync += [outstanding.eq(outstanding + issue - self.written), reserved.eq(reserved + promised - kept)]
 

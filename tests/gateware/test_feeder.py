@@ -77,7 +77,7 @@ def pack(values, bits):
 
 
 def conv_pass(program, phase, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
-    """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image, a row has ``words``."""
+    """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image."""
     op, rows = program.ops[phase.op], program.rows
     stage = next(s for s in program.stages if s.conv is op)
     words = stage.words if words is None else words

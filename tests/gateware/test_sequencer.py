@@ -11,79 +11,125 @@ from licgate.gateware.post import max_gdn_channels
 from licgate.gateware.sequencer import Sequencer
 from licgate.gateware.work import Destination
 from licgate.program import IN_FLIGHT
+from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
 from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import chain
 
 OUTPUT_WORDS = 6
 WATCH = ("done", "o_pass.valid", "o_pass.payload", "o_tile.valid", "o_tile.payload", "o_write.valid", "o_write.payload",
          "input_room", "out_width", "out_height", "wait_input", "wait_output")  # fmt: skip
+UP = chain("g_s", 1, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (4, -2, 1))
+FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "abs"), (3, 1, 1))
+BOTH = chain("h_s", 1, (5, -2, 2, "relu"), (3, 1, 3), bits=(6, 8, 8))
+DOWN = chain("g_a", 1, (5, 2, 2, "abs"), (7, 2, 2), unsigned=True)
 PROGRAMS = {
-    "GDN": {"rows": 2, "cols": 2, "channels": (1, 3, 2), "gdn": "abs"},
-    "ReLU": {"rows": 3, "cols": 2, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0},
-    "three stages": {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8},
-    "3x3": {"rows": 4, "cols": 1, "channels": (1, 2, 2), "kernel": 3, "gdn": "abs", "input_slack": 1},
-}
+    "GDN": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs"}),
+    "ReLU": ((), {"rows": 3, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0}),
+    "three stages": (
+        (), {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8}
+    ),
+    "3x3": ((), {"rows": 4, "cols": 1, "channels": (1, 2, 2), "kernel": 3, "gdn": "abs", "input_slack": 1}),
+    "stride 1": ((FLAT,), {"rows": 3, "map_slack": 0}),
+    "upsampling": ((UP,), {"rows": 2, "cols": 3, "max_width": 6}),
+    "upsampling, 3 rows": ((UP,), {"rows": 3, "max_width": 6, "map_slack": 0, "line_slack": 2}),
+    "upsampling, 1 row": ((UP,), {"rows": 1, "cols": 4, "max_width": 5}),
+    "chains": ((DOWN, FLAT, UP, BOTH), {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6)}),
+}  # fmt: skip
 
 
-def first_row(program, row):
-    return max(0, 2 * row - program.padding)
+def build(name, **more):
+    transforms, options = PROGRAMS[name]
+    return small_program(*transforms, **{**options, **more})
 
 
-def sizes_of(program, width, height):
+def first_row(stage, row):
+    return max(0, rows_read(stage, row)[0])
+
+
+def sizes_of(stages, width, height):
     sizes = [(width, height)]
-    for _ in program.stages:
-        sizes.append(tuple((n + 1) // 2 for n in sizes[-1]))
+    for stage in stages:
+        if stage.upsampling:
+            sizes.append(tuple(2 * n for n in sizes[-1]))
+        else:
+            sizes.append(tuple((n + 1) // 2 if stage.conv.layer.stride == 2 and not stage.conv.layer.transposed else n
+                               for n in sizes[-1]))  # fmt: skip
     return sizes
 
 
-def expected_passes(program, width, height):
+def conv_fields(program, stage, phase, y, group, in_width, in_height):
+    """Fields of a convolution's pass that say what it reads; the weights are those of the first tile."""
+    layer, channels = stage.conv.layer, stage.conv.channels_in
+    columns = reads(layer, phase.column, depth_form=stage.conv.depth_form)
+    taps = max(FEWEST_TAPS, len(columns))
+    stride = 1 if layer.transposed else layer.stride
+    reached = [stride * r + columns[0] + k for r in range(program.rows) for k in range(taps)]
+    words = range(stride * group + min(reached) // program.rows, stride * group + max(reached) // program.rows + 1)
+    rows = rows_read(stage, y)
+    inside = [row for row in rows if 0 <= row < in_height]
+    return {
+        "phase": phase.index, "kernel_rows": len(inside),
+        "pass_row": stage.base + inside[0] % stage.ring * stage.row_stride,
+        "offset": words[0] * channels % (1 << address_width(program)),
+        "mask": sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words)),
+        "weight": phase.base + (inside[0] - rows[0]) * taps * channels,
+    }  # fmt: skip
+
+
+def expected_passes(program, chain, width, height):
     """Descriptors by operation, in order; fields that the pass does not use are left out."""
-    sizes, passes = sizes_of(program, width, height), defaultdict(list)
-    wrap, final = 1 << address_width(program), len(program.stages) - 1
-    for k, stage in enumerate(program.stages):
+    stages, passes = program.stages_of(program.chains[chain]), defaultdict(list)
+    sizes = sizes_of(stages, width, height)
+    for k, stage in enumerate(stages):
         (in_width, in_height), (out_width, out_height) = sizes[k : k + 2]
-        groups = -(-out_width // program.rows)
+        across, parities = (in_width, 2) if stage.upsampling else (out_width, 1)
         for y in range(out_height):
-            first = first_row(program, y)
-            for g in range(groups):
-                words = [2 * g + program.first_word + j for j in range(program.window_words)]
+            places = [(g, q) for g in range(-(-across // program.rows)) for q in range(parities)]
+            for g, q in places:
+                phase = stage.conv.phases[2 * (y % 2) + q if stage.upsampling else 0]
                 for op in (stage.conv, stage.gdn):
                     for tile in range(op.tiles if op else 0):
-                        ends = tile == op.tiles - 1
-                        to = Destination.OUTPUT if k == final else Destination.LINE
+                        ends, to = tile == op.tiles - 1, Destination.OUTPUT if stage.last else Destination.LINE
+                        row_ends = ends and (g, q) == places[-1]
                         if op is stage.conv and stage.gdn:
                             to = Destination.NORM
-                        one = {"stage": k, "row": y, "group": g, "tile": tile, "to": to}
-                        one["count"] = min(program.cols, op.channels_out - tile * program.cols)
-                        one["pixels"] = min(program.rows, out_width - g * program.rows)
-                        one["param"] = op.param_base + tile * program.cols
-                        one["weight"] = op.base + tile * op.steps
-                        if not op.is_gdn:
-                            one["pass_row"] = stage.base + first % stage.ring * stage.row_stride
-                            one["offset"] = words[0] * op.channels_in % wrap
-                            one["kernel_rows"] = min(2 * y + program.kernel - program.padding, in_height) - first
-                            one["mask"] = sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words))
-                            one["weight"] += max(0, program.padding - 2 * y) * program.kernel * op.channels_in
-                        one["release"] = int(op is program.stages[0].conv and ends and g == groups - 1)
-                        one["group_done"] = int(to == Destination.NORM and ends)
-                        one["row_done"] = int(to == Destination.LINE and ends and g == groups - 1)
+                        one = {"phase": op.phases[0].index, "weight": op.base}
+                        if op is stage.conv:
+                            one = conv_fields(program, stage, phase, y, g, in_width, in_height)
+                        one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
+                        one |= {
+                            "to": to, "count": min(program.cols, op.channels_out - tile * program.cols), "column": q,
+                            "pixels": min(program.rows, across - g * program.rows),
+                            "param": op.param_base + tile * program.cols,
+                            "weight": one["weight"] + tile * program.phases[one["phase"]].steps,
+                            "release": int(op is stages[0].conv and row_ends), "row_issued": int(row_ends),
+                            "group_done": int(to == Destination.NORM and ends),
+                            "row_done": int(to == Destination.LINE and row_ends),
+                        }  # fmt: skip
                         if to == Destination.LINE:
-                            following = program.stages[k + 1]
-                            one["line"] = k + 1
+                            following = stages[k + 1]
+                            one["line"] = one["stage"] + 1
                             one["address"] = (following.base + y % following.ring * following.row_stride
-                                              + g * op.channels_out + tile * program.cols)  # fmt: skip
+                                              + g * parities * op.channels_out + tile * program.cols)  # fmt: skip
                         passes[op.index].append(one)
     return passes
+
+
+def chain_stage(program, chain, k):
+    """Position in ``Program.stages`` of stage `k` of a chain."""
+    return program.chains[chain].first + k
 
 
 class Surroundings:
     """Everything around the sequencer; checks each pass as it comes."""
 
-    def __init__(self, program, width, height, seed, speed, drain):
+    def __init__(self, program, chain, width, height, seed, speed, drain):
         self.program, self.speed, self.drain = program, speed, drain
-        self.coin = random.Random(seed)
-        self.sizes = sizes_of(program, width, height)
-        self.left = {op: deque(passes) for op, passes in expected_passes(program, width, height).items()}
-        self.issued, self.queue, self.releases = 0, deque(), deque()
+        self.coin, self.height = random.Random(seed), height
+        self.first = program.chains[chain].first
+        self.output = sizes_of(program.stages_of(program.chains[chain]), width, height)[-1]
+        self.left = {op: deque(passes) for op, passes in expected_passes(program, chain, width, height).items()}
+        self.issuing, self.issued, self.queue, self.releases = False, 0, deque(), deque()
         self.input_rows = self.released = self.level = self.arriving = 0
         self.input_wait = 20
         self.rows_done, self.rows_issued = defaultdict(int), defaultdict(int)
@@ -94,27 +140,32 @@ class Surroundings:
 
     def observe(self, record, ready):
         """What happened at the clock edge of the cycle before."""
-        issue = record.o_pass_valid and ready
+        issue = self.issuing = record.o_pass_valid and ready
         assert record.o_tile_valid == record.o_write_valid == issue
         if issue:
             self.take(record.o_pass_payload, record.o_tile_payload, record.o_write_payload)
         if record.input_room:
-            assert self.input_rows - first_row(self.program, self.released) < self.program.stages[0].ring + 1
+            assert self.held_rows() < self.program.stages[self.first].ring + 1
+
+    def held_rows(self):
+        """Rows of the host that may still be needed."""
+        return self.input_rows - first_row(self.program.stages[self.first], self.released)
 
     def take(self, step, tile, write):
         program = self.program
-        one = self.left[step.op].popleft()
-        op, k = program.ops[step.op], one["stage"]
-        got = {"weight": step.weight, "release": step.release, "count": tile.count, "pixels": tile.pixels,
-               "param": tile.param, "to": write.to, "group_done": write.group_done, "row_done": write.row_done,
+        op = program.ops[tile.op]
+        one = self.left[op.index].popleft()
+        k, stage = one["stage"], program.stages[one["stage"]]
+        got = {"phase": step.phase, "column": write.column, "weight": step.weight, "release": step.release,
+               "count": tile.count, "pixels": tile.pixels, "param": tile.param, "to": write.to,
+               "group_done": write.group_done, "row_done": write.row_done,
                "pass_row": step.row, "offset": step.offset, "kernel_rows": step.kernel_rows, "mask": step.mask,
                "line": write.line, "address": write.address}  # fmt: skip
-        assert tile.op == step.op
         assert write.count == tile.count
         for name in got.keys() & one.keys():
             assert got[name] == one[name], (name, one)
         first_tile = one["tile"] * program.cols
-        group = (k, one["row"], one["group"])
+        group = (k, one["row"], one["place"])
         if op.is_gdn:
             # its inputs are there, and where the convolution had put them
             x = self.slots[group]["x"]
@@ -123,8 +174,8 @@ class Surroundings:
             if one["tile"] == op.tiles - 1:
                 del self.slots[group]
         else:
-            need = one["kernel_rows"] + first_row(program, one["row"])
-            assert (self.rows_done[k] if k else self.input_rows) >= need
+            need = one["kernel_rows"] + first_row(stage, one["row"])
+            assert (self.input_rows if stage.first else self.rows_done[k]) >= need
             if one["to"] == Destination.NORM:
                 x = write.address - first_tile
                 if one["tile"] == 0:
@@ -134,11 +185,10 @@ class Surroundings:
                 assert self.slots[group]["x"] == x
                 assert write.slot == bool(x)
         if one["to"] == Destination.LINE:
-            oldest = first_row(program, self.rows_issued[k + 1])
+            oldest = first_row(program.stages[k + 1], self.rows_issued[k + 1])
             assert one["row"] - oldest < program.stages[k + 1].ring, "a row that is still needed is overwritten"
-        width, _ = self.sizes[k + 1]
-        if not op.is_gdn and one["tile"] == op.tiles - 1 and (one["group"] + 1) * program.rows >= width:
-            self.rows_issued[k] += 1
+        if not op.is_gdn:
+            self.rows_issued[k] += one["row_issued"]
         self.issued += 1
         self.queue.append((one, group, int(write.slot)))
         if step.release:
@@ -168,21 +218,22 @@ class Surroundings:
         self.level -= bool(self.level and self.chance(self.drain))
         step["output_words"] = OUTPUT_WORDS - self.level
         room = len(self.queue) < IN_FLIGHT
-        step |= {"o_tile.ready": room, "o_write.ready": room, "o_pass.ready": self.chance(0.5 * self.speed)}
-        return step
+        # the feeder takes a pass at every second cycle at most
+        ready = self.chance(0.5 * self.speed) and not self.issuing
+        return step | {"o_tile.ready": room, "o_write.ready": room, "o_pass.ready": ready}
 
     def pixels(self, record, step):
         """A row of pixels, when there is room and the last row is a while ago."""
         self.input_wait -= self.input_wait > 0
-        if record.input_room and not self.input_wait and self.input_rows < self.sizes[0][1] and self.chance(0.5):
-            assert self.input_rows - first_row(self.program, self.released) < self.program.stages[0].ring
+        if record.input_room and not self.input_wait and self.input_rows < self.height and self.chance(0.5):
+            assert self.held_rows() < self.program.stages[self.first].ring
             self.input_rows += 1
             self.input_wait = 4
             step["input_row"] = 1
 
 
-def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=4000, reset=None):
-    """Run images one after the other; return the records and the surroundings of every image."""
+def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=9000, reset=None):
+    """Run images, each of a chain, one after the other; return the records and the surroundings of every image."""
     worlds, state = [], {"ready": 0}
 
     def drive(cycle, records):
@@ -195,10 +246,13 @@ def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=4000, reset=No
         if free and len(worlds) < len(images):
             worlds.append(Surroundings(program, *images[len(worlds)], seed, speed, drain))
             state["started"], state["ready"] = cycle, 0
-            width, height = images[len(worlds) - 1]
-            return {"start": 1, "width": width, "height": height, "o_pass.ready": 0, "output_words": OUTPUT_WORDS}
+            chain, width, height = images[len(worlds) - 1]
+            return {"start": 1, "chain": chain, "width": width, "height": height, "o_pass.ready": 0,
+                    "output_words": OUTPUT_WORDS}  # fmt: skip
         if not worlds:
             return {}
+        if free:
+            return None
         step = {"start": 0, **worlds[-1].step()}
         if cycle - state["started"] > 12:
             worlds[-1].pixels(records[-1], step)
@@ -215,7 +269,7 @@ def check(seen, worlds, count):
         assert not any(world.left.values())
         assert not world.queue
     assert seen[-1].done
-    assert (seen[-1].out_width, seen[-1].out_height) == worlds[-1].sizes[-1]
+    assert (seen[-1].out_width, seen[-1].out_height) == worlds[-1].output
     # an offered pass stays as it is until it is taken
     for before, after in pairwise(seen):
         if before.o_pass_valid and not before.o_tile_valid:
@@ -225,28 +279,36 @@ def check(seen, worlds, count):
             assert after.o_write_payload == before.o_write_payload
 
 
+IMAGES = {
+    "stride 1": [(0, 7, 5), (0, 1, 1), (0, 4, 2)],
+    "upsampling": [(0, 3, 2), (0, 1, 1)],
+    "upsampling, 3 rows": [(0, 1, 1), (0, 4, 2), (0, 2, 1)],
+    "upsampling, 1 row": [(0, 2, 1), (0, 1, 2)],
+    "chains": [(2, 1, 2), (0, 7, 6), (3, 3, 1), (1, 1, 3), (2, 2, 1), (3, 1, 1)],
+}
+
+
 @pytest.mark.parametrize("speed", [1.0, 0.4])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_pass_once_and_in_order(name, speed):
-    program = small_program(**PROGRAMS[name])
-    images = [(7, 9), (1, 1), (4, 2)]
-    seen, worlds = run(program, images, seed=len(name), speed=speed, cycles=int(2600 / speed))
+    program, images = build(name), IMAGES.get(name, [(0, 7, 9), (0, 1, 1), (0, 4, 2)])
+    passes = [len(made) for image in images for made in expected_passes(program, *image).values()]
+    seen, worlds = run(program, images, seed=len(name), speed=speed)
     check(seen, worlds, len(images))
-    assert sum(world.issued for world in worlds) == sum(
-        len(passes) for image in images for passes in expected_passes(program, *image).values()
-    )
+    assert sum(world.issued for world in worlds) == sum(passes)
 
 
-def test_row_wider_than_the_array_and_ring_longer_than_the_image():
-    program = small_program(**{**PROGRAMS["GDN"], "input_slack": 8})
-    seen, worlds = run(program, [(24, 3)], seed=2)
+@pytest.mark.parametrize(("name", "image"), [("GDN", (0, 24, 3)), ("upsampling", (0, 6, 1)), ("stride 1", (0, 20, 2))])
+def test_row_wider_than_the_array_and_ring_longer_than_the_image(name, image):
+    program = build(name, input_slack=8, map_slack=8)
+    seen, worlds = run(program, [image], seed=2)
     check(seen, worlds, 1)
 
 
 def test_waits_are_told():
     """With a slow output the sequencer says that it waits for it, and before the first row for pixels."""
-    program = small_program(**PROGRAMS["GDN"])
-    seen, worlds = run(program, [(12, 24)], seed=3, speed=2.0, drain=0.01)
+    program = build("GDN")
+    seen, worlds = run(program, [(0, 12, 24)], seed=3, speed=2.0, drain=0.01)
     check(seen, worlds, 1)
     assert any(s.wait_input for s in seen[:30])
     assert sum(s.wait_output for s in seen) > 20
@@ -254,9 +316,11 @@ def test_waits_are_told():
     assert not any(s.wait_input or s.wait_output for s in seen if s.done)
 
 
-def test_reset_in_the_middle_of_an_image():
-    program = small_program(**PROGRAMS["GDN"])
-    seen, worlds = run(program, [(6, 7)], seed=4, reset=150)
+@pytest.mark.parametrize(("name", "images"), [("GDN", [(0, 6, 7)]), ("chains", [(2, 2, 2), (2, 1, 1), (1, 3, 2)])])
+def test_reset_in_the_middle_of_an_image(name, images):
+    """The image is run again, and others after it."""
+    program = build(name)
+    seen, worlds = run(program, images, seed=4, reset=150)
     assert not seen[150].done
     assert seen[151].done
-    check(seen[151:], worlds, 1)
+    check(seen[151:], worlds, len(images))

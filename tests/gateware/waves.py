@@ -18,7 +18,8 @@ def trace(dut, drive: Callable | list, watch: Iterable[str], *, cycles: int | No
     Parameters
     ----------
     drive : list of dict, or function (cycle, records so far) -> dict
-        Inputs of the cycle; members not named keep their value. A list for a member that is an array.
+        Inputs of the cycle; members not named keep their value. A list for a member that is an array. A function may
+        end it with None.
     watch : iterable of str
         Members, or payloads as ``o.payload``.
     cycles : int
@@ -38,7 +39,10 @@ def trace(dut, drive: Callable | list, watch: Iterable[str], *, cycles: int | No
 
     async def bench(ctx):
         for cycle in range(cycles):
-            for name, value in drive(cycle, records).items():
+            inputs = drive(cycle, records)
+            if inputs is None:
+                break
+            for name, value in inputs.items():
                 target = _member(dut, name)
                 if isinstance(target, list | tuple):
                     for one, part in zip(target, value, strict=True):
