@@ -68,27 +68,27 @@ def model(*transforms):
 
 
 H_A = transform("h_a", 5, (3, 1, 4, "relu"), (5, 2, 3, "relu"), (5, 2, 3, ""), absolute=True)
-H_S = transform("h_s", 3, (5, -2, 4, "relu"), (5, -2, 7, "relu"), (3, 1, 5, ""))
+H_S = transform("h_s", 3, (5, -2, 3, "relu"), (5, -2, 4, "relu"), (3, 1, 5, ""))
 THIN = transform("h_s", 2, (3, -2, 2, "relu"), (3, -2, 3, "relu"), (1, 1, 2, ""))
 ONE = transform("h_s", 1, (5, -2, 1, "relu"), (1, 1, 1, "relu"), (3, 2, 1, ""))
-G_S = transform("g_s", 5, (5, -2, 3, "abs"), (5, -2, 4, "abs"), (5, -2, 3, ""))
+G_S = transform("g_s", 5, (5, -2, 3, "abs"), (5, -2, 2, "abs"), (5, -2, 3, ""))
 ROOT = transform("g_s", 4, (5, -2, 3, "square_root"), (3, -2, 3, ""))
 PLAIN = transform("g_s", 3, (3, -2, 5, "relu"), (5, -2, 3, "relu"), (3, 1, 3, ""))
 
 CASES = [
-    (H_A, {"rows": 3, "cols": 2}, (5, 13)),
+    (H_A, {"rows": 3, "cols": 2}, (3, 9)),
     (H_A, {"rows": 4, "cols": 4, "map_slack": 0}, (1, 1)),
-    (H_A, {"rows": 8, "cols": 3, "line_slack": 1}, (4, 18)),
-    (H_S, {"rows": 4, "cols": 3}, (2, 2)),
-    (H_S, {"rows": 1, "cols": 5}, (2, 1)),
+    (H_A, {"rows": 8, "cols": 3, "line_slack": 1}, (3, 18)),
+    (H_S, {"rows": 4, "cols": 3}, (1, 3)),
+    (H_S, {"rows": 1, "cols": 5}, (1, 1)),
     (H_S, {"rows": 5, "cols": 4, "map_slack": 3}, (1, 1)),
     (THIN, {"rows": 2, "cols": 2}, (2, 3)),
     (THIN, {"rows": 12, "cols": 2}, (2, 6)),
-    (ONE, {"rows": 7, "cols": 1}, (5, 6)),
+    (ONE, {"rows": 7, "cols": 1}, (3, 6)),
     (G_S, {"rows": 3, "cols": 5, "lanes": 1}, (1, 2)),
     (G_S, {"rows": 8, "cols": 2}, (1, 1)),
     (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (2, 4)),
-    (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 4)),
+    (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 2)),
 ]
 
 
