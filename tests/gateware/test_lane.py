@@ -6,8 +6,10 @@ import pytest
 from licgate.gateware.lane import PostLane
 from licgate.manifest.numeric import requantize, rsr
 from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import four_transforms
 from tests.reference.slow import gdn_factor
 
+# the last is made of several transforms, whose last one is in depth form
 PROGRAMS = {
     "abs": {"channels": (2, 3, 4), "gdn": "abs"},
     "square_root": {"channels": (2, 3, 4), "gdn": "square_root"},
@@ -16,7 +18,13 @@ PROGRAMS = {
     "without GDN": {"channels": (2, 3, 4), "gdn": "none", "activation_bits": (6, 12)},
     "ReLU and GDN": {"channels": (2, 3, 2, 3), "gdn": ("none", "abs"), "weight_bits": (4, 8, 6)},
     "wide": {"channels": (3, 4, 3), "gdn": "abs", "activation_bits": (16, 14), "weight_bits": 10, "gdn_bits": 16},
+    "four transforms": four_transforms(gdn="square_root"),
 }
+
+
+def build(name):
+    found = PROGRAMS[name]
+    return small_program(**found) if isinstance(found, dict) else small_program(*found.transforms.values())
 
 
 def golden(program, case):
@@ -27,8 +35,8 @@ def golden(program, case):
     if op.is_gdn:
         r, exponent = gdn_factor(layer, wide)
         wide = case["x"] * r
-    every = np.full((op.channels_out, 1), wide, dtype=np.int64)
-    q = int(requantize(every, layer.requantize, exponent=exponent)[c, 0]) if case["keep"] else 0
+    every = np.full((layer.out_channels, 1), wide, dtype=np.int64)
+    q = int(requantize(every, layer.requantize, exponent=exponent)[c % len(every), 0]) if case["keep"] else 0
     following = program.ops[op.index + 1].layer if op.index + 1 < len(program.ops) else None
     if op.is_gdn or following is None or following.kind != "gdn":
         return q, None
@@ -87,7 +95,7 @@ def check(program, cases, seen, offset):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_layer_in_turn(name):
-    program = small_program(**PROGRAMS[name])
+    program = build(name)
     cases = cases_of(program, np.random.default_rng(len(name)))
     lane = PostLane(program)
     seen = trace(lane, waves_of(program, lane, cases), ["q", "n"])
@@ -100,14 +108,16 @@ def test_every_layer_in_turn(name):
 
 
 def test_latency_is_longer_with_the_square_form():
-    lanes = {name: PostLane(small_program(**PROGRAMS[name])) for name in PROGRAMS}
-    assert {n: lane.latency for n, lane in lanes.items()} == {n: 30 if "square" in n else 25 for n in PROGRAMS}
+    lanes = {name: PostLane(build(name)) for name in PROGRAMS}
+    assert {n: lane.latency for n, lane in lanes.items()} == {
+        n: 30 if "square" in n or "four" in n else 25 for n in PROGRAMS
+    }  # fmt: skip
     assert all(lane.interval == 1 for lane in lanes.values())
 
 
 @pytest.mark.parametrize("name", ["abs", "square_root", "without GDN"])
 def test_a_result_takes_exactly_the_latency(name):
-    program = small_program(**PROGRAMS[name])
+    program = build(name)
     lane = PostLane(program)
     case = {"op": 0, "channel": 0, "acc": program.ops[0].layer.accumulator.bound // 2, "bias": 0, "x": 0, "keep": True}
     q, _ = golden(program, case)
@@ -118,7 +128,7 @@ def test_a_result_takes_exactly_the_latency(name):
 
 
 def test_reset_in_the_middle():
-    program = small_program(**PROGRAMS["square_root"])
+    program = build("square_root")
     lane = PostLane(program)
     rng = np.random.default_rng(8)
     before, cases = cases_of(program, rng, 20), cases_of(program, rng, 20)
@@ -129,7 +139,7 @@ def test_reset_in_the_middle():
 
 
 def test_widths_follow_the_program():
-    program = small_program(**PROGRAMS["wide"])
+    program = build("wide")
     lane = PostLane(program)
     assert len(lane.acc) == program.accumulator_width
     assert (len(lane.x), len(lane.q), lane.result_width) == (16, 16, 16)

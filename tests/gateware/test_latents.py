@@ -6,6 +6,7 @@ import pytest
 from licgate.gateware.latents import LatentReader
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_get
 from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import chain
 
 DEPTH, WIDTH = 8, 10
 
@@ -96,6 +97,36 @@ def test_patches_one_after_the_other(rows, p):
     flow = monitor(dut.o, "o")
     run_simulation(dut, send, receive, monitors=[flow], limit=5000)
     assert flow.transfers == sum(len(kept_of(latents, rows, w)) for latents, _, w in patches)
+
+
+def test_every_chain_has_its_channels():
+    """The last one's are those of depth form."""
+    three, one = chain("h_a", 1, (3, 2, 3)), chain("h_s", 1, (3, 1, 1))
+    rows, counts = 2, (3, 1, 8)
+    dut = LatentReader(small_program(three, one, chain("g_s", 1, (5, -2, 2)), rows=rows), DEPTH, WIDTH)
+    rng = np.random.default_rng(1)
+    maps = [(k, rng.integers(-512, 512, (counts[k], 2, 3))) for k in (2, 0, 1, 0, 2)]
+
+    async def send(ctx):
+        for index, latents in maps:
+            ctx.set(dut.chain, index)
+            await begin(ctx, dut, (3, 2), (0, 0, 3, 2))
+            for word in words_of(latents, rows):
+                await ctx.tick().until(dut.free > 1)
+                for lane, value in zip(dut.word, word, strict=True):
+                    ctx.set(lane, int(value))
+                ctx.set(dut.enable, 1)
+                await ctx.tick()
+                ctx.set(dut.enable, 0)
+            await ctx.tick().until(dut.done)
+
+    async def receive(ctx):
+        for _, latents in maps:
+            for value, last in kept_of(latents, rows, (0, 0, 3, 2)):
+                got = await stream_get(ctx, dut.o)
+                assert (got.value, got.last) == (value, last)
+
+    run_simulation(dut, send, receive, monitors=[monitor(dut.o, "o")], limit=2000)
 
 
 def test_latency_and_interval():

@@ -8,6 +8,7 @@ import pytest
 from licgate.gateware.pixels import PixelWriter
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_put
 from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import chain
 
 # array rows, image channels, (width, height) of images one after the other
 CASES = [
@@ -31,7 +32,7 @@ def pixels_of(image):
 def expected_writes(program, image):
     """(address, data) in order, and the writes after which a row is complete."""
     channels, height, width = image.shape
-    stage, rows = program.stages[0], program.rows
+    stage, rows = program.stages[next(c for c in program.chains if c.pixels).first], program.rows
     padded = np.zeros((channels, height, -(-width // rows) * rows), dtype=np.int64)
     padded[:, :, :width] = image
     writes = []
@@ -147,3 +148,19 @@ def test_reset_in_the_middle_of_a_row():
     assert not seen[42].i_ready
     expected, _ = expected_writes(program, image)
     assert [(s.write_address, s.write_data) for s in seen[44:] if s.write_enable] == expected
+
+
+def test_pixels_go_to_their_chain_among_others():
+    """The writer's stage is that of the chain that takes pixels, wherever it is."""
+    g_a = chain("g_a", 2, (3, 1, 2), unsigned=True)
+    program = small_program(chain("g_s", 1, (5, -2, 1)), g_a, rows=2, max_width=(3, 6))
+    image = np.random.default_rng(1).integers(0, 256, (2, 7, 5))
+    seen, taken = offer(program, 5, 7, pixels_of(image), 120)
+    expected, _ = expected_writes(program, image)
+    assert [(s.write_address, s.write_data) for s in seen if s.write_enable] == expected
+    assert len(taken) == 35
+
+
+def test_a_program_of_feature_maps_alone_is_refused():
+    with pytest.raises(ValueError, match=r"^the program has no chain that takes pixels$"):
+        PixelWriter(small_program(chain("g_s", 1, (5, -2, 1))))

@@ -7,6 +7,7 @@ from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import PostProcessor, drain_layout, max_gdn_channels
 from tests.gateware.test_lane import golden
 from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import four_transforms
 
 ARRAYS = [
     ({"rows": 1, "cols": 1}, "abs"),
@@ -123,6 +124,16 @@ def test_words_and_shifts(shape, gdn, slack):
     dut = PostProcessor(program)
     check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + program.cols * program.lane_rows))
     assert dut.interval == program.lane_rows
+
+
+@pytest.mark.parametrize("gdn", ["abs", "relu"])
+def test_tiles_of_several_transforms(gdn):
+    """Parameters of every layer, and channels of depth form with those of the layer again and again."""
+    program = small_program(*four_transforms(gdn=gdn).transforms.values(), rows=3, cols=5)
+    job = Job(program, seed=3, count=4 * len(program.ops))
+    assert any(program.ops[tile["op"]].depth_form and tile["first"] >= 3 for tile in job.tiles)
+    dut = PostProcessor(program)
+    check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + program.cols * program.lane_rows))
 
 
 @pytest.mark.parametrize(

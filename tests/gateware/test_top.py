@@ -55,6 +55,12 @@ def test_other_kernels(kernel):
     check_accelerator(manifest, AcceleratorConfig(rows=2, cols=5, max_width=16), [picture(9, 14)])
 
 
+def test_strides_and_kernels_that_differ_from_layer_to_layer():
+    options = {"kernel": (5, 3, 1), "stride": (2, 1, 2), "gdn": ("abs", "none")}
+    manifest = synthetic_manifest(channels=(3, 4, 3, 5), seed=4, **options)
+    check_accelerator(manifest, AcceleratorConfig(rows=3, cols=4, max_width=16), [picture(6, 9)])
+
+
 def test_inverse_gdn():
     manifest = synthetic_manifest(channels=(3, 4, 5), inverse=True, gdn="square_root", seed=5)
     check_accelerator(manifest, AcceleratorConfig(rows=3, cols=3, max_width=16), [picture(6, 11)])
@@ -162,6 +168,6 @@ def test_identity_and_refusals():
 
 
 def test_what_the_array_does_not_run_is_refused():
-    manifest = synthetic_manifest(channels=(3, 2, 2), stride=1, kernel=3, seed=13)
-    with pytest.raises(ConfigError, match=r"g_a\.0: .* stride 2"):
+    manifest = synthetic_manifest(channels=(3, 2, 2), stride=3, kernel=3, seed=13)
+    with pytest.raises(ConfigError, match=r"^g_a\.0: the array runs .*, not kernel 3, stride 3, padding 1$"):
         Accelerator(manifest, AcceleratorConfig(rows=2, cols=2))

@@ -11,6 +11,7 @@ from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, syntheti
 from licgate.manifest.transform import TRANSFORM_NAMES
 from tests.gateware.accelerator import check_accelerator, read_register, run_of, start, wait_done, write_register
 from tests.gateware.kit import random_stalls, run_simulation, stream_get, stream_put
+from tests.manifest.kit import four_transforms
 from tests.sim.kit import tiny_codec
 
 
@@ -70,26 +71,74 @@ def test_transforms_take_turns_under_stalls():
     )  # fmt: skip
 
 
-def test_reset_in_the_middle_of_a_map_then_another_transform():
-    manifest = tiny_codec()
+# transform, size, kernel of the layers with a stride, GDN; array rows, columns and lanes
+ALONE = [
+    ("h_a", (1, 1), 5, "relu", (4, 3, None)),
+    ("h_a", (5, 7), 3, "relu", (3, 4, 1)),
+    ("h_a", (4, 9), 5, "relu", (8, 2, None)),
+    ("h_a", (9, 2), 7, "relu", (1, 5, None)),
+    ("h_s", (1, 1), 3, "relu", (5, 2, None)),
+    ("h_s", (2, 3), 5, "relu", (4, 4, 2)),
+    ("h_s", (1, 2), 3, "relu", (1, 3, None)),
+    ("h_s", (1, 3), 5, "relu", (3, 2, None)),
+    ("g_s", (1, 1), 3, "abs", (8, 5, None)),
+    ("g_s", (2, 3), 5, "square_root", (2, 4, None)),
+    ("g_s", (3, 1), 5, "relu", (1, 4, None)),
+    ("g_s", (1, 5), 3, "abs_root", (4, 2, 1)),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "kernel", "gdn", "array"), ALONE)
+def test_each_transform_alone(name, size, kernel, gdn, array):
+    manifest = four_transforms(gdn=gdn, kernel=kernel, seed=sum(size))
+    config = AcceleratorConfig(rows=array[0], cols=array[1], lanes=array[2], max_width=48)
+    check_accelerator(manifest, config, [values(manifest, name, *size)], transforms=[name])
+
+
+@pytest.mark.parametrize(
+    ("gdn", "kernel", "up", "array", "p"),
+    [("abs", 5, 5, (3, 4), 0.5), ("square_root", 3, 4, (2, 5), 0), ("relu", 5, 2, (5, 3), 0)],
+)
+def test_four_transforms_in_any_order(gdn, kernel, up, array, p):
+    """Each leaves to the next nothing but the memories' contents, wherever they lie over each other."""
+    manifest = four_transforms(gdn=gdn, kernel=kernel, up=up)
+    config = AcceleratorConfig(rows=array[0], cols=array[1], max_width=16, map_slack=int(p > 0))
+    order = [("g_s", 1, 3), ("g_a", 5, 6), ("h_a", 2, 3), ("h_s", 1, 1), ("g_a", 3, 9), ("g_s", 1, 1), ("h_a", 1, 2)]
+    streams = {"window": 1, "pixel": 2, "latent": 3}
+    check_accelerator(
+        manifest, config, [values(manifest, *job, seed) for seed, job in enumerate(order)],
+        transforms=["g_a", "h_a", "h_s", "g_s"], stalls=lambda name: random_stalls(streams[name], p),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "part", "wait", "then"),
+    [("g_s", 0.6, 100, "h_a"), ("h_s", 1, 260, "g_a"), ("g_a", 0.5, 3, "g_s"), ("g_a", 1, 200, "h_s"),
+     ("h_a", 0.1, 0, "h_a")],
+)  # fmt: skip
+def test_reset_in_mid_stream_then_another_transform(interrupted, part, wait, then):
+    """In a map or a picture, in the middle of a word, with all of it sent and outputs waiting."""
+    manifest = four_transforms()
     config = AcceleratorConfig(rows=3, cols=4, max_width=16)
-    dut = Accelerator(manifest, config, transforms=["g_a", "h_a", "g_s"])
-    (_, interrupted), (_, whole) = values(manifest, "g_s", 2, 4), values(manifest, "h_a", 3, 4)
+    dut = Accelerator(manifest, config, transforms=["g_a", "h_a", "h_s", "g_s"])
+    sizes = {"g_a": (6, 7), "h_a": (3, 4), "h_s": (1, 1), "g_s": (2, 3)}
 
     async def host(ctx):
-        await start(ctx, dut.csr, interrupted, (4, 2), transform="g_s")
-        await stream_get(ctx, dut.o_window)
-        for _ in range(23):
-            await stream_put(ctx, dut.i, 0x1FF)
-        await ctx.tick().repeat(100)
-        await write_register(ctx, dut.csr, Register.CONTROL, 2)
-        await ctx.tick()
-        assert await wait_done(ctx, dut.csr) == 0
-        size, [(_, sent)], expected = run_of(config, manifest.h_a, whole, config.rows)
-        await start(ctx, dut.csr, whole, size, transform="h_a")
-        await stream_get(ctx, dut.o_window)
-        for value in sent:
-            await stream_put(ctx, dut.i, value)
+        for name, share in ((interrupted, part), (then, None)):
+            _, x = values(manifest, name, *sizes[name])
+            size, [(_, sent)], expected = run_of(config, manifest.transforms[name], x, config.rows)
+            await start(ctx, dut.csr, x, size, transform=name)
+            await stream_get(ctx, dut.o_window)
+            for value in sent if share is None else sent[: int(share * len(sent))]:
+                await stream_put(ctx, dut.i, value)
+            if share is None:
+                break
+            await ctx.tick().repeat(wait + 1)
+            assert await read_register(ctx, dut.csr, Register.STATUS) == 0b001
+            await write_register(ctx, dut.csr, Register.CONTROL, 2)
+            await ctx.tick()
+            assert await wait_done(ctx, dut.csr) == 0
+            assert not ctx.get(dut.o.valid)
         for value, last in expected:
             found = await stream_get(ctx, dut.o)
             assert (found.value, bool(found.last)) == (value, last)

@@ -40,12 +40,13 @@ def chain(name, channels, *layers, bits=8, weight_bits=8, gdn_bits=10, absolute=
                      absolute_input=absolute)
 
 
-def four_transforms(*, gdn="abs", kernel=5, seed=0):
+def four_transforms(*, gdn="abs", kernel=5, up=None, seed=0):
     """Return a manifest without entropy tables: strides of 4 and 4, layers of every kind that the array runs.
 
-    ``gdn`` is the form of all GDN, or "relu"; ``kernel`` that of all convolutions with a stride.
+    ``gdn`` is the form of all GDN, or "relu"; ``kernel`` that of all convolutions with a stride, ``up`` that of the
+    transposed ones where it differs.
     """
-    down, up = (kernel, 2), (kernel, -2)
+    down, up = (kernel, 2), (up or kernel, -2)
     made = [
         chain("g_a", 3, (*down, 4, gdn), (*down, 5), bits=(8, 8, 7), unsigned=True, seed=seed),
         chain("h_a", 5, (3, 1, 4, "relu"), (*down, 3, "relu"), (*down, 2), bits=(7, 8, 9, 6), absolute=True, seed=seed),
