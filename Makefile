@@ -1,4 +1,4 @@
-# make demo    from nothing to a bitstream for the ULX3S-85F, and a crop of a photograph through the simulated gateware
+# make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
 # make test    lint, then the tests, on two cores
 # make lint    ruff
 # make bench   figures of the default model: speed and memory of the codec, cycles, utilisation, three seeds of place-and-route
@@ -27,6 +27,10 @@ $(STAMP)-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@ $(STAMP)-demo
 
 demo: $(STAMP)-demo
+	mkdir -p $(OUT)/demo
+	$(VENV)/bin/python tests/bench/figures.py photograph --out $(OUT)/demo/cat.png
+	$(RUN) licgate encode $(OUT)/demo/cat.png -o $(OUT)/demo/cat.lic --verify
+	$(RUN) licgate decode $(OUT)/demo/cat.lic -o $(OUT)/demo/cat-decoded.png
 	$(RUN) licgate build --board $(BOARD) --out $(OUT)/demo
 	$(VENV)/bin/python tests/bench/figures.py photograph --crop 96x64 --out $(OUT)/demo/photograph.png
 	$(RUN) licgate simulate --image $(OUT)/demo/photograph.png --json $(OUT)/demo/simulate.json
