@@ -4,14 +4,16 @@ from dataclasses import replace
 
 from licgate.manifest import IntType, Manifest, Transform, sealed
 from licgate.manifest.architectures import ARCHITECTURES
+from licgate.manifest.latents import masked_taps
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_manifest
+from licgate.manifest.types import prove_convolution
 from tests.codec.kit import BYTE, FRACTION, LATENT, SCALE, M, Z, chain, tables
 
 __all__ = ["tiny_codec"]
 
 
 def tiny_codec(architecture="bmshj2018-hyperprior", *, leak=0):
-    """Return a codec of stride 4, of latents to hyper latents 2, with thrice as many layers as that takes."""
+    """Return a codec with stride 4 from pixels to latents and 2 from those to hyper latents."""
     kind, joint, z = ARCHITECTURES[architecture], IntType(8), IntType(6)
     g_a = synthetic_manifest(channels=(3, 4, M), gdn="abs", gdn_bits=10, activation_bits=[8, LATENT.bits],
                              latent_fraction_bits=FRACTION, seed=1).g_a
@@ -33,9 +35,6 @@ def tiny_codec(architecture="bmshj2018-hyperprior", *, leak=0):
 
 
 def _context(kind, joint, leak):
-    from licgate.manifest.latents import masked_taps
-    from licgate.manifest.types import prove_convolution
-
     layer = synthetic_conv2d("context.0", in_channels=M, out_channels=5, kernel=3, stride=1, input_type=LATENT,
                              output_type=joint, output_scale=0.5, seed=5)
     weight = layer.weight.copy()

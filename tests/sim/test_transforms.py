@@ -10,7 +10,7 @@ from licgate.gateware.config import AcceleratorConfig
 from licgate.gateware.ports import Register
 from licgate.perf import predict
 from licgate.reference import run_transform
-from licgate.sim import get_engine
+from licgate.sim import chain, get_engine
 from licgate.sim import transforms as module
 from licgate.sim.chain import simulate_codec, transform_input
 from licgate.sim.simulate import simulate
@@ -67,12 +67,27 @@ def test_the_whole_chain_on_one_accelerator():
     assert all(0 < done <= total for _, done, total in seen)
 
 
-def test_what_the_array_does_not_run_is_named():
-    manifest = tiny_codec("he2021-checkerboard", leak=655)
-    result = simulate_codec(manifest, CONFIG, pixels(8, 8), engine="amaranth")
-    assert result["bit_exact"]
-    assert result["host"] == ["parameters"]
-    assert [run["transform"] for run in result["runs"]] == ["g_a", "h_a", "h_s", "context", "g_s"]
+@pytest.mark.parametrize(
+    ("architecture", "leak", "host", "names"),
+    [
+        ("he2021-checkerboard", 0, [], ["g_a", "h_a", "h_s", "parameters", "context", "parameters", "g_s"]),
+        ("he2021-checkerboard", 655, ["parameters"], ["g_a", "h_a", "h_s", "context", "g_s"]),
+        ("mbt2018", 0, ["context", "parameters"], ["g_a", "h_a", "h_s", "g_s"]),
+    ],
+)
+def test_what_is_left_to_the_host_is_named(monkeypatch, architecture, leak, host, names):
+    def compare(gateware, name, x, progress):
+        transform = gateware.program.chain_of(name).transform
+        wrong = int(name == "h_s")
+        figures = {"bit_exact": not wrong, "mismatches": wrong, "values": 2, "cycles": 10, "macs": 60}
+        return {"transform": name, **figures}, run_transform(transform, x)
+
+    monkeypatch.setattr(chain, "compare", compare)
+    result = simulate_codec(tiny_codec(architecture, leak=leak), CONFIG, pixels(8, 8), engine="amaranth")
+    assert result["host"] == host
+    assert [run["transform"] for run in result["runs"]] == names
+    assert (result["bit_exact"], result["mismatches"], result["values"]) == (False, 1, 2 * len(names))
+    assert result["utilization"] == 60 / (CONFIG.multipliers * 10)
 
 
 def test_inputs_are_those_of_the_codec():

@@ -1,0 +1,67 @@
+"""The verb ``licgate simulate`` on every transform."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from licgate.cli import main
+from licgate.manifest import save_manifest
+from licgate.sim import cli
+from tests.sim.kit import tiny_codec
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    save_manifest(tiny_codec(), tmp_path / "tiny")
+    image = np.random.default_rng(3).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    return ["simulate", "--model", str(tmp_path / "tiny"), "--image", str(tmp_path / "image.png"), "--engine",
+            "amaranth", "--rows", "3", "--cols", "6", "--max-width", "16"]  # fmt: skip
+
+
+def test_one_transform(arguments, tmp_path, capsys):
+    assert main([*arguments, "--transform", "h_s", "--json", str(tmp_path / "h_s.json")]) == 0
+    result = json.loads((tmp_path / "h_s.json").read_text())
+    assert (result["transform"], result["image"], result["values"]) == ("h_s", [1, 1], 20)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "1x1 positions, 20 values of h_s: bit-exact"
+    assert second.startswith(f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on 18 multipliers")
+
+
+def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
+    def simulated(manifest, config, pixels, engine, progress):
+        progress("g_a", 3, 3)
+        runs = [{"transform": "g_a", "image": [8, 8], "values": 20, "cycles": 100, "utilization": 0.5, "mismatches": 0,
+                 "bit_exact": True},
+                {"transform": "h_s", "image": [1, 1], "values": 9, "cycles": 30, "utilization": 0.25, "mismatches": 2,
+                 "bit_exact": False}]  # fmt: skip
+        return {"transform": "all", "bit_exact": False, "mismatches": 2, "values": 29, "cycles": 130, "macs": 77,
+                "multipliers": 18, "utilization": 0.4, "image": [pixels.shape[1], pixels.shape[0]], "runs": runs,
+                "host": ["context", "parameters"]}  # fmt: skip
+
+    monkeypatch.setattr(cli, "simulate_codec", simulated)
+    assert main([*arguments, "--transform", "all"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["transform", "input", "values", "cycles", "utilization", "verdict"]
+    assert lines[1].split() == ["g_a", "8x8", "20", "100", "50.0", "%", "bit-exact"]
+    assert lines[2].split() == ["h_s", "1x1", "9", "30", "25.0", "%", "2", "MISMATCHES"]
+    assert lines[3] == "context and parameters: the host's, not simulated"
+    assert lines[4] == "8x6 pixels, 29 values: 2 MISMATCHES"
+    assert lines[5].startswith("130 cycles, 77 multiply-accumulates on 18 multipliers: utilization 40.0 % (amaranth, ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--transform", "h_a", "--patch", "8"], "--patch, --independent and --overlap go with --transform g_a only"),
+        (["--transform", "context"], "model tiny-bmshj2018-hyperprior has no context, only g_a, h_a, h_s, g_s"),
+        (["--transform", "y"], "argument --transform: invalid choice"),
+    ],
+)
+def test_refusals(arguments, options, message, capsys):
+    assert main([*arguments, *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"licgate: error: {message}")
+    assert error.count("\n") == 1
