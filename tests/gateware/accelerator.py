@@ -63,7 +63,8 @@ def expected_stream(transform, image, windows, rows, *, independent=False):
 def expected_map(transform, x, rows):
     """Like `expected_stream`, for a transform that takes feature maps."""
     out = run_transform(transform, x)
-    values = stream_order(depth_form(out) if transform.layers[-1].transposed else out, 0, rows).tolist()
+    last = transform.layers[-1]
+    values = stream_order(depth_form(out) if last.kind == "conv2d" and last.transposed else out, 0, rows).tolist()
     return [(v, k + 1 == len(values)) for k, v in enumerate(values)]
 
 
