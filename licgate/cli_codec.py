@@ -77,7 +77,8 @@ def run_encode(args: argparse.Namespace) -> int:
         _write(target, data)
         height, width = image.shape[:2]
         entry = {**_sizes(width, height, len(data)), "bpp-estimate": trace.ideal_bits / (width * height),
-                 "sections": trace.section_bytes, "model": codec.manifest.name, "seconds": _seconds(trace)}
+                 "sections": trace.section_bytes, "model": codec.manifest.name, "engine": args.engine,
+                 "seconds": _seconds(trace)}
         if args.verify:
             entry.update(_distortion(image, codec.decode(data)))
         return entry
@@ -102,7 +103,7 @@ def run_decode(args: argparse.Namespace) -> int:
         trace = Trace()
         save_image(codec.decode(data, trace=trace), target)
         return {**_sizes(header.width, header.height, len(data)), "sections": trace.section_bytes,
-                "model": codec.manifest.name, "seconds": _seconds(trace)}
+                "model": codec.manifest.name, "engine": args.engine, "seconds": _seconds(trace)}
 
     return _each(pairs, work, args.json)
 
@@ -143,9 +144,19 @@ def _info_text(entry: dict) -> str:
 def _codec(manifest: Manifest, args: argparse.Namespace) -> Codec:
     if args.engine == "reference":
         return Codec(manifest, threads=args.threads)
+    from licgate.sim.cli import Progress
     from licgate.sim.transforms import engine_run
 
-    return Codec(manifest, run=engine_run(manifest, args.engine))
+    bars: dict[str, Progress] = {}
+
+    def progress(transform: str, done: int, total: int) -> None:
+        bars.setdefault(transform, Progress(sys.stderr, f"values of {transform}"))(done, total)
+
+    run = engine_run(manifest, args.engine, progress=progress)
+    left = f"; {' and '.join(run.host)}: the reference's" if run.host else ""
+    print(f"licgate: note: {manifest.name} on simulated gateware, which takes minutes to make the first time{left}",
+          file=sys.stderr, flush=True)
+    return Codec(manifest, run=run)
 
 
 def _pairs(files: list[str], output: str, suffix: str) -> list[tuple[Path, Path]]:

@@ -10,8 +10,10 @@ from PIL import Image
 
 from licgate.cli import main
 from licgate.codec import Codec
+from licgate.errors import SimulationError
 from licgate.images import load_image
 from licgate.manifest import find_model, save_manifest
+from licgate.reference import run_transform
 from tests.codec.kit import model, picture
 
 
@@ -169,6 +171,39 @@ def test_wrong_usage_is_one_line(capsys, words, message):
     code, _, err = licgate(capsys, *words)
     assert code == 2
     assert err == f"licgate: error: {message}\n"
+
+
+def test_another_engine_is_told_of_and_its_errors_are_one_line(tmp_path, capsys, monkeypatch):
+    ran = []
+
+    class Engine:
+        host = ("context", "parameters")
+
+        def __init__(self, manifest, engine, progress):
+            assert engine == "cxxrtl"
+            self.progress = progress
+
+        def __call__(self, transform, x):
+            ran.append(transform.name)
+            self.progress(transform.name, 1, 1)
+            if transform.name == "g_s":
+                raise SimulationError("the accelerator\nstopped")
+            return run_transform(transform, x)
+
+    monkeypatch.setattr("licgate.sim.transforms.engine_run", Engine)
+    written("a.png", (64, 64))
+    options = ("--model", "he2021-checkerboard", "--engine", "cxxrtl")
+    code, _, err = licgate(capsys, "encode", "a.png", "-o", "a.lic", *options, "--json", "a.json")
+    note = ("licgate: note: tiny-he2021-checkerboard on simulated gateware, which takes minutes to make the first "
+            "time; context and parameters: the reference's\n")
+    assert (code, err) == (0, note)
+    assert {"g_a", "h_a", "h_s"} < set(ran)
+    assert json.loads((tmp_path / "a.json").read_text())[0]["engine"] == "cxxrtl"
+    licgate(capsys, "encode", "a.png", "-o", "b.lic", "--model", "he2021-checkerboard")
+    assert (tmp_path / "a.lic").read_bytes() == (tmp_path / "b.lic").read_bytes()
+    code, _, err = licgate(capsys, "decode", "a.lic", "-o", "b.png", *options)
+    assert (code, err) == (2, note + "licgate: error: a.lic: the accelerator stopped\n")
+    assert not (tmp_path / "b.png").exists()
 
 
 def test_formats_have_limits(tmp_path, capsys):
