@@ -98,6 +98,8 @@ def read_header(data):
     StreamError
         If it is none of ours, of a newer version, damaged, or asks for an image that is refused.
     """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise StreamError(f"a coded image is bytes, not {type(data).__name__}; read the file first")
     data = bytes(data[:HEADER_BYTES])
     if data[: len(MAGIC)] != MAGIC:
         raise StreamError(f"not a .lic file: it begins with {data[:4].hex(' ') or 'nothing'}, not {MAGIC.hex(' ')}")

@@ -132,6 +132,12 @@ def test_random_bytes_behind_a_good_header_never_hang_or_crash(random):
     assert outcomes == {"damaged"}
 
 
+@pytest.mark.parametrize("data", ["a.lic", None, 5, [76, 73, 67, 71], np.zeros(70, np.uint8)])
+def test_what_is_not_bytes(coded, data):
+    assert "a coded image is bytes, not" in refused(coded[0], data)
+    assert coded[0].decode(memoryview(bytearray(coded[1]))).shape == (70, 130, 3)
+
+
 def test_images_that_no_header_can_hold():
     with pytest.raises(ImageError, match="sides are 1 to 65535"):
         pack(replace(HEADER, width=0), PARTS)
