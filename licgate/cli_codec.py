@@ -16,6 +16,7 @@ from licgate.codec.container import HEADER_BYTES, unpack
 from licgate.errors import ConfigError, LicgateError, StreamError
 from licgate.images import check_image_name, load_image, save_image, temporary_beside
 from licgate.manifest import Manifest, find_model
+from licgate.manifest.architectures import MODES
 
 __all__ = ["add_decode_arguments", "add_encode_arguments", "add_info_arguments", "run_decode", "run_encode", "run_info"]
 
@@ -66,7 +67,7 @@ def run_encode(args: argparse.Namespace) -> int:
     for _, target in pairs:
         if target.suffix.lower() != SUFFIX:
             raise ConfigError(f"-o {target}: coded images are called {SUFFIX}")
-    codec = _codec(find_model(args.model), args)
+    codec = _codec(find_model(args.model), args, "both" if args.verify else "encoder")
 
     def work(source: Path, target: Path) -> dict:
         image, notices = load_image(source)
@@ -91,7 +92,7 @@ def run_decode(args: argparse.Namespace) -> int:
     pairs = _pairs(args.files, args.output, ".png")
     for _, target in pairs:
         check_image_name(target)
-    named = _codec(find_model(args.model), args) if args.model else None
+    named = _codec(find_model(args.model), args, "decoder") if args.model else None
     codecs: dict[str, Codec] = {}
 
     def work(source: Path, target: Path) -> dict:
@@ -99,7 +100,7 @@ def run_decode(args: argparse.Namespace) -> int:
         header = read_header(data)
         codec = named or codecs.get(header.manifest)
         if codec is None:
-            codec = codecs[header.manifest] = _codec(model_of(header), args)
+            codec = codecs[header.manifest] = _codec(model_of(header), args, "decoder")
         trace = Trace()
         save_image(codec.decode(data, trace=trace), target)
         return {**_sizes(header.width, header.height, len(data)), "sections": trace.section_bytes,
@@ -141,7 +142,8 @@ def _info_text(entry: dict) -> str:
             f"  sections  {sections} bytes")
 
 
-def _codec(manifest: Manifest, args: argparse.Namespace) -> Codec:
+def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
+    """The codec on the engine asked for; simulated gateware holds the transforms of a board's build in that mode."""
     if args.engine == "reference":
         return Codec(manifest, threads=args.threads)
     from licgate.sim.cli import Progress
@@ -152,7 +154,7 @@ def _codec(manifest: Manifest, args: argparse.Namespace) -> Codec:
     def progress(transform: str, done: int, total: int) -> None:
         bars.setdefault(transform, Progress(sys.stderr, f"values of {transform}"))(done, total)
 
-    run = engine_run(manifest, args.engine, progress=progress)
+    run = engine_run(manifest, args.engine, transforms=MODES[mode], progress=progress)
     left = f"; {' and '.join(run.host)}: the reference's" if run.host else ""
     print(f"licgate: note: {manifest.name} on simulated gateware, which takes minutes to make the first time{left}",
           file=sys.stderr, flush=True)
