@@ -179,11 +179,12 @@ def test_another_engine_is_told_of_and_its_errors_are_one_line(tmp_path, capsys,
     class Engine:
         host = ("context", "parameters")
 
-        def __init__(self, manifest, engine, progress):
+        def __init__(self, manifest, engine, transforms, progress):
             assert engine == "cxxrtl"
-            self.progress = progress
+            self.held, self.progress = (*transforms, *self.host), progress
 
         def __call__(self, transform, x):
+            assert transform.name in self.held
             ran.append(transform.name)
             self.progress(transform.name, 1, 1)
             if transform.name == "g_s":
