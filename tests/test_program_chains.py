@@ -117,3 +117,23 @@ def test_widths_are_those_of_an_image_with_whole_hyper_latents():
     with pytest.raises(ConfigError, match=r"^model four has no transform to run; it has g_a, h_a, h_s, g_s$"):
         input_widths(manifest, (), 64)
     assert input_widths(synthetic_manifest(channels=(3, 4)), ("g_a",), 101) == [101]
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5])
+def test_without_weights_only_they_are_missing(kernel):
+    manifest = kit.four_transforms(kernel=5, up=kernel)
+    names = ("g_a", "h_a", "h_s", "g_s")
+    options = [manifest.transforms[name] for name in names], AcceleratorConfig(rows=3, cols=2, max_width=32)
+    full = compile_program(*options, input_widths(manifest, names, 32))
+    bare = compile_program(*options, input_widths(manifest, names, 32), weights=False)
+    for key in ("lanes", "line_memories", "biases", "shapes", "drain_gap", "multiplier_cells"):
+        assert getattr(full, key) == getattr(bare, key)
+    assert [(s.ring, s.words, s.memory, s.base) for s in full.stages] == [
+        (s.ring, s.words, s.memory, s.base) for s in bare.stages
+    ]
+    assert [(op.phases, op.tiles, op.base, len(op.words)) for op in full.ops] == [
+        (op.phases, op.tiles, op.base, len(op.words)) for op in bare.ops
+    ]
+    assert [m.depth for m in full.weight_memories] == [m.depth for m in bare.weight_memories]
+    assert any(any(op.words) for op in full.ops)
+    assert not any(any(op.words) for op in bare.ops)

@@ -7,10 +7,12 @@ from licgate.perf.core import CoreModel
 from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["GAP", "Prediction", "image_runs", "predict"]
 
 _PATCH = 5  # cycles of the patch scheduler in front of the core's start
 _END = 1  # from the core's done to the next patch
+GAP = _PATCH + _END
+"""Cycles of a patch beside the core's."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,11 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
     """
     widths = input_widths(manifest, transforms, config.max_width)
     program = compile_program([manifest.transforms[name] for name in transforms], config, widths)
-    sizes = _input_sizes(manifest, transforms, width, height)
     op_cycles, op_macs, rows = [0] * len(program.ops), [0] * len(program.ops), []
-    for chain in program.chains:
-        transform, size = chain.transform, sizes[chain.transform.name]
-        if chain.pixels:
-            runs = _pixel_runs(transform, config, *size, windows)
-        else:
-            # A map is run in strips where it is wider than the line buffers; all that a strip gives is sent.
-            runs = [(strip.width, size[1]) for strip in strips(transform, size[0], chain.max_width)]
+    sizes = {}
+    for chain, size, runs in image_runs(program, manifest, config, width, height, windows=windows):
+        transform = chain.transform
+        sizes[transform.name] = size
         ops = [op for stage in program.stages_of(chain) for op in (stage.conv, stage.gdn) if op is not None]
         known, cycles = {}, 0
         for run in runs:
@@ -86,7 +84,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
                 model = CoreModel(program, chain, *run[:2], start=0, kept=run[2:] or None)
                 known[run] = model.done, model.op_cycles
             done, steps = known[run]
-            cycles += done + _PATCH + _END
+            cycles += done + GAP
             for op, (height_in, width_in) in zip(ops, transform.layer_sizes(run[1], run[0]), strict=False):
                 op_cycles[op.index] += steps[op.index]
                 op_macs[op.index] += layer_macs(op.layer, height_in, width_in)
@@ -113,6 +111,28 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
         rows,
         program,
     )
+
+
+def image_runs(program, manifest, config, width, height, *, windows=None):
+    """Return what the core runs for an image of ``width`` x ``height`` pixels; see :func:`predict`.
+
+    Returns
+    -------
+    list of (Chain, tuple, list)
+        Each transform of the program, width and height of its whole input, and its runs: width, height, and what
+        :class:`licgate.perf.core.CoreModel` takes as ``kept``, where it is not all.
+    """
+    sizes = _input_sizes(manifest, [chain.transform.name for chain in program.chains], width, height)
+    found = []
+    for chain in program.chains:
+        transform, size = chain.transform, sizes[chain.transform.name]
+        if chain.pixels:
+            runs = _pixel_runs(transform, config, *size, windows)
+        else:
+            # A map is run in strips where it is wider than the line buffers; all that a strip gives is sent.
+            runs = [(strip.width, size[1]) for strip in strips(transform, size[0], chain.max_width)]
+        found.append((chain, size, runs))
+    return found
 
 
 def _input_sizes(manifest, transforms, width, height):

@@ -11,7 +11,7 @@ import numpy as np
 
 from licgate.errors import ConfigError
 from licgate.manifest import Transform
-from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, matrices, words_of
+from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, extents, matrices, words_of
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
 
@@ -84,6 +84,7 @@ class Program:
     multipliers: tuple
     shifts: tuple
     offsets: tuple
+    lane_multipliers: str = "dsp"
 
     @property
     def phases(self) -> tuple:
@@ -102,7 +103,9 @@ class Program:
 
     @property
     def multiplier_cells(self) -> int:
-        """Multipliers of the whole accelerator: the array's, and those of the lanes."""
+        """Multiplier blocks of the whole accelerator: the array's, and those of the lanes unless they are logic."""
+        if self.lane_multipliers == "fabric":
+            return self.rows * self.cols
         gdns = [op.layer for op in self.ops if op.is_gdn]
         lane = 1 + 2 * bool(gdns) + any(gdn.square for gdn in gdns)
         return self.rows * self.cols + self.lanes * lane
@@ -192,7 +195,7 @@ def input_widths(manifest, names, max_width):
     return [max(widths.get(name, padded // latent), least[name]) for name in names]
 
 
-def compile_program(transforms, config, widths=None):
+def compile_program(transforms, config, widths=None, *, weights=True):
     """Compile transforms for an array. They share it and every memory, and run one at a time.
 
     Parameters
@@ -204,6 +207,8 @@ def compile_program(transforms, config, widths=None):
         Shape of the array and widest line.
     widths : sequence of int or None
         Widest input of each transform, ``config.max_width`` by default; see :func:`input_widths`.
+    weights : bool
+        False counts the weight words without making them: for cycles and memories, a hundred times faster.
 
     Returns
     -------
@@ -216,7 +221,7 @@ def compile_program(transforms, config, widths=None):
     """
     transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
     widths = [config.max_width] * len(transforms) if widths is None else widths
-    compiler = _Compiler(config)
+    compiler = _Compiler(config, weights)
     for transform, width in zip(transforms, widths, strict=True):
         compiler.add(transform, width)
     return compiler.program()
@@ -225,8 +230,8 @@ def compile_program(transforms, config, widths=None):
 class _Compiler:
     """Collects chains, and what they put into memories."""
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, with_weights):
+        self.config, self.with_weights = config, with_weights
         self.chains, self.ops, self.stages = [], [], []
         self.weights, self.lines = {}, {}
         self.biases, self.multipliers, self.shifts, self.offsets = [], [], [], []
@@ -281,24 +286,25 @@ class _Compiler:
         """Append the operation of a layer, its weights and its parameters."""
         cols, index = self.config.cols, len(self.ops)
         if layer.kind == "gdn":
-            bits, kinds = layer.gamma_type.bits, [(0, 0, None, 1, np.asarray(layer.gamma, dtype=np.int64))]
+            bits, kinds = layer.gamma_type.bits, [(0, 0, None, 1, layer.channels)]
         else:
             bits, kinds = layer.weight_type.bits, []
-            for p, q, _, left, weight in matrices(layer, depth_form=depth_form):
-                stride = 1 if layer.transposed else layer.stride
-                shape = Shape(stride, left, weight.shape[3])
-                kinds.append((p, q, shape, weight.shape[1], weight.reshape(len(weight), -1)))
+            for p, q, left, rows, columns in extents(layer, depth_form=depth_form):
+                shape = Shape(1 if layer.transposed else layer.stride, left, columns)
+                kinds.append((p, q, shape, rows, rows * layer.in_channels * columns))
+        made = self._weights(layer, depth_form) if self.with_weights else [None] * len(kinds)
+        times = 4 if depth_form else 1
+        tiles = -(-times * layer.out_channels // cols)
         held = self.weights.setdefault((bits, layer.kind == "conv2d"), [])
         memory, start, words, phases = list(self.weights).index((bits, layer.kind == "conv2d")), len(held), [], []
         number = sum(len(op.phases) for op in self.ops)
-        for p, q, shape, rows, matrix in kinds:
-            phases.append(Phase(number + len(phases), index, p, q, rows, shape, matrix.shape[1], start + len(words)))
-            words += words_of(matrix, cols, bits)
+        for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
+            phases.append(Phase(number + len(phases), index, p, q, rows, shape, steps, start + len(words)))
+            words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits)
         held += words
-        times = 4 if depth_form else 1
         op = Op(
-            index, layer, layer.in_channels, times * layer.out_channels, -(-times * layer.out_channels // cols), bits,
-            memory, start, tuple(words), len(self.biases), tuple(phases), depth_form,
+            index, layer, layer.in_channels, times * layer.out_channels, tiles, bits, memory, start,
+            tuple(words), len(self.biases), tuple(phases), depth_form,
         )  # fmt: skip
         requantize = layer.requantize
         self.biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)] * times
@@ -307,6 +313,13 @@ class _Compiler:
         self.offsets += [int(v) for v in requantize.offset] * times
         self.ops.append(op)
         return op
+
+    @staticmethod
+    def _weights(layer, depth_form):
+        """Weights of a layer, (O, steps) for each phase."""
+        if layer.kind == "gdn":
+            return [np.asarray(layer.gamma, dtype=np.int64)]
+        return [weight.reshape(len(weight), -1) for *_, weight in matrices(layer, depth_form=depth_form)]
 
     def program(self):
         """The program of the chains so far."""
@@ -326,6 +339,7 @@ class _Compiler:
             multipliers=tuple(self.multipliers),
             shifts=tuple(self.shifts),
             offsets=tuple(self.offsets),
+            lane_multipliers=config.lane_multipliers,
         )
 
     def _lanes(self):

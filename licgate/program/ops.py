@@ -13,7 +13,18 @@ import numpy as np
 
 from licgate.manifest import Conv2d, Gdn
 
-__all__ = ["IN_FLIGHT", "LINE_LATENCY", "UPSAMPLING", "Op", "Phase", "Shape", "matrices", "tap_range", "words_of"]
+__all__ = [
+    "IN_FLIGHT",
+    "LINE_LATENCY",
+    "UPSAMPLING",
+    "Op",
+    "Phase",
+    "Shape",
+    "extents",
+    "matrices",
+    "tap_range",
+    "words_of",
+]
 
 #: Cycles from an address to the word of a line or weight memory.
 LINE_LATENCY = 4
@@ -145,6 +156,25 @@ def tap_range(layer, parity):
     """First input position, relative to output position // 2, and number of positions that outputs of a parity read."""
     first = (parity + layer.padding - layer.kernel + UPSAMPLING) // UPSAMPLING
     return first, (parity + layer.padding) // UPSAMPLING - first + 1
+
+
+def extents(layer, *, depth_form=False):
+    """What the passes of a convolution read, without its weights.
+
+    Returns
+    -------
+    list of (int, int, int, int, int)
+        For each phase, in the order of :func:`matrices`: row and column parity, first input column relative to the
+        output's place, kernel rows, and kernel columns.
+    """
+    if not layer.transposed:
+        return [(0, 0, -layer.padding, layer.kernel, max(layer.kernel, _FEWEST_TAPS))]
+    ranges = [tap_range(layer, parity) for parity in range(UPSAMPLING)]
+    if depth_form:
+        first = min(start for start, _ in ranges)
+        count = max(start + number for start, number in ranges) - first
+        return [(0, 0, first, count, max(count, _FEWEST_TAPS))]
+    return [(p, q, ranges[q][0], ranges[p][1], max(ranges[q][1], _FEWEST_TAPS)) for p in range(2) for q in range(2)]
 
 
 def matrices(layer, *, depth_form=False):
