@@ -123,8 +123,8 @@ class Accelerator(Component):
             m.d.sync += done.eq(0)
         with m.Elif(was_busy & ~busy):
             m.d.sync += done.eq(1)
-        with m.If(start):
-            m.d.sync += refused.eq(~there)
+        with m.If(start | reset):
+            m.d.sync += refused.eq(start & ~there)
         values[Register.STATUS] = busy | done << 1 | (scheduler.error | refused) << 2
         for address, event in (
             (Register.CYCLES, busy),
