@@ -42,6 +42,8 @@ VERBS = {
     "decode": ("turn .lic files into images", "licgate.cli_codec"),
     "info": ("show what a .lic file holds", "licgate.cli_codec"),
     "simulate": ("run an image through the gateware", "licgate.sim.cli"),
+    "plan": ("find the widest model that reaches a frame rate on a board", "licgate.explore.cli_plan"),
+    "explore": ("search the shapes that an accelerator can have on a board", "licgate.explore.cli_explore"),
     "build": ("make a bitstream and a report", "licgate.synth.cli"),
 }
 

@@ -16,7 +16,7 @@ FLOORS = [
     {"manifest", "images"},
     {"program", "reference", "codec", "runtime"},
     {"gateware", "perf"},
-    {"train", "sim", "synth"},
+    {"train", "sim", "synth", "explore"},
     {"cli", "cli_codec", "__main__"},
 ]
 
@@ -34,6 +34,7 @@ FORBIDDEN = {
     "hostframes": {"torch", "amaranth"},
     "sim": {"torch"},
     "synth": {"torch"},
+    "explore": {"torch"},
     "train": {"amaranth"},
 }
 

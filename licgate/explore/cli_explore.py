@@ -1,0 +1,117 @@
+"""Arguments and body of ``licgate explore``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from licgate.errors import ConfigError
+from licgate.explore.options import add_shared_arguments, clock_of, positive, write_whole
+
+__all__ = ["add_explore_arguments", "run_explore"]
+
+LEAST = 0.5  # share of the fastest shape's rate below which shapes are not shown
+
+
+def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``licgate explore``."""
+    add_shared_arguments(parser)
+    parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    parser.add_argument("--points", type=positive, default=24, help="shapes to show, at most (default: %(default)s)")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the Pareto set")
+    parser.add_argument("--route", type=positive, metavar="K", help="place and route the K fastest shapes of the set")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
+    parser.add_argument("--jobs", type=positive, default=1, help="builds at the same time (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder of the builds; what is there already is not built again "
+                        "(default: out/explore-BOARD-MODEL-MODE)")  # fmt: skip
+
+
+def run_explore(args: argparse.Namespace) -> int:
+    """Body of ``licgate explore``."""
+    from licgate.explore.cycles import CycleCounter
+    from licgate.explore.pareto import measured, thinned
+    from licgate.explore.plan import shape_row
+    from licgate.explore.plot import pareto_plot
+    from licgate.explore.progress import Progress
+    from licgate.explore.space import Budget, Space
+    from licgate.manifest import find_model
+    from licgate.synth.board import find_board
+
+    board = find_board(args.board)
+    clock = clock_of(args, board)
+    if args.route and not board.routed:
+        raise ConfigError(f"there is no open place-and-route for {board.device}: leave --route out")
+    manifest = find_model(args.model)
+    width, height = args.size
+    space, budget = Space(manifest, board, args.mode, width, height), Budget.of(board)
+    candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
+    if not candidates:
+        raise ConfigError(
+            f"mode {args.mode} of {manifest.name} fits {board.device} in no shape: it takes {space.least_blocks()} "
+            f"{board.memory} at least, of {board.memories}; take another --mode, a smaller model or a larger board"
+        )
+    fastest = min(candidate.bound for candidate in candidates)
+    chosen, margin = thinned([c for c in candidates if c.bound * LEAST <= fastest], args.points)
+    front = measured(space, chosen, CycleCounter(), say=Progress("cycles counted"))
+    rows = [shape_row(candidate, cycles, space.macs, clock) for candidate, cycles in front]
+    print(
+        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed\n"
+        f"{len(candidates)} shapes fit; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down "
+        f"to {100 * LEAST:g} % of the fastest, {len(rows)} are listed; a shape that takes more is listed if it is "
+        f"{100 * margin:g} % faster"
+    )
+    print(_table(rows, board))
+    if args.json:
+        result = {
+            "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
+            "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
+            "clock": "assumed", "shapes_that_fit": len(candidates), "margin": margin, "pareto": rows,
+        }  # fmt: skip
+        write_whole(args.json, json.dumps(result, indent=2) + "\n")
+    if args.plot:
+        title = f"{manifest.name}, {args.mode}, {width} x {height}, {clock:g} MHz assumed, {board.title}"
+        plot = pareto_plot(rows, title=title, macs=space.macs, clock_mhz=clock, blocks=board.memories)
+        write_whole(args.plot, plot)
+    if args.route:
+        _route(args, space, front, clock)
+    return 0
+
+
+def _table(rows, board) -> str:
+    head = ("array", "lanes", "lines", board.multiplier, board.memory, "LUT (est.)", "cycles", "frames/s", "busy")
+    cells = [
+        (
+            f"{row['rows']} x {row['cols']}",
+            str(row["lanes"]),
+            str(row["max_width"]),
+            str(row["multipliers"]),
+            str(row["blocks"]),
+            str(row["lut_estimate"]),
+            str(row["cycles"]),
+            f"{row['fps']:.2f}",
+            f"{100 * row['utilization']:.1f} %",
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[index]) for line in (head, *cells)) for index in range(len(head))]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in (head, *cells))
+
+
+def _route(args, space, front, clock) -> None:
+    from licgate.explore.route import route_shapes
+
+    out = args.out or Path("out") / f"explore-{space.board.name}-{space.manifest.name}-{space.mode}"
+    best = sorted(front, key=lambda item: item[1])[: args.route]
+    results = route_shapes(
+        space,
+        [candidate for candidate, _ in best],
+        out=out,
+        clock_mhz=clock,
+        model=args.model,
+        seeds=args.seed,
+        jobs=args.jobs,
+        say=lambda line: print(line, flush=True),
+    )
+    met = sum(result["status"] == "met" for result in results)
+    print(f"{met} of {len(results)} met {clock:g} MHz; results: {out}")

@@ -1,0 +1,73 @@
+"""Options that ``licgate plan`` and ``licgate explore`` share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from licgate.errors import ConfigError
+from licgate.manifest.architectures import MODES
+
+__all__ = ["add_shared_arguments", "clock_of", "positive", "write_whole"]
+
+
+def positive(text: str) -> int:
+    """A positive integer, for argparse."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT, for argparse."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT")
+    if int(width) > 16384 or int(height) > 16384:
+        raise argparse.ArgumentTypeError(f"{text} is larger than 16384x16384")
+    return int(width), int(height)
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add board, mode, size, clock and JSON."""
+    parser.add_argument("--board", required=True, help="board, see: licgate boards")
+    parser.add_argument(
+        "--mode", choices=tuple(MODES), default="analysis",
+        help="which transforms the accelerator contains, as in licgate build (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--size", type=size, default=(768, 512), metavar="WxH", help="image (default: 768x512)")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock assumed (default: the board's)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON as well")
+
+
+def clock_of(args: argparse.Namespace, board) -> float:
+    """Clock that is assumed.
+
+    Raises
+    ------
+    ConfigError
+        It makes no sense.
+    """
+    clock = board.frequency if args.clock is None else args.clock
+    if not 1 <= clock <= 1000:
+        raise ConfigError(f"a clock of {clock:g} MHz makes no sense: give --clock from 1 to 1000")
+    return clock
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""Builds of chosen shapes, one after the other or several at a time, kept as JSON so that a second run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from licgate import __version__
+from licgate.errors import TimingError
+from licgate.explore.space import Candidate, Space
+from licgate.synth.output import OutputFolder
+
+__all__ = ["build_command", "result_key", "route_shapes"]
+
+# what does not change when the same is built again; other failures are tried anew
+_FINAL = ("met", "missed")
+_ERROR = "licgate: error: "
+
+
+def result_key(space: Space, candidate: Candidate, clock_mhz: float, seeds: Sequence[int]) -> str:
+    """Name under which the result of a build is kept: the same for the same model, board, shape, clock and version."""
+    parts = {
+        "version": __version__,
+        "model": space.manifest.hash,
+        "board": [space.board.name, space.board.device],
+        "mode": space.mode,
+        "image": [space.width, space.height],
+        "config": asdict(candidate.config),
+        "clock_mhz": clock_mhz,
+        "seeds": list(seeds),
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    config = candidate.config
+    return f"{config.rows}x{config.cols}x{config.lanes}-w{config.max_width}-{digest}"
+
+
+def build_command(
+    space: Space, candidate: Candidate, model: str | None, clock_mhz: float, seeds: Sequence[int], out: Path
+) -> list[str]:
+    """The command that builds a shape: a process of its own, so that nothing it does reaches the others."""
+    config = candidate.config
+    command = [sys.executable, "-m", "licgate", "build", "--board", space.board.name, "--mode", space.mode]
+    command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, "--max-width", config.max_width]
+    command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
+    command += ["--out", out, "--seed", *seeds]
+    return [str(part) for part in (*command, *(["--model", model] if model else []))]
+
+
+def route_shapes(
+    space: Space,
+    candidates: Sequence[Candidate],
+    *,
+    out: Path,
+    clock_mhz: float,
+    model: str | None = None,
+    seeds: Sequence[int] = (1,),
+    jobs: int = 1,
+    say: Callable[[str], None] = print,
+    command: Callable[..., list[str]] = build_command,
+) -> list[dict]:
+    """Place and route shapes, and return what became of each.
+
+    One that fails does not stop the others: its ``status`` is ``missed`` (timing) or ``failed``, and ``why`` is the
+    line with which the build ended. What has a result under ``out`` is not built again, unless it had failed.
+
+    Parameters
+    ----------
+    space : Space
+    candidates : sequence of Candidate
+    out : Path
+        Folder: for each shape its result ``KEY.json``, what its build wrote ``KEY.log``, and the build's folder
+        ``KEY``.
+    clock_mhz : float
+        Clock asked for.
+    model : str or None
+        The model as ``licgate build`` gets it.
+    seeds : sequence of int
+    jobs : int
+        Shapes built at the same time.
+    say : callable
+        Takes progress lines.
+    command : callable
+        Makes the command, of the arguments of `build_command`.
+
+    Raises
+    ------
+    ConfigError
+        The folder cannot be written to.
+    """
+    folder = OutputFolder(out)
+    keys = [result_key(space, candidate, clock_mhz, seeds) for candidate in candidates]
+    results: dict[str, dict] = {}
+    for key in keys:
+        kept = _read(folder.path / f"{key}.json")
+        if kept is not None and kept.get("status") in _FINAL:
+            results[key] = kept
+            say(f"{key}: {_line(kept)} (kept)")
+    lock, running = threading.Lock(), []
+
+    def one(key, candidate):
+        say(f"{key}: building, see {key}.log")
+        words = command(space, candidate, model, clock_mhz, seeds, folder.path / key)
+        with (folder.path / f"{key}.log").open("w", encoding="utf-8") as log:
+            process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            running.append(process)
+            code = process.wait()
+        result = {"shape": asdict(candidate.config), "key": key} | _result(folder.path, key, code)
+        with lock:
+            results[key] = result
+            folder.write(f"{key}.json", json.dumps(result, indent=2) + "\n")
+            say(f"{key}: {_line(result)} ({len(results)} of {len(keys)})")
+
+    todo = [(key, candidate) for key, candidate in zip(keys, candidates, strict=True) if key not in results]
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        try:
+            for done in [pool.submit(one, *task) for task in todo]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                if process.poll() is None:
+                    process.terminate()
+            raise
+    return [results[key] for key in keys]
+
+
+def _result(folder: Path, key: str, code: int) -> dict:
+    """What a build that ended with ``code`` made."""
+    status = {0: "met", TimingError.exit_code: "missed"}.get(code, "failed")
+    report = _read(folder / key / "report.json") if status in _FINAL else None
+    if status in _FINAL and report is None:
+        status = "failed"
+    lines = (folder / f"{key}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+    found = {"status": status, "why": "" if status == "met" else last.removeprefix(_ERROR)}
+    if report is not None:
+        figures = ("clock_mhz", "fps", "cycles", "utilization", "lut_per_multiplier")
+        found |= {key: report["performance"][key] for key in figures}
+        found["cells"] = {cell: count["used"] for cell, count in report["utilization"].items()}
+    return found
+
+
+def _read(path: Path) -> dict | None:
+    """A JSON object from a file; None where there is none, or half of one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _line(result: dict) -> str:
+    if "fps" not in result:
+        return f"failed: {result['why']}"
+    figures = f"{result['fps']:.2f} frames/s at {result['clock_mhz']:.1f} MHz"
+    return figures if result["status"] == "met" else f"{figures}, timing missed"
