@@ -83,7 +83,8 @@ def _manifests(args):
     from licgate.manifest import find_model, list_models
 
     # a broken model is no reason not to plan the others, unless it was named
-    names = args.model or ([] if args.channels else [row["name"] for row in list_models() if "error" not in row])
+    there = sorted((row for row in list_models() if "error" not in row), key=lambda row: not row["default"])
+    names = args.model or ([] if args.channels else [row["name"] for row in there])
     manifests = [find_model(name) for name in names]
     if args.channels:
         template = manifests[0] if manifests else find_model()
