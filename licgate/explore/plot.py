@@ -65,7 +65,7 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
 
 def _round(value: float) -> float:
     """The next number of one or two digits that is divisible by four steps."""
-    step = 1.0
+    step = 1e-6
     while step < value:
         step *= 10
     return next(part * step for part in (0.12, 0.16, 0.2, 0.28, 0.4, 0.6, 0.8, 1.0) if part * step >= value)
