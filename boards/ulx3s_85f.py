@@ -24,8 +24,8 @@ BOARD = Board(
     frequency=100.0,
     rows=8,
     cols=12,
-    # Nine columns of 8-bit weights fill the width of block memories, of which these modes need nearly all.
-    shapes={"encoder": (8, 9), "decoder": (12, 9)},
+    # Nine columns of 8-bit weights fill the width of block memories, of which this mode needs nearly all.
+    shapes={"encoder": (8, 9)},
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
     resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
     multiplier="MULT18X18D",

@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import delayed
 
-__all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depth"]
+__all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depths"]
 
 #: Cycles of a memory without address registers.
 LATENCY = 3
@@ -16,13 +16,20 @@ LATENCY = 3
 BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 
 
-def bank_depth(depth, width, shapes=BLOCK_SHAPES):
-    """Depth of the banks that hold ``depth`` words of ``width`` bits in the fewest blocks, the deepest such."""
+def bank_depths(depth, width, shapes=BLOCK_SHAPES):
+    """Depths of the banks that hold ``depth`` words of ``width`` bits in the fewest blocks, the deepest such.
 
-    def blocks(shape):
-        return -(-depth // shape[0]) * -(-width // shape[1])
+    All are alike but the last, which may be of wider and fewer blocks.
+    """
 
-    return min(shapes, key=lambda shape: (blocks(shape), -shape[0]))[0]
+    def divided(shape):
+        whole, rest = divmod(depth, shape[0])
+        last = [other for other in shapes if rest <= other[0] <= shape[0]]
+        last = [min(last, key=lambda other: (-(-width // other[1]), -other[0]))] if rest else []
+        banks = [shape] * whole + last
+        return sum(-(-width // wide) for _, wide in banks), [deep for deep, _ in banks]
+
+    return min((divided(shape) for shape in shapes), key=lambda found: (found[0], [-deep for deep in found[1]]))[1]
 
 
 class BankedMemory(Component):
@@ -71,17 +78,18 @@ class BankedMemory(Component):
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
         self.latency = LATENCY + registered
-        self._bank = min(bank_depth(depth, width), 1 << ceil_log2(depth))
+        depths = [min(deep, 1 << ceil_log2(depth)) for deep in bank_depths(depth, width)]
+        self._bank = depths[0]
         self._banks = [
             Memory(
                 shape=width,
                 # all of the bank, though it may not be needed: a block's whole depth needs no logic behind it
-                depth=self._bank,
-                init=list(init[start : start + self._bank]),
+                depth=deep,
+                init=list(init[index * self._bank :][:deep]),
                 # No word is read in the cycle of its write, so no logic is wanted that says what that would give.
                 attrs={"ram_style": "block", "no_rw_check": 1},
             )
-            for start in range(0, depth, self._bank)
+            for index, deep in enumerate(depths)
         ]
         members = {"address": In(range(depth)), "data": Out(width)}
         if writable:
@@ -96,13 +104,13 @@ class BankedMemory(Component):
             m.submodules[f"bank_{index}"] = memory
             read = memory.read_port()
             captured = Signal(self.width, name=f"captured_{index}", reset_less=True)
-            inputs = [(read.addr, self.address[:low])]
+            inputs = [(read.addr, self.address[: len(read.addr)])]
             m.d.sync += captured.eq(read.data)
             outputs.append(captured)
             if self.writable:
                 write = memory.write_port()
                 inputs += [
-                    (write.addr, self.write_address[:low]),
+                    (write.addr, self.write_address[: len(write.addr)]),
                     (write.data, self.write_data),
                     (write.en, self.write_enable & (self.write_address[low:] == index)),
                 ]

@@ -67,8 +67,16 @@ class GdnMemories:
 
 
 def memory_cells(depth, width, shapes) -> int:
-    """Fewest memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits."""
-    return min(-(-depth // deep) * -(-width // wide) for deep, wide in shapes)
+    """Fewest memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits.
+
+    Banks of one shape, and a last one of any that holds the rest.
+    """
+    counts = []
+    for deep, wide in shapes:
+        whole, rest = divmod(depth, deep)
+        last = min(-(-width // other) for size, other in shapes if rest <= size <= deep) if rest else 0
+        counts.append(whole * -(-width // wide) + last)
+    return min(counts)
 
 
 def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):

@@ -5,25 +5,33 @@ import re
 import numpy as np
 import pytest
 
-from licgate.gateware.memory import BLOCK_SHAPES, LATENCY, BankedMemory, SplitMemory, bank_depth
+from licgate.gateware.memory import BLOCK_SHAPES, LATENCY, BankedMemory, SplitMemory, bank_depths
 from tests.gateware.waves import trace
 
 # (depth, width): one bank, exactly one block, two and three banks, banks of several depths
-SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), (2100, 9)]
+SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), (2100, 9), (2600, 36)]
 
 
 @pytest.mark.parametrize(
     ("depth", "width", "expected"),
-    [(16384, 1, 16384), (512, 36, 512), (513, 36, 1024), (1024, 36, 1024), (2048, 9, 2048), (2048, 10, 2048),
-     (600, 72, 1024), (100, 144, 512), (1, 1, 16384), (1025, 18, 2048), (5000, 18, 1024)],
+    [(16384, 1, [16384]), (512, 36, [512]), (513, 36, [1024]), (1024, 36, [1024]), (2048, 9, [2048]),
+     (2048, 10, [2048]), (600, 72, [1024]), (100, 144, [512]), (1, 1, [16384]), (1025, 18, [2048]),
+     (5000, 18, [2048, 2048, 1024]), (2600, 36, [2048, 1024]), (9072, 40, [8192, 1024])],
 )  # fmt: skip
 def test_banks_take_the_fewest_blocks(depth, width, expected):
-    def blocks(shape):
-        return -(-depth // shape[0]) * -(-width // shape[1])
-
-    fewest = min(map(blocks, BLOCK_SHAPES))
-    deepest = max(shape[0] for shape in BLOCK_SHAPES if blocks(shape) == fewest)
-    assert bank_depth(depth, width) == deepest == expected
+    blocks = {deep: -(-width // wide) for deep, wide in BLOCK_SHAPES}
+    # banks of one depth, and any that holds the rest
+    ways = [
+        (count * blocks[deep] + blocks[last])
+        for deep in blocks
+        for last in blocks
+        for count in [max(0, -(-(depth - last) // deep))]
+        if last <= deep
+    ]
+    found = bank_depths(depth, width)
+    assert found == expected
+    assert sum(blocks[deep] for deep in found) == min(ways)
+    assert sum(found[:-1]) < depth <= sum(found)
 
 
 def operations(rng, depth, width, count, model):
