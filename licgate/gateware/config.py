@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from licgate.errors import ConfigError
 from licgate.manifest.geometry import margins
 
-__all__ = ["AcceleratorConfig"]
+__all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig"]
+
+LANE_MULTIPLIERS = ("dsp", "fabric")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +31,14 @@ class AcceleratorConfig:
         The same at the input of the transforms that take feature maps, whose rows the host sends.
     output_words : int
         Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``.
+    lane_multipliers : {"dsp", "fabric"}
+        What the multipliers of the lanes are made of: DSP blocks like those of the array, or logic, which leaves all
+        blocks to the array. Neither cycles nor results depend on it.
 
     Raises
     ------
     ConfigError
-        A parameter is not an integer in its range.
+        A parameter is not an integer in its range, or not one of its names.
     """
 
     rows: int = 8
@@ -44,6 +49,7 @@ class AcceleratorConfig:
     input_slack: int = 3
     map_slack: int = 1
     output_words: int = 32
+    lane_multipliers: str = "dsp"
 
     def __post_init__(self):
         for name, low, high in (
@@ -58,6 +64,10 @@ class AcceleratorConfig:
             _check(name, getattr(self, name), low, high)
         if self.lanes is not None:
             _check("lanes", self.lanes, 1, self.rows)
+        if self.lane_multipliers not in LANE_MULTIPLIERS:
+            raise ConfigError(
+                f"lane_multipliers is {self.lane_multipliers!r}: choose {' or '.join(LANE_MULTIPLIERS)}"
+            )
 
     @property
     def multipliers(self) -> int:

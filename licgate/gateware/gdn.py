@@ -33,6 +33,8 @@ class GdnFunction(Component):
         ``fraction_bits``.
     width : int
         Width of ``v``.
+    fabric : bool
+        Keep the multiplier out of the DSP blocks.
 
     Members
     -------
@@ -62,7 +64,7 @@ class GdnFunction(Component):
     latency = 6 + Multiplier.latency
     interval = 1
 
-    def __init__(self, gdns, width):
+    def __init__(self, gdns, width, *, fabric=False):
         if not gdns:
             raise ConfigError("gdns is empty: a GDN unit needs at least one layer")
         if not isinstance(width, int) or not 1 <= width <= 48:
@@ -73,7 +75,7 @@ class GdnFunction(Component):
             raise ConfigError(
                 f"GDN tables of {sorted(shapes)} (index, fraction) bits cannot share a unit: export them alike"
             )
-        self._gdns = tuple(gdns)
+        self._gdns, self._fabric = tuple(gdns), fabric
         ((self._index_bits, self._fraction_bits),) = shapes
         self._slope_width = 1 + max(max(abs(int(s)) for s in t.slope).bit_length() for t in tables)
         super().__init__({
@@ -130,7 +132,9 @@ class GdnFunction(Component):
         m.d.comb += value.eq(word[:18])
 
         # 6 to 9: interpolate
-        m.submodules.multiplier = multiplier = Multiplier(fraction_bits + 1, self._slope_width)
+        m.submodules.multiplier = multiplier = Multiplier(
+            fraction_bits + 1, self._slope_width, fabric=self._fabric
+        )
         m.d.comb += [multiplier.a.eq(line(fraction, 2)), multiplier.b.eq(word[18:].as_signed())]
         m.d.sync += self.r.eq((line(value, Multiplier.latency) + (multiplier.p >> fraction_bits))[:18])
 

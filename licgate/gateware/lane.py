@@ -22,7 +22,7 @@ class PostLane(Component):
     Parameters
     ----------
     program : Program
-        Gives the widths, the layers' clip bounds, pre-shifts and tables.
+        Gives the widths, the layers' clip bounds, pre-shifts and tables, and where the multipliers are.
 
     Members
     -------
@@ -46,7 +46,8 @@ class PostLane(Component):
         25 cycles, 30 when a layer of the program uses the square form. interval is 1.
 
     Resources: three 18×18 multipliers (four with the square form, one without GDN); about 700 LUT4, carries included,
-    at 25-bit accumulators (Yosys 0.70, ECP5).
+    at 25-bit accumulators (Yosys 0.70, ECP5);
+    2,200 and no multiplier where those are made of logic.
     """
 
     interval = 1
@@ -54,6 +55,7 @@ class PostLane(Component):
 
     def __init__(self, program):
         self._program = program
+        self._fabric = program.lane_multipliers == "fabric"
         gdns = [op.layer for op in program.ops if op.is_gdn]
         self._square = any(g.square for g in gdns)
         self._x_width = max([g.input.bits + (not g.input.signed) for g in gdns], default=1)
@@ -94,10 +96,12 @@ class PostLane(Component):
         slack = self.multiplier_cycle - 2
         total_late = line(total, slack - 3)
         if gdns:
-            m.submodules.function = function = GdnFunction([op.layer for op in gdns], len(total) - 1)
+            m.submodules.function = function = GdnFunction(
+                [op.layer for op in gdns], len(total) - 1, fabric=self._fabric
+            )
             which = Array(sum(g.index < op.index for g in gdns) for op in ops)
             m.d.comb += [function.v.eq(total[:-1]), function.which.eq(which[line(self.op, 2)])]
-            m.submodules.quotient = quotient = Multiplier(self._x_width, 18)
+            m.submodules.quotient = quotient = Multiplier(self._x_width, 18, fabric=self._fabric)
             m.d.comb += [quotient.a.eq(self.x), quotient.b.eq(function.r)]
             is_gdn = constant([op.is_gdn for op in ops], slack - 1)
             m.d.sync += wide.eq(Mux(is_gdn, quotient.p, total_late))
@@ -116,7 +120,7 @@ class PostLane(Component):
         ]
 
         # 18 to 20: multiply
-        m.submodules.scale = scale = Multiplier(18, 18)
+        m.submodules.scale = scale = Multiplier(18, 18, fabric=self._fabric)
         m.d.comb += [scale.a.eq(t), scale.b.eq(self.multiplier)]
 
         # 21 to 23: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
@@ -175,7 +179,7 @@ class PostLane(Component):
         if not self._square:
             base = magnitude
         else:
-            m.submodules.square = square = Multiplier(len(q), len(q))
+            m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
             is_square = constant([g.square for g in following], 27)
             chosen = Signal(2 * len(q), reset_less=True)

@@ -1,9 +1,9 @@
 """One pipelined multiplier with a body for each device family."""
 
-from amaranth.hdl import ClockSignal, Instance, Module, Signal, signed
+from amaranth.hdl import ClockSignal, Instance, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["Multiplier", "dsp48e2_multiplier", "mult18x18d_multiplier"]
+__all__ = ["Multiplier", "dsp48e2_multiplier", "fabric_multiplier", "mult18x18d_multiplier"]
 
 
 class Multiplier(Component):
@@ -33,9 +33,9 @@ class Multiplier(Component):
     ------------------
     A platform may define ``get_multiplier(multiplier) -> Elaboratable``; without it the body is plain registers around
     ``*``. Both bodies here follow the same contract: :func:`mult18x18d_multiplier` (ECP5) and
-    :func:`dsp48e2_multiplier` (UltraScale+).
+    :func:`dsp48e2_multiplier` (UltraScale+). With ``fabric`` it is :func:`fabric_multiplier` on all of them.
 
-    Resources: one MULT18X18D or DSP48E2, no fabric.
+    Resources: one MULT18X18D or DSP48E2, no fabric; with ``fabric`` see there.
 
     Raises
     ------
@@ -54,12 +54,42 @@ class Multiplier(Component):
         super().__init__({"a": In(signed(a_width)), "b": In(signed(b_width)), "p": Out(signed(a_width + b_width))})
 
     def elaborate(self, platform):
-        if not self.fabric and hasattr(platform, "get_multiplier"):
+        if self.fabric:
+            return fabric_multiplier(self)
+        if hasattr(platform, "get_multiplier"):
             return platform.get_multiplier(self)
         m = Module()
         a, b, product = Signal.like(self.a), Signal.like(self.b), Signal.like(self.p)
         m.d.sync += [a.eq(self.a), b.eq(self.b), product.eq(a * b), self.p.eq(product)]
         return m
+
+
+def fabric_multiplier(multiplier):
+    """Body without a DSP block: a third of the sums of partial products in front of each register.
+
+    Adders alone take less than half of the logic of a Booth multiplier, whose rows are multiplexers of more inputs than
+    a LUT has. Like in the blocks, no register has a reset. The operands are expected from registers.
+    """
+    m = Module()
+    wide, narrow = sorted((multiplier.a, multiplier.b), key=len, reverse=True)
+    bits = [*narrow, *[narrow[-1]] * (len(narrow) % 2)]
+    last = len(bits) - 2
+
+    def registered(value, name):
+        register = Signal(value.shape(), name=name, reset_less=True)
+        m.d.sync += register.eq(value)
+        return register
+
+    rows = []
+    for low in range(0, len(bits), 2):
+        one, two = (Mux(bit, wide, 0) for bit in bits[low : low + 2])
+        # the highest bit of an operand counts negative
+        rows.append(registered(one - (two << 1) if low == last else one + (two << 1), f"row_{low}") << low)
+    sums = [registered(sum(rows[k : k + 3]), f"sum_{k}") for k in range(0, len(rows), 3)]
+    p = Signal.like(multiplier.p, reset_less=True)
+    m.d.sync += p.eq(sum(sums))
+    m.d.comb += multiplier.p.eq(p)
+    return m
 
 
 def mult18x18d_multiplier(multiplier, *, bel=None):

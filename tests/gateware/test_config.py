@@ -20,6 +20,12 @@ def test_config_names_the_parameter_its_value_and_its_range(name, value, low, hi
         AcceleratorConfig(**{name: value})
 
 
+def test_config_names_the_kinds_of_multipliers():
+    assert AcceleratorConfig(lane_multipliers="fabric").lane_multipliers == "fabric"
+    with pytest.raises(ConfigError, match=r"^lane_multipliers is 'lut': choose dsp or fabric$"):
+        AcceleratorConfig(lane_multipliers="lut")
+
+
 def test_config_takes_the_ends_of_its_ranges():
     low = {"rows": 1, "cols": 1, "lanes": 1, "max_width": 1, "line_slack": 0, "input_slack": 0, "map_slack": 0,
            "output_words": 1}

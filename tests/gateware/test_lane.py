@@ -1,9 +1,13 @@
 """A post-processing lane against the reference: every layer of a program, in turn, a result a cycle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 
 from licgate.gateware.lane import PostLane
+from licgate.gateware.multiplier import Multiplier
 from licgate.manifest.numeric import requantize, rsr
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import four_transforms
@@ -105,6 +109,36 @@ def test_every_layer_in_turn(name):
     results = {golden(program, case)[0] for case in cases}
     assert bounds & results
     assert len(results - bounds) > 20
+
+
+@pytest.mark.parametrize("name", ["square_root", "abs_root and square", "without GDN", "wide"])
+def test_multipliers_of_logic_change_nothing(name):
+    program = replace(build(name), lane_multipliers="fabric")
+    cases = cases_of(program, np.random.default_rng(7), count=120)
+    lane = PostLane(program)
+    assert lane.latency == PostLane(build(name)).latency
+    seen = trace(lane, waves_of(program, lane, cases), ["q", "n"])
+    check(program, cases[: len(seen) - lane.latency], seen, lane.latency)
+
+
+class Counting:
+    """A platform with multiplier blocks, which counts those that are taken."""
+
+    taken = 0
+
+    def get_multiplier(self, multiplier):
+        self.taken += 1
+        return Multiplier(len(multiplier.a), len(multiplier.b), fabric=True)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_program_counts_the_blocks(name):
+    for kind in ("dsp", "fabric"):
+        program, platform = replace(build(name), lane_multipliers=kind), Counting()
+        Fragment.get(PostLane(program), platform)
+        cells = program.multiplier_cells - program.rows * program.cols
+        assert cells == program.lanes * platform.taken
+        assert (platform.taken > 0) == (kind == "dsp")
 
 
 def test_latency_is_longer_with_the_square_form():

@@ -83,6 +83,11 @@ def test_body_of_a_family_equals_the_plain_one(family, widths, monkeypatch):
     assert len(built) == 1
 
 
+@pytest.mark.parametrize("widths", [(2, 18), (5, 6), (10, 18), (17, 6)])
+def test_fabric_goes_by_the_narrower_operand(widths):
+    check(Multiplier(*widths, fabric=True), pairs(*widths, seed=3))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fabric_keeps_the_product_out_of_the_block(family, monkeypatch):
     monkeypatch.setattr(module, "Instance", lambda *_, **__: pytest.fail("a DSP block was used"))
