@@ -32,7 +32,8 @@ def absorb_output_registers(module: dict) -> int:
 
     A port qualifies when it is always enabled and never reset, its register is not used yet, and each used output
     drives the data input of one TRELLIS_FF on the port's clock that has neither enable nor reset and begins as 0.
-    A block of 36 bits answers one read on both of its ports: they qualify together or not at all.
+    A block of 36 bits answers the reads of port B on both ports: B's clock, enable and reset govern both registers, as
+    in nextpnr's PDPW16KD, and they move together or not at all.
     """
     cells = module.get("cells", {})
     sinks = defaultdict(list)
@@ -46,8 +47,9 @@ def absorb_output_registers(module: dict) -> int:
             sinks[bit].append((None, "port"))
     count = 0
     for cell in [cell for cell in cells.values() if cell["type"] == "DP16KD"]:
-        found = {side: _registers(cells, sinks, cell, side) for side in "AB"}
-        if _is_wide(cell) and any(not pairs and _is_read(cell, sinks, side) for side, pairs in found.items()):
+        wide = _is_wide(cell)
+        found = {side: _registers(cells, sinks, cell, side, "B" if wide else side) for side in "AB"}
+        if wide and any(not pairs and _is_read(cell, sinks, side) for side, pairs in found.items()):
             continue
         for side, pairs in found.items():
             if not pairs:
@@ -68,18 +70,18 @@ def _is_read(cell, sinks, side):
     return any(o.startswith(f"DO{side}") and sinks.get(bits[0]) for o, bits in cell["connections"].items())
 
 
-def _registers(cells, sinks, cell, side):
-    """[(output, flip-flop), ...] of a port, empty where it does not qualify."""
+def _registers(cells, sinks, cell, side, control):
+    """[(output, flip-flop), ...] of a port read by `control`, empty where it does not qualify."""
     parameters, connections = cell["parameters"], cell["connections"]
-    constants = {f"CE{side}": "1", f"RST{side}": "0"}
+    constants = {f"CE{control}": "1", f"RST{control}": "0"}
     # The enable of a register that is not used yet says nothing, but one that comes from somewhere is somebody's.
-    if connections.get(f"OCE{side}", ["1"])[0] not in ("0", "1"):
+    if connections.get(f"OCE{control}", ["1"])[0] not in ("0", "1"):
         return []
     if any(connections.get(pin) != [value] for pin, value in constants.items()):
         return []
     if parameters.get(f"REGMODE_{side}", "NOREG") != "NOREG":
         return []
-    clock = connections[f"CLK{side}"]
+    clock = connections[f"CLK{control}"]
     pairs = []
     for output, bits in connections.items():
         if not output.startswith(f"DO{side}") or not sinks.get(bits[0]):

@@ -81,6 +81,27 @@ def test_both_halves_of_a_wide_block_or_none(other):
     assert modes == {"NOREG" if other else "OUTREG"}
 
 
+def test_the_writing_side_of_a_wide_block_says_nothing_of_its_reads():
+    module = netlist()
+    memory = module["cells"]["memory"]
+    memory["parameters"]["DATA_WIDTH_B"] = f"{36:032b}"
+    memory["connections"] |= {"CLKA": [7], "CEA": [8], "OCEA": ["0"], "RSTA": [9]}
+    module["cells"]["r2"] = flip_flop(12, 22)
+    assert absorb_output_registers(module) == 2
+    assert (memory["parameters"]["REGMODE_A"], memory["parameters"]["REGMODE_B"]) == ("OUTREG", "OUTREG")
+    assert (memory["connections"]["OCEA"], memory["connections"]["OCEB"]) == (["1"], ["1"])
+
+
+@pytest.mark.parametrize(("pin", "value"), [("CEB", [7]), ("CEB", ["0"]), ("OCEB", [7]), ("RSTB", [7]), ("CLKB", [7])])
+def test_the_reading_side_of_a_wide_block_does(pin, value):
+    module = netlist()
+    memory = module["cells"]["memory"]
+    memory["parameters"]["DATA_WIDTH_B"] = f"{36:032b}"
+    memory["connections"][pin] = value
+    module["cells"]["r2"] = flip_flop(12, 22)
+    assert absorb_output_registers(module) == 0
+
+
 def test_an_output_with_another_reader_is_left_alone():
     module = netlist()
     module["ports"]["tap"] = {"bits": [10]}
