@@ -87,16 +87,11 @@ def run_build(args: argparse.Namespace) -> int:
     transforms = MODES[args.mode]
     print(
         f"{manifest.name} on {board.title} ({board.device}): {', '.join(transforms)} on an array of {rows} x {cols}, "
-        f"lines of {config.max_width} pixels, {fit}",
+        f"lines of {config.max_width} pixels, {fit}"
+        + (", multipliers of the lanes in logic" if config.lane_multipliers == "fabric" else ""),
         flush=True,
     )
     accelerator = Accelerator(manifest, config, transforms=transforms)
-    if accelerator.program.multiplier_cells > board.multipliers:
-        raise ConfigError(
-            f"an array of {rows} x {cols} with {accelerator.program.lanes} lanes needs "
-            f"{accelerator.program.multiplier_cells} multipliers, {board.device} has {board.multipliers} "
-            f"{board.multiplier}: take fewer rows, columns or lanes"
-        )
     report = build(
         accelerator,
         board=board,

@@ -57,7 +57,7 @@ def memory_fit(program, board: Board) -> Fit:
 
 
 def choose_config(manifest, board: Board, mode: str, config, *, max_width: int | None, must_fit: bool):
-    """Settle the width of an accelerator's line buffers, and see that it fits.
+    """Settle the width of an accelerator's line buffers and what its lanes multiply with, and see that it fits.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def choose_config(manifest, board: Board, mode: str, config, *, max_width: int |
     mode : str
         One of `MODES`: which transforms the accelerator contains.
     config : AcceleratorConfig
-        All but the width.
+        All but the width. Where the device's multipliers do not suffice for array and lanes, those of the lanes are
+        made of logic.
     max_width : int or None
         Width asked for; None takes the widest that fits, up to the board's.
     must_fit : bool
@@ -87,6 +88,9 @@ def choose_config(manifest, board: Board, mode: str, config, *, max_width: int |
         changed = replace(config, max_width=width)
         chains = [manifest.transforms[name] for name in transforms]
         program = compile_program(chains, changed, input_widths(manifest, transforms, width))
+        if program.multiplier_cells > board.multipliers:
+            # The array comes first.
+            changed = replace(changed, lane_multipliers="fabric")
         return changed, memory_fit(program, board)
 
     wanted = board.max_width if max_width is None else max_width

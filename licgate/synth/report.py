@@ -132,6 +132,7 @@ def make_report(
             "rows": config.rows,
             "cols": config.cols,
             "multipliers": multipliers,
+            "lane_multipliers": config.lane_multipliers,
             "macs": prediction.macs,
             "cycles": prediction.cycles,
             "utilization": prediction.utilization,

@@ -55,6 +55,7 @@ class StubConfig:
     cols: int = 1
     lanes: int = 1
     max_width: int = 64
+    lane_multipliers: str = "dsp"
 
     @property
     def multipliers(self):

@@ -292,7 +292,10 @@ class BoardCost:
         products = [p for p in self.shape.products(widths) if p.part == "g_a"]
         operands = tuple(max(p.operands[side] for p in products) for side in (0, 1))
         array = program.rows * program.cols
+        blocks = array * silicon.multiplier_cells(*operands)
         lanes = program.multiplier_cells - array
+        if blocks + lanes > silicon.multipliers:
+            lanes = 0  # then they are made of logic, see AcceleratorConfig
         memories = self.memories(widths)
         uses = self._uses(widths, products, memories)
         names = {"line buffers": "lines", "weights": "weights"}
@@ -312,7 +315,7 @@ class BoardCost:
         return {
             "board": silicon.name,
             "multiplier": silicon.multiplier,
-            "multipliers": array * silicon.multiplier_cells(*operands) + lanes,
+            "multipliers": blocks + lanes,
             "multipliers_available": silicon.multipliers,
             "operands": list(operands),
             "products_per_multiplier": 1,
