@@ -133,8 +133,9 @@ class Accelerator(Component):
             (Register.STALL_MEMORY, core.wait_memory),
             (Register.STALL_OUTPUT, core.wait_output),
         ):
-            counter = Signal(32, name=f"counter_{address}")
-            m.d.sync += counter.eq(Mux(start, 0, counter + event))
+            # An event comes from deep in the core, so it is counted a cycle later, which is still before ``done``.
+            counter, late = Signal(32, name=f"counter_{address}"), Signal(name=f"event_{address}")
+            m.d.sync += [late.eq(event), counter.eq(Mux(start, 0, counter + late))]
             values[address] = counter
         with m.Switch(self.csr.addr):
             for address, value in values.items():

@@ -24,9 +24,9 @@ SIMPLE_MEMORIES = "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 DONT_CARE = f"memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 {SIMPLE_MEMORIES}"
 ECP5_BEFORE = f"hierarchy -top top; proc; flatten -noscopeinfo; {DONT_CARE}; opt_expr; opt_clean; wreduce; booth"
 
-# Router 2 is the one that finishes a full device; router 1 is faster and gives the better clock up to about this size
-# (an array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6, all else equal).
-ROUTER1_MULTIPLIERS = 110
+# Router 1 gives the better clock (an early array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6 by router 2, all else
+# equal). With the array's multipliers at their places it is done with a full device too: 12 x 12 and 12 in its lanes.
+ROUTER1_MULTIPLIERS = 156
 
 XCUP_SCRIPT = f"""\
     read_rtlil {NAME}.il
