@@ -24,8 +24,8 @@ SIMPLE_MEMORIES = "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 DONT_CARE = f"memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 {SIMPLE_MEMORIES}"
 ECP5_BEFORE = f"hierarchy -top top; proc; flatten -noscopeinfo; {DONT_CARE}; opt_expr; opt_clean; wreduce; booth"
 
-# Router 1 gives the better clock (an early array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6 by router 2, all else
-# equal). With the array's multipliers at their places it is done with a full device too: 12 x 12 and 12 in its lanes.
+# Router 1 gives the better clock (an early array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6 by router 2, all
+# else equal). With the array's multipliers at their places it is done with a full device too: 12 x 12, and 12 of lanes.
 ROUTER1_MULTIPLIERS = 156
 
 XCUP_SCRIPT = f"""\
