@@ -86,10 +86,15 @@ class LatentReader(Component):
         row_kept, final_row, row_ends, first_inside = (
             Signal(name=n) for n in ("row_kept", "final_row", "row_ends", "first_inside")
         )
-        last_channel = Signal.like(channel)
-        final_channel = channel == last_channel
+        # A word takes two cycles at least, so what it does to these is known in time.
+        final_channel, begins_last, column_last = (
+            Signal(name=n) for n in ("final_channel", "begins_last", "column_last")
+        )
+        before_last_x = Signal(DIMENSION)
         m.d.sync += [
-            last_channel.eq(Array(count - 1 for count in channels)[self.chain]),
+            final_channel.eq(channel == Array(count - 1 for count in channels)[self.chain]),
+            before_last_x.eq(last_x - 1),
+            begins_last.eq(x == last_x),
             end_x.eq(self.skip_x + self.keep_width),
             last_kept_x.eq(end_x - 1),
             last_x.eq(self.width - 1),
@@ -115,17 +120,19 @@ class LatentReader(Component):
             self.o.payload.value.eq(current[:bits].as_signed()),
             self.o.payload.last.eq((column == last_kept_x) & final_row & final_channel),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
-            word_done.eq(step & ((lane == rows - 1) | (column == last_x) | ~row_kept)),
+            word_done.eq(step & ((lane == rows - 1) | column_last | ~row_kept)),
             words.r_en.eq(~fetched & words.r_rdy),
             load.eq(fetched & ~loaded & ~was_done),
         ]
         m.d.sync += self.done.eq((y == self.height) & ~self.start)
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
+            m.d.sync += column_last.eq(begins_last)
         with m.If(step):
             m.d.sync += [
                 lane.eq(lane + 1),
                 column.eq(column + 1),
+                column_last.eq(column == before_last_x),
                 current.eq(current >> bits),
                 inside.eq((column + 1 >= self.skip_x) & (column + 1 < end_x)),
             ]
