@@ -82,8 +82,8 @@ class RowTracker(Component):
             wanted, room = Signal(DIMENSION + 2, name=f"wanted_{k}"), Signal(name=f"room_{k}", init=1)
             begin, end = stage.span(rows)
             following = _inside(stage.span(rows + 1)[0])
-            m.d.comb += wanted.eq(end)
             m.d.sync += [
+                wanted.eq(end),
                 self.need[k].eq(Mux(wanted < height, wanted, height)),
                 self.first[k].eq(_inside(begin)),
                 self.above[k].eq(Mux(begin < 0, -begin, 0)),

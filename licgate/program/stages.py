@@ -81,11 +81,11 @@ class Stage:
         layer = self.conv.layer
         if not layer.transposed:
             scaled = (row << 1) if self.stride == 2 else row
-            return scaled - layer.padding, scaled - layer.padding + layer.kernel
+            return scaled - layer.padding, scaled + (layer.kernel - layer.padding)
         if self.upsampling:
-            return ((row + layer.padding - layer.kernel + 2) >> 1), ((row + layer.padding) >> 1) + 1
+            return ((row + (layer.padding - layer.kernel + 2)) >> 1), ((row + (layer.padding + 2)) >> 1)
         first, rows = self._depth_range()
-        return row + first, row + first + rows
+        return row + first, row + (first + rows)
 
     def _depth_range(self):
         ranges = [tap_range(self.conv.layer, parity) for parity in range(2)]
