@@ -241,4 +241,4 @@ class Space:
 
 
 def _config(rows, cols, lanes, max_width):
-    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=max_width, output_words=max(32, cols))
+    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=max_width)

@@ -29,8 +29,9 @@ class AcceleratorConfig:
         made while the last ones are read.
     map_slack : int
         The same at the input of the transforms that take feature maps, whose rows the host sends.
-    output_words : int
-        Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``.
+    output_words : int or None
+        Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``; None makes it 32, or ``cols`` if
+        that is more.
     lane_multipliers : {"dsp", "fabric"}
         What the multipliers of the lanes are made of: DSP blocks like those of the array, or logic, which leaves all
         blocks to the array. Neither cycles nor results depend on it.
@@ -48,10 +49,12 @@ class AcceleratorConfig:
     line_slack: int = 0
     input_slack: int = 3
     map_slack: int = 1
-    output_words: int = 32
+    output_words: int | None = None
     lane_multipliers: str = "dsp"
 
     def __post_init__(self):
+        if self.output_words is None and isinstance(self.cols, int):
+            object.__setattr__(self, "output_words", max(32, self.cols))
         for name, low, high in (
             ("rows", 1, 64),
             ("cols", 1, 64),

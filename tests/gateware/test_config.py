@@ -54,3 +54,7 @@ def test_patch_size_that_does_not_exist():
     with pytest.raises(ConfigError, match="max_width 63 leaves no pixel beside the halo: it must be 64 or more"):
         AcceleratorConfig(max_width=63).patch_size(g_a, 80, 40)
     assert AcceleratorConfig(max_width=64).patch_size(g_a, 80, 40) == (16, 48)
+
+
+def test_the_latent_fifo_holds_a_tile_of_any_array():
+    assert [AcceleratorConfig(cols=cols).output_words for cols in (1, 32, 33, 64)] == [32, 32, 33, 64]
