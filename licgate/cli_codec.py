@@ -14,7 +14,8 @@ from pathlib import Path
 from licgate.codec import Codec, Header, Trace, model_of, read_header
 from licgate.codec.container import HEADER_BYTES, unpack
 from licgate.errors import ConfigError, LicgateError, StreamError
-from licgate.images import check_image_name, load_image, save_image, temporary_beside
+from licgate.files import write_whole
+from licgate.images import check_image_name, load_image, save_image
 from licgate.manifest import Manifest, find_model
 from licgate.manifest.architectures import MODES
 
@@ -75,7 +76,7 @@ def run_encode(args: argparse.Namespace) -> int:
             print(f"licgate: note: {notice}", file=sys.stderr)
         trace = Trace()
         data = codec.encode(image, patch=args.patch, trace=trace)
-        _write(target, data)
+        write_whole(target, data)
         height, width = image.shape[:2]
         entry = {**_sizes(width, height, len(data)), "bpp-estimate": trace.ideal_bits / (width * height),
                  "sections": trace.section_bytes, "model": codec.manifest.name, "engine": args.engine,
@@ -219,7 +220,7 @@ def _each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], dict], re
               file=sys.stderr if report == "-" else sys.stdout, flush=True)
     if report:
         text = json.dumps(entries, indent=2) + "\n"
-        print(text, end="") if report == "-" else _write(Path(report), text.encode())
+        print(text, end="") if report == "-" else write_whole(Path(report), text)
     return LicgateError.exit_code if failed else 0
 
 
@@ -274,15 +275,3 @@ def _check_writable(path: Path) -> None:
             raise ConfigError(f"cannot write {path}: not a regular file")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = temporary_beside(path)
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,18 +1,17 @@
 """Reading photographs: whatever a file holds becomes RGB of 8 bits, and a notice says what was changed."""
 
-import os
 import re
-import threading
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from licgate.errors import ImageError
+from licgate.files import temporary_beside
 
-__all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image", "temporary_beside"]
+__all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image"]
 
-# 12 bytes a pixel in the reference's input; larger files are more likely made to exhaust memory than photographs
+# about 35 bytes a pixel at the codec's peak; larger files are more likely made to exhaust memory than photographs
 MAX_PIXELS = 100_000_000
 
 ORIENTATION = 0x0112
@@ -182,11 +181,6 @@ def save_image(image, path):
         raise ImageError(f"{path}: cannot be written: {reason}") from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def temporary_beside(path):
-    """Return the name under which a file is written before it is moved to `path`; short, as `path` may be long."""
-    return Path(path).with_name(f".licgate-{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def demo_image():

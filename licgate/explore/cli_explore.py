@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.explore.options import add_shared_arguments, clock_of, positive, write_whole
+from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.files import write_whole
 
 __all__ = ["add_explore_arguments", "run_explore"]
 

@@ -6,7 +6,8 @@ import argparse
 import json
 
 from licgate.errors import ConfigError, TimingError
-from licgate.explore.options import add_shared_arguments, clock_of, positive, write_whole
+from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.files import write_whole
 
 __all__ = ["add_plan_arguments", "run_plan"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
-__all__ = ["add_shared_arguments", "clock_of", "positive", "write_whole"]
+__all__ = ["add_shared_arguments", "clock_of", "positive"]
 
 
 def positive(text: str) -> int:
@@ -53,21 +52,3 @@ def clock_of(args: argparse.Namespace, board) -> float:
     if not 1 <= clock <= 1000:
         raise ConfigError(f"a clock of {clock:g} MHz makes no sense: give --clock from 1 to 1000")
     return clock
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

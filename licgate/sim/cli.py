@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from licgate.errors import ConfigError
+from licgate.files import write_whole
 from licgate.gateware.config import AcceleratorConfig
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
@@ -63,7 +63,7 @@ def run_simulate(args):
     started = time.monotonic()
     result = _simulate(manifest, config, pixels, args)
     if args.json:
-        _write(Path(args.json), json.dumps(result, indent=2) + "\n")
+        write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
     print("\n".join(_report(result, args)) + f" ({args.engine}, {time.monotonic() - started:.0f} s)")
     return 0 if result["bit_exact"] else 1
 
@@ -147,15 +147,3 @@ def _crop(pixels, text):
 def _check_writable(path):
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
         raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
-
-
-def _write(path, text):
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
