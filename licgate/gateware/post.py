@@ -21,7 +21,7 @@ def drain_layout(program):
         "op": ceil_log2(max(2, len(program.ops))),
         "count": range(program.cols + 1),
         "param": range(len(program.biases) + program.cols),
-        "x": range(2 * max_gdn_channels(program) + program.cols),
+        "x": range(program.gdn_depth + program.cols),
         "pixels": range(program.rows + 1),
     })  # fmt: skip
 
@@ -74,7 +74,7 @@ class PostProcessor(Component):
         lane = self._lanes[0]
         self.interval = program.lane_rows
         self.latency = program.cols + 3 + lane.latency + program.lanes * program.lane_rows
-        self.x_depth = 2 * max_gdn_channels(program)
+        self.x_depth = program.gdn_depth
         rows = program.rows
         super().__init__({
             "last": In(1),

@@ -126,6 +126,26 @@ class Program:
         return max(stage.most_rows for stage in self.stages)
 
     @property
+    def gdn_depth(self) -> int:
+        """Words of the GDN inputs: two groups of pixels of the widest."""
+        return 2 * max([op.channels_in for op in self.ops if op.is_gdn], default=1)
+
+    @property
+    def word_stride(self):
+        """Line memory words between neighbouring words of a row; None where each stage has its own."""
+        return None
+
+    @property
+    def ring_words(self):
+        """Line memory words after which a row's words begin again at the start; None where they never do."""
+        return None
+
+    @property
+    def weight_ring(self):
+        """Weight memory words after which a tile's words begin again at the start; None where they never do."""
+        return None
+
+    @property
     def feed_latency(self) -> int:
         """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
         return LINE_LATENCY + self.window_words + 2
@@ -257,8 +277,9 @@ class _Compiler:
                 upsampled = self.stages[-1].upsampling
         last = self.stages[-1]
         if last.upsampling:
-            raise ConfigError(f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed "
-                              "convolution")
+            raise ConfigError(
+                f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed convolution"
+            )
         self.stages[-1] = Stage(**{**last.__dict__, "last": True})
         self.chains.append(Chain(len(self.chains), transform, first, len(self.stages) - 1, top_width, pixels))
 
