@@ -1,9 +1,12 @@
 """Commands of a streaming accelerator, as they lie in external memory."""
 
-__all__ = ["KINDS", "command_beats", "command_fields", "encode"]
+__all__ = ["COMMANDS_READ", "KINDS", "command_beats", "command_fields", "encode"]
 
 #: Kinds of commands, by their number.
 KINDS = ("end", "weights", "load", "band")
+
+#: Commands that are fetched at a time; twice as many may be read beyond the last one.
+COMMANDS_READ = 16
 
 
 def command_fields(program):

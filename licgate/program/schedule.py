@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from licgate.errors import ConfigError
-from licgate.program.commands import command_beats, encode
+from licgate.program.commands import COMMANDS_READ, command_beats, encode
 from licgate.program.records import MapLayout, pack_weights
 
 __all__ = ["Schedule", "make_schedule"]
@@ -108,7 +108,8 @@ def make_schedule(program, chain, width, height, *, beats=None):
         place += layout.beats
     blocks = _order(program, chain, placed)
     commands = (*_commands(program, chain, placed, weights, blocks), ("end", {}))
-    total = place + len(commands) * command_beats(program)
+    # whole reads of commands, and what is read ahead
+    total = place + (-(-len(commands) // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
     room = 1 << program.address_bits
     if beats is not None:
         room = min(room, beats)

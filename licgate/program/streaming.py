@@ -29,6 +29,8 @@ class StreamProgram(Program):
         Words of the weight ring.
     beat_bits, page_beats, address_bits : int
         Of the external memory: bits of a beat, beats that a transaction must not cross a multiple of, address bits.
+    output_words : int
+        Words of results that wait on their way to memory, at most.
     """
 
     block_rows: int
@@ -39,6 +41,7 @@ class StreamProgram(Program):
     beat_bits: int
     page_beats: int
     address_bits: int
+    output_words: int
 
     @property
     def word_stride(self) -> int:
@@ -125,6 +128,7 @@ def compile_streaming(transforms, config, *, weights=True):
         beat_bits=config.beat_bits,
         page_beats=config.page_beats,
         address_bits=config.address_bits,
+        output_words=config.output_words,
     )
     widest = max(made.band_words(stage, config.band_groups) for stage in stages)
     ahead = max(stage.stride for stage in stages) * config.band_groups

@@ -30,6 +30,9 @@ class StreamingConfig(AcceleratorConfig):
     address_bits : int
         Of a beat's address, 8 to 32.
 
+    output_words : int or None
+        Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
+
     Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
     Raises
@@ -47,7 +50,10 @@ class StreamingConfig(AcceleratorConfig):
     address_bits: int = 24
 
     def __post_init__(self):
+        if self.output_words is None and isinstance(self.cols, int):
+            object.__setattr__(self, "output_words", 16 * self.cols)
         super().__post_init__()
+        _check("output_words", self.output_words, 2 * self.cols, 4096)
         for name, low, high in (
             ("block_rows", 1, 16),
             ("band_groups", 1, 16),
@@ -56,6 +62,8 @@ class StreamingConfig(AcceleratorConfig):
             ("address_bits", 8, 32),
         ):
             _check(name, getattr(self, name), low, high)
+        if self.page_beats & (self.page_beats - 1):
+            raise ConfigError(f"page_beats is {self.page_beats}: give a power of two")
         for name, high in (("prefetch_words", 256), ("weight_words", 1 << 20)):
             if getattr(self, name) is not None:
                 _check(name, getattr(self, name), 1, high)
