@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
@@ -39,8 +37,8 @@ class SdramController(Component):
     round_trip : int
         Extra cycles from the pins and back, 0 to 3, as of the PHY.
     postpone : int or None
-        Refreshes that may be owed before they go before the next activation, all of them in a row. By default 4, or as
-        many as leave the chip's limit of eight alone. While nothing is requested, a refresh comes when it is due.
+        Refreshes that may be owed before they go before the next activation, all of them in a row; see
+        :meth:`SdramCycles.at`. While nothing is requested, a refresh comes when it is due.
 
     Members
     -------
@@ -80,16 +78,8 @@ class SdramController(Component):
         round_trip: int = 0,
         postpone: int | None = None,
     ):
-        self.cycles = SdramCycles.at(timing, clock_mhz, cas=cas, round_trip=round_trip)
-        # The chip allows eight. More come while two whole pages go before them: the one under way, and an open row's.
-        most = 8 - ceil((2 * SDRAM_PAGE_BEATS + 80) / self.cycles.refresh)
-        if most < 1:
-            raise ValueError(f"at {clock_mhz:g} MHz refreshes of {timing.name} cannot wait for whole pages")
-        if postpone is None:
-            postpone = min(4, most)
-        if postpone not in range(1, most + 1):
-            raise ValueError(f"postpone must be 1 to {most} refreshes at {clock_mhz:g} MHz, not {postpone!r}")
-        self.timing, self.clock_mhz, self.round_trip, self.postpone = timing, clock_mhz, round_trip, postpone
+        self.cycles = SdramCycles.at(timing, clock_mhz, cas=cas, round_trip=round_trip, postpone=postpone)
+        self.timing, self.clock_mhz, self.round_trip = timing, clock_mhz, round_trip
         self.first_beat = self.cycles.rcd + self.cycles.cas + 3 + round_trip
         super().__init__({"port": In(MemoryPort(BEAT_BITS, ADDRESS_BITS)), "bus": Out(sdram_bus)})
 
@@ -140,7 +130,7 @@ class SdramController(Component):
             port.w.ready.eq(bursting & writing),
         ]
         m.d.sync += [first.eq(begin), owed.eq(owed + start.tick - refresh)]
-        with m.If(owed >= self.postpone):
+        with m.If(owed >= cycles.postpone):
             m.d.sync += urgent.eq(1)
         with m.Elif(owed == 0):
             m.d.sync += urgent.eq(0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor
 
+from licgate.gateware.extmem.pages import SDRAM_PAGE_BEATS
+
 __all__ = ["CHIPS", "IS42S16160G_7", "MT48LC16M16A2_6A", "ULX3S_SDRAM", "W9825G6_6", "SdramCycles", "SdramTiming"]
 
 
@@ -82,6 +84,10 @@ class SdramCycles:
         Of the refresh timer.
     power_up, gap : int
         Before the first command, and after each of the power-up commands.
+    round_trip : int
+        Extra cycles from the pins and back.
+    postpone : int
+        Refreshes that are owed when they go before the next activation.
     """
 
     cas: int
@@ -94,6 +100,8 @@ class SdramCycles:
     refresh: int
     power_up: int
     gap: int
+    round_trip: int
+    postpone: int
 
     #: Commands of the power-up: precharge, eight refreshes, mode register.
     STEPS = 10
@@ -104,7 +112,15 @@ class SdramCycles:
         return self.power_up + self.STEPS * self.gap
 
     @classmethod
-    def at(cls, timing: SdramTiming, clock_mhz: float, *, cas: int | None = None, round_trip: int = 0) -> SdramCycles:
+    def at(
+        cls,
+        timing: SdramTiming,
+        clock_mhz: float,
+        *,
+        cas: int | None = None,
+        round_trip: int = 0,
+        postpone: int | None = None,
+    ) -> SdramCycles:
         """Cycles of ``timing`` at a clock.
 
         Parameters
@@ -115,6 +131,9 @@ class SdramCycles:
             CAS latency; by default the least that the clock allows.
         round_trip : int
             Extra cycles from the pins and back, 0 to 3.
+        postpone : int or None
+            Refreshes that may be owed before they go before the next activation, all of them in a row. By default 4, or
+            as many as leave the chip's limit of eight alone.
 
         Raises
         ------
@@ -141,6 +160,14 @@ class SdramCycles:
         refresh = floor(timing.refresh_ns * clock_mhz / 1000)
         if refresh < 4 * rfc:
             raise ValueError(f"{timing.name} is busy with refreshing at {clock_mhz:g} MHz: one every {refresh} cycles")
+        # The chip allows eight. More come while two whole pages go before them: the one under way, and an open row's.
+        most = 8 - ceil((2 * SDRAM_PAGE_BEATS + 80) / refresh)
+        if most < 1:
+            raise ValueError(f"at {clock_mhz:g} MHz refreshes of {timing.name} cannot wait for whole pages")
+        if postpone is None:
+            postpone = min(4, most)
+        if postpone not in range(1, most + 1):
+            raise ValueError(f"postpone must be 1 to {most} refreshes at {clock_mhz:g} MHz, not {postpone!r}")
         return cls(
             cas=cas,
             rcd=rcd,
@@ -152,4 +179,6 @@ class SdramCycles:
             refresh=refresh,
             power_up=cycles(timing.power_up_us * 1000),
             gap=max(rp, rfc, timing.mrd_cycles),
+            round_trip=round_trip,
+            postpone=postpone,
         )

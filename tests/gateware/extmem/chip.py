@@ -29,6 +29,7 @@ class Counts:
     activations: int = 0
     misses: int = 0
     refreshes: int = 0
+    refreshes_before_last: int = 0  # activation
     read_beats: int = 0
     write_beats: int = 0
     per_bank: list = field(default_factory=lambda: [0] * 4)
@@ -116,6 +117,7 @@ class SdramChip:
             if other is not bank:
                 self.apart("tRRD", other.activated, timing.rrd)
         self.counts.activations += 1
+        self.counts.refreshes_before_last = self.counts.refreshes
         self.counts.per_bank[ba] += 1
         self.counts.misses += a != bank.last_row
         bank.row, bank.last_row, bank.activated = a, a, self.edge
