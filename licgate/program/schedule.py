@@ -228,7 +228,7 @@ def _commands(program, chain, maps, weights, blocks):
                 "pixels": min(program.rows, target.width - (group + groups - 1) * program.rows),
             }  # fmt: skip
             group += groups
-            writes += groups * rows * stage.last_op.tiles
+            writes += groups * rows * program.writes(stage)
         complete[k + 1, row // program.block_rows] = writes
 
 

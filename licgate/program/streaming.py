@@ -27,8 +27,8 @@ class StreamProgram(Program):
         Slots of the line memory, and words of each.
     weight_words : int
         Words of the weight ring.
-    beat_bits, page_beats, address_bits : int
-        Of the external memory: bits of a beat, beats that a transaction must not cross a multiple of, address bits.
+    beat_bits, page_beats, burst_beats, address_bits : int
+        Of the external memory: bits of a beat, beats that a write and a read do not cross a multiple of, address bits.
     output_words : int
         Words of results that wait on their way to memory, at most.
     """
@@ -40,6 +40,7 @@ class StreamProgram(Program):
     weight_words: int
     beat_bits: int
     page_beats: int
+    burst_beats: int
     address_bits: int
     output_words: int
 
@@ -85,6 +86,10 @@ class StreamProgram(Program):
         largest = max(op.phases[0].steps for op in self.ops)
         return self.stage_words(stage) + largest <= self.weight_words
 
+    def writes(self, stage) -> int:
+        """Writes to external memory for a group of pixels: GDN's tiles follow each other, a convolution's do not."""
+        return 1 if stage.gdn is not None else stage.conv.tiles
+
     def beats(self, bits) -> int:
         """Beats that hold so many bits."""
         return -(-bits // self.beat_bits)
@@ -127,6 +132,7 @@ def compile_streaming(transforms, config, *, weights=True):
         weight_words=0,
         beat_bits=config.beat_bits,
         page_beats=config.page_beats,
+        burst_beats=config.burst_beats,
         address_bits=config.address_bits,
         output_words=config.output_words,
     )

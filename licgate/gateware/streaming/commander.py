@@ -43,7 +43,7 @@ class Commander(Component):
         self._read = COMMANDS_READ * self._beats
         self.interval = self._beats + 2
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.page_beats, most_beats=self._read
+            program.beat_bits, program.address_bits, page_beats=program.burst_beats, most_beats=self._read
         )
         super().__init__({
             "start": In(1), "address": In(program.address_bits),

@@ -27,6 +27,8 @@ class StreamingConfig(AcceleratorConfig):
         Bits of a beat of the external memory, 8 to 64.
     page_beats : int
         A transaction does not cross a multiple of this, 1 to 512.
+    burst_beats : int
+        The same for what is read; less than a page lets writes come in between more often.
     address_bits : int
         Of a beat's address, 8 to 32.
 
@@ -47,6 +49,7 @@ class StreamingConfig(AcceleratorConfig):
     weight_words: int | None = None
     beat_bits: int = 16
     page_beats: int = 512
+    burst_beats: int = 256
     address_bits: int = 24
 
     def __post_init__(self):
@@ -59,11 +62,13 @@ class StreamingConfig(AcceleratorConfig):
             ("band_groups", 1, 16),
             ("beat_bits", 8, 64),
             ("page_beats", 1, 512),
+            ("burst_beats", 1, self.page_beats),
             ("address_bits", 8, 32),
         ):
             _check(name, getattr(self, name), low, high)
-        if self.page_beats & (self.page_beats - 1):
-            raise ConfigError(f"page_beats is {self.page_beats}: give a power of two")
+        for name in ("page_beats", "burst_beats"):
+            if getattr(self, name) & (getattr(self, name) - 1):
+                raise ConfigError(f"{name} is {getattr(self, name)}: give a power of two")
         for name, high in (("prefetch_words", 256), ("weight_words", 1 << 20)):
             if getattr(self, name) is not None:
                 _check(name, getattr(self, name), 1, high)

@@ -69,7 +69,7 @@ class MapLoader(Component):
         self._tag = data.StructLayout({"address": range(depth), "ends": 1})
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most, part=program.cols, tag=self._tag)
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.page_beats,
+            program.beat_bits, program.address_bits, page_beats=program.burst_beats,
             most_beats=max(record_beats(program, stage) for stage in program.stages),
         )  # fmt: skip
         super().__init__({
@@ -115,7 +115,7 @@ class MapLoader(Component):
             free.eq(free + self.released - reserve),
             late_writes.eq(self.writes),
             there.eq(~difference[-1]),
-            fits.eq(free > 1),
+            fits.eq(free != 0),
         ]
         item = Signal.like(unpacker.i.payload)
         m.d.comb += [
@@ -139,7 +139,7 @@ class MapLoader(Component):
                 ]  # fmt: skip
                 m.next = "WAIT"
             with m.State("WAIT"):
-                ready = there & (fits | (free == 1))
+                ready = there & fits
                 m.d.comb += [reserve.eq(ready), self.waits.eq(~ready)]
                 with m.If(ready):
                     m.next = "RECORD"

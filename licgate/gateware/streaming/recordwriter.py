@@ -16,6 +16,9 @@ __all__ = ["RecordWriter"]
 class RecordWriter(Component):
     """Collect the words of a pass, pack them into beats, and write these once they are complete.
 
+    Passes that go to consecutive addresses are written as one. Packing begins when the beats of only one write wait, so
+    that the packer is never stopped.
+
     Parameters
     ----------
     program : StreamProgram
@@ -33,7 +36,7 @@ class RecordWriter(Component):
     packed : :py:`Out(1)`
         The words of a pass have left their queue.
     writes : :py:`Out(24)`
-        Passes whose results are in memory, since ``start``.
+        Writes that are in memory, since ``start``.
     port : :py:`Out(MemoryPort(...))`
     idle : :py:`Out(1)`
         Nothing is under way.
@@ -44,7 +47,7 @@ class RecordWriter(Component):
         A word takes ``ceil(bits / beat_bits)`` cycles on its way.
 
     Resources: a :class:`~licgate.gateware.streaming.gearbox.Packer`, queues of ``output_words`` words and of the beats
-    of two passes.
+    of two writes.
     """
 
     def __init__(self, program, result_width):
@@ -52,7 +55,15 @@ class RecordWriter(Component):
             raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
         self._program, self._width = program, result_width
         self._kinds = sorted(set(output_kinds(program)))
-        self._most = program.beats(program.cols * max(self._kinds))
+        self._most = max(
+            sum(
+                program.beats(min(program.cols, s.last_op.channels_out - c) * kind)
+                for c in range(0, s.last_op.channels_out, program.cols)
+            )
+            if s.gdn is not None
+            else program.beats(min(program.cols, s.conv.channels_out) * kind)
+            for s, kind in zip(program.stages, output_kinds(program), strict=True)
+        )
         self._packer = Packer(program.beat_bits, self._kinds)
         self._cutter = PageCutter(
             program.beat_bits, program.address_bits, page_beats=program.page_beats, most_beats=self._most, write=True
@@ -75,7 +86,7 @@ class RecordWriter(Component):
         m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=2 * self._most)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload
-        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=max(4, count))
+        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=2)
         m.d.comb += [
             passes.w_data.eq(self.i.payload.as_value()), passes.w_en.eq(self.i.valid), self.i.ready.eq(passes.w_rdy),
             words.w_data.eq(Cat(w[:bits] for w in self.word)), words.w_en.eq(self.enable),
@@ -102,28 +113,34 @@ class RecordWriter(Component):
             m.d.sync += [left.eq(left - 1), first.eq(0)]
             with m.If(left == 1):
                 m.d.sync += busy.eq(0)
-        # The pass before may still be in the packer, so there must be room for two.
-        with m.If(~busy & passes.r_rdy & (targets.level <= targets.depth - 2)):
-            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(1)]
+        # Writes that have begun to be packed and are not done.
+        begins, completes, begun = Signal(), Signal(), Signal(2)
+        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != 2) | ~current.first))
+        m.d.sync += begun.eq(begun + (begins & current.first) - completes)
+        with m.If(begins):
+            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first)]
 
         # Where they go, with the number of beats counted as they come.
         target = Signal.like(stretch)
         beat_count = Signal.like(stretch.beats)
         given = packer.o.valid & packer.o.ready
-        complete = given & packer.o.payload.last
+        ends = Signal()
+        complete = given & packer.o.payload.last & ends
         waiting = Signal.like(stretch.address)
         # The packer takes a word when it has given all beats of the one before.
-        with m.If(moved & first):
-            m.d.sync += waiting.eq(current.address)
+        with m.If(moved):
+            m.d.sync += ends.eq(current.last)
+            with m.If(first):
+                m.d.sync += waiting.eq(current.address)
         m.d.comb += [
-            packer.o.ready.eq(beats.w_rdy), beats.w_en.eq(packer.o.valid), beats.w_data.eq(packer.o.payload.beat),
+            packer.o.ready.eq(1), beats.w_en.eq(packer.o.valid), beats.w_data.eq(packer.o.payload.beat),
             target.address.eq(waiting), target.beats.eq(beat_count + 1),
             targets.w_data.eq(target.as_value()), targets.w_en.eq(complete),
             stretch.as_value().eq(targets.r_data), cutter.i.valid.eq(targets.r_rdy), targets.r_en.eq(cutter.i.ready),
         ]  # fmt: skip
         with m.If(given):
             m.d.sync += beat_count.eq(beat_count + 1)
-            with m.If(packer.o.payload.last):
+            with m.If(packer.o.payload.last & ends):
                 m.d.sync += beat_count.eq(0)
 
         # Requests, and the writes that they complete.
@@ -133,6 +150,7 @@ class RecordWriter(Component):
             port.w.payload.eq(beats.r_data), port.w.valid.eq(beats.r_rdy), beats.r_en.eq(port.w.ready),
             asked.eq(port.request.valid & port.request.ready),
         ]  # fmt: skip
+        m.d.comb += completes.eq(port.done & final)
         with m.If(port.done):
             m.d.sync += [self.writes.eq(self.writes + final), under_way.eq(0)]
         with m.If(asked):

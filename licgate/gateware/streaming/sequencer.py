@@ -22,9 +22,13 @@ def credits(program):
 
 
 def record_write_layout(program):
-    """Where the words of a pass go in external memory, how many they are, and the stage that they come from."""
+    """Where the words of a pass go in external memory, how many they are, and the stage that they come from.
+
+    first, last: of the passes that are written as one, to consecutive addresses.
+    """
     return data.StructLayout({
         "address": program.address_bits, "count": range(program.cols + 1), "stage": stage_bits(program),
+        "first": 1, "last": 1,
     })  # fmt: skip
 
 
@@ -178,6 +182,7 @@ class BandSequencer(Component):
             self.o_write.payload.address.eq(x + channel), self.o_write.payload.count.eq(count),
             self.o_record.payload.address.eq(p_address), self.o_record.payload.count.eq(count),
             self.o_record.payload.stage.eq(band.stage),
+            self.o_record.payload.first.eq(~is_gdn | (channel == 0)), self.o_record.payload.last.eq(~is_gdn | last_tile),
             self.o_pass.valid.eq(
                 go & there & room & arrived & self.o_tile.ready & self.o_write.ready & self.o_record.ready
             ),

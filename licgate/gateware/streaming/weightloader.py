@@ -55,7 +55,7 @@ class WeightLoader(Component):
         most = max(op.phases[0].steps for op in program.ops)
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.page_beats,
+            program.beat_bits, program.address_bits, page_beats=program.burst_beats,
             most_beats=max(self._beats(op) for op in program.ops),
         )  # fmt: skip
         depth = program.weight_ring

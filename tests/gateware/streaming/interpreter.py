@@ -104,7 +104,7 @@ class Interpreter:
                 begin = target + r * pitch + g * layout.record
                 values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
                 self.memory[begin : begin + layout.record] = layout.packed(values)
-        self.writes += groups * rows * part.last_op.tiles
+        self.writes += groups * rows * (1 if part.gdn is not None else part.conv.tiles)
         self.free += release
         if not keep:
             self.weights = None
