@@ -48,6 +48,21 @@ class SdramTiming:
     ras_max_ns: float = 100e3
     power_up_us: float = 200.0
 
+    def words(self, clock_mhz: float) -> list[int]:
+        """Clock and timing as the chip of ``sim/sdram.hpp`` takes them: picoseconds, kHz, cycles."""
+        times = (self.rcd, self.rp, self.ras, self.rc, self.rfc, self.rrd, self.wr)
+        return [
+            round(clock_mhz * 1000),
+            *(round(ns * 1000) for ns in times),
+            round(self.cl2_mhz * 1000),
+            round(self.cl3_mhz * 1000),
+            self.wr_cycles,
+            self.mrd_cycles,
+            round(self.refresh_ns * 1000),
+            round(self.ras_max_ns * 1000),
+            round(self.power_up_us * 1e6),
+        ]
+
 
 #: ISSI IS42S16160G, speed grade 7.
 IS42S16160G_7 = SdramTiming(
