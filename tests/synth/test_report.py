@@ -292,7 +292,7 @@ def test_traffic_bounds_the_frame():
 @pytest.mark.parametrize(
     ("cost", "texts"),
     [
-        (ON_CHIP, ["bandwidth of the host link, each way", "serial port: 300 kB/s", "<td>external memory</td><td>0</td>"]),
+        (ON_CHIP, ["host link, each way", "serial port: 300 kB/s", "<td>external memory</td><td>0</td>"]),
         (STREAMED, ["bandwidth of external memory", "memory: 200 MB/s", "external memory: maps read"]),
         (FrameCost(cycles={"products": 1000}), ["Nothing is moved"]),
     ],
