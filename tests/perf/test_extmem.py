@@ -100,8 +100,8 @@ def test_what_breaks_the_contract_is_refused():
     model.request(0, 5, False, 1, 0)
     with pytest.raises(ValueError, match="port 0 requests in cycle 9 and its last request has not been served"):
         model.request(0, 9, False, 1, 0)
-    assert model.serve().accepted == 8
-    with pytest.raises(ValueError, match="port 0 requests in cycle 8, its last request is accepted in 8"):
-        model.request(0, 8, False, 1, 0)
+    assert model.serve().accepted == 9
+    with pytest.raises(ValueError, match="port 0 requests in cycle 9, its last request is accepted in 9"):
+        model.request(0, 9, False, 1, 0)
     with pytest.raises(ValueError, match="at least one port, not 0"):
         MemoryModel(0, SdramCycles.at(ULX3S_SDRAM, 100))
