@@ -55,8 +55,8 @@ class Arbiter(Component):
     latency : int
         1 cycle from what is read, and from ``done``, to the port.
 
-    Resources: a mask of AND and OR for every port and bit of request and beat, 8 beats of distributed memory, and
-    about 60 LUT4 and 70 flip-flops.
+    Resources on ECP5, with beats of 16 bits: 134 LUT4 and 110 flip-flops for one port, 417 and 165 for seven, 702 and
+    228 for fourteen; the queue is 4 cells of distributed memory.
 
     Raises
     ------
