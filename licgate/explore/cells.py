@@ -27,7 +27,8 @@ def estimate_lut(program, *, family):
         Of the board; see `licgate.synth.board.Board`.
     """
     elements = program.rows * program.cols
-    count = _ALWAYS + _ELEMENT_BIT * elements * program.accumulator_width + _STAGE * len(program.stages)
+    sums = program.accumulator_width + program.packed_accumulator_width
+    count = _ALWAYS + _ELEMENT_BIT * elements * sums + _STAGE * len(program.stages)
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))

@@ -45,7 +45,7 @@ def run_explore(args: argparse.Namespace) -> int:
         raise ConfigError(f"there is no open place-and-route for {board.device}: leave --route out")
     manifest = find_model(args.model)
     width, height = args.size
-    space, budget = Space(manifest, board, args.mode, width, height), Budget.of(board)
+    space, budget = Space(manifest, board, args.mode, width, height, packing=args.packing), Budget.of(board)
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
         raise ConfigError(
@@ -55,7 +55,7 @@ def run_explore(args: argparse.Namespace) -> int:
     fastest = min(candidate.bound for candidate in candidates)
     chosen, margin = thinned([c for c in candidates if c.bound * LEAST <= fastest], args.points)
     front = measured(space, chosen, CycleCounter(), say=Progress("cycles counted"))
-    rows = [shape_row(candidate, cycles, space.macs, clock) for candidate, cycles in front]
+    rows = [shape_row(candidate, cycles, clock) for candidate, cycles in front]
     print(
         f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed\n"
         f"{len(candidates)} shapes fit; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down "
@@ -72,7 +72,7 @@ def run_explore(args: argparse.Namespace) -> int:
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.plot:
         title = f"{manifest.name}, {args.mode}, {width} x {height}, {clock:g} MHz assumed, {board.title}"
-        plot = pareto_plot(rows, title=title, macs=space.macs, clock_mhz=clock, blocks=board.memories)
+        plot = pareto_plot(rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
         write_whole(args.plot, plot)
     if args.route:
         _route(args, space, front, clock)

@@ -44,7 +44,7 @@ def run_plan(args: argparse.Namespace) -> int:
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:
-            spaces.append(Space(manifest, board, args.mode, width, height))
+            spaces.append(Space(manifest, board, args.mode, width, height, packing=args.packing))
         except ConfigError as error:
             if args.model:
                 raise

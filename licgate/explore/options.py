@@ -37,6 +37,9 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--size", type=size, default=(768, 512), metavar="WxH", help="image (default: 768x512)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock assumed (default: the board's)")
+    parser.add_argument(
+        "--packing", action="store_true", help="two products a multiplier where a layer's widths allow it"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON as well")
 
 

@@ -77,9 +77,9 @@ class Feeder(Component):
     interval : int
         1 step a cycle where a window has no more words than columns.
 
-    Timing: the last step of a pass comes at least ``gap_behind`` the pass before cycles after that one's; the feeder
-    waits in front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of the pass before has
-    cycles.
+    Timing: between the last steps of two passes lie the first one's ``gap_behind`` cycles at least; the feeder waits in
+    front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of
+    the pass before has cycles.
 
     Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
     + columns`` activations; one LUT4 more for each further shape.

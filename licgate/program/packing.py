@@ -2,9 +2,9 @@
 
 Two weights share an activation: ``a * (low + (high << k))`` is ``a * low + (a * high << k)``. The array sums this as it
 is, and beside it its upper part alone, ``(p >> k) + p[k - 1]``, which is exactly ``a * high`` as long as every ``a *
-low`` fits k signed bits: what the lower product borrows from the upper one is its sign, bit k - 1. Where a sum leaves the
-array, the lower one is the difference ``L - (H << k)``, exact in as many bits as the sum itself has. So no element of
-the array knows whether a pass is packed; whoever drains it does.
+low`` fits k signed bits: what the lower product borrows from the upper one is its sign, bit k - 1. Where sums leave
+the array, the lower one is the difference ``L - (H << k)``, exact in as many bits as the sum itself has. So no element
+of the array knows whether a pass is packed; whoever drains it does.
 
 Weights are symmetric (docs/numerics.md), so that ``a * low`` takes a bit less than both widths together: activations of
 a bits pack with weights of w bits into operands of ``a + 2 * w - 1`` bits.
@@ -99,12 +99,10 @@ def lane_count(config, passes):
     passes : iterable of (int, int)
         Steps of the shortest pass and results of a column, of each operation.
     """
-    rows, lanes = config.rows, config.lanes
-    if lanes is None:
-        beat = min(steps // products for steps, products in passes) // config.cols
-    else:
-        beat = -(-rows // lanes)
-    return -(-rows // max(SHORTEST_BEAT, beat))
+    lanes = config.lanes
+    shortest = min(steps // products for steps, products in passes)
+    beat = shortest // config.cols if lanes is None else -(-config.rows // lanes)
+    return -(-config.rows // max(SHORTEST_BEAT, beat))
 
 
 def choose_packing(transforms, config):

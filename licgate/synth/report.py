@@ -77,7 +77,7 @@ def layer_rows(manifest, prediction) -> list[dict]:
                 "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
                 "accumulator_bits": layer.accumulator.bits,
                 "output_bits": layer.output.bits,
-                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "cycles", "utilization")},
+                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "products", "cycles", "utilization")},
             }
         )
     return rows
@@ -119,6 +119,11 @@ def make_report(
         "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
         "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
     )
+    if packed := [row["name"] for row in prediction.layers if row.get("products") == 2]:
+        assumptions.append(
+            f"Packed: a multiplier makes two products in a cycle in {', '.join(packed)}. In utilisation they count as "
+            "one, so that 100 % is all that the multipliers can do."
+        )
     return {
         "board": board.name,
         "title": board.title,
@@ -133,6 +138,7 @@ def make_report(
             "cols": config.cols,
             "multipliers": multipliers,
             "lane_multipliers": config.lane_multipliers,
+            "macs_per_multiplier_cycle": prediction.macs / (multipliers * prediction.cycles),
             "macs": prediction.macs,
             "cycles": prediction.cycles,
             "utilization": prediction.utilization,

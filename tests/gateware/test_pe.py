@@ -105,5 +105,5 @@ def test_the_width_of_the_accumulator_is_checked(width):
 def test_the_widths_of_the_operands_are_checked():
     with pytest.raises(ValueError, match="a_width must be an integer from 1 to 18, not 19"):
         ProcessingElement(19, 8, 24)
-    with pytest.raises(ValueError, match="b_width must be an integer from 1 to 18, not 0"):
+    with pytest.raises(ValueError, match="b_width must be an integer from 1 to 27, not 0"):
         ProcessingElement(8, 0, 24)
