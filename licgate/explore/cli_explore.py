@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_explore_arguments", "run_explore"]
@@ -57,7 +57,8 @@ def run_explore(args: argparse.Namespace) -> int:
     front = measured(space, chosen, CycleCounter(), say=Progress("cycles counted"))
     rows = [shape_row(candidate, cycles, clock) for candidate, cycles in front]
     print(
-        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed\n"
+        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed"
+        f"{packing_note(args)}\n"
         f"{len(candidates)} shapes fit; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down "
         f"to {100 * LEAST:g} % of the fastest, {len(rows)} are listed; a shape that takes more is listed if it is "
         f"{100 * margin:g} % faster"
@@ -67,7 +68,8 @@ def run_explore(args: argparse.Namespace) -> int:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
             "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
-            "clock": "assumed", "shapes_that_fit": len(candidates), "margin": margin, "pareto": rows,
+            "clock": "assumed", "packing": args.packing, "shapes_that_fit": len(candidates), "margin": margin,
+            "pareto": rows,
         }  # fmt: skip
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.plot:

@@ -8,7 +8,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
-__all__ = ["add_shared_arguments", "clock_of", "positive"]
+__all__ = ["add_shared_arguments", "clock_of", "packing_note", "positive"]
 
 
 def positive(text: str) -> int:
@@ -55,3 +55,8 @@ def clock_of(args: argparse.Namespace, board) -> float:
     if not 1 <= clock <= 1000:
         raise ConfigError(f"a clock of {clock:g} MHz makes no sense: give --clock from 1 to 1000")
     return clock
+
+
+def packing_note(args: argparse.Namespace) -> str:
+    """What a headline says of packing."""
+    return ", two products a multiplier where widths allow it" if args.packing else ""

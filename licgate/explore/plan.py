@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def utilization(self) -> float:
-        """Multiply-accumulates that the model needs over those that the array could do: two for one of packed layers."""
+        """Multiply-accumulates that the model needs over what the array could do, two for one of packed layers."""
         return self._roofline.utilization(self.cycles) if self.candidate else 0.0
 
     @property

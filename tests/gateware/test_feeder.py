@@ -28,14 +28,14 @@ PROGRAMS = {
     "3x3, 2 rows": ((), {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5}),
     "packed": ((), {"rows": 3, "channels": (3, 5, 4), "weight_bits": (5, 4), "gdn": "none", "packing": True}),
     "packed, one by one": (
-        (), {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True}
+        (),
+        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
     ),
     "packed GDN": (
-        (), {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27}
+        (),
+        {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27},
     ),
-    "packed phases": (
-        (PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}
-    ),
+    "packed phases": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
     "ReLU, 4 rows": ((), {"rows": 4, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)}),
     **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
     **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
@@ -236,7 +236,9 @@ def test_steps_and_their_cycles(name):
     assert [t for t, s in enumerate(seen) if s.busy] == expected_cycles(program, passes, 0)
 
 
-@pytest.mark.parametrize("name", ["5x5, 3 rows", "upsampling, 3 rows", "mixed, 1 rows", "mixed, 8 rows", "packed, one by one"])
+@pytest.mark.parametrize(
+    "name", ["5x5, 3 rows", "upsampling, 3 rows", "mixed, 1 rows", "mixed, 8 rows", "packed, one by one"]
+)
 def test_steps_of_passes_that_come_now_and_then(name):
     program = build(name)
     rng, maps = np.random.default_rng(3), Maps(program, seed=2)

@@ -107,7 +107,8 @@ def test_reset_in_mid_stream():
     dut = Accelerator(manifest, config, transforms=NAMES)
 
     async def host(ctx):
-        for name, size, wait in (("g_a", (5, 6), 150), ("g_s", (1, 2), 90), ("g_a", (5, 6), 400), ("g_a", (3, 5), None)):
+        runs = (("g_a", (5, 6), 150), ("g_s", (1, 2), 90), ("g_a", (5, 6), 400), ("g_a", (3, 5), None))
+        for name, size, wait in runs:
             _, x = values(manifest, name, *size)
             patch, [(_, sent)], expected = run_of(config, manifest.transforms[name], x, config.rows)
             await start(ctx, dut.csr, x, patch, transform=name)

@@ -153,7 +153,7 @@ def test_packed_sums_part_again(shape):
 
 def test_both_sums_are_shifted_together():
     sums = [[(5, 3 + (4 << 8))]]
-    steps, marks = steps_of(sums)
+    steps, _ = steps_of(sums)
     steps += [{"shift": {"enable": 1, "parity": 1}, "shadow_in": -77, "high_in": 55}, {"shift": {"enable": 0}}, {}]
     seen = trace(ProcessingElement(6, 12, 20, pack_shift=8, high_width=9), steps, ["shadow", "high"])
     assert (seen[-3].shadow, seen[-3].high) == (15 + (20 << 8), 20)
