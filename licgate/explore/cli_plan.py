@@ -26,6 +26,11 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         help="also plan made-up models: the layers of the first --model, or of the default, with N and M channels",
     )  # fmt: skip
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second wanted; exit code 4 if none reaches it")
+    parser.add_argument(
+        "--encoder", action="store_true",
+        help="instead: g_a, h_a, h_s and the entropy coder one after the other, against a pipeline of two arrays and "
+        "the coder, on all multipliers of the board",
+    )  # fmt: skip
 
 
 def run_plan(args: argparse.Namespace) -> int:
@@ -41,6 +46,10 @@ def run_plan(args: argparse.Namespace) -> int:
     if args.fps is not None and not 0 < args.fps <= 1e6:
         raise ConfigError(f"{args.fps:g} frames a second make no sense: give --fps above 0")
     width, height = args.size
+    if args.encoder:
+        from licgate.explore.cli_encoder import run_plan_encoder
+
+        return run_plan_encoder(args, board, clock)
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:

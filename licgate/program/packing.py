@@ -17,7 +17,7 @@ from licgate.manifest.geometry import layer_macs
 from licgate.program.ops import extents
 from licgate.program.stages import check_convolution
 
-__all__ = ["SHORTEST_BEAT", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
+__all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
 
 #: The array passes its shift signal from column to column, so results move at every second cycle at most.
 SHORTEST_BEAT = 2
@@ -40,6 +40,43 @@ class Packing:
 
     shift: int
     ops: frozenset
+
+
+class PackedPasses:
+    """What a program says of packing, beside its operations: the part of `Program` that follows from ``pack_shift``."""
+
+    @property
+    def packing(self) -> bool:
+        """Some operation is packed, so every element of the array has two sums."""
+        return self.pack_shift is not None
+
+    @property
+    def merge_latency(self) -> int:
+        """Cycles that the two sums of an element take to become results."""
+        return int(self.packing)
+
+    @property
+    def most_channels(self) -> int:
+        """Output channels of a pass, at most."""
+        return self.cols << self.packing
+
+    @property
+    def output_channels(self) -> int:
+        """Output channels of a pass whose results leave the chip, at most."""
+        return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
+
+    def tile_channels(self, op) -> int:
+        """Output channels of a full pass of an operation."""
+        return self.cols * op.products
+
+    def gap_behind(self, op) -> int:
+        """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
+        return drain_gap(self.cols, self.lane_rows, op.products)
+
+    @property
+    def packed_accumulator_width(self) -> int:
+        """Signed width of the accumulators that packed operations need; 0 without any."""
+        return max((op.layer.accumulator.bits + op.is_gdn for op in self.ops if op.packed), default=0)
 
 
 @dataclass(frozen=True)

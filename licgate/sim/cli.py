@@ -48,6 +48,10 @@ def add_simulate_arguments(parser):
     parser.add_argument(
         "--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)"
     )
+    parser.add_argument(
+        "--faults", type=int, metavar="SEED",
+        help="a host that sends late and takes when it likes, at random: it costs cycles and must not change a value",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
@@ -83,11 +87,11 @@ def _simulate(manifest, config, pixels, args):
         def progress(name, done, total):
             shown.setdefault(name, Progress(sys.stderr, f"values of {name}"))(done, total)
 
-        return simulate_codec(manifest, config, pixels, engine=args.engine, progress=progress)
+        return simulate_codec(manifest, config, pixels, engine=args.engine, faults=args.faults, progress=progress)
     return simulate(
         manifest, config, transform_input(manifest, args.transform, pixels), transform=args.transform,
         engine=args.engine, patch=args.patch, independent=args.independent, overlap=args.overlap,
-        progress=Progress(sys.stderr, _values_of(args.transform)),
+        faults=args.faults, progress=Progress(sys.stderr, _values_of(args.transform)),
     )  # fmt: skip
 
 
@@ -106,6 +110,12 @@ def _report(result, args):
     if args.transform != "all":
         place = "pixels" if args.transform == "g_a" else "positions"
         lines = [f"{width}x{height} {place}, {result['values']} {_values_of(args.transform)}: {verdict}"]
+        if result["faults"] is not None:
+            counters = result["counters"]
+            lines.append(
+                f"host late at random (seed {result['faults']}): {counters['stall_input']} cycles waiting for what it "
+                f"sends, {counters['stall_output']} for it to take"
+            )
         return [*lines, f"{work}, recompute factor {result['recompute_factor']:.3f}"]
     lines = [f"{'transform':<12}{'input':>12}{'values':>12}{'cycles':>14}{'utilization':>13}  verdict"]
     for run in result["runs"]:

@@ -16,7 +16,8 @@ import numpy as np
 from amaranth.back import rtlil
 
 from licgate.errors import ToolError
-from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
+from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
+from licgate.sim.faults import STREAMS, seeds
 
 __all__ = ["build", "run"]
 
@@ -28,12 +29,14 @@ _FLAGS = ("-std=c++17", "-O2", "-DNDEBUG", "-fno-strict-aliasing")
 
 def run(accelerator, job, progress=None, *, patience=PATIENCE):
     """Run a job; see :func:`licgate.sim.engine.get_engine`."""
+    writes, reads = armed(accelerator, job.registers, patience)
+    coins = [0] * len(STREAMS) if job.faults is None else seeds(job.faults)
     program = build(accelerator)
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         job_file, result_file = Path(folder, "job"), Path(folder, "result")
         # a width of 0 announces values that are no picture
-        header = [len(job.registers), job.words.shape[1] if job.words.ndim == 2 else 0, patience, len(COUNTERS)]
-        header += [v for pair in job.registers for v in pair] + list(COUNTERS.values())
+        header = [len(writes), job.words.shape[1] if job.words.ndim == 2 else 0, patience, len(reads), *coins]
+        header += [*(v for pair in writes for v in pair), *reads]
         words = np.concatenate([np.array(header, dtype="<u4"), job.words.ravel().astype("<u4")])
         job_file.write_bytes(words.tobytes())
         process = subprocess.Popen([program, job_file, result_file], stdout=subprocess.PIPE, text=True)
@@ -50,9 +53,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
             raise ToolError(f"the simulation ended with exit code {code} and no result")
         result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
     hung, status, windows, latents = result[:4].tolist()
-    counters = dict(zip(COUNTERS, result[4 : 4 + len(COUNTERS)].tolist(), strict=True))
-    check_outcome(hung, status)
-    rest = result[4 + len(COUNTERS) :]
+    read, rest = result[4 : 4 + len(reads)].tolist(), result[4 + len(reads) :]
+    counters = check_outcome(accelerator, hung=bool(hung), status=status, values=read, patience=patience)
     values = rest[4 * windows :]
     if len(values) != latents:
         raise ToolError(f"the simulation's result holds {len(values)} latents and announces {latents}")

@@ -11,7 +11,7 @@ __all__ = ["compare", "simulate"]
 
 def simulate(
     manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", patch=None, independent=False,
-    overlap=0, progress=None,
+    overlap=0, faults=None, progress=None,
 ):  # fmt: skip
     """Run a transform on the gateware and compare.
 
@@ -31,6 +31,8 @@ def simulate(
         Side of the patches in pixels; see ``AcceleratorConfig.patch_size``.
     independent, overlap : bool, int
         Patches are images of their own that share ``overlap`` pixels.
+    faults : int or None
+        Seed of a host that sends late and takes when it likes, which must not change a value.
     progress : callable or None
         Called with (values so far, values in all).
 
@@ -43,13 +45,14 @@ def simulate(
     ------
     ConfigError, SimulationError, ToolError
     """
-    gateware = Gateware(manifest, config, transforms or (transform,), engine)
+    gateware = Gateware(manifest, config, transforms or (transform,), engine, faults=faults)
     result, _ = compare(
         gateware, transform, np.asarray(x), patch=patch, independent=independent, overlap=overlap, progress=progress
     )
     return {
         **result,
         "engine": engine,
+        "faults": faults,
         "model": {"name": manifest.name, "hash": manifest.hash},
         "rows": config.rows,
         "cols": config.cols,

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from licgate.cli import main
+from licgate.explore.route import run_here
 from licgate.manifest import save_manifest
 from tests.explore.kit import tiny_board, tiny_model
 
@@ -133,7 +134,9 @@ def test_explore_routes_the_fastest(model, tmp_path, monkeypatch, capsys):
     ((candidates, options),) = calls
     fastest = sorted(json.loads(file.read_text())["pareto"], key=lambda row: row["cycles"])[:2]
     assert [(c.config.rows, c.config.cols) for c in candidates] == [(row["rows"], row["cols"]) for row in fastest]
-    assert (options["model"], options["jobs"], options["seeds"], options["clock_mhz"]) == (model, 2, [5, 6], 100.0)
+    assert (options["seeds"], options["clock_mhz"]) == ([5, 6], 100.0)
+    assert options["run"].func is run_here
+    assert options["run"].keywords == {"model": model, "jobs": 2}
 
 
 def test_explore_refuses_in_one_line(model, monkeypatch, capsys, tmp_path):

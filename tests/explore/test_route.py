@@ -3,27 +3,14 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from licgate.explore.route import build_command, result_key, route_shapes
+from licgate.explore.route import build_command, result_key, route_shapes, run_here
 from licgate.explore.space import Space
 from licgate.gateware.config import AcceleratorConfig
-from tests.explore.kit import tiny_board, tiny_model
-
-# what a build leaves: a report, a last line, and an exit code
-BUILD = """
-import json, pathlib, sys
-out, code, line = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-out.mkdir(exist_ok=True)
-figures = {"clock_mhz": 90.0 + code, "fps": 2.5, "cycles": 7, "utilization": 0.5, "lut_per_multiplier": 99}
-report = {"performance": figures, "utilization": {"MULT18X18D": {"used": 4, "available": 9}}}
-if code in (0, 4):
-    (out / "report.json").write_text(json.dumps(report))
-print("begun")
-print(line)
-sys.exit(code)
-"""
+from tests.explore.kit import BUILD, tiny_board, tiny_model
 
 
 @pytest.fixture
@@ -36,7 +23,7 @@ def shapes(space):
     return [space.candidate(AcceleratorConfig(rows=rows, cols=2, max_width=32)) for rows in (1, 2, 3)]
 
 
-def routed(space, shapes, out, outcomes, **options):
+def routed(space, shapes, out, outcomes, jobs=1):
     said, started = [], []
 
     def command(space, candidate, model, clock_mhz, seeds, folder):
@@ -44,7 +31,8 @@ def routed(space, shapes, out, outcomes, **options):
         started.append(candidate.config.rows)
         return [sys.executable, "-c", BUILD, str(folder), str(code), line]
 
-    results = route_shapes(space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append, **options)
+    results = route_shapes(space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append,
+                           run=partial(run_here, jobs=jobs))  # fmt: skip
     return results, started, said
 
 
