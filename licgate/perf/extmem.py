@@ -163,11 +163,11 @@ class MemoryModel:
             if beats > _DEPTH and column + beats - _DEPTH > last:
                 last = column + beats - _DEPTH
             self._fetched = last
-            done = column + beats
+            done = column + beats + 1
             self.write_beats[port] += beats
         else:
             self._ending = column + max(beats, cycles.hold)
-            first = column + cycles.turn + 2
+            first = column + cycles.turn + 3
             last = first + beats - 1
             done = last - 1
             self.read_beats[port] += beats

@@ -46,6 +46,11 @@ class Prediction:
     transforms: list
     program: object
 
+    @property
+    def multiplier_cycles(self) -> float:
+        """Cycles of one multiplier that ``macs`` take, two of a packed layer one."""
+        return sum(layer["macs"] / layer["products"] for layer in self.layers)
+
 
 def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",)):
     """Predict what an image costs on the gateware.

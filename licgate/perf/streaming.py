@@ -103,21 +103,24 @@ class _Core:
         # Beats of commands: cycles from which they can be used, and in which they are.
         self.readable, self.popped, self.stop, self.reader_done = [], [], None, False
         self.ended, self.last_written, self.bands_done, self.units_out = None, 0, None, 0
-        self.units = [self._command_reader(), self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(), self._sequencer(), self._packer(), self._writer()]
+        self.reader = self._command_reader()
+        self.units = [self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(), self._sequencer(), self._packer(), self._writer()]
         self.finished = False
         global _LAST
         _LAST = self
 
     def advance(self):
         """Let every unit go on as far as it can."""
-        moved = True
-        while moved and not self.finished:
+        before = None
+        while before != self._progress:
             before = self._progress
             for unit in self.units:
                 next(unit, None)
-            moved = self._progress != before
-            if self.bands_done is not None and self.ended is not None and self._all_written():
-                self._finish()
+            if before == self._progress:
+                # What ends the reading of commands must be known before more of them are asked for.
+                next(self.reader, None)
+        if self.bands_done is not None and self.ended is not None and self._all_written():
+            self._finish()
 
     @property
     def _progress(self):
@@ -149,8 +152,8 @@ class _Core:
         """Take the memory's answer to a port of this core."""
         self.answers[served.port - self.first_port] = served
 
-    def _transactions(self, unit, valid, address, beats, *, write=False):
-        """Request a stretch from cycle ``valid`` on; return what was served, one by one."""
+    def _transactions(self, unit, valid, address, beats, *, write=False, told=None):
+        """Request a stretch from cycle ``valid`` on; return what was served, and tell each as soon as it is known."""
         page = self.program.page_beats if write else self.program.burst_beats
         found = []
         while beats:
@@ -161,6 +164,8 @@ class _Core:
                 yield
             served = self.answers[unit]
             found.append(served)
+            if told is not None:
+                told(served)
             valid, address, beats = served.accepted + 2, address + length, beats - length
         return found
 
@@ -208,12 +213,14 @@ class _Core:
             if self.stop is not None and cycle > self.stop:
                 break
             asked += 1
-            found = yield from self._transactions(0, cycle + 2, address, read)
+            found = yield from self._transactions(0, cycle + 2, address, read, told=self._command_beats)
             address += read
             idle = found[-1].accepted + 1
-            for served in found:
-                self.readable += range(served.first + _FIFO, served.last + _FIFO + 1)
+            yield
         self.reader_done = True
+
+    def _command_beats(self, served):
+        self.readable += range(served.first + _FIFO, served.last + _FIFO + 1)
 
     def _weights(self):
         """Weight tiles, as the ring has room."""

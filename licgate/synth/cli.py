@@ -85,6 +85,7 @@ def run_build(args: argparse.Namespace) -> int:
 
     from licgate.gateware.top import Accelerator
     from licgate.perf import predict
+    from licgate.perf.causes import frame_cost
 
     width, height = args.image
     transforms = MODES[args.mode]
@@ -103,6 +104,7 @@ def run_build(args: argparse.Namespace) -> int:
         manifest=manifest,
         config=config,
         prediction=predict(manifest, config, width, height, transforms=transforms),
+        cost=frame_cost(manifest, config, width, height, transforms=transforms),
         mode=args.mode,
         fit=fit,
         route=route,

@@ -38,7 +38,8 @@ class Arbiter(Component):
     i : array of :py:`In(MemoryPort(beat_bits, address_bits))`
         The port served last comes last.
     o : :py:`Out(MemoryPort(beat_bits, address_bits))`
-        To the memory, which serves requests in order, and may accept the second before the first is done.
+        To the memory, which serves requests in order, and may accept the second before the first is done. From a
+        ``done`` to the next read's first beat it takes two cycles or more.
     waits : array of :py:`Out(32)`
         For each port, the cycles in which a request was valid and not accepted; only with ``count_waits``.
 

@@ -53,7 +53,7 @@ class SdramController(Component):
     page_beats : int
         512: no transaction crosses a multiple.
     first_beat : int
-        Cycles from the acceptance of a read to its first beat, with none under way: ``rcd + cas + 3 + round_trip``.
+        Cycles from the acceptance of a read to its first beat, with none under way: ``rcd + cas + 4 + round_trip``.
     interval : int
         Cycles from one read to the next in another bank: its beats and 1. For a write ``wr`` instead of 1.
         A read after a write loses nothing more, a write after a read ``cas + round_trip`` cycles.
@@ -80,7 +80,7 @@ class SdramController(Component):
     ):
         self.cycles = SdramCycles.at(timing, clock_mhz, cas=cas, round_trip=round_trip, postpone=postpone)
         self.timing, self.clock_mhz, self.round_trip = timing, clock_mhz, round_trip
-        self.first_beat = self.cycles.rcd + self.cycles.cas + 3 + round_trip
+        self.first_beat = self.cycles.rcd + self.cycles.cas + 4 + round_trip
         super().__init__({"port": In(MemoryPort(BEAT_BITS, ADDRESS_BITS)), "bus": Out(sdram_bus)})
 
     def elaborate(self, platform):
@@ -154,25 +154,25 @@ class SdramController(Component):
                 writing.eq(held.write), bank.eq(held_bank), column.eq(held.address[_COLUMN.start : _COLUMN.stop]),
             ]  # fmt: skip
 
-        m.d.comb += [
+        # Registers here and at the pins: the way from one to the other takes a cycle.
+        m.d.sync += [
             bus.cke.eq(1),
             bus.cs.eq(1),
             bus.ba.eq(Mux(activate, held_bank, bank)),
             bus.a.eq(Mux(start.running, Mux(activate, held_row, column), start.a)),
-            bus.dqm.eq((closing & writing).replicate(2)),
+            bus.dqm.eq(((closing & writing) | ~start.running).replicate(2)),
             bus.dq_o.eq(port.w.payload),
             bus.dq_oe.eq(bursting & writing),
             bus.ras.eq(activate | ending | refresh | start.ras),
             bus.cas.eq(first | refresh | start.cas),
             bus.we.eq((first & writing) | ending | start.we),
         ]
-        with m.If(~start.running):
-            m.d.comb += bus.dqm.eq(3)
 
-        # A beat comes back the CAS latency, a register at the pins each way, and the chip's own edge later.
-        wait = cycles.cas + 2 + self.round_trip
+        # A beat comes back the CAS latency, two registers on the way, one back, and the chip's own edge later.
+        wait = cycles.cas + 3 + self.round_trip
         came = delayed(m, Cat(bursting & ~writing, bursting & ~writing & last), wait, name="came")
         committed = Signal()
-        m.d.sync += committed.eq(bursting & writing & last)
+        # As late as no beat of a read before it is.
+        m.d.comb += committed.eq(delayed(m, bursting & writing & last, 2, name="committed"))
         m.d.comb += [port.r_valid.eq(came[0]), port.r_data.eq(bus.dq_i), port.done.eq(came[1] | committed)]
         return m

@@ -27,8 +27,8 @@ class StreamingConfig(AcceleratorConfig):
         Bits of a beat of the external memory, 8 to 64.
     page_beats : int
         A transaction does not cross a multiple of this, 1 to 512.
-    burst_beats : int
-        The same for what is read; less than a page lets writes come in between more often.
+    burst_beats : int or None
+        The same for what is read; less than a page lets writes come in between more often. None makes it half a page.
     address_bits : int
         Of a beat's address, 8 to 32.
 
@@ -49,10 +49,12 @@ class StreamingConfig(AcceleratorConfig):
     weight_words: int | None = None
     beat_bits: int = 16
     page_beats: int = 512
-    burst_beats: int = 256
+    burst_beats: int | None = None
     address_bits: int = 24
 
     def __post_init__(self):
+        if self.burst_beats is None and isinstance(self.page_beats, int):
+            object.__setattr__(self, "burst_beats", max(1, self.page_beats // 2))
         if self.output_words is None and isinstance(self.cols, int):
             object.__setattr__(self, "output_words", 16 * self.cols)
         super().__post_init__()

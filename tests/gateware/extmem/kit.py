@@ -90,6 +90,7 @@ class Requester:
                     cycle
                 )
             if r_valid:
+                assert under_way, f"cycle {cycle}: a beat comes before its request is accepted"
                 job, event = under_way[0]
                 assert not job.write, f"cycle {cycle}: a beat is read in a write"
                 event.beats.append(cycle)

@@ -67,7 +67,7 @@ def test_latency_and_interval(clock):
     assert first == write.accepted + 1
     assert write.beats[:DEPTH] == list(range(first, first + DEPTH))
     column = first + 3
-    assert write.done == column + 40 + 1
+    assert write.done == column + 40 + 2
     assert write.beats[-1] == max(first + 39, column + 40 - DEPTH)
 
 

@@ -69,12 +69,12 @@ def test_latency_and_interval(clock, round_trip):
     assert first[0] - events[0].accepted == controller.first_beat
     assert first[1] - first[0] == 64 + 1
     assert first[3] - first[2] == 64 + cycles.wr
-    returned = cycles.cas + 2 + round_trip  # from a column command to its beat
+    returned = cycles.cas + 3 + round_trip  # from a column command to its beat
     assert first[2] - (first[1] - returned) == 64 + 1 + cycles.cas + round_trip
     assert first[4] - returned - first[3] == 64 + cycles.wr
     # The same bank has to be closed and opened.
     assert first[5] - first[4] == 64 + cycles.rp + cycles.rcd
-    assert events[2].done == events[2].beats[-1] + 1
+    assert events[2].done == events[2].beats[-1] + 2
 
 
 @pytest.mark.parametrize(("clock", "postpone"), [(100, 1), (143, 1), (143, 4)])
