@@ -69,6 +69,10 @@ class PackedPasses:
         """Output channels of a full pass of an operation."""
         return self.cols * op.products
 
+    def word_bits(self, op) -> int:
+        """Bits of a weight word of an operation."""
+        return self.tile_channels(op) * op.weight_bits
+
     def gap_behind(self, op) -> int:
         """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
         return drain_gap(self.cols, self.lane_rows, op.products)

@@ -115,8 +115,6 @@ def compile_streaming(transforms, config, *, weights=True):
     ConfigError
         A transform holds something that the accelerator does not run, or a word is narrower than a beat.
     """
-    if config.packing:
-        raise ConfigError("with external memory no layer is packed yet: leave packing out")
     program = compile_program(transforms, config, weights=weights)
     for stage in program.stages:
         if stage.conv.layer.transposed:
@@ -170,8 +168,8 @@ def _check_beats(program):
         for name, bits in (
             (f"the input of {stage.conv.layer.name}", program.rows * program.line_memories[stage.memory].bits),
             (f"the output of {stage.last_op.layer.name}", program.rows * stage.last_op.layer.output.bits),
-            (f"the weights of {stage.conv.layer.name}", program.cols * stage.conv.weight_bits),
-            (f"the weights of {stage.last_op.layer.name}", program.cols * stage.last_op.weight_bits),
+            (f"the weights of {stage.conv.layer.name}", program.word_bits(stage.conv)),
+            (f"the weights of {stage.last_op.layer.name}", program.word_bits(stage.last_op)),
         ):
             if bits < program.beat_bits:
                 raise ConfigError(

@@ -34,6 +34,7 @@ class StreamingConfig(AcceleratorConfig):
 
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
+        With packing both are twice as many.
 
     Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
@@ -56,9 +57,9 @@ class StreamingConfig(AcceleratorConfig):
         if self.burst_beats is None and isinstance(self.page_beats, int):
             object.__setattr__(self, "burst_beats", max(1, self.page_beats // 2))
         if self.output_words is None and isinstance(self.cols, int):
-            object.__setattr__(self, "output_words", 16 * self.cols)
+            object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
-        _check("output_words", self.output_words, 2 * self.cols, 4096)
+        _check("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
         for name, low, high in (
             ("block_rows", 1, 16),
             ("band_groups", 1, 16),

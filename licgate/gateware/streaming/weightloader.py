@@ -69,7 +69,7 @@ class WeightLoader(Component):
         })  # fmt: skip
 
     def _beats(self, op):
-        return self._program.beats(op.phases[0].steps * self._program.cols * op.weight_bits)
+        return self._program.beats(op.phases[0].steps * self._program.word_bits(op))
 
     def elaborate(self, platform):
         m = Module()
