@@ -16,7 +16,7 @@ __all__ = ["MemoryModel", "Served"]
 _NEVER = 1 << 60
 # Of the arbiter: cycles from a choice to the acceptance and to the memory, beats that are fetched ahead, and cycles
 # from the acceptance of a write to its first beat before the memory.
-_ACCEPT, _REQUEST, _DEPTH, _FETCHED = 2, 2, 8, 3
+_ACCEPT, _REQUEST, _DEPTH, _FETCHED = 3, 3, 8, 3
 
 
 class Served(NamedTuple):

@@ -154,7 +154,7 @@ class _Core:
 
     def _transactions(self, unit, valid, address, beats, *, write=False, told=None):
         """Request a stretch from cycle ``valid`` on; return what was served, and tell each as soon as it is known."""
-        page = self.program.page_beats if write else self.program.burst_beats
+        page = {1: self.program.weight_burst, 3: self.program.page_beats}.get(unit, self.program.burst_beats)
         found = []
         while beats:
             length = min(beats, page - address % page)
@@ -235,23 +235,25 @@ class _Core:
             for op in (stage.conv, stage.gdn):
                 if op is None:
                     continue
-                steps = op.phases[0].steps
-                beats = program.beats(steps * program.word_bits(op))
+                bits, segments = program.word_bits(op), program.segments(op)
                 for tile in range(op.tiles):
-                    needed = reserved + steps - ring
-                    if needed > 0:
-                        while self.words_freed.total < needed:
-                            yield
-                        cycle = max(cycle, self.words_freed.when(needed) + 2)
-                    cycle = max(cycle, cutter)
-                    reserved += steps
-                    if tile == op.tiles - 1 and op is stage.last_op:
-                        self.idle["weights"].append(cycle + 1)
-                    found = yield from self._transactions(1, cycle + 2, address, beats)
-                    address += beats
-                    cutter = found[-1].accepted + 1
+                    for index, words in enumerate(segments):
+                        needed = reserved + words - ring
+                        if needed > 0:
+                            while self.words_freed.total < needed:
+                                yield
+                            cycle = max(cycle, self.words_freed.when(needed) + 2)
+                        cycle = max(cycle, cutter)
+                        reserved += words
+                        if index == len(segments) - 1 and tile == op.tiles - 1 and op is stage.last_op:
+                            self.idle["weights"].append(cycle + 1)
+                        beats = program.beats(words * bits)
+                        found = yield from self._transactions(1, cycle + 2, address, beats)
+                        address += beats
+                        cutter = found[-1].accepted + 1
+                        cycle += 2
                     self.tiles.append(found[-1].last + 3)
-                    cycle += 3 if tile == op.tiles - 1 else 2
+                cycle += 1
 
     def _maps(self):
         """Word columns, as slots are free and their rows written."""

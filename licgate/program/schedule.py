@@ -1,8 +1,9 @@
 """From a streaming program and the size of an input to its commands and a map of the external memory.
 
-The order of blocks depends on sizes alone, never on time: the deepest stage whose input rows are made by blocks before
-the latest one, and whose output has room; where there is none, the deepest whose rows are made at all. So a block's
-input has usually been written by the time that it is fetched, and late memory never changes the order.
+The order of blocks depends on sizes alone, never on time. A stage goes on while its input rows are made by blocks
+before the latest one and its output has room; then the deepest such stage; where there is none, the deepest whose rows
+are made at all. So a block's input has usually been written by the time that it is fetched, stages change seldom, and
+late memory never changes the order.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from licgate.program.commands import COMMANDS_READ, command_beats, encode
 from licgate.program.records import MapLayout, pack_weights
 
 __all__ = ["Schedule", "make_schedule"]
+
+# Blocks that a map between two stages holds for its reader beside the one at work: as many as there is room for.
+_AHEAD = (16, 8, 4, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,22 @@ def make_schedule(program, chain, width, height, *, beats=None):
     """
     if width < 1 or height < 1:
         raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
-    maps = _maps(program, chain, width, height)
+    room = 1 << program.address_bits
+    if beats is not None:
+        room = min(room, beats)
+    for ahead in _AHEAD:
+        found = _placed(program, chain, width, height, ahead)
+        if found.beats <= room:
+            return found
+    raise ConfigError(
+        f"{chain.transform.name} of {width} x {height} needs {found.beats} words of {program.beat_bits} bits of external "
+        f"memory; there are {room}: cut the image"
+    )
+
+
+def _placed(program, chain, width, height, ahead):
+    """The schedule whose rings hold so many blocks beside those in use."""
+    maps = _maps(program, chain, width, height, ahead)
     place, weights, placed = 0, [], []
     for stage in program.stages_of(chain):
         weights.append(place)
@@ -110,14 +129,6 @@ def make_schedule(program, chain, width, height, *, beats=None):
     commands = (*_commands(program, chain, placed, weights, blocks), ("end", {}))
     # whole reads of commands, and what is read ahead
     total = place + (-(-len(commands) // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
-    room = 1 << program.address_bits
-    if beats is not None:
-        room = min(room, beats)
-    if total > room:
-        raise ConfigError(
-            f"{chain.transform.name} of {width} x {height} needs {total} words of {program.beat_bits} bits of external "
-            f"memory; there are {room}: cut the image"
-        )
     return Schedule(
         program, chain, width, height, tuple(placed), tuple(weights), commands, tuple(blocks), place, total
     )
@@ -131,8 +142,8 @@ def _parts(channels, cols):
     return tuple(min(cols, channels - first) for first in range(0, channels, cols))
 
 
-def _maps(program, chain, width, height):
-    """Layouts of all maps, without a place: rings between stages, of the rows that are in use at a time."""
+def _maps(program, chain, width, height, ahead):
+    """Layouts of all maps, without a place: rings between stages."""
     stages = program.stages_of(chain)
     layer = stages[0].conv.layer
     found = [
@@ -145,10 +156,10 @@ def _maps(program, chain, width, height):
         width, height = stage.output_length(width), stage.output_length(height)
         ring = height
         if not stage.last:
-            # The consumer's block and the next one, while two blocks are made.
+            # The consumer's block and those ahead, while two blocks are made.
             reader = stages[index + 1]
             block = program.block_rows
-            ring = program.in_rows(reader) + reader.stride * block + 2 * block
+            ring = program.in_rows(reader) + reader.stride * block * ahead + 2 * block
             ring = min(-(-ring // block) * block, -(-height // block) * block)
         kind = stage.last_op.layer.output
         found.append(
@@ -165,7 +176,7 @@ def _order(program, chain, maps):
     stages, block = program.stages_of(chain), program.block_rows
     done = [maps[0].height] + [0] * len(stages)  # rows of each map that are made
     before = list(done)  # by all blocks but the latest
-    found = []
+    found, chosen = [], None
 
     def need(k):
         last = min(done[k + 1] + block, maps[k + 1].height) - 1
@@ -180,7 +191,8 @@ def _order(program, chain, maps):
     while any(made < layout.height for made, layout in zip(done[1:], maps[1:], strict=True)):
         possible = [k for k in range(len(stages)) if done[k + 1] < maps[k + 1].height and room(k)]
         early = [k for k in possible if need(k) <= before[k]]
-        chosen = max(early or [k for k in possible if need(k) <= done[k]])
+        if chosen not in early:
+            chosen = max(early or [k for k in possible if need(k) <= done[k]])
         found.append((chain.first + chosen, done[chosen + 1]))
         before = list(done)
         done[chosen + 1] = min(done[chosen + 1] + block, maps[chosen + 1].height)

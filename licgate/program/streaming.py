@@ -14,6 +14,9 @@ from licgate.program.stages import Stage
 
 __all__ = ["StreamProgram", "compile_streaming"]
 
+#: Words of a segment of a weight tile, in multiples of the bits of a beat.
+SEGMENT = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamProgram(Program):
@@ -27,8 +30,9 @@ class StreamProgram(Program):
         Slots of the line memory, and words of each.
     weight_words : int
         Words of the weight ring.
-    beat_bits, page_beats, burst_beats, address_bits : int
-        Of the external memory: bits of a beat, beats that a write and a read do not cross a multiple of, address bits.
+    beat_bits, page_beats, burst_beats, weight_burst, address_bits : int
+        Of the external memory: bits of a beat, beats that writes, reads, and reads of weights do not cross a multiple
+        of, address bits.
     output_words : int
         Words of results that wait on their way to memory, at most.
     """
@@ -41,6 +45,7 @@ class StreamProgram(Program):
     beat_bits: int
     page_beats: int
     burst_beats: int
+    weight_burst: int
     address_bits: int
     output_words: int
 
@@ -76,6 +81,11 @@ class StreamProgram(Program):
     def tile_words(self, op) -> list:
         """Words of each weight tile of an operation."""
         return [op.phases[0].steps] * op.tiles
+
+    def segments(self, op) -> list:
+        """Words of the segments in which a tile is fetched, as the ring has room; each begins with a beat."""
+        steps, size = op.phases[0].steps, SEGMENT * self.beat_bits
+        return [min(size, steps - first) for first in range(0, steps, size)]
 
     def stage_words(self, stage) -> int:
         """Weight words of all tiles of a stage."""
@@ -133,6 +143,7 @@ def compile_streaming(transforms, config, *, weights=True):
         beat_bits=config.beat_bits,
         page_beats=config.page_beats,
         burst_beats=config.burst_beats,
+        weight_burst=config.weight_burst,
         address_bits=config.address_bits,
         output_words=config.output_words,
     )

@@ -57,7 +57,7 @@ def test_every_cycle_is_as_predicted(traffic, ports, clock, round_trip, postpone
     controller = SdramController(
         replace(CHIP, refresh_ns=refresh_ns), clock, round_trip=round_trip, postpone=postpone
     )  # fmt: skip
-    each = (12 if traffic == "pages" else 60) // ports
+    each = (8 if traffic == "pages" else 48) // ports
     jobs = [random_jobs(100 * seed + port, each, **TRAFFIC[traffic]) for port in range(ports)]
     requesters, chip = simulate(jobs, controller=controller, eager=eager)
     model, predicted = predict(controller.cycles, jobs, eager)
@@ -100,8 +100,8 @@ def test_what_breaks_the_contract_is_refused():
     model.request(0, 5, False, 1, 0)
     with pytest.raises(ValueError, match="port 0 requests in cycle 9 and its last request has not been served"):
         model.request(0, 9, False, 1, 0)
-    assert model.serve().accepted == 8
-    with pytest.raises(ValueError, match="port 0 requests in cycle 8, its last request is accepted in 8"):
-        model.request(0, 8, False, 1, 0)
+    assert model.serve().accepted == 9
+    with pytest.raises(ValueError, match="port 0 requests in cycle 9, its last request is accepted in 9"):
+        model.request(0, 9, False, 1, 0)
     with pytest.raises(ValueError, match="at least one port, not 0"):
         MemoryModel(0, SdramCycles.at(ULX3S_SDRAM, 100))

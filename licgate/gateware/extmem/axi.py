@@ -68,8 +68,7 @@ class Axi4Master(Component):
         A beat a cycle. One cycle is lost between two reads whose data comes in time: behind an :class:`Arbiter` a
         port's next read is accepted two cycles after its last one is done, and before its first beat.
 
-    Resources: two registers of the bus' width each way, and about 120 LUT and flip-flops. Readies are registers, or one
-    gate behind them.
+    Resources on UltraScale+ at 128 bits: 170 LUT and 484 flip-flops; two registers of the bus' width to it, one back.
 
     Raises
     ------

@@ -27,8 +27,9 @@ class StreamingConfig(AcceleratorConfig):
         Bits of a beat of the external memory, 8 to 64.
     page_beats : int
         A transaction does not cross a multiple of this, 1 to 512.
-    burst_beats : int or None
-        The same for what is read; less than a page lets writes come in between more often. None makes it half a page.
+    burst_beats, weight_burst : int or None
+        The same for what is read, weights apart; less than a page lets other ports come in between more often. None
+        makes it an eighth of a page, and half of one.
     address_bits : int
         Of a beat's address, 8 to 32.
 
@@ -51,11 +52,13 @@ class StreamingConfig(AcceleratorConfig):
     beat_bits: int = 16
     page_beats: int = 512
     burst_beats: int | None = None
+    weight_burst: int | None = None
     address_bits: int = 24
 
     def __post_init__(self):
-        if self.burst_beats is None and isinstance(self.page_beats, int):
-            object.__setattr__(self, "burst_beats", max(1, self.page_beats // 2))
+        for name, part in (("burst_beats", 8), ("weight_burst", 2)):
+            if getattr(self, name) is None and isinstance(self.page_beats, int):
+                object.__setattr__(self, name, max(1, self.page_beats // part))
         if self.output_words is None and isinstance(self.cols, int):
             object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
@@ -66,10 +69,11 @@ class StreamingConfig(AcceleratorConfig):
             ("beat_bits", 8, 64),
             ("page_beats", 1, 512),
             ("burst_beats", 1, self.page_beats),
+            ("weight_burst", 1, self.page_beats),
             ("address_bits", 8, 32),
         ):
             _check(name, getattr(self, name), low, high)
-        for name in ("page_beats", "burst_beats"):
+        for name in ("page_beats", "burst_beats", "weight_burst"):
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ConfigError(f"{name} is {getattr(self, name)}: give a power of two")
         for name, high in (("prefetch_words", 256), ("weight_words", 1 << 20)):

@@ -18,7 +18,7 @@ _AHEAD = 4
 class WeightLoader(Component):
     """Carry out ``weights`` commands: all tiles of a stage's convolution, then those of its GDN.
 
-    A tile is fetched once the ring has room for all of it.
+    A tile is fetched segment by segment, each once the ring has room for it.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class WeightLoader(Component):
     loaded : :py:`Out(1)`
         A tile is complete.
     waits : :py:`Out(1)`
-        A tile waits for room.
+        A segment waits for room.
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ class WeightLoader(Component):
         most = max(op.phases[0].steps for op in program.ops)
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.burst_beats,
-            most_beats=max(self._beats(op) for op in program.ops),
+            program.beat_bits, program.address_bits, page_beats=program.weight_burst,
+            most_beats=max(max(self._beats(op)) for op in program.ops),
         )  # fmt: skip
         depth = program.weight_ring
         super().__init__({
@@ -69,7 +69,9 @@ class WeightLoader(Component):
         })  # fmt: skip
 
     def _beats(self, op):
-        return self._program.beats(op.phases[0].steps * self._program.word_bits(op))
+        """Beats of a tile's first and of its last segment."""
+        words = self._program.segments(op)
+        return [self._program.beats(words[k] * self._program.word_bits(op)) for k in (0, -1)]
 
     def elaborate(self, platform):
         m = Module()
@@ -87,18 +89,20 @@ class WeightLoader(Component):
 
         command = Signal.like(self.i.payload)
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
-        left, steps, beats = (
-            Signal(range(1 + max(o.tiles for o in ops))), Signal(range(1 + max(o.phases[0].steps for o in ops))),
-            Signal.like(cutter.i.payload.beats),
-        )  # fmt: skip
+        segments = [program.segments(o) for o in ops]
+        left, steps = Signal(range(1 + max(o.tiles for o in ops))), Signal(range(1 + max(o.phases[0].steps for o in ops)))
+        # Segments of the tile that are left, words and beats of this one.
+        rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
+        beats, last_segment = Signal.like(cutter.i.payload.beats), Signal()
         address, free, room = Signal.like(command.address), Signal(range(program.weight_ring + 1)), Signal()
-        reserve = Signal()
+        reserve, first = Signal(), Signal(init=1)
         item = Signal.like(unpacker.i.payload)
         m.d.comb += [
             item.kind.eq(Array(o.memory for o in ops)[op]), item.words.eq(steps), tiles.w_data.eq(item.as_value()),
             cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(beats),
         ]  # fmt: skip
-        m.d.sync += [free.eq(free + self.released - Mux(reserve, steps, 0)), room.eq(free >= steps)]
+        m.d.comb += last_segment.eq(rest == 1)
+        m.d.sync += [free.eq(free + self.released - Mux(reserve, words, 0)), room.eq(free >= words)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -115,25 +119,36 @@ class WeightLoader(Component):
                 m.d.sync += [
                     left.eq(Array(o.tiles for o in ops)[op]),
                     steps.eq(Array(o.phases[0].steps for o in ops)[op]),
-                    beats.eq(Array(self._beats(o) for o in ops)[op]),
+                    rest.eq(Array(len(found) for found in segments)[op]),
+                    *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
                 ]
-                m.next = "TILE"
-            with m.State("TILE"):
-                # `room` for this tile comes a cycle later
+                m.next = "SEGMENT"
+            with m.State("SEGMENT"):
+                # `room` for this one comes a cycle later
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
                     cutter.i.valid.eq(room & tiles.w_rdy), reserve.eq(cutter.i.valid & cutter.i.ready),
-                    tiles.w_en.eq(reserve), self.waits.eq(~room),
+                    # the first segment announces the tile
+                    tiles.w_en.eq(reserve & first), self.waits.eq(~room),
                 ]  # fmt: skip
                 with m.If(reserve):
-                    m.d.sync += [left.eq(left - 1), address.eq(address + beats)]
-                    m.next = "TILE"
-                    with m.If(left == 1):
-                        m.next = "IDLE"
-                        with m.If(more):
-                            m.d.sync += [op.eq(op + 1), more.eq(0)]
-                            m.next = "OP"
+                    whole = Array(len(found) for found in segments)[op]
+                    m.d.sync += [
+                        address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)), first.eq(last_segment),
+                        *self._segment(
+                            op, segments, words, beats,
+                            Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
+                        ),
+                    ]  # fmt: skip
+                    m.next = "SEGMENT"
+                    with m.If(last_segment):
+                        m.d.sync += left.eq(left - 1)
+                        with m.If(left == 1):
+                            m.next = "IDLE"
+                            with m.If(more):
+                                m.d.sync += [op.eq(op + 1), more.eq(0)]
+                                m.next = "OP"
         with m.If(self.start):
             m.d.sync += free.eq(program.weight_ring)
 
@@ -147,3 +162,11 @@ class WeightLoader(Component):
         with m.If(self.start):
             m.d.sync += pointer.eq(0)
         return m
+
+    def _segment(self, op, segments, words, beats, last):
+        """Choose the words and beats of a segment."""
+        ops = self._program.ops
+        return [
+            words.eq(Mux(last, Array(found[-1] for found in segments)[op], Array(found[0] for found in segments)[op])),
+            beats.eq(Mux(last, *(Array(self._beats(o)[k] for o in ops)[op] for k in (-1, 0)))),
+        ]

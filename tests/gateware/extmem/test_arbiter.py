@@ -30,7 +30,7 @@ def in_order(requesters):
 )
 def test_every_port_reads_what_was_written(count, seed, eager, early):
     contents = {address: address * 11 & 0xFFFF for address in range(3000)}
-    jobs = [random_jobs(10 * seed + n, 150 // count, spread=3000) for n in range(count)]
+    jobs = [random_jobs(10 * seed + n, 90 // count, spread=3000) for n in range(count)]
     requesters, chip = simulate(jobs, contents=contents, eager=eager, early=early)
     pairs = [(job, event) for _, job, event in in_order(requesters)]
     memory = check_memory(pairs, contents)

@@ -57,7 +57,7 @@ def simulate(jobs_by_port, bits, *, options=None, limit=60_000, eager=True, **sl
 def test_what_is_written_is_read(bits, p, seed):
     contents = {address: address * 77 for address in range(600)}
     page = 64 if bits == 512 else 256
-    jobs = [random_jobs(seed * 9 + port, 25, spread=700, page=page, bits=bits) for port in range(3)]
+    jobs = [random_jobs(seed * 9 + port, 12, spread=700, page=page, bits=bits) for port in range(3)]
     base = 0x4_0000_0000
     requesters, slave, error = simulate(
         jobs, bits, options={"base": base}, contents=contents, p=p, seed=seed, eager=seed % 2 == 0
@@ -74,11 +74,11 @@ def test_what_is_written_is_read(bits, p, seed):
 def test_beats_follow_each_other(write):
     """Two bursts on their way hide the memory's latency of 30 cycles."""
     jobs = [
-        [Job(write, page << 8, 256, [page] * 256 if write else []) for page in range(port, 10, 2)] for port in (0, 1)
+        [Job(write, page << 8, 256, [page] * 256 if write else []) for page in range(port, 6, 2)] for port in (0, 1)
     ]
     requesters, _, _ = simulate(jobs, 128, p=0.0, latency=30)
     beats = sorted(beat for one in requesters for event in one.events for beat in event.beats)
-    assert len(beats) / (beats[-1] - beats[0] + 1) > 0.98
+    assert len(beats) / (beats[-1] - beats[0] + 1) >= 0.97
 
 
 def test_latency():

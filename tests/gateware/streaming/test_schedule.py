@@ -38,10 +38,10 @@ def test_carried_out_a_schedule_gives_what_the_reference_gives(name):
 def test_maps_between_layers_are_rings_of_a_few_rows():
     manifest = synthetic_manifest(channels=(3, 5, 6, 7))
     program = compile_streaming([manifest.g_a], StreamingConfig(rows=4, cols=4))
-    schedules = [make_schedule(program, program.chains[0], 64, height) for height in (256, 512)]
+    schedules = [make_schedule(program, program.chains[0], 64, height) for height in (1024, 2048)]
     rings = [[layout.ring for layout in schedule.maps[1:-1]] for schedule in schedules]
     assert rings[0] == rings[1]
-    assert max(rings[0]) < 128
+    assert max(rings[0]) < 256
 
 
 def test_blocks_read_what_blocks_before_the_latest_one_made():
