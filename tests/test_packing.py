@@ -173,6 +173,7 @@ def test_parameters_are_checked(options, message):
 
 
 def test_words_of_the_output_have_room_for_two_passes():
-    assert AcceleratorConfig(packing=True).output_words == 64
+    assert AcceleratorConfig(packing=True).output_words == 48
+    assert AcceleratorConfig(packing=True, cols=6).output_words == 32
     assert AcceleratorConfig(packing=True, cols=20).output_words == 80
     assert AcceleratorConfig().output_words == 32
