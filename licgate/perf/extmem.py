@@ -66,6 +66,8 @@ class MemoryModel:
         Counted so far. Every transaction activates a row.
     misses : int
         Activations of another row than its bank had open last.
+    late : int
+        Requests that were told after a choice which they might have changed: 0, or the times may be wrong.
     read_beats, write_beats, waits : list of int
         By port; ``waits`` are cycles in which a request was valid and not accepted.
 
@@ -79,7 +81,7 @@ class MemoryModel:
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"a memory needs at least one port, not {count!r}")
         self.count, self.cycles = count, cycles
-        self.transactions = self.refreshes = self.misses = 0
+        self.transactions = self.refreshes = self.misses = self.late = 0
         self.read_beats, self.write_beats, self.waits = [0] * count, [0] * count, [0] * count
         self._valid = [_NEVER] * count
         self._requests = [None] * count
@@ -88,6 +90,7 @@ class MemoryModel:
         self._rows = [-1] * 4
         # Of the arbiter: the port chosen last, the next choice, and when the memory was done with the last two.
         self._served, self._choice, self._done, self._done_before = count - 1, 0, -1, -1
+        self._chosen = 0
         # Of the last transaction: column command, precharge, the one before's precharge, what it was, its last fetch.
         self._column, self._ending, self._ending_before = 0, -_NEVER, -_NEVER
         self._bank, self._wrote, self._last_beats, self._fetched = -1, True, 0, -1
@@ -108,6 +111,7 @@ class MemoryModel:
             )
         if not 1 <= beats <= SDRAM_PAGE_BEATS - address % SDRAM_PAGE_BEATS:
             raise ValueError(f"a transaction of {beats} beats from address {address} is empty or crosses a page")
+        self.late += cycle < self._chosen
         self._valid[port] = cycle
         self._requests[port] = (write, beats, address)
 
@@ -131,6 +135,7 @@ class MemoryModel:
         for port in self._turns[self._served]:
             if waiting[port] < choice:
                 break
+        self._chosen = choice
         valid = waiting[port]
         write, beats, address = self._requests[port]
 

@@ -38,8 +38,10 @@ class Schedule:
         (kind, fields) each, see :func:`licgate.program.commands.command_fields`.
     blocks : tuple of (int, int)
         Stage of the program, and first output row, in their order.
-    address, beats : int
-        Address of the first command; beats of external memory in use from address 0 on.
+    address : int
+        Of the first command.
+    origin, beats : int
+        First beat of external memory in use, and how many are.
     """
 
     program: object
@@ -51,34 +53,37 @@ class Schedule:
     commands: tuple
     blocks: tuple
     address: int
+    origin: int
     beats: int
 
     def memory(self, x):
-        """Contents of the external memory before the run, uint64 (beats,); ``x`` (C, H, W) is the input."""
+        """Contents of the memory in use before the run, uint64 (beats,); ``x`` (C, H, W) is the input."""
         found = np.zeros(self.beats, dtype=np.uint64)
-        program = self.program
+        program, origin = self.program, self.origin
         for stage, first in zip(program.stages_of(self.chain), self.weights, strict=True):
+            first -= origin
             for op in _ops(stage):
                 beats = pack_weights(op.words, program.word_bits(op), op.phases[0].steps, program.beat_bits)
                 found[first : first + len(beats)] = beats
                 first += len(beats)
         whole = self.maps[0]
-        found[whole.base : whole.base + whole.beats] = whole.packed(x)
+        found[whole.base - origin : whole.base - origin + whole.beats] = whole.packed(x)
         beats = encode(program, self.commands)
-        found[self.address : self.address + len(beats)] = beats
+        found[self.address - origin : self.address - origin + len(beats)] = beats
         return found
 
     def output(self, memory):
-        """The output (C', H', W') in the contents of the external memory after the run."""
+        """The output (C', H', W') in the contents of the memory in use, after the run."""
         whole = self.maps[-1]
-        return whole.unpacked(memory[whole.base : whole.base + whole.beats])
+        first = whole.base - self.origin
+        return whole.unpacked(memory[first : first + whole.beats])
 
     def macs(self):
         """Products that the input needs: multiplications of a weight by a value, zeros beyond the border counted."""
         return self.chain.transform.macs(self.height, self.width)
 
 
-def make_schedule(program, chain, width, height, *, beats=None):
+def make_schedule(program, chain, width, height, *, origin=0, beats=None):
     """Plan a run of a chain on an input of ``width`` x ``height``.
 
     Parameters
@@ -86,8 +91,10 @@ def make_schedule(program, chain, width, height, *, beats=None):
     program : StreamProgram
     chain : Chain
     width, height : int
+    origin : int
+        First beat of external memory to be used.
     beats : int or None
-        Size of the external memory; None: what addresses reach.
+        Beats that may be used; None: all that addresses reach.
 
     Returns
     -------
@@ -100,11 +107,11 @@ def make_schedule(program, chain, width, height, *, beats=None):
     """
     if width < 1 or height < 1:
         raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
-    room = 1 << program.address_bits
+    room = (1 << program.address_bits) - origin
     if beats is not None:
         room = min(room, beats)
     for ahead in _AHEAD:
-        found = _placed(program, chain, width, height, ahead)
+        found = _placed(program, chain, width, height, origin, ahead)
         if found.beats <= room:
             return found
     raise ConfigError(
@@ -113,10 +120,10 @@ def make_schedule(program, chain, width, height, *, beats=None):
     )
 
 
-def _placed(program, chain, width, height, ahead):
+def _placed(program, chain, width, height, origin, ahead):
     """The schedule whose rings hold so many blocks beside those in use."""
     maps = _maps(program, chain, width, height, ahead)
-    place, weights, placed = 0, [], []
+    place, weights, placed = origin, [], []
     for stage in program.stages_of(chain):
         weights.append(place)
         place += sum(
@@ -128,9 +135,9 @@ def _placed(program, chain, width, height, ahead):
     blocks = _order(program, chain, placed)
     commands = (*_commands(program, chain, placed, weights, blocks), ("end", {}))
     # whole reads of commands, and what is read ahead
-    total = place + (-(-len(commands) // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
+    total = place - origin + (-(-len(commands) // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
     return Schedule(
-        program, chain, width, height, tuple(placed), tuple(weights), commands, tuple(blocks), place, total
+        program, chain, width, height, tuple(placed), tuple(weights), commands, tuple(blocks), place, origin, total
     )
 
 

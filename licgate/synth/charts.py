@@ -69,9 +69,7 @@ def roofline_plot(cost: dict, performance: dict) -> str:
     line = " ".join(f"{x(bandwidth):.1f},{y(rate):.1f}" for bandwidth, rate in corners)
     parts.append(f'<polyline class="roof" points="{line}"/>')
     parts.append(_text(_LEFT - 8, _TOP - 10, "frames/s", anchor="end"))
-    parts.append(
-        _text(_LEFT + _WIDTH, y(peak) - 8, f"no multiplier ever idle: {peak:.3g} frames/s", anchor="end")
-    )
+    parts.append(_text(_LEFT + _WIDTH, y(peak) - 8, f"no multiplier ever idle: {peak:.3g} frames/s", anchor="end"))
     if given:
         parts.append(_line("given", x(given), _TOP, x(given), _TOP + _HEIGHT))
         name = "memory" if external else "serial port"

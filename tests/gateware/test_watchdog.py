@@ -176,5 +176,5 @@ def test_it_is_small(tmp_path):
     found = re.findall(r"^ +(\d+) +(\w+)$", (tmp_path / "log").read_text(), re.MULTILINE)
     cells = {name: int(number) for number, name in found}
     lut = cells["LUT4"] + 2 * cells.get("CCU2C", 0)
-    assert 0 < lut < 110
+    assert 0 < lut < 100
     assert cells["TRELLIS_FF"] < 70

@@ -70,6 +70,7 @@ def test_every_cycle_is_as_predicted(traffic, ports, clock, round_trip, postpone
     assert model.transactions == chip.counts.activations == sum(map(len, jobs))
     assert model.misses == chip.counts.misses
     assert model.refreshes == chip.counts.refreshes_before_last
+    assert model.late == 0
     for port, requester in enumerate(requesters):
         assert model.waits[port] == sum(event.accepted - event.valid for event in requester.events)
         assert model.read_beats[port] == sum(len(event.data) for event in requester.events)
@@ -89,6 +90,21 @@ def test_it_takes_microseconds():
         model.request(one.port, one.done + 20, *job)
     assert perf_counter() - begin < 20_000 * 50e-6
     assert model.transactions == 20_000
+
+
+def test_a_request_told_too_late_is_counted():
+    cycles = SdramCycles.at(ULX3S_SDRAM, 100)
+    model, awake = MemoryModel(2, cycles), cycles.start
+    model.request(0, awake + 50, False, 1, 0)
+    assert model.decision() == awake + 51
+    model.serve()
+    model.request(1, awake + 51, False, 1, 0)
+    model.serve()
+    model.request(0, awake + 200, False, 1, 0)
+    model.serve()
+    assert model.late == 0
+    model.request(1, awake + 199, False, 1, 0)
+    assert model.late == 1
 
 
 def test_what_breaks_the_contract_is_refused():

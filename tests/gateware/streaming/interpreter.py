@@ -34,17 +34,17 @@ class Interpreter:
 
     def __init__(self, schedule, memory):
         self.schedule, self.program = schedule, schedule.program
-        self.memory = np.array(memory, dtype=np.uint64)
+        self.memory = np.concatenate([np.zeros(schedule.origin, dtype=np.uint64), memory])
         self.slots = [None] * self.program.slots  # (rows, channels, pixels) of a word column
         self.free, self.loads, self.writes = self.program.slots, 0, 0
         self.weights = None
 
     def run(self):
-        """Carry out all commands; return the memory."""
+        """Carry out all commands; return the memory in use."""
         for kind, values in decode(self.program, self.memory[self.schedule.address :]):
             getattr(self, f"_{kind}")(**values)
         assert self.free == self.program.slots and self.loads == 0
-        return self.memory
+        return self.memory[self.schedule.origin :]
 
     def _end(self):
         pass

@@ -29,7 +29,7 @@ def test_carried_out_a_schedule_gives_what_the_reference_gives(name):
     model, shape, (width, height) = CASES[name]
     manifest = synthetic_manifest(**model, seed=3)
     program = compile_streaming([manifest.g_a], StreamingConfig(**shape))
-    schedule = make_schedule(program, program.chains[0], width, height)
+    schedule = make_schedule(program, program.chains[0], width, height, origin=1000)
     x = np.random.default_rng(1).integers(0, 256, (3, height, width))
     memory = Interpreter(schedule, schedule.memory(x)).run()
     assert np.array_equal(schedule.output(memory), run_transform(manifest.g_a, x))
