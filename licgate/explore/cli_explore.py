@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_explore_arguments", "run_explore"]
@@ -61,7 +61,7 @@ def _explore(args, board, clock, manifest, cluster) -> int:
     from licgate.explore.space import Budget, Space
 
     width, height = args.size
-    space, budget = Space(manifest, board, args.mode, width, height), Budget.of(board)
+    space, budget = Space(manifest, board, args.mode, width, height, packing=args.packing), Budget.of(board)
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
         raise ConfigError(
@@ -71,9 +71,10 @@ def _explore(args, board, clock, manifest, cluster) -> int:
     fastest = min(candidate.bound for candidate in candidates)
     chosen, margin = thinned([c for c in candidates if c.bound * LEAST <= fastest], args.points)
     front = measured(space, chosen, CycleCounter(), say=Progress("cycles counted"))
-    rows = [shape_row(candidate, cycles, space.macs, clock) for candidate, cycles in front]
+    rows = [shape_row(candidate, cycles, clock) for candidate, cycles in front]
     print(
-        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed\n"
+        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed"
+        f"{packing_note(args)}\n"
         f"{len(candidates)} shapes fit; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down "
         f"to {100 * LEAST:g} % of the fastest, {len(rows)} are listed; a shape that takes more is listed if it is "
         f"{100 * margin:g} % faster"
@@ -83,12 +84,13 @@ def _explore(args, board, clock, manifest, cluster) -> int:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
             "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
-            "clock": "assumed", "shapes_that_fit": len(candidates), "margin": margin, "pareto": rows,
+            "clock": "assumed", "packing": args.packing, "shapes_that_fit": len(candidates), "margin": margin,
+            "pareto": rows,
         }  # fmt: skip
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.plot:
         title = f"{manifest.name}, {args.mode}, {width} x {height}, {clock:g} MHz assumed, {board.title}"
-        plot = pareto_plot(rows, title=title, macs=space.macs, clock_mhz=clock, blocks=board.memories)
+        plot = pareto_plot(rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
         write_whole(args.plot, plot)
     if args.route:
         _route(args, space, front, clock, cluster)

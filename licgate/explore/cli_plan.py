@@ -6,7 +6,7 @@ import argparse
 import json
 
 from licgate.errors import ConfigError, TimingError
-from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_plan_arguments", "run_plan"]
@@ -53,7 +53,7 @@ def run_plan(args: argparse.Namespace) -> int:
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:
-            spaces.append(Space(manifest, board, args.mode, width, height))
+            spaces.append(Space(manifest, board, args.mode, width, height, packing=args.packing))
         except ConfigError as error:
             if args.model:
                 raise
@@ -61,8 +61,8 @@ def run_plan(args: argparse.Namespace) -> int:
     if not spaces:
         raise ConfigError(f"no model to plan for mode {args.mode}: {'; '.join(left_out) or 'there are no models'}")
     print(
-        f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed: a prediction, "
-        "nothing is placed or routed"
+        f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed"
+        f"{packing_note(args)}: a prediction, nothing is placed or routed"
     )
     counter = CycleCounter()
     plans = []
@@ -80,7 +80,7 @@ def run_plan(args: argparse.Namespace) -> int:
     if args.json:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
-            "clock_mhz": clock, "clock": "assumed", "fps_wanted": args.fps,
+            "clock_mhz": clock, "clock": "assumed", "packing": args.packing, "fps_wanted": args.fps,
             "widest": found and found.model, "plans": [plan.as_dict() for plan in plans],
         }  # fmt: skip
         write_whole(args.json, json.dumps(result, indent=2) + "\n")

@@ -49,6 +49,7 @@ def build_command(
     command = [sys.executable, "-m", "licgate", "build", "--board", space.board.name, "--mode", space.mode]
     command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, "--max-width", config.max_width]
     command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
+    command += ["--packing"] if config.packing else []
     command += ["--out", out, "--seed", *seeds]
     return [str(part) for part in (*command, *(["--model", model] if model else []))]
 

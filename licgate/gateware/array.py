@@ -25,6 +25,7 @@ class SystolicArray(Component):
     rows, cols : int
         Shape, 1 to 64 each.
     a_width, w_width, acc_width : int
+    pack_shift, high_width : int or None
         See :class:`~licgate.gateware.pe.ProcessingElement`.
 
     Members
@@ -39,6 +40,8 @@ class SystolicArray(Component):
         For row 0; row r obeys r cycles later. ``parity`` tells the sums apart, see ProcessingElement.
     results : :py:`Out(signed(acc_width)).array(rows)`
         Row r's rightmost finished sum.
+    highs : :py:`Out(signed(high_width)).array(rows)`
+        The second sum beside it, with packing.
 
     Attributes
     ----------
@@ -46,7 +49,8 @@ class SystolicArray(Component):
         Cycles from the last step to ``results[0]``: ``cols + 3``. ``results[r]`` follows r cycles later. interval is 1.
 
     Timing: two ``last`` steps are at least ``max(S * cols, 2 * cols + S)`` cycles apart when shifts come every S
-    cycles, the first S cycles after ``results[0]`` appears.
+    cycles, the first S cycles after ``results[0]`` appears. (Where both sums of an element are wanted, shifts come half
+    as often.)
 
     Resources: ``rows * cols`` processing elements and ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 *
     w_width`` flip-flops of skew.
@@ -54,14 +58,17 @@ class SystolicArray(Component):
 
     interval = 1
 
-    def __init__(self, rows, cols, *, a_width, w_width, acc_width):
+    def __init__(self, rows, cols, *, a_width, w_width, acc_width, pack_shift=None, high_width=None):
         for name, value in (("rows", rows), ("cols", cols)):
             if not isinstance(value, int) or not 1 <= value <= 64:
                 raise ValueError(f"{name} must be an integer from 1 to 64, not {value!r}")
         self.rows, self.cols = rows, cols
         self.latency = ProcessingElement.latency + cols - 1
+        options = {"pack_shift": pack_shift, "high_width": high_width}
+        self._packing = pack_shift is not None
         self._pes = [
-            [ProcessingElement(a_width, w_width, acc_width, site=(r, c)) for c in range(cols)] for r in range(rows)
+            [ProcessingElement(a_width, w_width, acc_width, site=(r, c), **options) for c in range(cols)]
+            for r in range(rows)
         ]
         super().__init__({
             "a": In(signed(a_width)).array(rows),
@@ -70,6 +77,7 @@ class SystolicArray(Component):
             "clear": In(1),
             "shift": In(shift_layout),
             "results": Out(signed(acc_width)).array(rows),
+            **({"highs": Out(signed(high_width)).array(rows)} if self._packing else {}),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -90,7 +98,11 @@ class SystolicArray(Component):
                     pe.shift.as_value().eq(pes[r][c + 1].shift_out.as_value() if c + 1 < self.cols else shift),
                     pe.shadow_in.eq(pes[r][c - 1].shadow if c else 0),
                 ]
+                if self._packing:
+                    m.d.comb += pe.high_in.eq(pes[r][c - 1].high if c else 0)
             m.d.comb += self.results[r].eq(pes[r][-1].shadow)
+            if self._packing:
+                m.d.comb += self.highs[r].eq(pes[r][-1].high)
             last = delayed(m, last, 1, name=f"last_row{r}")
             clear = delayed(m, clear, 1, name=f"clear_row{r}")
             shift = delayed(m, shift, 1, name=f"shift_row{r}")

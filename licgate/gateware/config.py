@@ -30,11 +30,15 @@ class AcceleratorConfig:
     map_slack : int
         The same at the input of the transforms that take feature maps, whose rows the host sends.
     output_words : int or None
-        Depth of the latent FIFO in words of ``rows`` latents, at least ``cols``; None makes it 32, or ``cols`` if
-        that is more.
+        Depth of the latent FIFO in words of ``rows`` latents, at least the channels of a pass: ``cols``, with packing
+        ``2 * cols``. None makes it 32, or ``cols`` if that is more, with packing ``4 * cols``.
     lane_multipliers : {"dsp", "fabric"}
         What the multipliers of the lanes are made of: DSP blocks like those of the array, or logic, which leaves all
         blocks to the array. Neither cycles nor results depend on it.
+    packing : bool
+        Give every multiplier two products where a layer's widths allow it; see :mod:`licgate.program.packing`.
+    packed_bits : int
+        Widest operand of the device's multipliers, signed: 18 on ECP5, 27 on UltraScale+. Only packing asks for it.
 
     Raises
     ------
@@ -51,10 +55,16 @@ class AcceleratorConfig:
     map_slack: int = 1
     output_words: int | None = None
     lane_multipliers: str = "dsp"
+    packing: bool = False
+    packed_bits: int = 18
 
     def __post_init__(self):
+        if not isinstance(self.packing, bool):
+            raise ConfigError(f"packing is {self.packing!r}: give True or False")
+        channels = self.cols << self.packing if isinstance(self.cols, int) else 1
         if self.output_words is None and isinstance(self.cols, int):
-            object.__setattr__(self, "output_words", max(32, self.cols))
+            # with packing there is room for a pass at work and for the one behind it
+            object.__setattr__(self, "output_words", max(32, channels << self.packing))
         for name, low, high in (
             ("rows", 1, 64),
             ("cols", 1, 64),
@@ -62,7 +72,8 @@ class AcceleratorConfig:
             ("line_slack", 0, 16),
             ("input_slack", 0, 64),
             ("map_slack", 0, 64),
-            ("output_words", self.cols if isinstance(self.cols, int) else 1, 4096),
+            ("output_words", channels, 4096),
+            ("packed_bits", 2, 27),
         ):
             _check(name, getattr(self, name), low, high)
         if self.lanes is not None:

@@ -57,6 +57,7 @@ class Core(Component):
         self._array = SystolicArray(
             program.rows, program.cols,
             a_width=program.activation_width, w_width=program.weight_width, acc_width=program.accumulator_width,
+            pack_shift=program.pack_shift, high_width=program.packed_accumulator_width or None,
         )  # fmt: skip
         self._post = PostProcessor(program)
         result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
@@ -94,6 +95,7 @@ class Core(Component):
         m = Module()
         sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
         writer, latents = self._writer, self._latents
+        program = self._program
         m.submodules.array = array
         m.d.comb += array.clear.eq(self.clear)
         for name in ("sequencer", "feeder", "post", "writer", "latents"):
@@ -132,6 +134,8 @@ class Core(Component):
             Cat(latents.word).eq(Cat(writer.output_word)), latents.enable.eq(writer.output_enable),
             self.o.payload.eq(latents.o.payload), self.o.valid.eq(latents.o.valid), latents.o.ready.eq(self.o.ready),
         ]  # fmt: skip
+        if program.packing:
+            m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         busy = self._connect_inputs(m)
         self._memories(m)
 
@@ -182,7 +186,7 @@ class Core(Component):
         owners = {program.stages[c.first].memory: "pixels" if c.pixels else "maps" for c in program.chains}
         for k, weights in enumerate(program.weight_memories):
             m.submodules[f"weights_{k}"] = rom = BankedMemory(
-                weights.depth, program.cols * weights.bits, init=weights.init, writable=False, registered=True
+                weights.depth, program.cols * weights.field, init=weights.init, writable=False, registered=True
             )
             m.d.comb += [
                 rom.address.eq(feeder.weight_address[: len(rom.address)]),

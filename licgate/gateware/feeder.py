@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.memory import LATENCY
-from licgate.gateware.window import due_read, pixel_window, read_layout, unpacked, words_layout
+from licgate.gateware.window import due_read, pixel_window, read_layout, weight_operand, words_layout
 from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
@@ -85,9 +85,9 @@ class Feeder(Component):
     interval : int
         1 step a cycle where a window has no more words than columns.
 
-    Timing: the last steps of two passes are at least ``drain_gap`` cycles apart; the feeder waits in front of the last
-    slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of the pass before has
-    cycles.
+    Timing: between the last steps of two passes lie the first one's ``gap_behind`` cycles at least; the feeder waits in
+    front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of
+    the pass before has cycles.
 
     Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
     + columns`` activations; one LUT4 more for each further shape.
@@ -130,13 +130,14 @@ class Feeder(Component):
         kind, stage = Signal(len(self.i.payload.phase)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
         loads = []
-        slot, columns, words, delay = (
+        slot, columns, words, delay, drain = (
             _constant(loads, name, values)
             for name, values in (
                 ("slot", [shape.slot(rows) for shape in shapes]),
                 ("columns", [shape.columns for shape in shapes]),
                 ("words", [shape.words(rows) for shape in shapes]),
                 ("delay", [program.window_words - shape.words(rows) for shape in shapes]),
+                ("drain", [program.gap_behind(op) - 1 for op in ops]),
             )
         )
         row, row_step, row_begin, row_end = (
@@ -148,7 +149,7 @@ class Feeder(Component):
         channels_left, rows_left = Signal.like(channels), Signal(range(program.kernel_rows + 1))
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
         weight_wraps, wrap = Signal(), Signal(program.window_words)
-        gap = Signal(range(program.drain_gap))
+        gap = Signal(range(max(program.gap_behind(op) for op in ops)))
         # Comparisons of the counters above, made a cycle before they are needed.
         last_channel, last_row, final_slot, slot_ends = (
             Signal(name=n) for n in ("last_channel", "last_row", "final_slot", "slot_ends")
@@ -261,7 +262,7 @@ class Feeder(Component):
         if isinstance(columns, Signal):
             next_columns = Mux(take, Array(shape.columns for shape in shapes)[new.phase], columns)
         m.d.comb += [
-            next_gap.eq(Mux(last_step, program.drain_gap - 1, Mux(gap == 0, 0, gap - 1))),
+            next_gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1))),
             next_gdn.eq(Mux(take, new_gdn, gdn)),
         ]
         m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, next_columns - 1))]
@@ -322,7 +323,7 @@ class Feeder(Component):
         memory_of = Array(program.ops[phase.op].memory for phase in program.phases)[kind]
         for c in range(program.cols):
             memories = enumerate(program.weight_memories)
-            values = [unpacked(m, self.weight_data, x, k, c, program.weight_width) for k, x in memories]
+            values = [weight_operand(m, self.weight_data, memory, k, c, program) for k, memory in memories]
             # No reset: it would cross the chip, and a weight that meets no activation counts for nothing.
             w = Signal(signed(program.weight_width), name=f"w_{c}", reset_less=True)
             m.d.sync += w.eq(Array(values)[memory_of])

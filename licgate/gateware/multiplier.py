@@ -12,7 +12,7 @@ class Multiplier(Component):
     Parameters
     ----------
     a_width, b_width : int
-        Widths of the signed operands, 1 to 18 bits each.
+        Widths of the signed operands: 1 to 18 bits, 1 to 27 bits. The block of ECP5 takes 18 bits of both.
     fabric : bool
         Keep the product out of the DSP blocks whatever the platform offers.
     site : (int, int) or None
@@ -40,16 +40,16 @@ class Multiplier(Component):
     Raises
     ------
     ValueError
-        A width is outside 1 to 18.
+        A width is out of its range.
     """
 
     latency = 3
     interval = 1
 
     def __init__(self, a_width, b_width, *, fabric=False, site=None):
-        for name, width in (("a_width", a_width), ("b_width", b_width)):
-            if not isinstance(width, int) or not 1 <= width <= 18:
-                raise ValueError(f"{name} must be an integer from 1 to 18, not {width!r}")
+        for name, width, most in (("a_width", a_width, 18), ("b_width", b_width, 27)):
+            if not isinstance(width, int) or not 1 <= width <= most:
+                raise ValueError(f"{name} must be an integer from 1 to {most}, not {width!r}")
         self.fabric, self.site = fabric, site
         super().__init__({"a": In(signed(a_width)), "b": In(signed(b_width)), "p": Out(signed(a_width + b_width))})
 
@@ -97,9 +97,16 @@ def mult18x18d_multiplier(multiplier, *, bel=None):
 
     Operands sit at the top of the 18-bit ports with zeros below: constant data bits are tied inside the block and cost
     no routing, while sign extension would fan the sign bit out.
+
+    Raises
+    ------
+    ValueError
+        An operand has more than 18 bits.
     """
     m = Module()
     a_width, b_width = len(multiplier.a), len(multiplier.b)
+    if b_width > 18:
+        raise ValueError(f"a MULT18X18D has no operand of {b_width} bits, 18 at most: set packed_bits to 18")
     product = Signal(36)
     ports = {"i_CLK0": ClockSignal(), "i_CE0": 1, "i_SIGNEDA": 1, "i_SIGNEDB": 1}
     for bit in range(18):
@@ -117,10 +124,14 @@ def mult18x18d_multiplier(multiplier, *, bel=None):
 
 
 def dsp48e2_multiplier(multiplier):
-    """Body for UltraScale+: a DSP48E2 with A/B, M and P registers, the pre-adder and the ALU's other inputs unused."""
+    """Body for UltraScale+: a DSP48E2 with A/B, M and P registers, the pre-adder and the ALU's other inputs unused.
+
+    The wider operand goes to port A, of which the block multiplies 27 bits.
+    """
     m = Module()
     a, b, p = Signal(signed(30)), Signal(signed(18)), Signal(signed(48))
-    m.d.comb += [a.eq(multiplier.a), b.eq(multiplier.b), multiplier.p.eq(p[: len(multiplier.p)].as_signed())]
+    narrow, wide = sorted((multiplier.a, multiplier.b), key=len)
+    m.d.comb += [a.eq(wide), b.eq(narrow), multiplier.p.eq(p[: len(multiplier.p)].as_signed())]
     enables = {f"i_CE{name}": 1 for name in ("A2", "B2", "M", "P")}
     enables |= {f"i_CE{name}": 0 for name in ("A1", "B1", "AD", "ALUMODE", "C", "CARRYIN", "CTRL", "D", "INMODE")}
     resets = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")

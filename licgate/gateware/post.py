@@ -1,11 +1,11 @@
 """Post-processing: drains finished tiles from the array, runs the lanes and puts results together into words."""
 
-from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
-from licgate.gateware.arith import DelayLine
+from licgate.gateware.arith import DelayLine, truncate
 from licgate.gateware.lane import PostLane
 from licgate.gateware.memory import LATENCY, BankedMemory
 from licgate.gateware.pe import shift_layout
@@ -19,9 +19,9 @@ def drain_layout(program):
     """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
     return data.StructLayout({
         "op": ceil_log2(max(2, len(program.ops))),
-        "count": range(program.cols + 1),
-        "param": range(len(program.biases) + program.cols),
-        "x": range(program.gdn_depth + program.cols),
+        "count": range(program.most_channels + 1),
+        "param": range(len(program.biases) + program.most_channels),
+        "x": range(program.gdn_depth + program.most_channels),
         "pixels": range(program.rows + 1),
     })  # fmt: skip
 
@@ -38,6 +38,9 @@ class PostProcessor(Component):
     lane l takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of
     the array. Behind the lanes a channel's pixels meet again in one word.
 
+    Of a packed tile every column gives two channels: first the lower one, ``results - (highs << pack_shift)`` in as
+    many bits as packed sums need, then the upper one, ``highs``. The array is shifted at every second channel.
+
     Parameters
     ----------
     program : Program
@@ -50,6 +53,8 @@ class PostProcessor(Component):
         Descriptor of the next tile to be drained, taken ``cols - 1`` cycles after its ``last``; it must be valid then.
     results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(shift_layout)`
         The array's right edge.
+    highs : :py:`In(signed(packed_accumulator_width)).array(rows)`
+        With packing.
     x_address, x_data
         Read port of the GDN inputs, with ``memory.LATENCY``.
     word, norms : :py:`Out(signed(...)).array(rows)`, :py:`Out(...).array(rows)`
@@ -73,13 +78,15 @@ class PostProcessor(Component):
         self._lanes = [PostLane(program) for _ in range(program.lanes)]
         lane = self._lanes[0]
         self.interval = program.lane_rows
-        self.latency = program.cols + 3 + lane.latency + program.lanes * program.lane_rows
+        self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
+        self.latency = program.cols + 3 + program.merge_latency + lane.latency + program.lanes * program.lane_rows
         self.x_depth = program.gdn_depth
         rows = program.rows
         super().__init__({
             "last": In(1),
             "tile": In(stream.Signature(drain_layout(program))),
             "results": In(signed(program.accumulator_width)).array(rows),
+            **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
             "shift": Out(shift_layout),
             "x_address": Out(range(self.x_depth)),
             "x_data": In(rows * len(lane.x)),
@@ -95,7 +102,7 @@ class PostProcessor(Component):
         beat_cycles = program.lane_rows
 
         # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
-        active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.cols))
+        active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.most_channels))
         tile = Signal(drain_layout(program))
         end_of_beat = Signal()
         go = line(self.last, program.cols - 1)
@@ -109,11 +116,14 @@ class PostProcessor(Component):
             m.d.sync += sub.eq(sub + 1)
             with m.If(end_of_beat):
                 m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(more)]
-        advance, start = Signal(), Signal()
-        m.d.comb += [advance.eq(more & end_of_beat), start.eq(active & (sub == 0))]
+        advance, start, stays, upper = Signal(), Signal(), Signal(), Signal()
+        if program.packing:
+            packed = Array(int(op.packed) for op in program.ops)[tile.op]
+            m.d.comb += [stays.eq(packed & ~beat[0]), upper.eq(packed & beat[0])]
+        m.d.comb += [advance.eq(more & end_of_beat & ~stays), start.eq(active & (sub == 0))]
         m.d.comb += [self.shift.enable.eq(line(advance, _LEAD)), self.shift.parity.eq(line(parity, _LEAD))]
 
-        channel, x_channel = Signal(range(len(program.biases) + program.cols)), Signal.like(self.x_address)
+        channel, x_channel = Signal(range(len(program.biases) + program.most_channels)), Signal.like(self.x_address)
         m.d.comb += [channel.eq(tile.param + beat), x_channel.eq((tile.x + beat)[: len(x_channel)])]
         op, pixels = Signal(len(tile.op)), Signal(len(tile.pixels))
         m.d.comb += [op.eq(tile.op), pixels.eq(tile.pixels)]
@@ -123,16 +133,29 @@ class PostProcessor(Component):
 
         for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
-            skew = _LEAD + index * beat_cycles
+            seen, skew = _LEAD + index * beat_cycles, self._late + index * beat_cycles
             rows = [min(index * beat_cycles + i, program.rows - 1) for i in range(beat_cycles)]
-            row_in_beat = line(sub, skew)
+            result = Array(self.results[r] for r in rows)[line(sub, seen)]
+            if program.packing:
+                high = Array(self.highs[r] for r in rows)[line(sub, seen)]
+                result = self._merged(m, index, result, high, line(stays, skew), line(upper, skew))
             m.d.comb += [
-                lane.acc.eq(Array(self.results[r] for r in rows)[row_in_beat]),
+                lane.acc.eq(result),
                 lane.op.eq(line(op, skew)),
-                lane.keep.eq(index * beat_cycles + row_in_beat < line(pixels, skew)),
+                lane.keep.eq(index * beat_cycles + line(sub, skew) < line(pixels, skew)),
             ]
         self._assemble(m, line, sub, active, end_of_beat)
         return m
+
+    def _merged(self, m, index, result, high, lower, upper):
+        """The sum of the channel at hand, of both sums of an element a cycle before."""
+        program = self._program
+        width, shift = program.packed_accumulator_width, program.pack_shift
+        both = Signal(signed(program.accumulator_width), name=f"both_{index}", reset_less=True)
+        second = Signal(signed(width), name=f"second_{index}", reset_less=True)
+        m.d.sync += [both.eq(result), second.eq(high)]
+        first = truncate(both - (second << shift), width)
+        return Mux(upper, second, Mux(lower, first, both))
 
     def _connect_parameters(self, m, line, channel, start):
         """Parameter memories, read once for lane 0; each lane hands its copy to the next one a beat later."""
@@ -147,11 +170,11 @@ class PostProcessor(Component):
             width = shape.width
             words = [v & ((1 << width) - 1) for v in values]
             m.submodules[f"{name}_memory"] = memory = BankedMemory(len(words), width, init=words, writable=False)
-            m.d.comb += memory.address.eq(line(channel, cycle - 1))
+            m.d.comb += memory.address.eq(line(channel, program.merge_latency + cycle - 1))
             source = memory.data
             for index, lane in enumerate(lanes):
                 held = Signal(shape, name=f"{name}_{index}", reset_less=True)
-                with m.If(line(start, _LEAD + cycle - 1 + index * program.lane_rows)):
+                with m.If(line(start, self._late + cycle - 1 + index * program.lane_rows)):
                     m.d.sync += held.eq(source)
                 m.d.comb += getattr(lane, name).eq(held)
                 source = held
@@ -161,8 +184,8 @@ class PostProcessor(Component):
         program, lanes = self._program, self._lanes
         width = len(lanes[0].x)
         address_cycle = PostLane.x_cycle - 1 - LATENCY
-        m.d.comb += self.x_address.eq(line(x_channel, _LEAD + address_cycle))
-        sub_late = line(sub, _LEAD + PostLane.x_cycle - 1)
+        m.d.comb += self.x_address.eq(line(x_channel, self._late + address_cycle))
+        sub_late = line(sub, self._late + PostLane.x_cycle - 1)
         for index, lane in enumerate(lanes):
             rows = [min(index * program.lane_rows + i, program.rows - 1) for i in range(program.lane_rows)]
             pixel = Signal(width, name=f"x_{index}", reset_less=True)
@@ -172,7 +195,7 @@ class PostProcessor(Component):
     def _assemble(self, m, line, sub, active, end_of_beat):
         program, lanes = self._program, self._lanes
         skew = (len(lanes) - 1) * program.lane_rows
-        arrival = _LEAD + lanes[0].latency + skew
+        arrival = self._late + lanes[0].latency + skew
         sub_late = line(sub, arrival)
         done = Signal()
         m.d.comb += done.eq(active & end_of_beat)

@@ -24,7 +24,7 @@ def write_layout(program):
         "to": 2,
         "line": range(max(2, len(program.stages))),
         "address": address_width(program),
-        "count": range(program.cols + 1),
+        "count": range(program.most_channels + 1),
         "column": 1,
         "slot": 1,
         "group_done": 1,
@@ -112,7 +112,8 @@ class Sequencer(Component):
         self._describe(m, work)
         go, issue, issued, credit, room, outstanding = Signal(), Signal(), Signal(), Signal(), Signal(), Signal(8)
         # Words promised to the output but not yet in its FIFO.
-        reserved = Signal(range((IN_FLIGHT + 2) * program.cols + 1))
+        words = program.output_channels
+        reserved = Signal(range((IN_FLIGHT + 2) * words + 1))
         to_output = self.o_write.payload.to == Destination.OUTPUT
         m.d.comb += [
             credit.eq(~to_output | (room & ~issued)),
@@ -123,8 +124,8 @@ class Sequencer(Component):
             self.wait_output.eq(go & to_output & ~room),
         ]
         # Up to date two cycles after a pass; none is offered before that, and the feeder would take none.
-        m.d.sync += [room.eq(self.output_words >= reserved + program.cols), issued.eq(issue)]
-        promised, kept = Mux(issue & to_output, program.cols, 0), Mux(self.output_written, program.cols, 0)
+        m.d.sync += [room.eq(self.output_words >= reserved + words), issued.eq(issue)]
+        promised, kept = Mux(issue & to_output, words, 0), Mux(self.output_written, words, 0)
         m.d.sync += [outstanding.eq(outstanding + issue - self.written), reserved.eq(reserved + promised - kept)]
 
         settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)

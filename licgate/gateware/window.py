@@ -2,12 +2,12 @@
 
 import itertools
 
-from amaranth.hdl import Array, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed
 from amaranth.lib import data
 
 from licgate.program import LINE_LATENCY
 
-__all__ = ["due_read", "pixel_window", "read_layout", "unpacked", "words_layout"]
+__all__ = ["due_read", "pixel_window", "read_layout", "unpacked", "weight_operand", "words_layout"]
 
 
 def read_layout(program, address_width):
@@ -78,7 +78,7 @@ def pixel_window(m, line, program, line_data, read):
 
 def words_layout(memories, count):
     """Layout of one word of each memory."""
-    return data.StructLayout({f"m{k}": count * memory.bits for k, memory in enumerate(memories)})
+    return data.StructLayout({f"m{k}": count * memory.field for k, memory in enumerate(memories)})
 
 
 def unpacked(m, words, memory, index, position, width):
@@ -87,6 +87,19 @@ def unpacked(m, words, memory, index, position, width):
     extended = Signal(signed(width), name=f"value_{index}_{position}")
     m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
     return extended
+
+
+def weight_operand(m, words, memory, index, column, program):
+    """Operand of a column from the word of weight memory ``index``: a weight, or two of them ``pack_shift`` apart."""
+    if not memory.packed:
+        return unpacked(m, words, memory, index, column, program.weight_width)
+    low, high = (words[f"m{index}"].word_select(2 * column + k, memory.bits) for k in range(2))
+    # The upper weight already lacks what the lower one's sign takes from it, see `licgate.program.ops.words_of`.
+    between = (low[-1] if memory.signed else Const(0, 1)).replicate(program.pack_shift - memory.bits)
+    operand = Signal(signed(program.weight_width), name=f"operand_{index}_{column}")
+    value = Cat(low, between, high)
+    m.d.comb += operand.eq(value.as_signed() if memory.signed else value)
+    return operand
 
 
 def _signal(m, value):

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Mux, Signal
 
 from licgate.gateware.feeder import address_width
 from licgate.gateware.post import max_gdn_channels
@@ -45,14 +45,16 @@ class Work:
         # The tile of the convolution or of the pending GDN, and what the layer says of it.
         self.kind = Signal.like(self.phase)
         self.tiles_left, self.op = Signal(range(1 + tiles)), Signal(range(max(2, len(ops))))
-        self.last_tile, self.final_count = Signal(), Signal(range(program.cols + 1))
+        self.last_tile, self.final_count = Signal(), Signal(range(program.most_channels + 1))
+        # Channels of a pass: the same for all, or as many again where it is packed.
+        self.channels = Signal(range(program.most_channels + 1)) if program.packing else Const(program.cols)
         self.weight = Signal(range(max(memory.depth for memory in program.weight_memories)))
         self.steps, self.param = (
             Signal(range(1 + max(phase.steps for phase in phases))),
-            Signal(range(len(program.biases) + program.cols)),
+            Signal(range(len(program.biases) + program.most_channels)),
         )
         self.x, self.to, self.address = (
-            Signal(range(2 * max_gdn_channels(program) + program.cols)),
+            Signal(range(2 * max_gdn_channels(program) + program.most_channels)),
             Signal(2),
             Signal(address),
         )
@@ -60,7 +62,7 @@ class Work:
         self.gdn_slot, self.gdn_ends, self.gdn_column = Signal(), Signal(), Signal()
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
         # Derived.
-        self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.cols + 1))
+        self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.most_channels + 1))
         self.group_ends, self.row_ends, self.has_gdn, self.last_phase = (
             Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase")
         )
@@ -73,7 +75,7 @@ class Work:
             self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
             self.row_ends.eq(self.group_ends & self.last_phase),
             self.pixels.eq(Mux(self.group_ends, self.out_left, program.rows)),
-            self.tile_count.eq(Mux(self.last_tile, self.final_count, program.cols)),
+            self.tile_count.eq(Mux(self.last_tile, self.final_count, self.channels)),
         ]
 
     def of_stage(self, values):
@@ -174,28 +176,29 @@ class Work:
         ]
 
     def _first_tile(self, stage, ops):
-        cols = self._program.cols
+        program = self._program
+        channels = [(self.channels, [program.tile_channels(op) for op in ops])] if program.packing else []
         return [
             signal.eq(Array(int(v) for v in values)[stage])
             for signal, values in (
+                *channels,
                 (self.op, [op.index for op in ops]),
                 (self.tiles_left, [op.tiles for op in ops]),
                 (self.last_tile, [op.tiles == 1 for op in ops]),
-                (self.final_count, [op.channels_out - (op.tiles - 1) * cols for op in ops]),
+                (self.final_count, [op.channels_out - (op.tiles - 1) * program.tile_channels(op) for op in ops]),
                 (self.param, [op.param_base for op in ops]),
             )
         ]
 
     def next_tile(self):
         """Move on to the next output channels."""
-        cols = self._program.cols
         return [
             self.tiles_left.eq(self.tiles_left - 1),
             self.last_tile.eq(self.tiles_left == 2),
             self.weight.eq(self.weight + self.steps),
-            self.param.eq(self.param + cols),
-            self.x.eq(self.x + cols),
-            self.address.eq(self.address + cols),
+            self.param.eq(self.param + self.channels),
+            self.x.eq(self.x + self.channels),
+            self.address.eq(self.address + self.channels),
         ]
 
     def _mask(self):

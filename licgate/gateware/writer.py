@@ -80,7 +80,7 @@ class ResultWriter(Component):
         m = Module()
         program, tile = self._program, self.i.payload
         x_bits = len(self.x_data) // program.rows
-        beat = Signal(range(program.cols + 1))
+        beat = Signal(range(program.most_channels + 1))
         end = Signal()
         m.d.comb += [end.eq(self.valid & (beat + 1 == tile.count)), self.i.ready.eq(end)]
         to_line = self.valid & (tile.to == Destination.LINE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from licgate.errors import ConfigError
 from licgate.perf.core import CoreModel
-from licgate.perf.predict import GAP, image_runs
+from licgate.perf.predict import GAP, image_runs, multiplier_cycles
 from licgate.perf.roofline import Roofline
 from licgate.program import compile_program, input_widths
 
@@ -161,7 +161,7 @@ def frame_cost(manifest, config, width, height, *, transforms=("g_a",)) -> Frame
     """
     widths = input_widths(manifest, transforms, config.max_width)
     program = compile_program([manifest.transforms[name] for name in transforms], config, widths, weights=False)
-    cycles, steps, macs, link_in, link_out = dict.fromkeys(CAUSES, 0), 0, 0, 0, 0
+    cycles, steps, busy, link_in, link_out = dict.fromkeys(CAUSES, 0), 0, 0, 0, 0
     for chain, _, runs in image_runs(program, manifest, config, width, height):
         transform, known = chain.transform, {}
         for run in runs:
@@ -172,10 +172,10 @@ def frame_cost(manifest, config, width, height, *, transforms=("g_a",)) -> Frame
                 cycles[name] += number
             cycles["control"] += GAP
             steps += sum(model.op_cycles)
-            macs += transform.macs(run[1], run[0])
+            busy += multiplier_cycles(program, chain, run[0], run[1])
             link_in += PIXEL_BYTES * run[0] * run[1] * (1 if chain.pixels else transform.in_channels)
             out_height, out_width = run[5:3:-1] if run[2:] else transform.output_size(run[1], run[0])
             link_out += VALUE_BYTES * transform.out_channels * out_height * out_width
-    cycles["products"] = macs / config.multipliers
+    cycles["products"] = busy / config.multipliers
     cycles["edges"] = steps - cycles["products"]
     return FrameCost(cycles=cycles, link_in=link_in, link_out=link_out)

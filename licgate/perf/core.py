@@ -2,8 +2,8 @@
 
 It follows :mod:`licgate.gateware.sequencer` state by state, with the feeder, the post-processor, the pixel writer and
 the latent reader reduced to the times at which they take and give. The host is taken to be always ready and to have
-every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute than its ``rows *
-cols`` latents to send.
+every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute than its latents,
+``rows`` for each of its channels, to send.
 """
 
 import itertools
@@ -32,7 +32,8 @@ class Timing:
         """Delays of a program's gateware."""
         square = any(op.is_gdn and op.layer.square for op in program.ops)
         lane = 30 if square else 25
-        return cls(program.feed_latency, program.cols + 3 + lane + program.lanes * program.lane_rows, program.lane_rows)
+        post = program.cols + 3 + program.merge_latency + lane + program.lanes * program.lane_rows
+        return cls(program.feed_latency, post, program.lane_rows)
 
 
 @dataclass
@@ -74,8 +75,9 @@ class CoreModel:
             self.heights.append(stage.output_length(self.heights[-1]))
             self.widths.append(stage.output_length(self.widths[-1]))
         self.op_cycles = [0] * len(program.ops)
-        # Of the feeder's latest pass: when it was taken, its last step and its last read.
-        self._taken = self._finish = self._last_step = start - program.drain_gap
+        # Of the feeder's latest pass: when it was taken, its last step and its last read; from when on its results
+        # leave room for others.
+        self._taken = self._finish = self._last_step = self._drained = start
         self._reads_end = self._finish  # the feeder's reads of the pass come to their end
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
@@ -224,20 +226,20 @@ class CoreModel:
         accepted = max(now, self._taken + 1)
         self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:
-            step = max(taken + op.channels_in, self._last_step + program.drain_gap)
+            step = max(taken + op.channels_in, self._drained)
             self._finish = step
             steps = op.channels_in
         else:
             slots, slot, columns = kernel_rows * op.channels_in, phase.shape.slot(program.rows), phase.shape.columns
-            begin = max(taken + 1 + (slots - 1) * slot, self._last_step + program.drain_gap - columns + 1)
+            begin = max(taken + 1 + (slots - 1) * slot, self._drained - columns + 1)
             step = begin + columns - 1
             self._finish = begin + slot - 1
             if slot < program.window_words:
                 self._reads_end = self._finish + program.window_words - slot
             steps = slots * columns
-        self._last_step = step
+        self._last_step, self._drained = step, step + program.gap_behind(op)
         self.op_cycles[op.index] += steps
-        channels = min(program.cols, op.channels_out - tile * program.cols)
+        channels = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
         word = step + timing.arrival + timing.post + 1
         self._written = word + timing.beat * (channels - 1)
         self._pops.append(self._written - 1)

@@ -71,12 +71,15 @@ class Part:
         Of each of its transforms, for one image.
     macs : int
         Multiply-accumulates of an image.
+    work : float or None
+        Cycles of one multiplier that they take: fewer where layers are packed. None is ``macs``.
     """
 
     rows: int
     cols: int
     cycles: dict
     macs: int
+    work: float | None = None
 
     @property
     def total(self) -> int:
@@ -122,7 +125,8 @@ class Arrangement:
     @property
     def utilization(self) -> float:
         """Share of all multipliers' cycles with a product that an image needs."""
-        return sum(part.macs for part in self.parts) / (self.multipliers * self.interval)
+        work = sum(part.macs if part.work is None else part.work for part in self.parts)
+        return work / (self.multipliers * self.interval)
 
     @property
     def binds(self) -> str:
@@ -208,7 +212,7 @@ def accelerator_part(manifest, config, transforms, width: int, height: int) -> P
     size = padded_size(manifest, width, height)
     prediction = predict(manifest, config, *size, transforms=tuple(transforms))
     cycles = {row["name"]: row["cycles"] for row in prediction.transforms}
-    return Part(config.rows, config.cols, cycles, prediction.macs)
+    return Part(config.rows, config.cols, cycles, prediction.macs, prediction.multiplier_cycles)
 
 
 def measure_coder(manifest, pixels, *, repeat: int = 3) -> Coder:

@@ -88,7 +88,7 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
     lines : iterable of (int, int, bool)
         Bits of a value, words, and whether even and odd pixels lie apart, of each line memory.
     weights : iterable of (int, int)
-        Bits of a value and words of each weight memory.
+        Bits of a column (a value, or two where they are packed) and words of each weight memory.
     parameters : int
         Output channels of all layers.
     bias_bits, offset_bits : int
@@ -130,7 +130,7 @@ def program_memories(program):
         cols=program.cols,
         lanes=program.lanes,
         lines=[(memory.bits, memory.depth, memory.split) for memory in program.line_memories],
-        weights=[(memory.bits, memory.depth) for memory in program.weight_memories],
+        weights=[(memory.field, memory.depth) for memory in program.weight_memories],
         parameters=len(program.biases),
         bias_bits=program.accumulator_width,
         offset_bits=1 + max(abs(v) for v in program.offsets).bit_length(),

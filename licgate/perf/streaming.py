@@ -235,7 +235,7 @@ class _Core:
             for op in (stage.conv, stage.gdn):
                 if op is None:
                     continue
-                bits, segments = program.cols * op.weight_bits, program.segments(op)
+                bits, segments = program.word_bits(op), program.segments(op)
                 for tile in range(op.tiles):
                     for index, words in enumerate(segments):
                         needed = reserved + words - ring
@@ -305,8 +305,8 @@ class _Core:
     def _sequencer(self):
         """Bands, pass by pass, with the feeder and the array behind them."""
         program, timing, run = self.program, self.timing, self.run
-        credit = max(2, program.output_words // program.cols)
-        self._taken = self._feeder_ends = self._last_step = self.start - program.drain_gap - 1
+        credit = max(2, program.output_words // program.most_channels)
+        self._taken = self._feeder_ends = self._drained = self.start - 1
         self._reads_end = self._feeder_ends
         written, out, columns_used, consumed = [], 0, 0, 0
         idle, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
@@ -351,7 +351,7 @@ class _Core:
                     cycle = max(cycle, written[-IN_FLIGHT])
                 cycle = max(cycle, self._taken + 1)
                 word = self._feed(op, band, stage, row, cycle)
-                count = min(program.cols, op.channels_out - tile * program.cols)
+                count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
                 written.append(word + timing.beat * (count - 1))
                 self.last_written = written[-1]
                 if to_memory:
@@ -387,7 +387,7 @@ class _Core:
         margin = program.window_words - words
         taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
         self._taken = taken
-        gap = self._last_step + program.drain_gap
+        gap = self._drained
         if op.is_gdn:
             step = max(taken + op.channels_in, gap)
             self._feeder_ends, steps = step, op.channels_in
@@ -401,7 +401,7 @@ class _Core:
             if slot < program.window_words:
                 self._reads_end = self._feeder_ends + program.window_words - slot
             steps = slots * columns
-        self._last_step = step
+        self._drained = step + program.gap_behind(op)
         self.run.steps += steps
         self.run.op_steps[op.index] += steps
         return step + timing.arrival + timing.post + 1
@@ -423,23 +423,25 @@ class _Core:
                         yield
                     begin = max(begin, self.writes[begun - 2] + 1)
                 begun += 1
-            bits = program.rows * program.stages[stage].last_op.layer.output.bits
+            beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
             slices = -(-bits // size)
             tail = bits - (slices - 1) * size
             moved = begin
-            for k in range(count):
-                moved = max(begin + 1, word + beat * k + _FIFO, ready)
-                ready = moved + slices
-            total = count * bits
-            complete = moved + slices
-            if (total - tail) % size + tail > size:
-                complete += 1
-                ready = moved + slices + 2
+            for part in range(0, count, program.cols):
+                channels = min(program.cols, count - part)
+                for k in range(part, part + channels):
+                    moved = max(begin + 1, word + beat * k + _FIFO, ready)
+                    ready = moved + slices
+                complete = moved + slices
+                if (channels * bits - tail) % size + tail > size:
+                    complete += 1
+                    ready = moved + slices + 2
+                beats_of_pass += program.beats(channels * bits)
             self.packed.append(moved)
             busy_until = moved + 1
             if first:
                 first_address, beats = next(addresses), 0
-            beats += program.beats(total)
+            beats += beats_of_pass
             if last:
                 self.units_out += 1
                 self.targets.append((complete, first_address, beats))
@@ -453,7 +455,7 @@ class _Core:
             stage = program.stages[band["stage"]]
             layout = self.schedule.maps[band["stage"] - self.schedule.chain.first + 1]
             for tile in range(program.writes(stage)):
-                part = sum(layout.part_beats(count) for count in layout.parts[:tile])
+                part = sum(layout.part_beats(count) for count in layout.parts[: tile * stage.last_op.products])
                 for group in range(band["groups"]):
                     for row in range(band["rows"]):
                         yield band["target"] + row * band["pitch"] + group * layout.record + part

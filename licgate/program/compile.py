@@ -12,13 +12,11 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest import Transform
 from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, extents, matrices, words_of
+from licgate.program.packing import SHORTEST_BEAT, PackedPasses, choose_packing, drain_gap, lane_count
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
 
 __all__ = ["Chain", "Memory", "Program", "compile_program", "input_widths"]
-
-# The array passes its shift signal from column to column, so results move at every second cycle at most.
-_SHORTEST_BEAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,8 @@ class Memory:
         Contents, for weights.
     split : bool
         Even and odd pixels of a word are written apart, since an upsampling stage makes them apart.
+    packed : bool
+        A word holds two weights for each column.
     """
 
     bits: int
@@ -66,10 +66,16 @@ class Memory:
     depth: int
     init: tuple = ()
     split: bool = False
+    packed: bool = False
+
+    @property
+    def field(self) -> int:
+        """Bits of a word for each row or column."""
+        return self.bits << self.packed
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(PackedPasses):
     """What the accelerator runs; see :func:`compile_program`."""
 
     chains: tuple
@@ -85,6 +91,7 @@ class Program:
     shifts: tuple
     offsets: tuple
     lane_multipliers: str = "dsp"
+    pack_shift: int | None = None
 
     @property
     def phases(self) -> tuple:
@@ -99,7 +106,7 @@ class Program:
     @property
     def lane_rows(self) -> int:
         """Array rows that one post-processing lane serves, which is also the cycles of one drain beat."""
-        return max(_SHORTEST_BEAT, -(-self.rows // self.lanes))
+        return max(SHORTEST_BEAT, -(-self.rows // self.lanes))
 
     @property
     def multiplier_cells(self) -> int:
@@ -112,8 +119,11 @@ class Program:
 
     @property
     def drain_gap(self) -> int:
-        """Least cycles between the last steps of two passes, so that results have left before new ones arrive."""
-        return max(self.lane_rows * self.cols, 2 * self.cols + self.lane_rows)
+        """Least cycles between the last steps of two passes, so that results have left before new ones arrive.
+
+        Behind a packed pass it takes longer, see `gap_behind`.
+        """
+        return drain_gap(self.cols, self.lane_rows)
 
     @property
     def window_words(self) -> int:
@@ -159,7 +169,7 @@ class Program:
     @property
     def weight_width(self) -> int:
         """Signed width of the array's weight operand."""
-        return max(op.weight_bits + op.is_gdn for op in self.ops)
+        return max(op.weight_bits + op.is_gdn + (self.pack_shift if op.packed else 0) for op in self.ops)
 
     @property
     def accumulator_width(self) -> int:
@@ -241,7 +251,7 @@ def compile_program(transforms, config, widths=None, *, weights=True):
     """
     transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
     widths = [config.max_width] * len(transforms) if widths is None else widths
-    compiler = _Compiler(config, weights)
+    compiler = _Compiler(config, weights, choose_packing(transforms, config))
     for transform, width in zip(transforms, widths, strict=True):
         compiler.add(transform, width)
     return compiler.program()
@@ -250,8 +260,8 @@ def compile_program(transforms, config, widths=None, *, weights=True):
 class _Compiler:
     """Collects chains, and what they put into memories."""
 
-    def __init__(self, config, with_weights):
-        self.config, self.with_weights = config, with_weights
+    def __init__(self, config, with_weights, packing):
+        self.config, self.with_weights, self.packing = config, with_weights, packing
         self.chains, self.ops, self.stages = [], [], []
         self.weights, self.lines = {}, {}
         self.biases, self.multipliers, self.shifts, self.offsets = [], [], [], []
@@ -315,17 +325,19 @@ class _Compiler:
                 kinds.append((p, q, shape, rows, rows * layer.in_channels * columns))
         made = self._weights(layer, depth_form) if self.with_weights else [None] * len(kinds)
         times = 4 if depth_form else 1
-        tiles = -(-times * layer.out_channels // cols)
-        held = self.weights.setdefault((bits, layer.kind == "conv2d"), [])
-        memory, start, words, phases = list(self.weights).index((bits, layer.kind == "conv2d")), len(held), [], []
+        packed = self.packing is not None and index in self.packing.ops
+        tiles = -(-times * layer.out_channels // (cols << packed))
+        key = (bits, layer.kind == "conv2d", packed)
+        held = self.weights.setdefault(key, [])
+        memory, start, words, phases = list(self.weights).index(key), len(held), [], []
         number = sum(len(op.phases) for op in self.ops)
         for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
             phases.append(Phase(number + len(phases), index, p, q, rows, shape, steps, start + len(words)))
-            words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits)
+            words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits, packed=packed)
         held += words
         op = Op(
             index, layer, layer.in_channels, times * layer.out_channels, tiles, bits, memory, start,
-            tuple(words), len(self.biases), tuple(phases), depth_form,
+            tuple(words), len(self.biases), tuple(phases), depth_form, packed,
         )  # fmt: skip
         requantize = layer.requantize
         self.biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)] * times
@@ -349,22 +361,20 @@ class _Compiler:
             chains=tuple(self.chains),
             rows=config.rows,
             cols=config.cols,
-            lanes=self._lanes(),
+            lanes=lane_count(config, [(op.shortest, op.products) for op in self.ops]),
             ops=tuple(self.ops),
             stages=tuple(self.stages),
             line_memories=tuple(
                 Memory(key[0], key[1], depth, split=split) for key, (depth, split) in self.lines.items()
             ),
-            weight_memories=tuple(Memory(*key, len(words), tuple(words)) for key, words in self.weights.items()),
+            weight_memories=tuple(
+                Memory(bits, signed, len(words), tuple(words), packed=packed)
+                for (bits, signed, packed), words in self.weights.items()
+            ),
             biases=tuple(self.biases),
             multipliers=tuple(self.multipliers),
             shifts=tuple(self.shifts),
             offsets=tuple(self.offsets),
             lane_multipliers=config.lane_multipliers,
+            pack_shift=None if self.packing is None else self.packing.shift,
         )
-
-    def _lanes(self):
-        """Lanes to build: those asked for or as drain a tile within the shortest pass, none of them without rows."""
-        rows, lanes = self.config.rows, self.config.lanes
-        beat = -(-rows // lanes) if lanes is not None else min(op.shortest for op in self.ops) // self.config.cols
-        return -(-rows // max(_SHORTEST_BEAT, beat))

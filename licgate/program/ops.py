@@ -107,20 +107,24 @@ class Op:
     channels_in, channels_out : int
         Reduction channels, and output channels: four times the layer's in depth form.
     tiles : int
-        Passes a group of pixels: ``ceil(channels_out / cols)``.
+        Passes a group of pixels: ``ceil(channels_out / (products * cols))``.
     weight_bits : int
         Stored bits of one weight (γ of GDN is stored unsigned).
     memory, base : int
         Weight memory, and the address of the layer's first word in it.
     words : tuple of int
-        Words of ``cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column ``c`` holds
-        output channel ``tile * cols + cols - 1 - c``, so that the first channel of a tile leaves the array first.
+        Words of ``products * cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column
+        ``c`` holds output channel ``tile * cols + cols - 1 - c``, so that the first channel of a tile leaves the array
+        first.
     param_base : int
         Where the per-channel parameters of the layer begin in the parameter memories.
     phases : tuple of Phase
         Of even rows before odd ones, then by column; one for all but transposed convolutions.
     depth_form : bool
         Output channel ``(2 * p + q) * C + c`` at (i, j) is channel c of the layer at (2 i + p, 2 j + q).
+    packed : bool
+        Two products a multiplier, see :mod:`licgate.program.packing`: a tile has ``2 * cols`` channels, and column c
+        holds, from its low bits on, channel ``tile * 2 * cols + 2 * (cols - 1 - c)`` and the next one.
     """
 
     index: int
@@ -135,6 +139,12 @@ class Op:
     param_base: int
     phases: tuple
     depth_form: bool = False
+    packed: bool = False
+
+    @property
+    def products(self) -> int:
+        """Products that a multiplier makes in a step."""
+        return 1 + self.packed
 
     @property
     def is_gdn(self) -> bool:
@@ -219,11 +229,20 @@ def _padded(weight):
     return np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, max(0, _FEWEST_TAPS - weight.shape[3]))))
 
 
-def words_of(matrix, cols, bits):
-    """Weight words of a phase: ``matrix`` (O, steps) cut into tiles of ``cols`` channels."""
+def words_of(matrix, cols, bits, *, packed=False):
+    """Weight words of a phase: ``matrix`` (O, steps) cut into tiles of ``cols`` channels, or of twice as many.
+
+    A packed column holds its lower weight and its upper one less the lower one's sign: their sum, shifted against each
+    other, is then the two side by side, with the lower one's sign between them.
+    """
     out, steps = matrix.shape
-    tiles = -(-out // cols)
-    padded = np.zeros((tiles * cols, steps), dtype=np.int64)
-    padded[:out] = matrix & ((1 << bits) - 1)
-    columns = padded.reshape(tiles, cols, steps)[:, ::-1].transpose(0, 2, 1).reshape(tiles * steps, cols)
-    return [sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in columns]
+    fields = cols << packed
+    tiles = -(-out // fields)
+    padded = np.zeros((tiles * fields, steps), dtype=np.int64)
+    padded[:out] = matrix
+    if packed:
+        padded[1::2] -= padded[::2] < 0
+    padded &= (1 << bits) - 1
+    columns = padded.reshape(tiles, cols, -1, steps)[:, ::-1].reshape(tiles, fields, steps)
+    rows = columns.transpose(0, 2, 1).reshape(tiles * steps, fields)
+    return [sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in rows]

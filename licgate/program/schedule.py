@@ -63,7 +63,7 @@ class Schedule:
         for stage, first in zip(program.stages_of(self.chain), self.weights, strict=True):
             first -= origin
             for op in _ops(stage):
-                beats = pack_weights(op.words, program.cols * op.weight_bits, op.phases[0].steps, program.beat_bits)
+                beats = pack_weights(op.words, program.word_bits(op), op.phases[0].steps, program.beat_bits)
                 found[first : first + len(beats)] = beats
                 first += len(beats)
         whole = self.maps[0]
@@ -127,7 +127,7 @@ def _placed(program, chain, width, height, origin, ahead):
     for stage in program.stages_of(chain):
         weights.append(place)
         place += sum(
-            op.tiles * program.beats(op.phases[0].steps * program.cols * op.weight_bits) for op in _ops(stage)
+            op.tiles * program.beats(op.phases[0].steps * program.word_bits(op)) for op in _ops(stage)
         )
     for layout in maps:
         placed.append(replace(layout, base=place))

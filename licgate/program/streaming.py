@@ -179,8 +179,8 @@ def _check_beats(program):
         for name, bits in (
             (f"the input of {stage.conv.layer.name}", program.rows * program.line_memories[stage.memory].bits),
             (f"the output of {stage.last_op.layer.name}", program.rows * stage.last_op.layer.output.bits),
-            (f"the weights of {stage.conv.layer.name}", program.cols * stage.conv.weight_bits),
-            (f"the weights of {stage.last_op.layer.name}", program.cols * stage.last_op.weight_bits),
+            (f"the weights of {stage.conv.layer.name}", program.word_bits(stage.conv)),
+            (f"the weights of {stage.last_op.layer.name}", program.word_bits(stage.last_op)),
         ):
             if bits < program.beat_bits:
                 raise ConfigError(

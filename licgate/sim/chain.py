@@ -54,7 +54,7 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, pr
         return output
 
     _walk(manifest, pixels, run)
-    cycles, macs = (sum(result[key] for result in runs) for key in ("cycles", "macs"))
+    cycles, macs, busy = (sum(result[key] for result in runs) for key in ("cycles", "macs", "multiplier_cycles"))
     return {
         "transform": "all",
         "bit_exact": all(result["bit_exact"] for result in runs),
@@ -63,7 +63,8 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, pr
         "cycles": cycles,
         "macs": macs,
         "multipliers": config.multipliers,
-        "utilization": macs / (config.multipliers * cycles),
+        "multiplier_cycles": busy,
+        "utilization": busy / (config.multipliers * cycles),
         "image": [pixels.shape[1], pixels.shape[0]],
         "runs": runs,
         "host": host,

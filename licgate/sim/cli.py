@@ -37,6 +37,11 @@ def add_simulate_arguments(parser):
         "--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)"
     )
     parser.add_argument(
+        "--packing", type=int, choices=(18, 27), metavar="BITS",
+        help="two products a multiplier where a layer's widths allow it, for multipliers of BITS bits: 18 (ECP5) or 27 "
+        "(UltraScale+)",
+    )  # fmt: skip
+    parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )
     parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a halo")
@@ -52,7 +57,8 @@ def add_simulate_arguments(parser):
 
 def run_simulate(args):
     """Body of ``licgate simulate``: 0 when every value is equal, 1 when not."""
-    config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
+    packing = {"packing": True, "packed_bits": args.packing} if args.packing else {}
+    config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width, **packing)
     manifest = find_model(args.model)
     if args.json:
         _check_writable(Path(args.json))

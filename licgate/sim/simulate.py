@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from licgate.perf.predict import multiplier_cycles
 from licgate.reference import run_transform
 from licgate.sim.transforms import Gateware
 
@@ -89,6 +90,8 @@ def compare(gateware, name, x, *, independent=False, **options):
         mismatches += int(np.count_nonzero(p.values != expected)) + p.misplaced
         values += p.values.size
     macs = sum(transform.macs(p.height, p.width) for p in ran.pieces)
+    chain = gateware.program.chain_of(name)
+    busy = sum(multiplier_cycles(gateware.program, chain, p.width, p.height) for p in ran.pieces)
     cycles = ran.counters["cycles"]
     result = {
         "transform": name,
@@ -99,7 +102,8 @@ def compare(gateware, name, x, *, independent=False, **options):
         "macs": macs,
         "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in ran.pieces),
         "multipliers": config.multipliers,
-        "utilization": macs / (config.multipliers * cycles),
+        "multiplier_cycles": busy,
+        "utilization": busy / (config.multipliers * cycles),
         "recompute_factor": macs / transform.macs(*x.shape[1:]),
         "image": [x.shape[2], x.shape[1]],
         "patches": len(ran.pieces),

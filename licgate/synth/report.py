@@ -77,7 +77,7 @@ def layer_rows(manifest, prediction) -> list[dict]:
                 "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
                 "accumulator_bits": layer.accumulator.bits,
                 "output_bits": layer.output.bits,
-                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "cycles", "utilization")},
+                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "products", "cycles", "utilization")},
             }
         )
     return rows
@@ -122,6 +122,11 @@ def make_report(
         "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
         "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
     )
+    if packed := [row["name"] for row in prediction.layers if row.get("products") == 2]:
+        assumptions.append(
+            f"Packed: a multiplier makes two products in a cycle in {', '.join(packed)}. In utilisation they count as "
+            "one, so that 100 % is all that the multipliers can do."
+        )
     if cost is not None:
         assumptions.append(
             "What the cycles are spent on is counted by the cycle model too, for a host that is always there. Products "
@@ -141,6 +146,7 @@ def make_report(
             "cols": config.cols,
             "multipliers": multipliers,
             "lane_multipliers": config.lane_multipliers,
+            "macs_per_multiplier_cycle": prediction.macs / (multipliers * prediction.cycles),
             "macs": prediction.macs,
             "cycles": prediction.cycles,
             "utilization": prediction.utilization,
@@ -152,7 +158,7 @@ def make_report(
             "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
         },
         "transforms": list(prediction.transforms),
-        **({} if cost is None else {"cost": cost_section(cost, prediction.macs, multipliers, clock, board)}),
+        **({} if cost is None else {"cost": cost_section(cost, prediction, multipliers, clock, board)}),
         "layers": layer_rows(manifest, prediction),
         "memories": {
             "cell": fit.cell,
@@ -165,9 +171,11 @@ def make_report(
     }
 
 
-def cost_section(cost, macs: int, multipliers: int, clock_mhz: float, board: Board) -> dict:
+def cost_section(cost, prediction, multipliers: int, clock_mhz: float, board: Board) -> dict:
     """What a frame's cycles are spent on, what it moves, and the bound that this sets."""
-    roofline = cost.roofline(macs, multipliers, clock_mhz)
+    # two products of a packed layer are one piece of the multipliers' work
+    work = sum(row["macs"] / row.get("products", 1) for row in prediction.layers)
+    roofline = cost.roofline(work, multipliers, clock_mhz)
     return {
         "cycles": cost.cycles,
         "traffic": cost.traffic,
@@ -175,9 +183,9 @@ def cost_section(cost, macs: int, multipliers: int, clock_mhz: float, board: Boa
         "bandwidth": cost.bandwidth,
         "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": board.baud / 10 if board.baud else None},
         "roofline": {
-            "peak_fps": roofline.peak / macs,
-            "attainable_fps": roofline.attainable / macs,
-            "macs_per_byte": macs / cost.bytes if cost.bytes else None,
+            "peak_fps": roofline.peak / work,
+            "attainable_fps": roofline.attainable / work,
+            "macs_per_byte": prediction.macs / cost.bytes if cost.bytes else None,
             "memory_bound": roofline.memory_bound,
         },
     }

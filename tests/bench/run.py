@@ -22,6 +22,7 @@ from tests.bench.kit import Options, versions
 BENCHES = {
     "model-speed": "tests.bench.speed",
     "model-exact": "tests.bench.exact",
+    "packing": "tests.bench.packing",
     "layer": "tests.bench.layer",
     "codec": "tests.bench.codec",
     "resources": "tests.bench.resources",

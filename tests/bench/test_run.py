@@ -10,7 +10,7 @@ import pytest
 from licgate.errors import ToolError
 from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
-from tests.bench import exact, layer, nngen, run
+from tests.bench import exact, layer, nngen, packing, run
 from tests.bench.kit import Options
 
 
@@ -127,3 +127,18 @@ def test_a_tool_that_fails_is_one_line(tmp_path):
     code = "import sys; print('begun'); print('ERROR: no network', file=sys.stderr); sys.exit(3)"
     with pytest.raises(ToolError, match=r"^pip failed: ERROR: no network$"):
         nngen.call([sys.executable, "-c", code], "pip", tmp_path)
+
+
+def test_packing_says_what_the_layers_gain(monkeypatch, tmp_path):
+    monkeypatch.setattr(packing, "CHANNELS", (3, 8, 4))
+    monkeypatch.setattr(packing, "SIZE", (32, 16))
+    monkeypatch.setattr(packing, "COLS", 2)
+    monkeypatch.setattr(packing, "CASES", [(5, 18)])
+    monkeypatch.setattr(packing, "SIMULATED", {"channels": (3, 4, 4), "size": (6, 4), "rows": 2, "cols": 2})
+    found = packing.bench(Options(tmp_path, quick=True, say=lambda line: None))
+    assert found["headline"]["packed layer of 4 or 5 bits over 8 bits, speed at least"] == 2
+    assert found["headline"]["largest difference to the model, cycles"] == found["headline"]["values that differ"] == 0
+    row = found["figures"]["predicted"][0]
+    assert [layer["products"] for layer in row["layers"]] == [2, 1, 2]
+    assert 1.2 < row["speedup"] < 2
+    assert found["figures"]["elements"] == {}

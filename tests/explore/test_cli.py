@@ -46,6 +46,22 @@ def test_plan_says_what_is_reached(model, tmp_path, capsys):
     assert json.loads(file.read_text())["plans"][0]["fps"] == pytest.approx(row["fps"] / 2)
 
 
+def test_packing_is_asked_for_and_told(tmp_path, capsys):
+    folder, files = tmp_path / "narrow", [tmp_path / name for name in ("plan.json", "plain.json", "packed.json")]
+    save_manifest(tiny_model(weight_bits=5), folder)
+    assert plan("--model", str(folder), "--packing", "--json", str(files[0])) == 0
+    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
+    assert explore("--model", str(folder), "--json", str(files[1])) == 0
+    assert "two products" not in capsys.readouterr().out
+    assert explore("--model", str(folder), "--packing", "--json", str(files[2]), "--plot", str(tmp_path / "p.svg")) == 0
+    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
+    planned, plain, packed = (json.loads(file.read_text()) for file in files)
+    assert [one["packing"] for one in (planned, plain, packed)] == [True, False, True]
+    fastest = [max(row["fps"] for row in one["pareto"]) for one in (plain, packed)]
+    assert fastest[1] > 1.4 * fastest[0]
+    assert all(row["utilization"] <= 1 for row in packed["pareto"])
+
+
 def test_plan_returns_four_where_nothing_reaches_the_rate(model, tmp_path, capsys):
     file = tmp_path / "plan.json"
     assert plan("--model", model, "--fps", "1000000", "--json", str(file)) == 4

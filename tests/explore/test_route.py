@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -100,3 +101,11 @@ def test_the_command_is_one_that_the_command_line_takes(space, shapes, tmp_path)
     assert (args.frequency, args.seed, args.image) == (87.5, [3, 4], (32, 16))
     assert (args.model, args.out) == ("some-model", tmp_path)
     assert (args.board, args.mode) == ("ulx3s-85f", "analysis")
+
+
+def test_a_packed_shape_is_built_packed(space, shapes, tmp_path):
+    candidate = shapes[0]
+    packed = replace(candidate, config=replace(candidate.config, packing=True))
+    words, others = (build_command(space, one, None, 90.0, [1], tmp_path) for one in (packed, candidate))
+    assert [word for word in words if word not in others] == ["--packing"]
+    assert result_key(space, packed, 90.0, [1]) != result_key(space, candidate, 90.0, [1])

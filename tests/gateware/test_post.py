@@ -33,8 +33,8 @@ class Job:
         for k in range(count):
             op = program.ops[k % len(program.ops)]
             tile = int(rng.integers(op.tiles))
-            channels = min(program.cols, op.channels_out - tile * program.cols)
-            first = tile * program.cols
+            full = program.tile_channels(op)
+            channels, first = min(full, op.channels_out - tile * full), tile * full
             bound = op.layer.accumulator.bound
             bias = [program.biases[op.param_base + first + j] for j in range(channels)]
             high = bound - max(map(abs, bias))
@@ -43,9 +43,9 @@ class Job:
                 "last": last, "op": op.index, "count": channels, "param": op.param_base + first, "first": first,
                 "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
                 "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
-                "sums": rng.integers(low, high + 1, (program.rows, program.cols)) >> int(rng.integers(4)),
+                "sums": rng.integers(low, high + 1, (program.rows, full)) >> int(rng.integers(4)),
             })  # fmt: skip
-            last += program.drain_gap + int(rng.integers(slack + 1))
+            last += program.gap_behind(op) + int(rng.integers(slack + 1))
         self.end = last
 
     def shown(self, tile, j):
@@ -53,19 +53,27 @@ class Job:
         return tile["last"] + self.program.cols + 3 + j * self.program.lane_rows
 
     def results(self, cycle):
-        """The array's right edge: the channel that was last shifted there, garbage before."""
-        values = [-1] * self.program.rows
+        """The array's right edge: the channel that was last shifted there, garbage before; of packed ones two."""
+        program = self.program
+        values, highs = [-1] * program.rows, [-1] * program.rows
         for tile in self.tiles:
-            for j in range(tile["count"]):
-                for row in range(self.program.rows):
+            products = program.ops[tile["op"]].products
+            for j in range(0, tile["count"], products):
+                for row in range(program.rows):
                     if self.shown(tile, j) + row <= cycle:
-                        values[row] = int(tile["sums"][row, j])
-        return values
+                        values[row], highs[row] = int(tile["sums"][row, j]), cycle
+                        if products == 2:
+                            highs[row] = int(tile["sums"][row, j + 1])
+                            values[row] += highs[row] << program.pack_shift
+        if not program.packing:
+            return {"results": values}
+        return {"results": [wrap(value, program.accumulator_width) for value in values],
+                "highs": [wrap(high, program.packed_accumulator_width) for high in highs]}  # fmt: skip
 
     def drive(self, base=0):
         def inputs(cycle, records):
             cycle -= base
-            step = {"last": any(t["last"] == cycle for t in self.tiles), "results": self.results(cycle)}
+            step = {"last": any(t["last"] == cycle for t in self.tiles), **self.results(cycle)}
             go = [t for t in self.tiles if t["last"] + self.program.cols - 1 == cycle]
             step["tile.valid"] = bool(go)
             if go:
@@ -89,7 +97,7 @@ class Job:
         latency = PostProcessor(program).latency
         for index, tile in enumerate(self.tiles):
             for j in range(tile["count"]):
-                if j:
+                if j and j % program.ops[tile["op"]].products == 0:
                     shifts[self.shown(tile, j) - 1] = (index + 1) & 1
                 word = []
                 for row in range(program.rows):
@@ -101,6 +109,10 @@ class Job:
                     word.append(golden(program, case))
                 words.append((tile["last"] + latency + j * program.lane_rows, word))
         return shifts, words
+
+
+def wrap(value, bits):
+    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
 WATCH = ["x_address", "shift", "tile.ready", "word", "norms", "valid"]
@@ -126,6 +138,28 @@ def test_words_and_shifts(shape, gdn, slack):
     assert dut.interval == program.lane_rows
 
 
+PACKED = [
+    ({"rows": 3, "cols": 2}, "abs", 18),
+    ({"rows": 5, "cols": 3, "lanes": 2}, "none", 18),
+    ({"rows": 1, "cols": 2}, "square_root", 27),
+    ({"rows": 4, "cols": 1, "lanes": 1}, "abs", 27),
+]
+
+
+@pytest.mark.parametrize(("shape", "gdn", "bits"), PACKED)
+@pytest.mark.parametrize("slack", [0, 9])
+def test_packed_tiles_among_others(shape, gdn, bits, slack):
+    program = small_program(**shape, channels=(3, 7, 5), gdn=gdn, gdn_bits=9, weight_bits=(5, 9 if bits == 18 else 8),
+                            packing=True, packed_bits=bits)  # fmt: skip
+    assert {op.packed for op in program.ops if not op.is_gdn} == ({True, False} if bits == 18 else {True})
+    job = Job(program, seed=bits, slack=slack, count=9)
+    assert any(tile["count"] % 2 for tile in job.tiles if program.ops[tile["op"]].packed)
+    dut = PostProcessor(program)
+    check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + 2 * program.cols * program.lane_rows))
+    lane = 30 if gdn == "square_root" else 25
+    assert dut.latency == program.cols + 4 + lane + program.lanes * program.lane_rows
+
+
 @pytest.mark.parametrize("gdn", ["abs", "relu"])
 def test_tiles_of_several_transforms(gdn):
     """Parameters of every layer, and channels of depth form with those of the layer again and again."""
@@ -147,8 +181,10 @@ def test_latency(shape, gdn, latency):
     assert latency == program.cols + 3 + lane + program.lanes * program.lane_rows
 
 
-def test_reset_in_the_middle_of_a_drain():
-    program = build(*ARRAYS[1])
+@pytest.mark.parametrize("packing", [False, True])
+def test_reset_in_the_middle_of_a_drain(packing):
+    program = small_program(**ARRAYS[1][0], channels=(2, 5, 4), gdn_bits=9, weight_bits=(5, 8), packing=packing)
+    assert program.packing == packing
     before, job = Job(program, seed=1), Job(program, seed=2)
     dut = PostProcessor(program)
     cut = before.tiles[2]["last"] + 30

@@ -33,6 +33,20 @@ def test_they_sum_to_the_cycles(rows, cols, lanes, transforms, size):
     assert cost.link_in == 3 * sum(row["inputs"] for row in prediction.transforms)
 
 
+@pytest.mark.parametrize(("rows", "cols", "lanes"), [(1, 1, None), (3, 2, 1), (4, 3, None)])
+@pytest.mark.parametrize("transforms", [("g_a", "h_a", "h_s"), ("h_s", "g_s")])
+def test_two_packed_products_are_one(rows, cols, lanes, transforms):
+    manifest = tiny_model(weight_bits=5)
+    config = AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=32, packing=True)
+    cost = frame_cost(manifest, config, 40, 24, transforms=transforms)
+    prediction = predict(manifest, config, 40, 24, transforms=transforms)
+    assert sum(cost.cycles.values()) == pytest.approx(prediction.cycles, abs=1e-6)
+    assert all(number >= 0 for number in cost.cycles.values())
+    assert prediction.macs / 2 <= prediction.multiplier_cycles < prediction.macs
+    assert cost.cycles["products"] == pytest.approx(prediction.multiplier_cycles / config.multipliers)
+    assert prediction.utilization == pytest.approx(cost.cycles["products"] / prediction.cycles)
+
+
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2)])
 def test_the_counters_of_a_simulation_agree(rows, cols):
     manifest = synthetic_manifest(channels=(3, 4, 5), seed=1)

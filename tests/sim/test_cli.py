@@ -31,6 +31,21 @@ def test_one_transform(arguments, tmp_path, capsys):
     assert second.startswith(f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on 18 multipliers")
 
 
+def test_packing_is_as_exact_and_faster(arguments, tmp_path, capsys):
+    figures = []
+    for more in ([], ["--packing", "27"]):
+        words = [*arguments, "--cols", "2", "--transform", "h_s", "--json", str(tmp_path / "h_s.json"), *more]
+        assert main(words) == 0
+        figures.append(json.loads((tmp_path / "h_s.json").read_text()))
+    plain, packed = figures
+    assert (packed["bit_exact"], packed["macs"], plain["multiplier_cycles"]) == (True, plain["macs"], plain["macs"])
+    assert packed["cycles"] < plain["cycles"]
+    assert packed["multiplier_cycles"] == plain["multiplier_cycles"] / 2
+    capsys.readouterr()
+    assert main([*arguments, "--packing", "20"]) == 2
+    assert "invalid choice: 20" in capsys.readouterr().err
+
+
 def test_a_late_host_is_told_of(arguments, capsys):
     assert main([*arguments, "--transform", "g_a", "--faults", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -258,6 +258,20 @@ def test_page_is_whole_and_self_contained(result):
         assert text in page
 
 
+def test_packed_layers_are_named():
+    manifest = synthetic_manifest(channels=(3, 5, 7))
+    layers = [{"name": layer.name, "macs": 9, "cycles": 9, "products": 1 + (layer.name == "g_a.2"), "utilization": 0.9}
+              for layer in manifest.g_a.layers]  # fmt: skip
+    result = report(routes=[routed(1, 125.0)], manifest=manifest, prediction=StubPrediction(layers=layers))
+    assert [row["products"] for row in result["layers"]] == [1, 1, 2]
+    (line,) = (line for line in result["assumptions"] if line.startswith("Packed: "))
+    assert " in g_a.2. In utilisation" in line
+    assert result["performance"]["macs_per_multiplier_cycle"] == 900 / (3 * 1000)
+    page = render_html(result)
+    assert page.count(", packed</td>") == 1
+    assert "Packed: " not in render_html(report(routes=[routed(1, 125.0)], manifest=manifest))
+
+
 ON_CHIP = FrameCost(cycles={"products": 900, "edges": 60, "input": 40}, link_in=300, link_out=100)
 STREAMED = FrameCost(
     cycles={"products": 900, "edges": 60, "memory": 40}, bandwidth=2e8, link_in=300, link_out=100,

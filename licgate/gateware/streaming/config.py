@@ -35,6 +35,7 @@ class StreamingConfig(AcceleratorConfig):
 
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
+        With packing both are twice as many.
 
     Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
@@ -59,9 +60,9 @@ class StreamingConfig(AcceleratorConfig):
             if getattr(self, name) is None and isinstance(self.page_beats, int):
                 object.__setattr__(self, name, max(1, self.page_beats // part))
         if self.output_words is None and isinstance(self.cols, int):
-            object.__setattr__(self, "output_words", 16 * self.cols)
+            object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
-        _check("output_words", self.output_words, 2 * self.cols, 4096)
+        _check("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
         for name, low, high in (
             ("block_rows", 1, 16),
             ("band_groups", 1, 16),

@@ -60,6 +60,7 @@ class StreamingCore(Component):
         self._array = SystolicArray(
             program.rows, program.cols,
             a_width=program.activation_width, w_width=program.weight_width, acc_width=program.accumulator_width,
+            pack_shift=program.pack_shift, high_width=program.packed_accumulator_width or None,
         )  # fmt: skip
         self._post = PostProcessor(program)
         result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
@@ -158,6 +159,8 @@ class StreamingCore(Component):
             Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
             Cat(records.word).eq(Cat(writer.output_word)), records.enable.eq(writer.output_enable),
         ]  # fmt: skip
+        if program.packing:
+            m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         self._memories(m)
 
         idle = Signal()
@@ -195,7 +198,7 @@ class StreamingCore(Component):
                 memory.address.eq(address[: len(memory.address)]), memory.write_enable.eq(loader.write_enable),
                 memory.write_address.eq(loader.write_address), memory.write_data.eq(loader.write_data),
                 # all kinds of words lie in the low bits
-                *(data[f"m{k}"].eq(memory.data[: count * view.bits]) for k, view in enumerate(views)),
+                *(data[f"m{k}"].eq(memory.data[: count * view.field]) for k, view in enumerate(views)),
             ]  # fmt: skip
         if any(op.is_gdn for op in program.ops):
             for name, data, address, output in (

@@ -26,7 +26,7 @@ def map_kinds(program):
 
 def weight_kinds(program):
     """Bits of a weight word of each weight memory."""
-    return [program.cols * memory.bits for memory in program.weight_memories]
+    return [program.cols * memory.field for memory in program.weight_memories]
 
 
 def output_kinds(program):

@@ -1,6 +1,6 @@
 """Sends results to external memory, packed to the bits of their layer."""
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -61,7 +61,10 @@ class RecordWriter(Component):
                 for c in range(0, s.last_op.channels_out, program.cols)
             )
             if s.gdn is not None
-            else program.beats(min(program.cols, s.conv.channels_out) * kind)
+            else sum(
+                program.beats(min(program.cols, s.conv.channels_out - c) * kind)
+                for c in range(0, min(program.tile_channels(s.conv), s.conv.channels_out), program.cols)
+            )
             for s, kind in zip(program.stages, output_kinds(program), strict=True)
         )
         self._packer = Packer(program.beat_bits, self._kinds)
@@ -82,7 +85,9 @@ class RecordWriter(Component):
         m.submodules.cutter = cutter = self._cutter
         count = credits(program)
         bits = max(kinds) // program.rows
-        m.submodules.words = words = fifo.SyncFIFOBuffered(width=program.rows * bits, depth=count * program.cols)
+        m.submodules.words = words = fifo.SyncFIFOBuffered(
+            width=program.rows * bits, depth=count * program.most_channels
+        )
         m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=2 * self._most)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload
@@ -95,6 +100,8 @@ class RecordWriter(Component):
         # Words of the pass at work, through the packer.
         current, left = Signal.like(self.i.payload), Signal.like(self.i.payload.count)
         busy, first = Signal(), Signal()
+        # A part of a record has as many channels as the array columns; a packed pass makes two.
+        part_left = Signal(range(program.cols + 1))
         kind_of = Array(kinds.index(k) for k in output_kinds(program))
         values = [words.r_data.word_select(r, bits) for r in range(program.rows)]
         m.d.comb += [
@@ -103,14 +110,16 @@ class RecordWriter(Component):
                 Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind_of[current.stage]]
             ),
             packer.i.payload.kind.eq(kind_of[current.stage]),
-            packer.i.payload.last.eq(left == 1),
+            packer.i.payload.last.eq((left == 1) | (part_left == 1)),
             packer.i.valid.eq(busy & words.r_rdy),
             words.r_en.eq(busy & packer.i.ready),
         ]  # fmt: skip
         moved = packer.i.valid & packer.i.ready
         m.d.comb += [self.packed.eq(moved & (left == 1)), passes.r_en.eq(self.packed)]
         with m.If(moved):
-            m.d.sync += [left.eq(left - 1), first.eq(0)]
+            m.d.sync += [
+                left.eq(left - 1), first.eq(0), part_left.eq(Mux(part_left == 1, program.cols, part_left - 1)),
+            ]  # fmt: skip
             with m.If(left == 1):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
@@ -118,7 +127,7 @@ class RecordWriter(Component):
         m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != 2) | ~current.first))
         m.d.sync += begun.eq(begun + (begins & current.first) - completes)
         with m.If(begins):
-            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first)]
+            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first), part_left.eq(program.cols)]
 
         # Where they go, with the number of beats counted as they come.
         target = Signal.like(stretch)
@@ -129,7 +138,7 @@ class RecordWriter(Component):
         waiting = Signal.like(stretch.address)
         # The packer takes a word when it has given all beats of the one before.
         with m.If(moved):
-            m.d.sync += ends.eq(current.last)
+            m.d.sync += ends.eq(current.last & (left == 1))
             with m.If(first):
                 m.d.sync += waiting.eq(current.address)
         m.d.comb += [

@@ -18,7 +18,7 @@ _OUTSTANDING = IN_FLIGHT + 4
 
 def credits(program):
     """Passes to external memory whose words are not packed yet, at most."""
-    return max(2, program.output_words // program.cols)
+    return max(2, program.output_words // program.most_channels)
 
 
 def record_write_layout(program):
@@ -27,7 +27,7 @@ def record_write_layout(program):
     first, last: of the passes that are written as one, to consecutive addresses.
     """
     return data.StructLayout({
-        "address": program.address_bits, "count": range(program.cols + 1), "stage": stage_bits(program),
+        "address": program.address_bits, "count": range(program.most_channels + 1), "stage": stage_bits(program),
         "first": 1, "last": 1,
     })  # fmt: skip
 
@@ -80,7 +80,7 @@ class BandSequencer(Component):
     def elaborate(self, platform):
         m = Module()
         program, stages, ops = self._program, self._program.stages, self._program.ops
-        cols, ring, slots = program.cols, program.weight_ring, program.slots
+        cols, ring, slots, most = program.cols, program.weight_ring, program.slots, program.most_channels
         band = Signal.like(self.i.payload)
 
         def of_stage(values):
@@ -90,7 +90,8 @@ class BandSequencer(Component):
         convs, lasts = [s.conv for s in stages], [s.last_op for s in stages]
         is_gdn, has_gdn = Signal(), Signal()
         steps = Signal(range(1 + max(op.phases[0].steps for op in ops)))
-        tiles, final_count = Signal(range(1 + max(op.tiles for op in ops))), Signal(range(cols + 1))
+        tiles, final_count = Signal(range(1 + max(op.tiles for op in ops))), Signal(range(most + 1))
+        full = Signal(range(most + 1))  # channels of a pass that is not the last
         channels = Signal(range(1 + max(op.channels_out for op in ops)))  # of the GDN inputs
         stride = Signal(2)
         m.d.comb += [stride.eq(of_stage(s.stride for s in stages))]
@@ -101,7 +102,8 @@ class BandSequencer(Component):
                 steps.eq(of_stage(op.phases[0].steps for op in which)),
                 tiles.eq(of_stage(op.tiles for op in which)),
                 last_tile.eq(of_stage(op.tiles == 1 for op in which)),
-                final_count.eq(of_stage(op.channels_out - (op.tiles - 1) * cols for op in which)),
+                final_count.eq(of_stage(op.channels_out - (op.tiles - 1) * program.tile_channels(op) for op in which)),
+                full.eq(of_stage(program.tile_channels(op) for op in which)),
                 param.eq(of_stage(op.param_base for op in which)),
                 first_param.eq(of_stage(op.param_base for op in which)),
                 is_gdn.eq(0 if conv else 1),
@@ -111,15 +113,15 @@ class BandSequencer(Component):
         tile_left, last_tile = Signal.like(tiles), Signal()
         group_left, row_left = Signal.like(band.groups), Signal.like(band.rows)
         last_group, last_row = Signal(), Signal()
-        param, first_param = Signal(range(len(program.biases) + cols)), Signal(range(len(program.biases) + cols))
-        channel, x = Signal(range(program.gdn_depth + cols)), Signal(range(program.gdn_depth + cols))
+        param, first_param = Signal(range(len(program.biases) + most)), Signal(range(len(program.biases) + most))
+        channel, x = Signal(range(program.gdn_depth + most)), Signal(range(program.gdn_depth + most))
         # Rows of the slot that the kernel meets, and the words of the window.
         kernel_row = Signal.like(band.height)
         slot, word = Signal.like(band.slot), Signal(signed(14))
         # Addresses: of the group's first record, of the row's, and of the tile's part in it.
         group_target, row_target = Signal.like(band.target), Signal.like(band.target)
-        part = Signal(range(1 + max(program.beats(program.rows * s.last_op.layer.output.bits * cols) * s.last_op.tiles
-                                    for s in stages)))  # fmt: skip
+        parts = [(program.beats(program.rows * s.last_op.layer.output.bits * cols), s.last_op) for s in stages]
+        part = Signal(range(1 + max(beats * op.products * op.tiles for beats, op in parts)))
         # The weight ring: of this tile, of the GDN's first tile, of the band's first tile.
         pointer, gdn_pointer, home = (
             Signal(range(ring), name=n) for n in ("pointer", "gdn_pointer", "home")
@@ -168,7 +170,7 @@ class BandSequencer(Component):
             tile_ends.eq(last_group & last_row),
             gdn_ends.eq(is_gdn & tile_ends),
             releases.eq(tile_ends & ~band.keep),
-            count.eq(Mux(last_tile, final_count, cols)),
+            count.eq(Mux(last_tile, final_count, full)),
             out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
                              of_stage(op.phases[0].index for op in convs))),
             out.row.eq(p_row), out.offset.eq(p_offset), out.kernel_rows.eq(kernel_rows), out.mask.eq(p_mask),
@@ -222,7 +224,7 @@ class BandSequencer(Component):
             )
             for s in stages
         )
-        part_beats = of_stage(program.beats(cols * program.rows * s.last_op.layer.output.bits) for s in stages)
+        part_beats = of_stage(beats * op.products for beats, op in parts)
         moved_slot = Signal(range(2 * slots + 2))
         m.d.comb += moved_slot.eq(slot + stride)
 
@@ -268,7 +270,7 @@ class BandSequencer(Component):
                     with m.If(is_gdn):
                         # tiles, then rows, then groups
                         m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(
-                            tile_left, last_tile, param, channel, part, part_beats, pointer, next_pointer, held, releases
+                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
                         )]  # fmt: skip
                         with m.If(last_tile):
                             m.d.sync += [
@@ -290,7 +292,7 @@ class BandSequencer(Component):
                             ]  # fmt: skip
                     with m.If(~is_gdn & tile_ends):
                         m.d.sync += [*first_group(), *self._next_tile(
-                            tile_left, last_tile, param, channel, part, part_beats, pointer, next_pointer, held, releases
+                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
                         )]  # fmt: skip
                         with m.If(last_tile):
                             m.d.sync += [channel.eq(0), part.eq(0)]
@@ -311,10 +313,9 @@ class BandSequencer(Component):
             m.d.sync += [s.eq(0) for s in (ready, columns, pointer)]
         return m
 
-    def _next_tile(self, left, last, param, channel, part, part_beats, pointer, next_pointer, held, releases):
+    def _next_tile(self, left, last, param, channel, full, part, part_beats, pointer, next_pointer, held, releases):
         """Move on to the next output channels."""
-        cols = self._program.cols
         return [
-            left.eq(left - 1), last.eq(left == 2), param.eq(param + cols), channel.eq(channel + cols),
+            left.eq(left - 1), last.eq(left == 2), param.eq(param + full), channel.eq(channel + full),
             part.eq(part + part_beats), pointer.eq(next_pointer), held.eq(held + ~releases),
         ]  # fmt: skip

@@ -71,7 +71,7 @@ class WeightLoader(Component):
     def _beats(self, op):
         """Beats of a tile's first and of its last segment."""
         words = self._program.segments(op)
-        return [self._program.beats(words[k] * self._program.cols * op.weight_bits) for k in (0, -1)]
+        return [self._program.beats(words[k] * self._program.word_bits(op)) for k in (0, -1)]
 
     def elaborate(self, platform):
         m = Module()

@@ -24,6 +24,16 @@ CASES = {
         {"rows": 4, "cols": 4, "block_rows": 2, "band_groups": 2, "prefetch_words": 1},
         (21, 13),
     ),
+    "packed": (
+        {"channels": (3, 5, 7), "weight_bits": (5, 4), "gdn": "none"}, {"rows": 4, "cols": 3, "packing": True}, (21, 11)
+    ),
+    "packed now and then": (
+        {"channels": (3, 9, 5, 7), "weight_bits": (5, 8, 4), "gdn_bits": (10, 6), "activation_bits": (8, 7, 6)},
+        {"rows": 3, "cols": 2, "block_rows": 2, "band_groups": 2, "packing": True, "beat_bits": 8}, (19, 14),
+    ),
+    "packed GDN": (
+        {"channels": (3, 16, 5), "gdn_bits": 7}, {"rows": 4, "cols": 3, "packing": True, "packed_bits": 27}, (9, 11)
+    ),
     "point": ({"channels": (3, 5, 7)}, {"rows": 8, "cols": 12}, (1, 1)),
 }  # fmt: skip
 

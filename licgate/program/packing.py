@@ -1,0 +1,216 @@
+"""Packing: two products a multiplier, where the widths of a layer allow it.
+
+Two weights share an activation: ``a * (low + (high << k))`` is ``a * low + (a * high << k)``. The array sums this as it
+is, and beside it its upper part alone, ``(p >> k) + p[k - 1]``, which is exactly ``a * high`` as long as every ``a *
+low`` fits k signed bits: what the lower product borrows from the upper one is its sign, bit k - 1. Where sums leave
+the array, the lower one is the difference ``L - (H << k)``, exact in as many bits as the sum itself has. So no element
+of the array knows whether a pass is packed; whoever drains it does.
+
+Weights are symmetric (docs/numerics.md), so that ``a * low`` takes a bit less than both widths together: activations of
+a bits pack with weights of w bits into operands of ``a + 2 * w - 1`` bits.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from licgate.manifest.geometry import layer_macs
+from licgate.program.ops import extents
+from licgate.program.stages import check_convolution
+
+__all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
+
+#: The array passes its shift signal from column to column, so results move at every second cycle at most.
+SHORTEST_BEAT = 2
+
+# what the work of layers is compared at
+_SIDE = 64
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Which operations are packed, and how.
+
+    Attributes
+    ----------
+    shift : int
+        k: bits between the two weights, the same for all.
+    ops : frozenset of int
+        Positions in ``Program.ops``.
+    """
+
+    shift: int
+    ops: frozenset
+
+
+class PackedPasses:
+    """What a program says of packing, beside its operations: the part of `Program` that follows from ``pack_shift``."""
+
+    @property
+    def packing(self) -> bool:
+        """Some operation is packed, so every element of the array has two sums."""
+        return self.pack_shift is not None
+
+    @property
+    def merge_latency(self) -> int:
+        """Cycles that the two sums of an element take to become results."""
+        return int(self.packing)
+
+    @property
+    def most_channels(self) -> int:
+        """Output channels of a pass, at most."""
+        return self.cols << self.packing
+
+    @property
+    def output_channels(self) -> int:
+        """Output channels of a pass whose results leave the chip, at most."""
+        return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
+
+    def tile_channels(self, op) -> int:
+        """Output channels of a full pass of an operation."""
+        return self.cols * op.products
+
+    def word_bits(self, op) -> int:
+        """Bits of a weight word of an operation."""
+        return self.tile_channels(op) * op.weight_bits
+
+    def gap_behind(self, op) -> int:
+        """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
+        return drain_gap(self.cols, self.lane_rows, op.products)
+
+    @property
+    def packed_accumulator_width(self) -> int:
+        """Signed width of the accumulators that packed operations need; 0 without any."""
+        return max((op.layer.accumulator.bits + op.is_gdn for op in self.ops if op.packed), default=0)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What decides about a layer: steps of its passes, output channels, shifts it can have, share of the work."""
+
+    steps: tuple
+    channels: int
+    shifts: range
+    work: float
+
+    @property
+    def shortest(self):
+        return min(self.steps)
+
+    def tiles(self, cols, packed):
+        return -(-self.channels // (cols << packed))
+
+
+def shift_range(layer, packed_bits):
+    """Shifts with which two weights of a layer share a multiplier whose operand has ``packed_bits`` bits.
+
+    Returns
+    -------
+    range
+        Empty where they do not.
+    """
+    if layer.kind == "gdn":
+        product = ((1 << layer.norm_bits) - 1) * layer.gamma_type.max
+        field = layer.gamma_type.bits + 1
+    else:
+        product = layer.input.magnitude * layer.weight_type.max
+        field = layer.weight_type.bits
+    return range(product.bit_length() + 1, packed_bits - field + 1)
+
+
+def drain_gap(cols, beat, products=1):
+    """Least cycles from the last step of a pass to that of the next, so that its results have left by then.
+
+    Parameters
+    ----------
+    cols : int
+    beat : int
+        Cycles of one result.
+    products : int
+        Results of a column: 2 of a packed pass.
+    """
+    return max(products * beat * cols, 2 * cols + products * beat)
+
+
+def lane_count(config, passes):
+    """Lanes to build: those asked for or as drain a tile within the shortest pass, none of them without rows.
+
+    Parameters
+    ----------
+    config : AcceleratorConfig
+    passes : iterable of (int, int)
+        Steps of the shortest pass and results of a column, of each operation.
+    """
+    lanes = config.lanes
+    shortest = min(steps // products for steps, products in passes)
+    beat = shortest // config.cols if lanes is None else -(-config.rows // lanes)
+    return -(-config.rows // max(SHORTEST_BEAT, beat))
+
+
+def choose_packing(transforms, config):
+    """Decide which layers are packed: those that it makes faster, with the shift that serves most of the work.
+
+    A layer is faster in fewer passes, unless the results of a pass then take longer to leave the array than it lasts.
+
+    Parameters
+    ----------
+    transforms : sequence of Transform
+    config : AcceleratorConfig
+
+    Returns
+    -------
+    Packing or None
+        None where nothing is packed.
+
+    Raises
+    ------
+    ConfigError
+        A transform holds something that the array does not run.
+    """
+    if not config.packing:
+        return None
+    layers = [layer for transform in transforms for layer in _layers(transform, config.packed_bits)]
+    fitting = [
+        index for index, layer in enumerate(layers)
+        if layer.shifts and layer.tiles(config.cols, True) < layer.tiles(config.cols, False)
+        and layer.shortest >= 2 * SHORTEST_BEAT * config.cols
+    ]  # fmt: skip
+    if not fitting:
+        return None
+
+    def served(shift):
+        return [index for index in fitting if shift in layers[index].shifts]
+
+    shifts = sorted({layers[index].shifts.start for index in fitting})
+    shift = max(shifts, key=lambda k: sum(layers[index].work for index in served(k)))
+    chosen = set(served(shift))
+    lanes = lane_count(config, [(layer.shortest, 1 + (index in chosen)) for index, layer in enumerate(layers)])
+    beat = max(SHORTEST_BEAT, -(-config.rows // lanes))
+    faster = frozenset(
+        index for index in chosen
+        if _cycles(layers[index], config.cols, beat, True) < _cycles(layers[index], config.cols, beat, False)
+    )  # fmt: skip
+    return Packing(shift, faster) if faster else None
+
+
+def _layers(transform, packed_bits):
+    """What decides about each layer of a transform."""
+    sizes = transform.layer_sizes(_SIDE, _SIDE)
+    total = transform.macs(_SIDE, _SIDE)
+    for (layer, following), size in zip(pairwise([*transform.layers, None]), sizes, strict=False):
+        times = 1
+        if layer.kind == "gdn":
+            steps, channels = (layer.channels,), layer.channels
+        else:
+            check_convolution(layer)
+            depth_form = following is None and layer.transposed
+            times = 4 if depth_form else 1
+            found = extents(layer, depth_form=depth_form)
+            steps = tuple(rows * layer.in_channels * columns for *_, rows, columns in found)
+            channels = times * layer.out_channels
+        yield _Layer(steps, channels, shift_range(layer, packed_bits), layer_macs(layer, *size) / total)
+
+
+def _cycles(layer, cols, beat, packed):
+    """Cycles of the passes over one group of pixels."""
+    gap = drain_gap(cols, beat, 1 + packed)
+    return layer.tiles(cols, packed) * sum(max(steps, gap) for steps in layer.steps)
