@@ -12,6 +12,7 @@ from licgate.perf.extmem import MemoryModel
 from licgate.program import IN_FLIGHT
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule
+from licgate.program.streaming import WRITES
 
 __all__ = ["CoreRun", "StreamingModel"]
 
@@ -420,10 +421,10 @@ class _Core:
             issue, word, beat, count, stage, first, last = self.passes_out[n]
             begin = max(issue + 1, busy_until)
             if first:
-                if begun >= 2:
-                    while len(self.writes) < begun - 1:
+                if begun >= WRITES:
+                    while len(self.writes) <= begun - WRITES:
                         yield
-                    begin = max(begin, self.writes[begun - 2] + 1)
+                    begin = max(begin, self.writes[begun - WRITES] + 1)
                 begun += 1
             beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
             slices = -(-bits // size)

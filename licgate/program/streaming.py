@@ -17,6 +17,9 @@ __all__ = ["StreamProgram", "compile_streaming"]
 #: Words of a segment of a weight tile, in multiples of the bits of a beat.
 SEGMENT = 8
 
+#: Writes to external memory that are packed or under way, at most.
+WRITES = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamProgram(Program):

@@ -9,6 +9,7 @@ from licgate.gateware.streaming.burst import PageCutter
 from licgate.gateware.streaming.gearbox import Packer
 from licgate.gateware.streaming.layouts import output_kinds
 from licgate.gateware.streaming.sequencer import credits, record_write_layout
+from licgate.program.streaming import WRITES
 
 __all__ = ["RecordWriter"]
 
@@ -16,8 +17,8 @@ __all__ = ["RecordWriter"]
 class RecordWriter(Component):
     """Collect the words of a pass, pack them into beats, and write these once they are complete.
 
-    Passes that go to consecutive addresses are written as one. Packing begins when the beats of only one write wait, so
-    that the packer is never stopped.
+    Passes that go to consecutive addresses are written as one. Packing begins when fewer than ``WRITES`` writes are under
+    way, so that the packer is never stopped.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class RecordWriter(Component):
         A word takes ``ceil(bits / beat_bits)`` cycles on its way.
 
     Resources: a :class:`~licgate.gateware.streaming.gearbox.Packer`, queues of ``output_words`` words and of the beats
-    of two writes.
+    of ``WRITES`` writes.
     """
 
     def __init__(self, program, result_width):
@@ -88,10 +89,10 @@ class RecordWriter(Component):
         m.submodules.words = words = fifo.SyncFIFOBuffered(
             width=program.rows * bits, depth=count * program.most_channels
         )
-        m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=2 * self._most)
+        m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=WRITES * self._most)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload
-        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=2)
+        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
         m.d.comb += [
             passes.w_data.eq(self.i.payload.as_value()), passes.w_en.eq(self.i.valid), self.i.ready.eq(passes.w_rdy),
             words.w_data.eq(Cat(w[:bits] for w in self.word)), words.w_en.eq(self.enable),
@@ -123,8 +124,8 @@ class RecordWriter(Component):
             with m.If(left == 1):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
-        begins, completes, begun = Signal(), Signal(), Signal(2)
-        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != 2) | ~current.first))
+        begins, completes, begun = Signal(), Signal(), Signal(range(WRITES + 1))
+        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != WRITES) | ~current.first))
         m.d.sync += begun.eq(begun + (begins & current.first) - completes)
         with m.If(begins):
             m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first), part_left.eq(program.cols)]
