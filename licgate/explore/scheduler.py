@@ -199,6 +199,8 @@ def _outcome(future) -> dict | None:
         if "Cancelled" in name:
             return _failed("the scheduler lost it")
         text = " ".join(str(error).split()) or name
+        if isinstance(error, ImportError) or "deserialization" in text:
+            return _failed(f"the worker cannot load the package: install licgate {__version__} for the workers, too")
         return _failed(f"the worker could not do it: {text}")
 
 

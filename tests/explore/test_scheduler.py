@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from licgate import __version__
 from licgate.cli import main
 from licgate.errors import ConfigError, ToolError
 from licgate.explore import worker
@@ -106,7 +107,11 @@ class KilledWorker(Exception):
 
 @pytest.mark.parametrize(("error", "why"), [
     (KilledWorker("long\nstory"), "the workers that tried it died, one after the other"),
-    (ModuleNotFoundError("No module named\n 'licgate'"), "the worker could not do it: No module named 'licgate'"),
+    (ModuleNotFoundError("No module named 'licgate'"),
+     f"the worker cannot load the package: install licgate {__version__} for the workers, too"),
+    (RuntimeError("Error during deserialization of the task graph."),
+     f"the worker cannot load the package: install licgate {__version__} for the workers, too"),
+    (OSError(28, "No space\nleft"), "the worker could not do it: [Errno 28] No space left"),
     (MemoryError(), "the worker could not do it: MemoryError"),
 ])  # fmt: skip
 def test_a_build_whose_worker_is_lost_loses_no_other(space, shapes, tmp_path, error, why):
