@@ -33,6 +33,13 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+    from licgate.gateware.streaming.options import add_memory_arguments
+
+    add_memory_arguments(parser)
+    parser.add_argument("--rows", type=positive, help="with --memory sdram: array rows (default: the board's)")
+    parser.add_argument("--cols", type=positive, help="with --memory sdram: array columns (default: the board's)")
+
+
 def run_plan(args: argparse.Namespace) -> int:
     """Body of ``licgate plan``."""
     from licgate.explore.cycles import CycleCounter
@@ -50,6 +57,14 @@ def run_plan(args: argparse.Namespace) -> int:
         from licgate.explore.cli_encoder import run_plan_encoder
 
         return run_plan_encoder(args, board, clock)
+    if args.memory == "sdram":
+        from licgate.explore.external import run_plan_external
+
+        if args.mode != "analysis":
+            raise ConfigError(f"--memory sdram goes with --mode analysis, not {args.mode}")
+        return run_plan_external(args, board, clock, _manifests(args))
+    if args.rows is not None or args.cols is not None:
+        raise ConfigError("--rows and --cols go with --memory sdram: without it all shapes are tried")
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:

@@ -27,6 +27,7 @@ BENCHES = {
     "codec": "tests.bench.codec",
     "resources": "tests.bench.resources",
     "utilization": "tests.bench.utilization",
+    "streaming": "tests.bench.streaming",
     "route": "tests.bench.figures",
 }
 
