@@ -6,6 +6,7 @@ from amaranth.build import Platform, Subsignal
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetInserter, Signal
 from amaranth.lib import io, wiring
 
+from licgate.errors import ConfigError
 from licgate.gateware.hostlink import HostLink
 from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.uart import UartReceiver, UartTransmitter, uart_divisor
@@ -27,12 +28,20 @@ class Ecp5Top(Elaboratable):
         Makes the accelerator's clock from the platform's default clock.
     baud : int
         Rate of the serial port.
+
+    Raises
+    ------
+    ConfigError
+        The clock is no multiple of the rate, nor near one.
     """
 
     def __init__(self, accelerator, *, pll: Ecp5Pll, baud: int):
         self.accelerator, self.pll = accelerator, pll
         clock_hz = pll.f_out * 1e6
-        self.divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
+        try:
+            self.divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
+        except ValueError as error:
+            raise ConfigError(f"{error}, of the board's serial port: give another --frequency") from None
         self.timeout = round(FRAME_TIMEOUT_SECONDS * clock_hz)
 
     def elaborate(self, platform: Platform):
