@@ -25,7 +25,8 @@ def run_plan_external(args, board, clock, manifests) -> int:
         The board has no SDRAM, the memory is too slow or too small, or an array does not fit the multipliers.
     """
     width, height = args.size
-    rows, cols = (given or usual for given, usual in zip((args.rows, args.cols), board.streaming or (8, 16), strict=True))
+    usual = board.streaming or (8, 16)
+    rows, cols = args.rows or usual[0], args.cols or usual[1]
     try:
         timing = SdramCycles.at(getattr(board.make_platform(), "sdram_timing", ULX3S_SDRAM), clock)
     except ValueError as error:
@@ -62,8 +63,8 @@ def run_plan_external(args, board, clock, manifests) -> int:
         print(
             f"{manifest.name:{length}}  {plan['fps']:.3f} frames/s: {100 * plan['utilization']:.1f} % of "
             f"{plan['multipliers']} multipliers busy with needed products (recompute factor "
-            f"{plan['recompute_factor']:.3f}), {sum(cost.traffic.values()) / 1e6:.0f} MB a frame, {100 * share:.0f} % of "
-            f"the memory's cycles; {fit}{'' if fit.fits else ': DOES NOT FIT'}",
+            f"{plan['recompute_factor']:.3f}), {sum(cost.traffic.values()) / 1e6:.0f} MB a frame, {100 * share:.0f} % "
+            f"of the memory's cycles; {fit}{'' if fit.fits else ': DOES NOT FIT'}",
             flush=True,
         )
     fast = [plan for plan in plans if plan["fits"] and args.fps is not None and plan["fps"] >= args.fps]

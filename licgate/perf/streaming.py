@@ -107,10 +107,11 @@ class _Core:
         self.readable, self.popped, self.stop, self.reader_done = [], [], None, False
         self.ended, self.last_written, self.bands_done, self.units_out = None, 0, None, 0
         self.reader = self._command_reader()
-        self.units = [self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(), self._sequencer(), self._packer(), self._writer()]
+        self.units = [
+            self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(),
+            self._sequencer(), self._packer(), self._writer(),
+        ]  # fmt: skip
         self.finished = False
-        global _LAST
-        _LAST = self
 
     def advance(self):
         """Let every unit go on as far as it can."""
@@ -129,7 +130,8 @@ class _Core:
     def _progress(self):
         return (
             len(self.columns), len(self.tiles), len(self.writes), len(self.packed), self.slots_freed.count,
-            self.words_freed.count, len(self.passes_out), len(self.targets), self.ended, len(self.readable), len(self.popped), self.reader_done,
+            self.words_freed.count, len(self.passes_out), len(self.targets), self.ended, len(self.readable),
+            len(self.popped), self.reader_done,
             *(len(told[kind]) for told in (self.given, self.taken, self.idle) for kind in _QUEUES), self.stop,
         )  # fmt: skip
 
@@ -262,7 +264,7 @@ class _Core:
         """Word columns, as slots are free and their rows written."""
         program = self.program
         records = {k: layout.record for k, layout in enumerate(self.schedule.maps[:-1], self.schedule.chain.first)}
-        cutter, reserved = 0, 0
+        cutter = 0
         for n in self._endless():
             while len(self.taken["load"]) <= n:
                 yield
@@ -273,12 +275,11 @@ class _Core:
                 while len(self.writes) < after:
                     yield
                 cycle = max(cycle, self.writes[after - 1] + 3)
-            needed = reserved + 1 - program.slots
+            needed = n + 1 - program.slots
             if needed > 0:
                 while self.slots_freed.total < needed:
                     yield
                 cycle = max(cycle, self.slots_freed.when(needed) + 2)
-            reserved += 1
             cycle += 1
             address = fields["address"]
             for row in range(fields["rows"]):

@@ -131,9 +131,7 @@ def _placed(program, chain, width, height, origin, ahead):
     place, weights, placed = origin, [], []
     for stage in program.stages_of(chain):
         weights.append(place)
-        place += sum(
-            op.tiles * program.beats(op.phases[0].steps * program.word_bits(op)) for op in _ops(stage)
-        )
+        place += sum(op.tiles * program.beats(op.phases[0].steps * program.word_bits(op)) for op in _ops(stage))
     for layout in maps:
         placed.append(replace(layout, base=place))
         place += layout.beats

@@ -18,7 +18,9 @@ CASES = {
     "cores": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4}, (37, 23), 2),
     "mixed": (
         {"channels": (3, 7, 6, 9), "weight_bits": [5, 4, 8], "activation_bits": [6, 8, 10], "gdn": ["abs", "none"]},
-        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200}, (61, 42), 1,
+        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200},
+        (61, 42),
+        1,
     ),
 }  # fmt: skip
 

@@ -54,7 +54,7 @@ class Commander(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program, size = self._program, self._program.beat_bits
+        size = self._program.beat_bits
         m.submodules.cutter = cutter = self._cutter
         m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=size, depth=2 * self._read)
         connect(m, cutter.request, flipped(self.port.request))

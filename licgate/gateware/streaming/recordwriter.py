@@ -17,8 +17,8 @@ __all__ = ["RecordWriter"]
 class RecordWriter(Component):
     """Collect the words of a pass, pack them into beats, and write these once they are complete.
 
-    Passes that go to consecutive addresses are written as one. Packing begins when fewer than ``WRITES`` writes are under
-    way, so that the packer is never stopped.
+    Passes that go to consecutive addresses are written as one. Packing begins when fewer than ``WRITES`` writes are
+    under way, so that the packer is never stopped.
 
     Parameters
     ----------

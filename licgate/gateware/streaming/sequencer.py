@@ -45,8 +45,8 @@ class BandSequencer(Component):
         The weight ring is empty.
     i : :py:`In(stream.Signature(command_layout(program, "band")))`
     o_pass, o_tile, o_write, o_record
-        Descriptors for feeder, post-processor, result writer and, where results leave the chip, record writer; they move
-        with ``o_pass``.
+        Descriptors for feeder, post-processor, result writer and, where results leave the chip, record writer; they
+        move with ``o_pass``.
     column_loaded, tile_loaded, written, packed : :py:`In(1)`
         A word column has come; a weight tile has come; a pass is through; the words of a pass to memory are packed.
     idle : :py:`Out(1)`
@@ -177,7 +177,9 @@ class BandSequencer(Component):
             out.wrap.eq(p_wrap), out.weight.eq(p_weight), out.x.eq(x),
             out.release.words.eq(Mux(releases, steps, 0)),
             out.release.slots.eq(Mux(~is_gdn & last_tile & last_row, freed, 0)),
-            self.o_tile.payload.op.eq(Mux(is_gdn, of_stage(op.index for op in lasts), of_stage(op.index for op in convs))),
+            self.o_tile.payload.op.eq(
+                Mux(is_gdn, of_stage(op.index for op in lasts), of_stage(op.index for op in convs))
+            ),
             self.o_tile.payload.count.eq(count), self.o_tile.payload.param.eq(param),
             self.o_tile.payload.x.eq(x + channel),
             self.o_tile.payload.pixels.eq(Mux(last_group, band.pixels, program.rows)),
@@ -185,7 +187,8 @@ class BandSequencer(Component):
             self.o_write.payload.address.eq(x + channel), self.o_write.payload.count.eq(count),
             self.o_record.payload.address.eq(p_address), self.o_record.payload.count.eq(count),
             self.o_record.payload.stage.eq(band.stage),
-            self.o_record.payload.first.eq(~is_gdn | (channel == 0)), self.o_record.payload.last.eq(~is_gdn | last_tile),
+            self.o_record.payload.first.eq(~is_gdn | (channel == 0)),
+            self.o_record.payload.last.eq(~is_gdn | last_tile),
             # `room` says that the record writer's queue has a place
             self.o_pass.valid.eq(go & there & room & arrived & self.o_tile.ready & self.o_write.ready),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
@@ -195,7 +198,8 @@ class BandSequencer(Component):
         m.d.comb += consumed.eq(issue & releases)
         m.d.sync += [
             # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
-            there.eq(ready > held), room.eq(~to_memory | (unpacked != credits(program))),
+            there.eq(ready > held),
+            room.eq(~to_memory | (unpacked != credits(program))),
             arrived.eq(~is_gdn | (outstanding <= behind)),
             ready.eq(ready + self.tile_loaded - consumed),
             columns.eq(columns + self.column_loaded - columns_used),
@@ -225,6 +229,9 @@ class BandSequencer(Component):
             for s in stages
         )
         part_beats = of_stage(beats * op.products for beats, op in parts)
+        tile_state = (
+            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
+        )  # fmt: skip
         moved_slot = Signal(range(2 * slots + 2))
         m.d.comb += moved_slot.eq(slot + stride)
 
@@ -236,7 +243,8 @@ class BandSequencer(Component):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.sync += [
-                    *of_op(True), *first_group(), channel.eq(0), part.eq(0), tile_left.eq(of_stage(o.tiles for o in convs)),
+                    *of_op(True), *first_group(), channel.eq(0), part.eq(0),
+                    tile_left.eq(of_stage(o.tiles for o in convs)),
                     has_gdn.eq(of_stage(s.gdn is not None for s in stages)), held.eq(0), home.eq(pointer),
                     channels.eq(of_stage(s.conv.channels_out for s in stages)),
                 ]  # fmt: skip
@@ -245,11 +253,12 @@ class BandSequencer(Component):
                     m.d.comb += columns_used.eq(band.loads)
                     m.next = "ROWS"
             with m.State("ROWS"):
+                begins_at = Mux(kernel_row < band.top, band.top, kernel_row)
                 m.d.comb += end.eq(kernel_row + kernel)
                 m.d.sync += [
-                    first.eq(Mux(kernel_row < band.top, band.top, kernel_row)),
+                    first.eq(begins_at),
                     above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
-                    kernel_rows.eq(Mux(end < band.height, end, band.height) - Mux(kernel_row < band.top, band.top, kernel_row)),
+                    kernel_rows.eq(Mux(end < band.height, end, band.height) - begins_at),
                 ]  # fmt: skip
                 m.next = "PLACES"
             with m.State("PLACES"):
@@ -269,9 +278,7 @@ class BandSequencer(Component):
                     m.next = "ROWS"
                     with m.If(is_gdn):
                         # tiles, then rows, then groups
-                        m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(
-                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
-                        )]  # fmt: skip
+                        m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
                         with m.If(last_tile):
                             m.d.sync += [
                                 tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
@@ -291,9 +298,7 @@ class BandSequencer(Component):
                                 slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
                             ]  # fmt: skip
                     with m.If(~is_gdn & tile_ends):
-                        m.d.sync += [*first_group(), *self._next_tile(
-                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
-                        )]  # fmt: skip
+                        m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
                         with m.If(last_tile):
                             m.d.sync += [channel.eq(0), part.eq(0)]
                             m.next = "END"

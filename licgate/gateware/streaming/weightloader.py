@@ -90,7 +90,8 @@ class WeightLoader(Component):
         command = Signal.like(self.i.payload)
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
         segments = [program.segments(o) for o in ops]
-        left, steps = Signal(range(1 + max(o.tiles for o in ops))), Signal(range(1 + max(o.phases[0].steps for o in ops)))
+        left = Signal(range(1 + max(o.tiles for o in ops)))
+        steps = Signal(range(1 + max(o.phases[0].steps for o in ops)))
         # Segments of the tile that are left, words and beats of this one.
         rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
         beats, last_segment = Signal.like(cutter.i.payload.beats), Signal()
@@ -135,7 +136,8 @@ class WeightLoader(Component):
                 with m.If(reserve):
                     whole = Array(len(found) for found in segments)[op]
                     m.d.sync += [
-                        address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)), first.eq(last_segment),
+                        address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
+                        first.eq(last_segment),
                         *self._segment(
                             op, segments, words, beats,
                             Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),

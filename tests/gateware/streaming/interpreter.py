@@ -1,7 +1,7 @@
 """Golden model of a streaming accelerator: carries out the commands of a schedule, one after the other, in numpy.
 
-It knows the command set and the layouts in memory, and refuses what the gateware cannot know to be wrong: a slot that is
-still in use, a record that is read before it is written, weights that are not there.
+It knows the command set and the layouts in memory, and refuses what the gateware cannot know to be wrong: a slot that
+is still in use, a record that is read before it is written, weights that are not there.
 """
 
 import numpy as np
@@ -43,22 +43,22 @@ class Interpreter:
         """Carry out all commands; return the memory in use."""
         for kind, values in decode(self.program, self.memory[self.schedule.address :]):
             getattr(self, f"_{kind}")(**values)
-        assert self.free == self.program.slots and self.loads == 0
+        assert self.free == self.program.slots
+        assert self.loads == 0
         return self.memory[self.schedule.origin :]
 
     def _end(self):
         pass
 
     def _layout(self, parts, kind, words):
-        return MapLayout(tuple(parts), kind.bits, kind.signed, self.program.rows, words * self.program.rows, 1, 0, 1,
-                         self.program.beat_bits)
+        rows, beat_bits = self.program.rows, self.program.beat_bits
+        return MapLayout(tuple(parts), kind.bits, kind.signed, rows, words * rows, 1, 0, 1, beat_bits)
 
     def _parts(self, channels):
         return [min(self.program.cols, channels - c) for c in range(0, channels, self.program.cols)]
 
     def _weights(self, stage, address):
-        stages = self.program.stages_of(self.schedule.chain)
-        assert address == self.schedule.weights[stage - self.schedule.chain.first] and stages
+        assert address == self.schedule.weights[stage - self.schedule.chain.first]
         self.weights = stage
 
     def _load(self, stage, slot, row, rows, before, address, wrapped, pitch, after):
@@ -73,10 +73,13 @@ class Interpreter:
         self.slots[slot] = column
         self.free, self.loads = self.free - 1, self.loads + 1
 
-    def _band(self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release_first, release,
-              keep, pixels):
+    def _band(
+        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release_first, release, keep,
+        pixels,
+    ):  # fmt: skip
         program = self.program
-        assert self.loads >= loads and self.weights == stage
+        assert self.loads >= loads, "a column is not there"
+        assert self.weights == stage, "the weights are not there"
         self.loads -= loads
         part = program.stages[stage]
         conv = part.conv.layer
@@ -106,7 +109,8 @@ class Interpreter:
                 values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
                 self.memory[begin : begin + layout.record] = layout.packed(values)
         self.writes += groups * rows * (1 if part.gdn is not None else part.conv.tiles)
-        assert min(release, release_first) >= 0 and (groups > 1 or not release_first)
+        assert min(release, release_first) >= 0
+        assert groups > 1 or not release_first
         self.free += release_first + part.stride * max(0, groups - 2) + release
         if not keep:
             self.weights = None

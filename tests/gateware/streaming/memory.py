@@ -37,7 +37,8 @@ class PortMemory:
             port, turn = self.ports[chosen], chosen + 1
             request = ctx.get(port.request.payload)
             write, address, beats = request.write, request.address, request.beats
-            assert beats >= 1 and address // self.page_beats == (address + beats - 1) // self.page_beats
+            assert beats >= 1
+            assert address // self.page_beats == (address + beats - 1) // self.page_beats
             ctx.set(port.request.ready, 1)
             await ctx.tick()
             ctx.set(port.request.ready, 0)
