@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from licgate.program import IN_FLIGHT
+from licgate.program.timing import array_latency
 
 __all__ = ["CoreModel", "Timing"]
 
@@ -32,7 +33,7 @@ class Timing:
         """Delays of a program's gateware."""
         square = any(op.is_gdn and op.layer.square for op in program.ops)
         lane = 30 if square else 25
-        post = program.cols + 3 + program.merge_latency + lane + program.lanes * program.lane_rows
+        post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
         return cls(program.feed_latency, post, program.lane_rows)
 
 

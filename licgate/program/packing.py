@@ -87,7 +87,7 @@ def drain_gap(cols, beat, products=1):
     products : int
         Results of a column: 2 of a packed pass.
     """
-    return max(products * beat * cols, 2 * cols + products * beat)
+    return products * beat * cols
 
 
 def lane_count(config, passes):
