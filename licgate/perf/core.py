@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from licgate.program import IN_FLIGHT
-from licgate.program.timing import array_latency
+from licgate.program.timing import array_latency, lane_latency
 
 __all__ = ["CoreModel", "Timing"]
 
@@ -31,8 +31,7 @@ class Timing:
     @classmethod
     def of(cls, program):
         """Delays of a program's gateware."""
-        square = any(op.is_gdn and op.layer.square for op in program.ops)
-        lane = 30 if square else 25
+        lane = lane_latency(program)
         post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
         return cls(program.feed_latency, post, program.lane_rows)
 

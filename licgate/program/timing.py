@@ -1,6 +1,6 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
-__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels"]
+__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
 
 #: Cycles from the operands of a sum's last step to the sum in its element's output register: three in the multiplier,
 #: one to the adder, one there.
@@ -23,3 +23,8 @@ def collect_levels(cols):
 def array_latency(cols):
     """Cycles from the last step of a sum to the first of the array's results."""
     return FINISHED + len(collect_levels(cols)) + COLLECTED
+
+
+def lane_latency(program):
+    """Cycles from a sum to its result in a post-processing lane."""
+    return 33 if any(op.is_gdn and op.layer.square for op in program.ops) else 29
