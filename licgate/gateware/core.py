@@ -32,7 +32,7 @@ class Core(Component):
     Members
     -------
     start : :py:`In(1)`
-        Begin; only while ``done``.
+        Begin; only while ``done``. ``chain`` is stable since the cycle before.
     chain : :py:`In(range(chains))`
     width, height, skip_x, skip_y, keep_width, keep_height
         Size of the input; window of kept latents, where the chain takes pixels. Stable until ``done``.
@@ -93,7 +93,7 @@ class Core(Component):
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
-            sequencer.start.eq(self.start), latents.start.eq(self.start),
+            sequencer.start.eq(self._started(m, "sequencer")), latents.start.eq(self._started(m, "latents")),
             sequencer.chain.eq(self.chain), latents.chain.eq(self.chain),
             sequencer.width.eq(self.width), sequencer.height.eq(self.height),
             latents.width.eq(sequencer.out_width), latents.height.eq(sequencer.out_height),
@@ -107,7 +107,7 @@ class Core(Component):
             # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
-                source.ready.eq(queue.w_rdy),
+                source.ready.eq(1),  # never full, see there
                 target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
             ]  # fmt: skip
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
@@ -127,8 +127,10 @@ class Core(Component):
         busy = self._connect_inputs(m)
         self._memories(m)
 
+        # A start reaches the blocks a cycle later.
+        starting = self._started(m, "core")
+        m.d.sync += self.done.eq(sequencer.done & latents.done & ~busy & ~self.start & ~starting)
         m.d.comb += [
-            self.done.eq(sequencer.done & latents.done & ~busy),
             self.step.eq(feeder.busy),
             self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
             self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
@@ -140,11 +142,11 @@ class Core(Component):
         """Connect the chain's own input block to the stream; return whether one is at work."""
         sequencer, latents = self._sequencer, self._latents
         takes_pixels = Signal()
-        m.d.comb += takes_pixels.eq(0 if self._pixel_chain is None else self.chain == self._pixel_chain)
+        m.d.sync += takes_pixels.eq(0 if self._pixel_chain is None else self.chain == self._pixel_chain)
         for name, block in self._inputs.items():
             chosen = takes_pixels if name == "pixels" else ~takes_pixels
             m.d.comb += [
-                block.start.eq(self.start & chosen), block.width.eq(self.width), block.height.eq(self.height),
+                block.start.eq(self._started(m, name) & chosen), block.width.eq(self.width), block.height.eq(self.height),
                 block.room.eq(sequencer.input_room), block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
                 block.i.valid.eq(self.i.valid & chosen),
             ]  # fmt: skip
@@ -161,6 +163,12 @@ class Core(Component):
         ):  # fmt: skip
             m.d.comb += kept.eq(Mux(takes_pixels, given, all_of_it))
         return Cat(block.busy for block in blocks).any()
+
+    def _started(self, m, name):
+        """The start, a cycle later, in a register of its own."""
+        start = Signal(name=f"start_{name}", attrs={"keep": 1})
+        m.d.sync += start.eq(self.start)
+        return start
 
     def _clearable(self, m, name, block):
         """The block with a reset of its own, a register away from the others', so that none crosses the chip."""

@@ -86,8 +86,8 @@ class CoreModel:
         kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
         self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
         self._written = start
-        self._pixel_time = start + 3  # first cycle that asks for room
-        self._run(start)
+        self._pixel_time = start + 4  # first cycle that asks for room
+        self._run(start + 1)  # the blocks see the start a cycle later
 
     def _run(self, start):
         count = len(self.stages)
@@ -118,7 +118,7 @@ class CoreModel:
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
         idle = max(now, self._written + 1) + 1
-        self.done = max(idle, self._latents.done)
+        self.done = max(idle, self._latents.done) + 1
 
     def _first(self, k, row):
         return max(0, self.stages[k].span(row)[0])
@@ -150,7 +150,7 @@ class CoreModel:
                 releases = next(r for r in itertools.count(1) if self._first(0, r) >= wanted)
                 if len(self._released) < releases:
                     return
-                now = max(now, self._released[releases - 1] + 3)
+                now = max(now, self._released[releases - 1] + 4)
             end = self._write_row(now + 1)
             written.append(end + _LINE_READY)
             self._pixel_time = end + 3
@@ -179,7 +179,7 @@ class CoreModel:
         # An upsampling stage makes the even, then the odd columns of every group.
         phases = stage.conv.phases[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.phases
         passes = [phase for _ in range(groups) for phase in phases]
-        now += 3  # ROW, GROUP, CONV
+        now += 5  # ROW, GROUP, TILE, CONV, and the descriptors behind them
         for index, phase in enumerate(passes):
             ends = index == len(passes) - 1
             op = stage.conv
@@ -201,12 +201,12 @@ class CoreModel:
                 pending = _Pending(stage.gdn, slot, ends, k)
                 slot ^= 1
             if not ends:
-                now += 2  # GROUP, CONV
+                now += 4  # GROUP, TILE, CONV, and the descriptors behind them
         return now, slot, pending
 
     def _gdn_passes(self, pending, now):
         """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
-        now = max(now, self._slot_ready[pending.slot])
+        now = max(now, self._slot_ready[pending.slot]) + 1
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
             accepted = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
@@ -222,7 +222,7 @@ class CoreModel:
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
-            now = max(now, self._pops[0] + 1)
+            now = max(now, self._pops[0] + 2)
         accepted = max(now, self._taken + 1)
         self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:
