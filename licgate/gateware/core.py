@@ -161,7 +161,7 @@ class Core(Component):
             (latents.skip_x, self.skip_x, 0), (latents.keep_width, self.keep_width, sequencer.out_width),
             (latents.skip_y, self.skip_y, 0), (latents.keep_height, self.keep_height, sequencer.out_height),
         ):  # fmt: skip
-            m.d.comb += kept.eq(Mux(takes_pixels, given, all_of_it))
+            m.d.sync += kept.eq(Mux(takes_pixels, given, all_of_it))
         return Cat(block.busy for block in blocks).any()
 
     def _started(self, m, name):

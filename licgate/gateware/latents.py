@@ -41,7 +41,7 @@ class LatentReader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
+        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, three more cycles a word.
 
     Raises
     ------
@@ -86,7 +86,8 @@ class LatentReader(Component):
         row_kept, final_row, row_ends, first_inside = (
             Signal(name=n) for n in ("row_kept", "final_row", "row_ends", "first_inside")
         )
-        # A word takes two cycles at least, so what it does to these is known in time.
+        final_y, following = Signal(DIMENSION), Signal(DIMENSION)
+        # A word takes three cycles at least, so what it does to these is known in time.
         final_channel, begins_last, column_last = (
             Signal(name=n) for n in ("final_channel", "begins_last", "column_last")
         )
@@ -100,17 +101,19 @@ class LatentReader(Component):
             last_x.eq(self.width - 1),
             end_y.eq(self.skip_y + self.keep_height),
             row_kept.eq((y >= self.skip_y) & (y < end_y)),
-            final_row.eq(y + 1 == end_y),
+            final_y.eq(end_y - 1),
+            final_row.eq(y == final_y),
             next_x.eq(x + rows),
-            row_ends.eq(x + rows > last_x),
+            row_ends.eq(next_x > last_x),
             first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
-        inside, step, word_done, was_done, load = (
-            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "load")
+        inside, step, word_done, was_done, moved, load = (
+            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "moved", "load")
         )
         # The FIFO's word goes into a register before anything is done with it: what holds it may be far away.
         fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
-        m.d.sync += was_done.eq(word_done)
+        # The place of the next word follows the end of the last one by a cycle, and what it implies by two.
+        m.d.sync += [was_done.eq(word_done), moved.eq(was_done)]
         with m.If(load):
             m.d.sync += fetched.eq(0)
         with m.If(words.r_en):
@@ -122,11 +125,12 @@ class LatentReader(Component):
             step.eq(loaded & (~self.o.valid | self.o.ready)),
             word_done.eq(step & ((lane == rows - 1) | column_last | ~row_kept)),
             words.r_en.eq(~fetched & words.r_rdy),
-            load.eq(fetched & ~loaded & ~was_done),
+            load.eq(fetched & ~loaded & ~was_done & ~moved),
         ]
         m.d.sync += self.done.eq((y == self.height) & ~self.start)
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
+            m.d.sync += following.eq(x + 1)
             m.d.sync += column_last.eq(begins_last)
         with m.If(step):
             m.d.sync += [
@@ -134,14 +138,17 @@ class LatentReader(Component):
                 column.eq(column + 1),
                 column_last.eq(column == before_last_x),
                 current.eq(current >> bits),
-                inside.eq((column + 1 >= self.skip_x) & (column + 1 < end_x)),
+                following.eq(following + 1),
+                inside.eq((following >= self.skip_x) & (following < end_x)),
             ]
         with m.If(word_done):
-            m.d.sync += [loaded.eq(0), channel.eq(channel + 1)]
+            m.d.sync += loaded.eq(0)
+        with m.If(was_done):
+            m.d.sync += channel.eq(channel + 1)
             with m.If(final_channel):
                 m.d.sync += [channel.eq(0), x.eq(next_x)]
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0), fetched.eq(0)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done)]
         return m
