@@ -14,6 +14,7 @@ from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
 from licgate.gateware.rows import DIMENSION
 from licgate.gateware.sequencer import Sequencer
+from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.writer import ResultWriter
 from licgate.program import IN_FLIGHT
 
@@ -104,11 +105,16 @@ class Core(Component):
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
             m.submodules[name] = self._clearable(m, name, queue)
+            # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
+            front = StreamBuffer(len(source.payload.as_value()))
+            m.submodules[f"{name}_front"] = self._clearable(m, f"{name}_front", front)
             # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
                 source.ready.eq(1),  # never full, see there
-                target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
+                front.i.payload.eq(queue.r_data), front.i.valid.eq(queue.r_rdy), queue.r_en.eq(front.i.ready),
+                target.payload.as_value().eq(front.o.payload), target.valid.eq(front.o.valid),
+                front.o.ready.eq(target.ready),
             ]  # fmt: skip
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
             m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))

@@ -44,7 +44,7 @@ class PostLane(Component):
     Attributes
     ----------
     latency : int
-        29 cycles, 33 when a layer of the program uses the square form. interval is 1.
+        30 cycles, 34 when a layer of the program uses the square form. interval is 1.
 
     Resources: three 18×18 multipliers (four with the square form, one without GDN); about 700 LUT4, carries included,
     at 25-bit accumulators (Yosys 0.70, ECP5);
@@ -128,15 +128,16 @@ class PostLane(Component):
 
         # 23, 24: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
         least = min(self._least_shift(op) for op in ops)
-        total_shift = Signal(signed(9), reset_less=True)
+        total_shift, raised = (Signal(signed(9), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
         exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0) if gdns else 0
         m.d.sync += [
             total_shift.eq(self.shift - exponent),
-            amount.eq(saturate(total_shift, least, _PRODUCT + 1)[: len(amount)]),
+            raised.eq(Mux(total_shift < least, least, total_shift)),
+            amount.eq(Mux(raised > _PRODUCT + 1, _PRODUCT + 1, raised)[: len(amount)]),
         ]
         rest = Signal(range(_PRODUCT + 2 - least))
-        m.d.comb += rest.eq(line(amount, 8) - least)
+        m.d.comb += rest.eq(line(amount, 7) - least)
         coarse, fine = (Signal(signed(_PRODUCT + 1 - least), name=n, reset_less=True) for n in ("coarse", "fine"))
         fine_amount = Signal(2, reset_less=True)
         m.d.sync += [
@@ -145,19 +146,23 @@ class PostLane(Component):
             fine.eq(coarse >> fine_amount),
         ]
 
-        # 25 to 27: round, offset, clip
+        # 25 to 28: round, offset, clip
         rounded = Signal(signed(len(fine) + 1), reset_less=True)
         moved = Signal(signed(1 + max(len(rounded), len(self.offset))), name="moved", reset_less=True)
         m.d.sync += [rounded.eq(round_up_half(fine)), moved.eq(rounded + self.offset)]
         low = constant([op.layer.requantize.clip[0] for op in ops], 26)
         high = constant([op.layer.requantize.clip[1] for op in ops], 26)
         q = Signal.like(self.q, reset_less=True)
-        keep = line(self.keep, 26)
-        clipped = truncate(saturate(moved, low, high), self.result_width)
+        below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
+        m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
+        low = constant([op.layer.requantize.clip[0] for op in ops], 27)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 27)
+        keep = line(self.keep, 27)
+        clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
         m.d.sync += q.eq(Mux(keep, clipped, 0))
 
-        # 28, 29 (to 33): what GDN will sum
-        m.d.comb += self.q.eq(line(q, self.latency - 27))
+        # 29, 30 (to 34): what GDN will sum
+        m.d.comb += self.q.eq(line(q, self.latency - 28))
         if gdns:
             self._norm(m, line, q, constant)
         return m
@@ -187,7 +192,7 @@ class PostLane(Component):
         else:
             m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
-            is_square = constant([g.square for g in following], 30)
+            is_square = constant([g.square for g in following], 31)
             chosen = Signal(2 * len(q), reset_less=True)
             m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 2)))
             base = delayed(m, chosen, 1, name="chosen_late", reset_less=True)

@@ -41,7 +41,7 @@ class LatentReader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, three more cycles a word.
+        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class LatentReader(Component):
         channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
-        # What x, y and the sizes imply, a cycle later; the next word is not loaded before that.
+        # What x, y and the sizes imply, up to two cycles later; the next word is not loaded before that.
         end_x, last_x, last_kept_x, end_y, next_x = (
             Signal(DIMENSION, name=n) for n in ("end_x", "last_x", "last_kept_x", "end_y", "next_x")
         )
@@ -107,27 +107,26 @@ class LatentReader(Component):
             row_ends.eq(next_x > last_x),
             first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
-        inside, step, word_done, was_done, moved, load = (
-            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "moved", "load")
+        inside, step, word_done, was_done, kept, final, load = (
+            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "kept", "final", "load")
         )
         # The FIFO's word goes into a register before anything is done with it: what holds it may be far away.
         fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
-        # The place of the next word follows the end of the last one by a cycle, and what it implies by two.
-        m.d.sync += [was_done.eq(word_done), moved.eq(was_done)]
+        m.d.sync += was_done.eq(word_done)
         with m.If(load):
             m.d.sync += fetched.eq(0)
         with m.If(words.r_en):
             m.d.sync += [fetched.eq(1), fetched_word.eq(words.r_data)]
         m.d.comb += [
-            self.o.valid.eq(loaded & row_kept & inside),
+            self.o.valid.eq(loaded & kept & inside),
             self.o.payload.value.eq(current[:bits].as_signed()),
-            self.o.payload.last.eq((column == last_kept_x) & final_row & final_channel),
+            self.o.payload.last.eq((column == last_kept_x) & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
-            word_done.eq(step & ((lane == rows - 1) | column_last | ~row_kept)),
+            word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
             words.r_en.eq(~fetched & words.r_rdy),
-            load.eq(fetched & ~loaded & ~was_done & ~moved),
+            load.eq(fetched & ~loaded & ~was_done),
         ]
-        m.d.sync += self.done.eq((y == self.height) & ~self.start)
+        m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
             m.d.sync += following.eq(x + 1)
@@ -143,8 +142,9 @@ class LatentReader(Component):
             ]
         with m.If(word_done):
             m.d.sync += loaded.eq(0)
-        with m.If(was_done):
-            m.d.sync += channel.eq(channel + 1)
+        # As soon as a word is at work, its place becomes that of the next one.
+        with m.If(load):
+            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel), channel.eq(channel + 1)]
             with m.If(final_channel):
                 m.d.sync += [channel.eq(0), x.eq(next_x)]
                 with m.If(row_ends):

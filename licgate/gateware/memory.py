@@ -6,7 +6,6 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import delayed
-from licgate.perf.memories import BLOCK_WORTH
 
 __all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depths"]
 
@@ -18,10 +17,9 @@ BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 3
 
 
 def bank_depths(depth, width, shapes=BLOCK_SHAPES):
-    """Depths of the banks that hold ``depth`` words of ``width`` bits in few blocks and with little logic behind them.
+    """Depths of the banks that hold ``depth`` words of ``width`` bits in the fewest blocks, the deepest such.
 
-    A bank takes a LUT4 a bit, and ``BLOCK_WORTH`` of these are worth a block. All banks are alike but the last, which
-    may be of wider and fewer blocks.
+    All are alike but the last, which may be of wider and fewer blocks.
     """
 
     def divided(shape):
@@ -29,10 +27,9 @@ def bank_depths(depth, width, shapes=BLOCK_SHAPES):
         last = [other for other in shapes if rest <= other[0] <= shape[0]]
         last = [min(last, key=lambda other: (-(-width // other[1]), -other[0]))] if rest else []
         banks = [shape] * whole + last
-        blocks = sum(-(-width // wide) for _, wide in banks)
-        return BLOCK_WORTH * blocks + width * len(banks), blocks, [deep for deep, _ in banks]
+        return sum(-(-width // wide) for _, wide in banks), [deep for deep, _ in banks]
 
-    return min((divided(shape) for shape in shapes), key=lambda found: (*found[:2], [-deep for deep in found[2]]))[2]
+    return min((divided(shape) for shape in shapes), key=lambda found: (found[0], [-deep for deep in found[1]]))[1]
 
 
 class BankedMemory(Component):
@@ -61,7 +58,7 @@ class BankedMemory(Component):
     latency : int
         3 cycles: block, its output register, bank multiplexer; 4 with ``registered``. interval is 1.
 
-    Resources: see :func:`bank_depths`, over the shapes of DP16KD; one LUT4 a bit and bank pair.
+    Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair.
 
     Raises
     ------

@@ -85,12 +85,6 @@ class PixelWriter(Component):
             self.row_done.eq(writing & row_ends & end),
         ]
         with m.If(self.i.valid & self.i.ready):
-            for r, pixel in enumerate(collected):
-                # a word's first pixel clears the others
-                with m.If(places[r]):
-                    m.d.sync += pixel.eq(self.i.payload)
-                with m.Elif(places[0]):
-                    m.d.sync += pixel.eq(0)
             m.d.sync += [
                 places.eq(places.rotate_left(1)),
                 fill.eq(fill + 1),
@@ -98,6 +92,14 @@ class PixelWriter(Component):
                 full.eq((fill == program.rows - 1) | (left == 1)),
                 pending.eq(left != 1),
             ]
+
+        for r, pixel in enumerate(collected):
+            with m.If(self.i.valid & self.i.ready & places[r]):
+                m.d.sync += pixel.eq(self.i.payload)
+            if r:
+                # a word's first pixel clears the others, by their resets
+                with m.If(self.i.valid & self.i.ready & places[0]):
+                    m.d.sync += pixel.eq(0)
 
         # Hand a full word over as soon as the one before it is written.
         with m.If(writing):
@@ -118,6 +120,8 @@ class PixelWriter(Component):
             ),
         ]
 
+        ended = Signal(init=1)
+        m.d.sync += ended.eq(rows_left == 0)
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.next = "ROOM"
@@ -127,7 +131,7 @@ class PixelWriter(Component):
             with m.State("ROOM_2"):
                 m.next = "ROOM_3"
             with m.State("ROOM_3"):
-                with m.If(rows_left == 0):
+                with m.If(ended):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing):
                     m.d.sync += [left.eq(self.width), pending.eq(1), target.eq(base)]
@@ -139,5 +143,5 @@ class PixelWriter(Component):
                 ]
                 m.next = "ROOM"
         with m.If(self.start):
-            m.d.sync += [rows_left.eq(self.height), base.eq(stage.base)]
+            m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(stage.base)]
         return m

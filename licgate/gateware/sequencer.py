@@ -67,7 +67,7 @@ class Sequencer(Component):
     wait_input, wait_output : :py:`Out(1)`
         The next pass waits for the host's rows, or for room at the output.
 
-    Timing: two to five cycles between passes of a row, overlapped with the running pass; six cycles between rows,
+    Timing: three to seven cycles between passes of a row, overlapped with the running pass; six cycles between rows,
     likewise.
     """
 
@@ -112,13 +112,13 @@ class Sequencer(Component):
         work.derive(m)
         self._describe(m, work)
         # The descriptors follow the work registers by a cycle, and so does what says that there are any.
-        offer, issue, full = Signal(), Signal(), Signal()
+        offer, go, issue, full = Signal(), Signal(), Signal(), Signal()
         outstanding = Signal(range(IN_FLIGHT + 1))
         # Tiles promised to the output whose words are not yet in its FIFO.
         words, promised, room = program.output_channels, Signal(range(IN_FLIGHT + 2)), Signal()
         to_output = self.o_write.payload.to == Destination.OUTPUT
         m.d.comb += [
-            self.o_pass.valid.eq(offer & ~full & (~to_output | room)),
+            self.o_pass.valid.eq(go),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue),
             self.o_write.valid.eq(issue),
@@ -126,6 +126,7 @@ class Sequencer(Component):
         ]
         # Up to date two cycles after a pass; none is offered before that.
         m.d.sync += [
+            go.eq(offer & ~issue & ~full & (~to_output | room)),
             room.eq(self.output_words >= Array((k + 1) * words for k in range(IN_FLIGHT + 2))[promised]),
             promised.eq(promised + (issue & to_output) - self.output_written),
             outstanding.eq(outstanding + issue - self.written),
@@ -134,6 +135,15 @@ class Sequencer(Component):
 
         settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)
         slot = work.slot
+        # Rows and groups begin the cycle after it is decided.
+        starts, moves = Signal(), Signal()
+        m.d.sync += [starts.eq(0), moves.eq(0)]
+        with m.If(starts):
+            m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
+        with m.If(moves):
+            work.next_group(m)
+            with m.If(work.has_gdn):
+                m.d.sync += work.keep_for_gdn()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
@@ -158,9 +168,12 @@ class Sequencer(Component):
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
                 m.d.comb += self.wait_input.eq(idle & rows.input_missing)
             with m.State("ROW"):
-                m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
+                m.d.sync += starts.eq(1)
                 m.next = "GROUP"
+            # The group begins in this cycle, and what follows from it takes two more.
             with m.State("GROUP"):
+                m.next = "GROUP_2"
+            with m.State("GROUP_2"):
                 m.next = "TILE"
             with m.State("TILE"):
                 m.d.sync += work.first_conv_tile()
@@ -188,9 +201,7 @@ class Sequencer(Component):
                 with m.If(work.ended):  # the row had ended; only a pending GDN was issued
                     m.next = "SELECT"
                 with m.Else():
-                    work.next_group(m)
-                    with m.If(work.has_gdn):
-                        m.d.sync += work.keep_for_gdn()
+                    m.d.sync += moves.eq(1)
                     with m.If(work.row_ends):
                         m.next = "END_ROW"
                     with m.Else():

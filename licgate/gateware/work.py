@@ -67,6 +67,9 @@ class Work:
         self.group_ends, self.row_ends, self.has_gdn, self.last_phase, self.ended = (
             Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase", "ended")
         )
+        self.in_step, self.word_step, self.offset_step, self.target_step = (
+            Signal(range(1 + max(values)), name=f"{name}_step") for name, values in self._steps()
+        )
         self.above, self.first_weight = Signal.like(rows.above[0]), Signal.like(self.weight, name="first_weight")
         self.first_word = Signal.like(self.offset, name="first_word")
 
@@ -87,8 +90,20 @@ class Work:
             self.above.eq(self.of_stage(self._rows.above)),
             self.first_weight.eq(Array(weights)[Cat(self.above, self.phase)]),
             self.first_word.eq(Array(offsets)[self.phase]),
+            *(getattr(self, f"{name}_step").eq(self.of_stage(values)) for name, values in self._steps()),
         ]
         self._masks = self._inside(m)
+
+    def _steps(self):
+        """How far a group of each stage moves: input pixels and words, addresses to read and to write."""
+        stages, rows = self._program.stages, self._program.rows
+        made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
+        return (
+            ("in", [stage.stride * rows for stage in stages]),
+            ("word", [stage.stride for stage in stages]),
+            ("offset", [stage.stride * stage.conv.channels_in for stage in stages]),
+            ("target", [*made, 0]),
+        )
 
     def _phase_tables(self):
         """First weight by rows above the image and phase; offset of the window's first word by phase."""
@@ -134,16 +149,14 @@ class Work:
         with m.If(~self.last_phase):
             m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
         with m.Else():
-            made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
-            strides = [s.stride for s in stages]
             if any(s.upsampling for s in stages):
                 m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]
             m.d.sync += [
                 self.out_left.eq(self.out_left - self.pixels),
-                self.in_left.eq(self.in_left - self.of_stage(stride * program.rows for stride in strides)),
-                self.word.eq(self.word + self.of_stage(strides)),
-                self.offset.eq(self.offset + self.of_stage(s.stride * s.conv.channels_in for s in stages)),
-                self.target.eq(self.target + self.of_stage([*made, 0])),
+                self.in_left.eq(self.in_left - self.in_step),
+                self.word.eq(self.word + self.word_step),
+                self.offset.eq(self.offset + self.offset_step),
+                self.target.eq(self.target + self.target_step),
             ]
 
     def keep_for_gdn(self):

@@ -16,6 +16,7 @@ from licgate.program.timing import array_latency, lane_latency
 __all__ = ["CoreModel", "Timing"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
+_OFFER = 3  # from a pass to the next one, at least
 _LINE_READY = 2  # from row_done to `ready`
 _READER = 3  # from a word's arrival to its first latent
 
@@ -179,7 +180,7 @@ class CoreModel:
         # An upsampling stage makes the even, then the odd columns of every group.
         phases = stage.conv.phases[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.phases
         passes = [phase for _ in range(groups) for phase in phases]
-        now += 5  # ROW, GROUP, TILE, CONV, and the descriptors behind them
+        now += 7  # ROW, GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
         for index, phase in enumerate(passes):
             ends = index == len(passes) - 1
             op = stage.conv
@@ -190,7 +191,7 @@ class CoreModel:
                     self._released.append(self._finish)
                 if last_tile and stage.gdn is None:
                     self._complete(k, ends)
-                now = accepted + 1
+                now = accepted + (1 if last_tile else _OFFER)
             if stage.gdn is not None:
                 self._slot_ready[slot] = self._written + 1
             if pending is not None:
@@ -201,16 +202,16 @@ class CoreModel:
                 pending = _Pending(stage.gdn, slot, ends, k)
                 slot ^= 1
             if not ends:
-                now += 4  # GROUP, TILE, CONV, and the descriptors behind them
+                now += 6  # GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
         return now, slot, pending
 
     def _gdn_passes(self, pending, now):
         """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
-        now = max(now, self._slot_ready[pending.slot]) + 1
+        now = max(now, self._slot_ready[pending.slot]) + 2
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
             accepted = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
-            now = accepted + 1
+            now = accepted + _OFFER
         self._complete(pending.stage, pending.row_ends)
         return accepted
 
@@ -222,7 +223,7 @@ class CoreModel:
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
-            now = max(now, self._pops[0] + 2)
+            now = max(now, self._pops[0] + 3)
         accepted = max(now, self._taken + 1)
         self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:
@@ -271,8 +272,8 @@ class _LatentReader:
             load = max(first + beat * index + _READER - 1, self._free_at)
             inside = self._skip_y <= self._y < self._skip_y + self._keep_height
             used = min(rows, self._width - self._x) if inside else 1
-            self._free_at = load + used + 3
-            self.done = load + used + 3
+            self._free_at = load + used + 2
+            self.done = load + used + 2
             self._channel += 1
             if self._channel == self._channels:
                 self._channel = 0

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BLOCKS", "BLOCK_WORTH", "HOST_BLOCKS", "GdnMemories", "MemoryUse", "memory_cells", "memory_uses", "program_memories"]
+__all__ = ["BLOCKS", "HOST_BLOCKS", "GdnMemories", "MemoryUse", "memory_cells", "memory_uses", "program_memories"]
 
 #: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
 BLOCKS = {
     "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
     "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
 }
-
-#: LUT4 behind a memory that one memory cell more may save, where banks can be few and deep.
-BLOCK_WORTH = 64
 
 #: Memory cells of the host link.
 HOST_BLOCKS = 2
@@ -70,18 +67,16 @@ class GdnMemories:
 
 
 def memory_cells(depth, width, shapes) -> int:
-    """Memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits.
+    """Fewest memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits.
 
-    Banks of one shape, and a last one of any that holds the rest: the fewest, unless those need more logic behind them
-    than they are worth.
+    Banks of one shape, and a last one of any that holds the rest.
     """
-    found = []
+    counts = []
     for deep, wide in shapes:
         whole, rest = divmod(depth, deep)
         last = min(-(-width // other) for size, other in shapes if rest <= size <= deep) if rest else 0
-        cells = whole * -(-width // wide) + last
-        found.append((BLOCK_WORTH * cells + width * (whole + bool(rest)), cells))
-    return min(found)[1]
+        counts.append(whole * -(-width // wide) + last)
+    return min(counts)
 
 
 def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):

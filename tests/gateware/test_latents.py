@@ -130,7 +130,7 @@ def test_every_chain_has_its_channels():
 
 
 def test_latency_and_interval():
-    """3 cycles to the first latent, a latent a cycle, three cycles more a word; `free` counts words."""
+    """3 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
     dut = LatentReader(build(3, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((9, 1), (0, 0, 9, 1)), "o.ready": 1}, {"start": 0}, {}]
     steps += [{"enable": 1, "word": [3 * k + 1, 3 * k + 2, 3 * k + 3]} for k in range(3)] + [{"enable": 0}]
@@ -138,9 +138,9 @@ def test_latency_and_interval():
     shown = {t: s.o_payload.value for t, s in enumerate(seen) if s.o_valid}
     first = 3 + LatentReader.latency
     assert (LatentReader.latency, LatentReader.interval) == (3, 1)
-    assert shown == {first + 6 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
-    assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 14]
-    assert [s.done for s in seen].index(1, 1) == first + 17
+    assert shown == {first + 5 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
+    assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 12]
+    assert [s.done for s in seen].index(1, 1) == first + 14
     assert seen[0].free in (0, DEPTH)  # registered: right from the first clock edge on
     assert seen[2].free == DEPTH
     assert min(s.free for s in seen[2:]) == DEPTH - 2  # the first word has left when the third one comes
@@ -177,7 +177,7 @@ def test_reset_in_the_middle_of_a_word():
     cut = len(steps)
     steps += [{"start": 1}, {"start": 0}]
     for word in words_of(latents, rows):
-        steps += [{"enable": 1, "word": word}] + [{"enable": 0}] * 6
+        steps += [{"enable": 1, "word": word}] + [{"enable": 0}] * 5
     seen = trace(dut, steps, ["o.valid", "o.payload", "done"], cycles=len(steps) + 8, resets={cut - 1})
     assert seen[cut - 1].o_valid
     assert not any(s.o_valid for s in seen[cut : cut + 4])

@@ -139,12 +139,12 @@ def test_tiles_of_several_transforms(gdn):
 
 @pytest.mark.parametrize(
     ("shape", "gdn", "latency"),
-    [(ARRAYS[0][0], "abs", 38), (ARRAYS[1][0], "abs", 41), (ARRAYS[2][0], "square_root", 47)],
+    [(ARRAYS[0][0], "abs", 39), (ARRAYS[1][0], "abs", 42), (ARRAYS[2][0], "square_root", 48)],
 )
 def test_latency(shape, gdn, latency):
     program = build(shape, gdn)
     assert PostProcessor(program).latency == latency
-    lane = 33 if gdn == "square_root" else 29
+    lane = 34 if gdn == "square_root" else 30
     assert latency == array_latency(program.cols) + lane + program.lanes * program.lane_rows
 
 
