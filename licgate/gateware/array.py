@@ -25,8 +25,8 @@ class SystolicArray(Component):
     PE (r, c) adds ``a[r] * w[c]`` to its sum. Operands travel one PE a cycle, right and down; every wire of a step runs
     between neighbours. A cycle without work carries zeros.
 
-    The sums of a row end one column a cycle. So one word a cycle is enough to bring them, by OR of outputs that are 0 in
-    all other cycles, to a small memory at the row's end, from which ``drain`` reads them in any order.
+    The sums of a row end one column a cycle. So one word a cycle is enough to bring them, by OR of outputs that are 0
+    in all other cycles, to a small memory at the row's end, from which ``drain`` reads them in any order.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class SystolicArray(Component):
     ----------
     latency : int
         Cycles from the last step to the earliest cycle in which ``results[0]`` can show its column 0: 7, and one for
-        each power of four that the columns exceed; column c follows c cycles later. A column's sum can be read until
-        that of the next ``last`` arrives in the same way. interval is 1.
+        each power of four that the columns exceed, the zeroth included; column c follows c cycles later. A column's
+        sum can be read until that of the next ``last`` arrives in the same way. interval is 1.
 
     Timing: two ``last`` steps are at least ``cols`` cycles apart; ``S * cols`` when columns are read in order, one every
     S cycles.

@@ -1,6 +1,6 @@
 """The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -147,12 +147,15 @@ class Core(Component):
     def _connect_inputs(self, m):
         """Connect the chain's own input block to the stream; return whether one is at work."""
         sequencer, latents = self._sequencer, self._latents
-        takes_pixels = Signal()
-        m.d.sync += takes_pixels.eq(0 if self._pixel_chain is None else self.chain == self._pixel_chain)
+        takes_pixels = Const(self._pixel_chain is not None)
+        if len(self._inputs) > 1:
+            takes_pixels = Signal()
+            m.d.sync += takes_pixels.eq(self.chain == self._pixel_chain)
         for name, block in self._inputs.items():
             chosen = takes_pixels if name == "pixels" else ~takes_pixels
             m.d.comb += [
-                block.start.eq(self._started(m, name) & chosen), block.width.eq(self.width), block.height.eq(self.height),
+                block.start.eq(self._started(m, name) & chosen),
+                block.width.eq(self.width), block.height.eq(self.height),
                 block.room.eq(sequencer.input_room), block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
                 block.i.valid.eq(self.i.valid & chosen),
             ]  # fmt: skip
@@ -171,14 +174,14 @@ class Core(Component):
         return Cat(block.busy for block in blocks).any()
 
     def _started(self, m, name):
-        """The start, a cycle later, in a register of its own."""
-        start = Signal(name=f"start_{name}", attrs={"keep": 1})
+        """The start, a cycle later."""
+        start = Signal(name=f"start_{name}")
         m.d.sync += start.eq(self.start)
         return start
 
     def _clearable(self, m, name, block):
-        """The block with a reset of its own, a register away from the others', so that none crosses the chip."""
-        reset = Signal(name=f"clear_{name}", attrs={"keep": 1})
+        """The block with a reset a register away from the core's; synthesis and `licgate.synth` settle how many."""
+        reset = Signal(name=f"clear_{name}")
         m.d.sync += reset.eq(self.clear)
         return ResetInserter(reset)(block)
 

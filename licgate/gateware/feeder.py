@@ -9,7 +9,12 @@ from licgate.gateware.arith import DelayLine
 from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import max_gdn_channels
 from licgate.gateware.window import (
-    due_read, pixel_window, read_layout, spread_register, weight_operand, words_layout,
+    due_read,
+    pixel_window,
+    read_layout,
+    spread_register,
+    weight_operand,
+    words_layout,
 )  # fmt: skip
 from licgate.program import LINE_LATENCY
 
@@ -244,12 +249,10 @@ class Feeder(Component):
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
 
-        # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot. So
-        # there is a bound for each kind of pass, and whether the gap of the next cycle exceeds it is found out for all.
+        # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot.
+        # So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found out for all.
         bounds = [0 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
-        exceeds = {
-            bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))
-        }
+        exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
         kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}
         m.d.sync += gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1)))
         choices = []

@@ -64,6 +64,7 @@ class FrameReceiver(Component):
         report = self.o.payload
         index = Signal(8)
         idle, expired = Signal(range(self.timeout)), Signal()
+        left = Signal(8)
         byte = self.i.payload
         taken = Signal()
         m.d.comb += [
@@ -97,16 +98,16 @@ class FrameReceiver(Component):
                 m.d.sync += report.type.eq(byte)
                 m.next = "LENGTH"
             with byte_state("LENGTH"):
-                m.d.sync += report.length.eq(byte)
+                m.d.sync += [report.length.eq(byte), left.eq(byte)]
                 m.next = "PAYLOAD"
                 with m.If(byte == 0):
                     m.next = "CRC_HIGH"
             with byte_state("PAYLOAD"):
                 m.d.comb += self.w_stb.eq(1)
-                m.d.sync += index.eq(index + 1)
+                m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
                 with m.If(index < HEAD_BYTES):
                     m.d.sync += report.head.eq(Cat(report.head[8:], byte))
-                with m.If(index + 1 == report.length):
+                with m.If(left == 1):
                     m.next = "CRC_HIGH"
             with byte_state("CRC_HIGH"):
                 m.next = "CRC_LOW"

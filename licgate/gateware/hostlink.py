@@ -8,8 +8,8 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.hostframe import FrameReceiver, FrameSender, header_layout
-from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.ports import ADDRESS_WIDTH, Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.stream import StreamBuffer
 from licgate.hostframes import ErrorCode, FrameType
 
 __all__ = ["HostLink"]
@@ -111,7 +111,7 @@ class HostLink(Component):
                 m.d.sync += [
                     latents.eq(0),
                     from_answer.eq(answer_waits),
-                    from_drained.eq(~answer_waits & (drained != 0)),
+                    from_drained.eq(~answer_waits & (drained != 0) & ~flush),
                     from_window.eq(~answer_waits & (drained == 0) & self.i_window.valid),
                     from_packer.eq(~answer_waits & (drained == 0) & ~self.i_window.valid),
                 ]
@@ -122,7 +122,7 @@ class HostLink(Component):
                 with m.If(from_answer):
                     m.d.comb += answer_taken.eq(1)
                     m.d.sync += [header.eq(answer), small.eq(answer_data)]
-                with m.Elif(from_drained & (drained != 0)):
+                with m.Elif(from_drained):
                     m.d.comb += acknowledged.eq(1)
                     m.d.sync += [header.type.eq(FrameType.ACK), header.length.eq(1), small.eq(FrameType.PIXELS)]
                 with m.Elif(from_window):

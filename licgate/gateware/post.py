@@ -59,7 +59,8 @@ class PostProcessor(Component):
     last : :py:`In(1)`
         The step now entering the array is the last one of a tile.
     tile : :py:`In(stream.Signature(drain_layout(program)))`
-        Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must be valid then.
+        Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must
+        be valid then.
     results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
         The array's finished sums.
     highs : :py:`In(signed(packed_accumulator_width)).array(rows)`
@@ -88,7 +89,8 @@ class PostProcessor(Component):
         lane = self._lanes[0]
         self.interval = program.lane_rows
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
-        self.latency = array_latency(program.cols) + program.merge_latency + lane.latency + program.lanes * program.lane_rows
+        drained = array_latency(program.cols) + program.merge_latency
+        self.latency = drained + lane.latency + program.lanes * program.lane_rows
         self.x_depth = 2 * max_gdn_channels(program)
         rows = program.rows
         super().__init__({
@@ -150,9 +152,7 @@ class PostProcessor(Component):
             rows = slice(index * beat_cycles, (index + 1) * beat_cycles)
             result = _any_of(self.results[rows])
             if program.packing:
-                result = self._merged(
-                    m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew)
-                )
+                result = self._merged(m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew))
             m.d.comb += [
                 lane.acc.eq(result),
                 lane.op.eq(line(op, skew)),

@@ -161,8 +161,7 @@ class Sequencer(Component):
                 with m.If(ready.any()):
                     m.next = "ROW"
                 with m.Elif(work.pending):
-                    m.d.sync += work.first_gdn_tile()
-                    m.next = "GDN"
+                    m.next = "GDN_TILE"
                 with m.Elif(~more.any() & (outstanding == 0)):
                     m.next = "IDLE"
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
@@ -183,8 +182,10 @@ class Sequencer(Component):
                 with m.If(issue):
                     m.d.sync += work.next_tile()
                     with m.If(work.last_tile):
-                        m.d.sync += work.first_gdn_tile()
-                        m.next = "GDN"
+                        m.next = "GDN_TILE"
+            with m.State("GDN_TILE"):
+                m.d.sync += work.first_gdn_tile()
+                m.next = "GDN"
             with m.State("GDN"):
                 # The GDN of the group before this one, when there is one whose inputs have arrived.
                 with m.If(~work.pending):

@@ -85,8 +85,8 @@ def pixel_window(m, line, program, line_data, read):
 
 
 def spread_register(m, value, shape, name):
-    """A register of its own with a value that many ask for: Yosys would merge equal ones."""
-    register = Signal(shape, name=name, reset_less=True, attrs={"keep": 1})
+    """A register with a value that many ask for: how many there are in the end, `licgate.synth.fanout` settles."""
+    register = Signal(shape, name=name, reset_less=True)
     m.d.sync += register.eq(value)
     return register
 

@@ -107,7 +107,7 @@ class CoreModel:
                     earliest = when
             if chosen is None:
                 if pending is not None:
-                    now = self._gdn_passes(pending, now + 1) + 2  # GDN, NEXT, SELECT
+                    now = self._gdn_passes(pending, now + 2) + 2  # GDN_TILE, GDN, NEXT, SELECT
                     pending = None
                 elif earliest is not None:
                     now = earliest
@@ -191,7 +191,7 @@ class CoreModel:
                     self._released.append(self._finish)
                 if last_tile and stage.gdn is None:
                     self._complete(k, ends)
-                now = accepted + (1 if last_tile else _OFFER)
+                now = accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
             if stage.gdn is not None:
                 self._slot_ready[slot] = self._written + 1
             if pending is not None:
