@@ -1,16 +1,20 @@
 """An estimate of the LUTs of an accelerator, before it is synthesised.
 
-Three terms: the array's (accumulators and shadow registers of every element), one for every stage (line buffer,
-window, addresses, tables of the sequencer), and what is always there. They were fitted to what Yosys 0.70 made of the
-default model for the ECP5, in nine shapes from 4 x 4 to 16 x 9 of all modes but ``both``: within 7 % of each. A shape
-that is left out of the fit is missed by 4 % in the mean, by 12 % at most (4 x 4). For UltraScale+ there was one build,
-of 24 x 12, from which the factor is.
+Four terms: the accumulators of the array's elements, what collects their sums in every row, one for every stage (line
+buffer, window, addresses, tables of the sequencer), and what is always there. The third was fitted to what Yosys 0.70
+made of the default model for the ECP5 in nine shapes of all modes but ``both``, when the array still had shadow
+registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met within 1 %. For UltraScale+ there was one
+build, of 24 x 12, from which the factor is.
 """
+
+from licgate.program.timing import collect_levels
 
 __all__ = ["estimate_lut"]
 
 # (always, a bit of an element's accumulator, a stage), and the share of a LUT4 that a family's LUT counts
-_ALWAYS, _ELEMENT_BIT, _STAGE = 4763, 3.13, 432
+_ALWAYS, _ELEMENT_BIT, _STAGE = 4240, 2.26, 432
+# a bit of 16 words of distributed memory
+_WORDS, _WORDS_BIT = 16, 1.5
 _SHARE = {"ecp5": 1.0, "xcup": 0.88}
 
 # a product of a lane in logic instead of a multiplier block: a lane of three synthesised both ways, 667 and 3100
@@ -27,8 +31,18 @@ def estimate_lut(program, *, family):
         Of the board; see `licgate.synth.board.Board`.
     """
     elements = program.rows * program.cols
-    count = _ALWAYS + _ELEMENT_BIT * elements * program.accumulator_width + _STAGE * len(program.stages)
+    bits = _ELEMENT_BIT * elements + program.rows * _collected_bit(program.cols)
+    count = _ALWAYS + bits * program.accumulator_width + _STAGE * len(program.stages)
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))
     return round(_SHARE[family] * count)
+
+
+def _collected_bit(cols):
+    """LUT4 that bring a bit of a row's sums to its memory, and those of the memory."""
+    count = _WORDS_BIT * -(-cols // _WORDS)
+    for inputs in collect_levels(cols):
+        cols = -(-cols // inputs)
+        count += cols
+    return count

@@ -58,8 +58,8 @@ class SystolicArray(Component):
         each power of four that the columns exceed, the zeroth included; column c follows c cycles later. A column's
         sum can be read until that of the next ``last`` arrives in the same way. interval is 1.
 
-    Timing: two ``last`` steps are at least ``cols`` cycles apart; ``S * cols`` when columns are read in order, one every
-    S cycles.
+    Timing: two ``last`` steps are at least ``cols`` cycles apart; ``S * cols`` when columns are read in order, one
+    every S cycles.
 
     Resources: ``rows * cols`` processing elements, ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 *
     w_width`` flip-flops of skew, and in each row, for each bit of a sum, a LUT4 for three to four columns and a bit of
