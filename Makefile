@@ -1,7 +1,7 @@
 # make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
 # make test    lint, then the tests, on two cores
 # make lint    ruff
-# make bench   figures of the default model: speed and memory of the codec, cycles, utilisation, three seeds of place-and-route
+# make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -43,8 +43,7 @@ test: lint
 	$(RUN) pytest -n 2 --dist worksteal
 
 bench: $(STAMP)-demo
-	$(VENV)/bin/python tests/bench/codec.py --json $(OUT)/bench/codec.json
-	$(VENV)/bin/python tests/bench/figures.py run --board $(BOARD) --out $(OUT)/bench
+	$(RUN) tests.bench.run --board $(BOARD) --out $(OUT)/bench $(BENCH)
 
 clean:
 	rm -rf $(OUT)

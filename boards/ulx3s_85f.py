@@ -2,6 +2,8 @@
 
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
+from licgate.gateware.extmem.phy import SdramPads
+from licgate.gateware.extmem.timing import ULX3S_SDRAM
 from licgate.synth.board import Board
 from licgate.synth.floorplan import ecp5_85f_site
 from licgate.synth.platforms import Ecp5Tools
@@ -11,6 +13,14 @@ class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
     """The board of `amaranth_boards`, able to build without a programmer installed."""
 
     multiplier_site = ecp5_85f_site
+
+    #: Of the SDR SDRAM, 32 MiB and 16 bits wide.
+    sdram_timing = ULX3S_SDRAM
+
+    def get_sdram(self, round_trip=0):
+        """Pads of the SDRAM, for the `bus` of an `SdramController`."""
+        names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
+        return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
 
 
 BOARD = Board(

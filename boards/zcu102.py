@@ -16,6 +16,7 @@ BOARD = Board(
     # AMD DS891, Zynq UltraScale+ MPSoC overview, ZU9EG.
     resources={"LUT": 274080, "FF": 548160, "DSP48E2": 2520, "RAMB36": 912},
     multiplier="DSP48E2",
+    packed_bits=27,
     memory="RAMB36",
     notes=("synthesis only, clock assumed: nothing was placed or routed, and the host link is not part of the design",),
 )

@@ -1,5 +1,6 @@
 // Drives a CXXRTL model of licgate's Accelerator: writes registers, answers windows with pixels, collects latents.
-// The host it plays is always ready and always has the next pixel; licgate/sim/pysim.py plays the same one.
+// The host it plays is always ready and always has the next pixel, unless the job gives it coins: then it sends late and
+// takes when it likes, see licgate/sim/faults.py. licgate/sim/pysim.py plays the same one.
 // An image of width 0 stands for values that are sent in their order, all of them, for the one window there is.
 //
 // usage: harness JOB RESULT      (both little-endian uint32, see licgate/sim/cxxrtl.py)
@@ -15,7 +16,7 @@
 namespace {
 
 using Design = cxxrtl_design::p_top;
-constexpr uint32_t STATUS = 3, BUSY = 1;
+constexpr uint32_t STATUS = 3, BUSY = 1, HUNG = 8;
 
 std::vector<uint32_t> load(const char *path) {
     std::vector<uint32_t> words;
@@ -26,6 +27,29 @@ std::vector<uint32_t> load(const char *path) {
     std::fclose(file);
     return words;
 }
+
+struct Coin {
+    uint32_t state;
+
+    uint32_t pause() {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        return state & 31 ? state >> 5 & 3 : state >> 5 & 511;
+    }
+};
+
+struct Gate {
+    Coin coin;
+    uint32_t closed = 0;
+
+    bool tick() {
+        if (!coin.state) return true;
+        if (closed) { closed--; return false; }
+        closed = coin.pause();
+        return true;
+    }
+};
 
 struct Host {
     Design top;
@@ -54,9 +78,11 @@ struct Host {
 int main(int argc, char **argv) {
     if (argc != 3) { std::fprintf(stderr, "usage: harness JOB RESULT\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
-    if (job.size() < 4) { std::fprintf(stderr, "the job is too short\n"); return 2; }
+    if (job.size() < 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     size_t at = 0;
     const uint32_t writes = job[at++], image_width = job[at++], patience = job[at++], counters = job[at++];
+    Coin coin{job[at++]};
+    Gate window_gate{{job[at++]}}, latent_gate{{job[at++]}};
     const uint32_t *registers = &job[at];
     at += 2 * size_t(writes) + counters;
     const uint32_t *reads = job.data() + at - counters, *image = job.data() + at;
@@ -72,21 +98,25 @@ int main(int argc, char **argv) {
     std::vector<uint32_t> windows, latents;
     uint32_t x = 0, y = 0, w = 0, h = 0, column = 0, row = 0;
     size_t sent = 0;
+    uint32_t late = 0;  // cycles until the next pixel is offered
     bool pixels = false, started = false;
     uint64_t event = host.cycles;
     auto shown = std::chrono::steady_clock::now();
     bool hang = false;
     for (;;) {
-        top.p_i____valid.set<bool>(pixels);
+        const bool offered = pixels && !late, window_open = window_gate.tick(), latent_open = latent_gate.tick();
+        top.p_i____valid.set<bool>(offered);
+        top.p_o____ready.set<bool>(latent_open);
+        top.p_o__window____ready.set<bool>(window_open);
         const size_t place = image_width ? size_t(y + row) * image_width + x + column : sent;
-        top.p_i____payload.set<uint32_t>(pixels ? image[place] : 0);
+        top.p_i____payload.set<uint32_t>(offered ? image[place] : 0);
         host.settle();
         const uint32_t status = top.p_csr____r__data.get<uint32_t>();
         if (started && !(status & BUSY)) break;
         started |= status & BUSY;
-        const bool taken = pixels && top.p_i____ready.get<bool>();
-        const bool window = top.p_o__window____valid.get<bool>();
-        const bool latent = top.p_o____valid.get<bool>();
+        const bool taken = offered && top.p_i____ready.get<bool>();
+        const bool window = window_open && top.p_o__window____valid.get<bool>();
+        const bool latent = latent_open && top.p_o____valid.get<bool>();
         if (latent) latents.push_back(top.p_o____payload.get<uint32_t>());
         if (window) {
             const uint64_t payload = top.p_o__window____payload.get<uint64_t>();
@@ -105,8 +135,10 @@ int main(int argc, char **argv) {
             sent = 0;
             pixels = true;
         }
+        if (taken || window) late = coin.state ? coin.pause() : 0;
+        else if (late) late--;
         if (taken || window || latent) event = host.cycles;
-        if (host.cycles - event > patience || (!started && host.cycles - event > 1000)) { hang = true; break; }
+        if (status & HUNG || host.cycles - event > 4 * uint64_t(patience) + 10'000 || (!started && host.cycles - event > 1000)) { hang = true; break; }
         if ((host.cycles & 0x3fff) == 0) {
             const auto now = std::chrono::steady_clock::now();
             if (now - shown > std::chrono::seconds(1)) {

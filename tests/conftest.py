@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
 def pytest_runtest_setup(item):
     if item.get_closest_marker("needs_shared_data") and not KODAK.is_dir():
         pytest.skip("the Kodak pictures are not here; they are not part of the repository")
+    if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
+        pytest.skip("the package distributed is not here; it is the extra dask")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def _run(program, stages, width, height):
     # Ends of passes are compared at the feeder's last cycle; the drain counts from the last step, which with wide
     # windows comes a little earlier.
     late = max(p.shape.slot(program.rows) - p.shape.columns for p in program.phases if p.shape is not None)
-    gap = program.drain_gap - late
+    gap = program.drain_gap - late  # behind any pass; behind a packed one it is more
     cycles = 0
     for stage in stages:
         width_out, height_out = stage.output_length(width), stage.output_length(height)
@@ -37,12 +37,17 @@ def _run(program, stages, width, height):
             phases = op.phases[2 * parity : 2 * parity + 2] if stage.upsampling else op.phases
             for phase in phases:
                 steps = kernel_rows * op.channels_in * phase.shape.slot(program.rows)
-                cycles += count * groups * op.tiles * max(steps, gap)
+                cycles += count * groups * _tiles(program, op, steps, gap, late)
         if stage.gdn is not None:
             passes = height_out * groups * (2 if stage.upsampling else 1)
-            cycles += passes * stage.gdn.tiles * max(stage.gdn.channels_in, gap)
+            cycles += passes * _tiles(program, stage.gdn, stage.gdn.channels_in, gap, late)
         width, height = width_out, height_out
     return cycles
+
+
+def _tiles(program, op, steps, gap, late):
+    """Cycles of an operation's passes, one behind the other; the first comes behind one of another operation."""
+    return max(steps, gap) + (op.tiles - 1) * max(steps, program.gap_behind(op) - late)
 
 
 def _kernel_rows(stage, height, height_out):

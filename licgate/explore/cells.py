@@ -17,6 +17,9 @@ _ALWAYS, _ELEMENT_BIT, _STAGE = 4240, 2.26, 432
 _WORDS, _WORDS_BIT = 16, 1.5
 _SHARE = {"ecp5": 1.0, "xcup": 0.88}
 
+# a bit of the second sum of an element that packs: an adder
+_PACKED_BIT = 1.0
+
 # a product of a lane in logic instead of a multiplier block: a lane of three synthesised both ways, 667 and 3100
 _PRODUCT = 811
 
@@ -31,8 +34,10 @@ def estimate_lut(program, *, family):
         Of the board; see `licgate.synth.board.Board`.
     """
     elements = program.rows * program.cols
-    bits = _ELEMENT_BIT * elements + program.rows * _collected_bit(program.cols)
-    count = _ALWAYS + bits * program.accumulator_width + _STAGE * len(program.stages)
+    row = program.rows * _collected_bit(program.cols)
+    bits = (_ELEMENT_BIT * elements + row) * program.accumulator_width
+    bits += (_PACKED_BIT * elements + row) * program.packed_accumulator_width
+    count = _ALWAYS + bits + _STAGE * len(program.stages)
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))

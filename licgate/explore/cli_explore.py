@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+from functools import partial
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_explore_arguments", "run_explore"]
@@ -23,19 +25,15 @@ def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the Pareto set")
     parser.add_argument("--route", type=positive, metavar="K", help="place and route the K fastest shapes of the set")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
-    parser.add_argument("--jobs", type=positive, default=1, help="builds at the same time (default: %(default)s)")
+    parser.add_argument("--jobs", type=positive, help="builds at the same time (default: 1)")
+    parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="build on the workers of a Dask cluster, not "
+                        "on this machine")  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder of the builds; what is there already is not built again "
                         "(default: out/explore-BOARD-MODEL-MODE)")  # fmt: skip
 
 
 def run_explore(args: argparse.Namespace) -> int:
     """Body of ``licgate explore``."""
-    from licgate.explore.cycles import CycleCounter
-    from licgate.explore.pareto import measured, thinned
-    from licgate.explore.plan import shape_row
-    from licgate.explore.plot import pareto_plot
-    from licgate.explore.progress import Progress
-    from licgate.explore.space import Budget, Space
     from licgate.manifest import find_model
     from licgate.synth.board import find_board
 
@@ -43,9 +41,27 @@ def run_explore(args: argparse.Namespace) -> int:
     clock = clock_of(args, board)
     if args.route and not board.routed:
         raise ConfigError(f"there is no open place-and-route for {board.device}: leave --route out")
+    if args.scheduler is not None and not args.route:
+        raise ConfigError("--scheduler is for what --route K builds: give --route as well")
+    if args.scheduler is not None and args.jobs:
+        raise ConfigError("--jobs is for builds on this machine: leave it out, with --scheduler its workers decide")
     manifest = find_model(args.model)
+    with contextlib.ExitStack() as stack:
+        # before the search: that takes a while, and is no use to one whose cluster is not there
+        cluster = stack.enter_context(_cluster(args.scheduler)) if args.scheduler is not None else None
+        return _explore(args, board, clock, manifest, cluster)
+
+
+def _explore(args, board, clock, manifest, cluster) -> int:
+    from licgate.explore.cycles import CycleCounter
+    from licgate.explore.pareto import measured, thinned
+    from licgate.explore.plan import shape_row
+    from licgate.explore.plot import pareto_plot
+    from licgate.explore.progress import Progress
+    from licgate.explore.space import Budget, Space
+
     width, height = args.size
-    space, budget = Space(manifest, board, args.mode, width, height), Budget.of(board)
+    space, budget = Space(manifest, board, args.mode, width, height, packing=args.packing), Budget.of(board)
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
         raise ConfigError(
@@ -55,9 +71,10 @@ def run_explore(args: argparse.Namespace) -> int:
     fastest = min(candidate.bound for candidate in candidates)
     chosen, margin = thinned([c for c in candidates if c.bound * LEAST <= fastest], args.points)
     front = measured(space, chosen, CycleCounter(), say=Progress("cycles counted"))
-    rows = [shape_row(candidate, cycles, space.macs, clock) for candidate, cycles in front]
+    rows = [shape_row(candidate, cycles, clock) for candidate, cycles in front]
     print(
-        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed\n"
+        f"{manifest.name} on {board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed"
+        f"{packing_note(args)}\n"
         f"{len(candidates)} shapes fit; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down "
         f"to {100 * LEAST:g} % of the fastest, {len(rows)} are listed; a shape that takes more is listed if it is "
         f"{100 * margin:g} % faster"
@@ -67,15 +84,16 @@ def run_explore(args: argparse.Namespace) -> int:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
             "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
-            "clock": "assumed", "shapes_that_fit": len(candidates), "margin": margin, "pareto": rows,
+            "clock": "assumed", "packing": args.packing, "shapes_that_fit": len(candidates), "margin": margin,
+            "pareto": rows,
         }  # fmt: skip
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.plot:
         title = f"{manifest.name}, {args.mode}, {width} x {height}, {clock:g} MHz assumed, {board.title}"
-        plot = pareto_plot(rows, title=title, macs=space.macs, clock_mhz=clock, blocks=board.memories)
+        plot = pareto_plot(rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
         write_whole(args.plot, plot)
     if args.route:
-        _route(args, space, front, clock)
+        _route(args, space, front, clock, cluster)
     return 0
 
 
@@ -99,20 +117,27 @@ def _table(rows, board) -> str:
     return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in (head, *cells))
 
 
-def _route(args, space, front, clock) -> None:
-    from licgate.explore.route import route_shapes
+def _cluster(address):
+    from licgate.explore.scheduler import connect
+
+    return connect(address)
+
+
+def _route(args, space, front, clock, cluster) -> None:
+    from licgate.explore.route import route_shapes, run_here
 
     out = args.out or Path("out") / f"explore-{space.board.name}-{space.manifest.name}-{space.mode}"
     best = sorted(front, key=lambda item: item[1])[: args.route]
+    here = partial(run_here, model=args.model, jobs=args.jobs or 1)
+    run = partial(cluster.run, manifest=space.manifest) if cluster else here
     results = route_shapes(
         space,
         [candidate for candidate, _ in best],
         out=out,
         clock_mhz=clock,
-        model=args.model,
         seeds=args.seed,
-        jobs=args.jobs,
         say=lambda line: print(line, flush=True),
+        run=run,
     )
     met = sum(result["status"] == "met" for result in results)
     print(f"{met} of {len(results)} met {clock:g} MHz; results: {out}")

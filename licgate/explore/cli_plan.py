@@ -6,7 +6,7 @@ import argparse
 import json
 
 from licgate.errors import ConfigError, TimingError
-from licgate.explore.options import add_shared_arguments, clock_of, positive
+from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_plan_arguments", "run_plan"]
@@ -26,6 +26,11 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         help="also plan made-up models: the layers of the first --model, or of the default, with N and M channels",
     )  # fmt: skip
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second wanted; exit code 4 if none reaches it")
+    parser.add_argument(
+        "--encoder", action="store_true",
+        help="instead: g_a, h_a, h_s and the entropy coder one after the other, against a pipeline of two arrays and "
+        "the coder, on all multipliers of the board",
+    )  # fmt: skip
 
 
 def run_plan(args: argparse.Namespace) -> int:
@@ -41,10 +46,14 @@ def run_plan(args: argparse.Namespace) -> int:
     if args.fps is not None and not 0 < args.fps <= 1e6:
         raise ConfigError(f"{args.fps:g} frames a second make no sense: give --fps above 0")
     width, height = args.size
+    if args.encoder:
+        from licgate.explore.cli_encoder import run_plan_encoder
+
+        return run_plan_encoder(args, board, clock)
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:
-            spaces.append(Space(manifest, board, args.mode, width, height))
+            spaces.append(Space(manifest, board, args.mode, width, height, packing=args.packing))
         except ConfigError as error:
             if args.model:
                 raise
@@ -52,8 +61,8 @@ def run_plan(args: argparse.Namespace) -> int:
     if not spaces:
         raise ConfigError(f"no model to plan for mode {args.mode}: {'; '.join(left_out) or 'there are no models'}")
     print(
-        f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed: a prediction, "
-        "nothing is placed or routed"
+        f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock:g} MHz assumed"
+        f"{packing_note(args)}: a prediction, nothing is placed or routed"
     )
     counter = CycleCounter()
     plans = []
@@ -71,7 +80,7 @@ def run_plan(args: argparse.Namespace) -> int:
     if args.json:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
-            "clock_mhz": clock, "clock": "assumed", "fps_wanted": args.fps,
+            "clock_mhz": clock, "clock": "assumed", "packing": args.packing, "fps_wanted": args.fps,
             "widest": found and found.model, "plans": [plan.as_dict() for plan in plans],
         }  # fmt: skip
         write_whole(args.json, json.dumps(result, indent=2) + "\n")

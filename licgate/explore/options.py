@@ -8,7 +8,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
-__all__ = ["add_shared_arguments", "clock_of", "positive"]
+__all__ = ["add_shared_arguments", "clock_of", "packing_note", "positive"]
 
 
 def positive(text: str) -> int:
@@ -37,6 +37,9 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--size", type=size, default=(768, 512), metavar="WxH", help="image (default: 768x512)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock assumed (default: the board's)")
+    parser.add_argument(
+        "--packing", action="store_true", help="two products a multiplier where a layer's widths allow it"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON as well")
 
 
@@ -52,3 +55,8 @@ def clock_of(args: argparse.Namespace, board) -> float:
     if not 1 <= clock <= 1000:
         raise ConfigError(f"a clock of {clock:g} MHz makes no sense: give --clock from 1 to 1000")
     return clock
+
+
+def packing_note(args: argparse.Namespace) -> str:
+    """What a headline says of packing."""
+    return ", two products a multiplier where widths allow it" if args.packing else ""

@@ -66,12 +66,12 @@ class Plan:
 
     @property
     def utilization(self) -> float:
-        """Multiply-accumulates that the model needs over those that the array could do."""
+        """Multiply-accumulates that the model needs over what the array could do, two for one of packed layers."""
         return self._roofline.utilization(self.cycles) if self.candidate else 0.0
 
     @property
     def _roofline(self) -> Roofline:
-        return Roofline(macs=self.macs, multipliers=self.candidate.config.multipliers, clock_mhz=self.clock_mhz)
+        return _roofline(self.candidate, self.clock_mhz)
 
     def as_dict(self) -> dict:
         """What goes into JSON."""
@@ -79,10 +79,15 @@ class Plan:
         row |= {"device_peak_fps": self.device_fps, "binds": self.binds, "fps_without_that_limit": self.freed}
         if self.candidate is None:
             return row | {"least_blocks": self.least_blocks}
-        return row | shape_row(self.candidate, self.cycles, self.macs, self.clock_mhz) | {"peak_fps": self.peak_fps}
+        return row | shape_row(self.candidate, self.cycles, self.clock_mhz) | {"peak_fps": self.peak_fps}
 
 
-def shape_row(candidate: Candidate, cycles: int, macs: int, clock_mhz: float) -> dict:
+def _roofline(candidate: Candidate, clock_mhz: float) -> Roofline:
+    """What a shape's multipliers can do; two products of a packed layer are one piece of their work."""
+    return Roofline(macs=candidate.work, multipliers=candidate.config.multipliers, clock_mhz=clock_mhz)
+
+
+def shape_row(candidate: Candidate, cycles: int, clock_mhz: float) -> dict:
     """A shape and its figures for JSON."""
     config = candidate.config
     return {
@@ -96,7 +101,7 @@ def shape_row(candidate: Candidate, cycles: int, macs: int, clock_mhz: float) ->
         "cycles": cycles,
         "clock_mhz": clock_mhz,
         "fps": clock_mhz * 1e6 / cycles,
-        "utilization": Roofline(macs=macs, multipliers=config.multipliers, clock_mhz=clock_mhz).utilization(cycles),
+        "utilization": _roofline(candidate, clock_mhz).utilization(cycles),
     }
 
 
@@ -131,7 +136,7 @@ def plan_model(space: Space, clock_mhz: float, counter: CycleCounter, say: Calla
     """
     budget = Budget.of(space.board)
     channels = [3] + [layer.out_channels for layer in space.manifest.g_a.layers if layer.kind == "conv2d"]
-    whole = Roofline(macs=space.macs, multipliers=space.board.multipliers, clock_mhz=clock_mhz)
+    whole = Roofline(macs=space.least_work, multipliers=space.board.multipliers, clock_mhz=clock_mhz)
     plan = Plan(space.manifest.name, channels, space.macs, clock_mhz, whole.fps())
     found = best_shape(space, space.search(budget, say=say), counter)
     if found is None:

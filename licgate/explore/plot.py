@@ -21,8 +21,9 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
     rows : list of dict
         At least one.
     title : str
-    macs : int
-        Multiply-accumulates of an image; the line of multipliers that are never idle is drawn from them.
+    macs : int or float
+        Multiply-accumulates of an image, or the cycles of a multiplier that they take where some are packed; the line
+        of multipliers that are never idle is drawn from them.
     clock_mhz : float
     blocks : int
         Memory blocks of the device: the darkest shade.

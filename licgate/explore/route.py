@@ -1,4 +1,4 @@
-"""Builds of chosen shapes, one after the other or several at a time, kept as JSON so that a second run goes on."""
+"""Builds of chosen shapes, here or on a cluster, kept as JSON so that a second run goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from licgate import __version__
@@ -17,7 +17,7 @@ from licgate.errors import TimingError
 from licgate.explore.space import Candidate, Space
 from licgate.synth.output import OutputFolder
 
-__all__ = ["build_command", "result_key", "route_shapes"]
+__all__ = ["Build", "build_command", "result_key", "route_shapes", "run_here"]
 
 # what does not change when the same is built again; other failures are tried anew
 _FINAL = ("met", "missed")
@@ -49,8 +49,74 @@ def build_command(
     command = [sys.executable, "-m", "licgate", "build", "--board", space.board.name, "--mode", space.mode]
     command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, "--max-width", config.max_width]
     command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
+    command += ["--packing"] if config.packing else []
     command += ["--out", out, "--seed", *seeds]
     return [str(part) for part in (*command, *(["--model", model] if model else []))]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build to do.
+
+    Attributes
+    ----------
+    key : str
+        See `result_key`.
+    command : callable
+        Gets the model (None for the default one) and the output folder, by the names which they have where the build is
+        run; returns the command.
+    """
+
+    key: str
+    command: Callable[[str | None, Path], list[str]]
+
+
+def run_here(
+    builds: Sequence[Build],
+    *,
+    folder: Path,
+    say: Callable[[str], None],
+    finished: Callable[[str, int], None],
+    model: str | None = None,
+    jobs: int = 1,
+) -> None:
+    """Run builds as processes of this machine.
+
+    Parameters
+    ----------
+    builds : sequence of Build
+    folder : Path
+        Gets ``KEY.log``, and the folder ``KEY`` that the build is told to write to.
+    say : callable
+        Takes progress lines.
+    finished : callable
+        Gets key and exit code of each build, from several threads.
+    model : str or None
+        The model as ``licgate build`` gets it.
+    jobs : int
+        Builds at the same time.
+    """
+    running = []
+
+    def one(build: Build) -> None:
+        say(f"{build.key}: building, see {build.key}.log")
+        words = build.command(model, folder / build.key)
+        with (folder / f"{build.key}.log").open("w", encoding="utf-8") as log:
+            process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            running.append(process)
+            code = process.wait()
+        finished(build.key, code)
+
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        try:
+            for done in [pool.submit(one, build) for build in builds]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                if process.poll() is None:
+                    process.terminate()
+            raise
 
 
 def route_shapes(
@@ -59,16 +125,16 @@ def route_shapes(
     *,
     out: Path,
     clock_mhz: float,
-    model: str | None = None,
     seeds: Sequence[int] = (1,),
-    jobs: int = 1,
     say: Callable[[str], None] = print,
+    run: Callable[..., None] = run_here,
     command: Callable[..., list[str]] = build_command,
 ) -> list[dict]:
     """Place and route shapes, and return what became of each.
 
     One that fails does not stop the others: its ``status`` is ``missed`` (timing) or ``failed``, and ``why`` is the
-    line with which the build ended. What has a result under ``out`` is not built again, unless it had failed.
+    line with which the build ended. What has a result under ``out`` is not built again, unless it had failed, wherever
+    it was built.
 
     Parameters
     ----------
@@ -79,13 +145,12 @@ def route_shapes(
         ``KEY``.
     clock_mhz : float
         Clock asked for.
-    model : str or None
-        The model as ``licgate build`` gets it.
     seeds : sequence of int
-    jobs : int
-        Shapes built at the same time.
     say : callable
         Takes progress lines.
+    run : callable
+        Runs the builds: `run_here`, with its ``model`` and ``jobs`` given, or the ``run`` of a
+        `licgate.explore.scheduler.Cluster`.
     command : callable
         Makes the command, of the arguments of `build_command`.
 
@@ -102,32 +167,21 @@ def route_shapes(
         if kept is not None and kept.get("status") in _FINAL:
             results[key] = kept
             say(f"{key}: {_line(kept)} (kept)")
-    lock, running = threading.Lock(), []
+    todo = {key: candidate for key, candidate in zip(keys, candidates, strict=True) if key not in results}
+    lock = threading.Lock()
 
-    def one(key, candidate):
-        say(f"{key}: building, see {key}.log")
-        words = command(space, candidate, model, clock_mhz, seeds, folder.path / key)
-        with (folder.path / f"{key}.log").open("w", encoding="utf-8") as log:
-            process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-            running.append(process)
-            code = process.wait()
-        result = {"shape": asdict(candidate.config), "key": key} | _result(folder.path, key, code)
+    def finished(key: str, code: int) -> None:
+        result = {"shape": asdict(todo[key].config), "key": key} | _result(folder.path, key, code)
         with lock:
             results[key] = result
             folder.write(f"{key}.json", json.dumps(result, indent=2) + "\n")
-            say(f"{key}: {_line(result)} ({len(results)} of {len(keys)})")
+            say(f"{key}: {_line(result)} ({len(results)} of {len(set(keys))})")
 
-    todo = [(key, candidate) for key, candidate in zip(keys, candidates, strict=True) if key not in results]
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        try:
-            for done in [pool.submit(one, *task) for task in todo]:
-                done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                if process.poll() is None:
-                    process.terminate()
-            raise
+    def build(key: str, candidate: Candidate) -> Build:
+        return Build(key, lambda model, out: command(space, candidate, model, clock_mhz, seeds, out))
+
+    if todo:
+        run([build(*item) for item in todo.items()], folder=folder.path, say=say, finished=finished)
     return [results[key] for key in keys]
 
 

@@ -10,9 +10,11 @@ from licgate.explore.bound import least_cycles
 from licgate.explore.cells import estimate_lut
 from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.architectures import MODES
+from licgate.manifest.geometry import layer_macs
 from licgate.perf.memories import BLOCKS, program_memories
-from licgate.perf.predict import image_runs
+from licgate.perf.predict import image_runs, multiplier_cycles
 from licgate.program import Program, compile_program, input_widths
+from licgate.program.packing import shift_range
 from licgate.program.strips import least_width
 from licgate.synth.board import Board
 from licgate.synth.fit import memory_fit
@@ -65,6 +67,9 @@ class Candidate:
         Estimate; see :mod:`licgate.explore.cells`.
     bound : int
         Cycles of the image, at least.
+    work : float
+        Cycles of one multiplier that the products of the image take: its multiply-accumulates, but two of packed layers
+        at a time.
     """
 
     config: AcceleratorConfig
@@ -72,6 +77,7 @@ class Candidate:
     blocks: int
     lut: int
     bound: int
+    work: float = 0.0
 
     @property
     def costs(self) -> tuple[int, int]:
@@ -90,6 +96,8 @@ class Space:
         One of `MODES`.
     width, height : int
         Image in pixels.
+    packing : bool
+        Two products a multiplier where a layer's widths allow it.
 
     Raises
     ------
@@ -97,8 +105,9 @@ class Space:
         The model lacks a transform of the mode, or the array does not run one.
     """
 
-    def __init__(self, manifest, board: Board, mode: str, width: int, height: int):
+    def __init__(self, manifest, board: Board, mode: str, width: int, height: int, *, packing: bool = False):
         self.manifest, self.board, self.mode = manifest, board, mode
+        self.packing = packing
         self.width, self.height = width, height
         self.transforms = MODES[mode]
         missing = [name for name in self.transforms if name not in manifest.transforms]
@@ -107,7 +116,7 @@ class Space:
                 f"mode {mode} needs {', '.join(missing)}, model {manifest.name} has only "
                 f"{', '.join(manifest.transforms)}: take another --mode or model"
             )
-        self.macs = self._macs()
+        self.macs, self.least_work = self._macs()
 
     def program(self, config: AcceleratorConfig) -> Program:
         """The program of a shape, without weights."""
@@ -124,14 +133,17 @@ class Space:
             memory_fit(program, self.board).needed,
             estimate_lut(program, family=self.board.family),
             least_cycles(program, self.manifest, config, self.width, self.height),
+            self._work(program, config),
         )
 
     def shapes(self, multipliers: int) -> list[tuple[int, int]]:
-        """Rows and columns of all arrays of no more multipliers, but for columns that save no pass."""
+        """Rows and columns of all arrays of no more multipliers, but for columns that save no pass, packed or not."""
         tiles, cols = set(), []
-        channels = [op.channels_out for op in self.program(_config(1, 1, None, self._unit)).ops]
+        channels = [op.channels_out for op in self.program(self._config(1, 1, None, self._unit)).ops]
         for count in range(1, LARGEST + 1):
-            passes = tuple(-(-number // count) for number in channels)
+            passes = tuple(
+                -(-number // each) for each in dict.fromkeys((count, count << self.packing)) for number in channels
+            )
             if passes not in tiles:
                 tiles.add(passes)
                 cols.append(count)
@@ -163,7 +175,7 @@ class Space:
         for done, (rows, cols) in enumerate(arrays):
             say(done, len(arrays))
             # no array is faster than its multipliers, never idle
-            if best is not None and self.macs / (rows * cols) > best / least:
+            if best is not None and self.least_work / (rows * cols) > best / least:
                 break
             for candidate in self._of_array(rows, cols, budget):
                 found.append(candidate)
@@ -174,16 +186,16 @@ class Space:
     def _of_array(self, rows: int, cols: int, budget: Budget) -> Iterator[Candidate]:
         """All that fits of one array: fewer lanes save multipliers, narrower lines memory."""
         widths = sorted(self.line_widths())
-        if self.candidate(_config(rows, cols, 1, widths[0])).blocks > budget.blocks:
+        if self.candidate(self._config(rows, cols, 1, widths[0])).blocks > budget.blocks:
             return
         beats = set()
-        for lanes in range(self.program(_config(rows, cols, None, widths[0])).lanes, 0, -1):
+        for lanes in range(self.program(self._config(rows, cols, None, widths[0])).lanes, 0, -1):
             beat = -(-rows // lanes)
             if beat in beats:
                 continue
             beats.add(beat)
             for width in widths:
-                config = _config(rows, cols, lanes, width)
+                config = self._config(rows, cols, lanes, width)
                 candidate = self.candidate(config)
                 if candidate.multipliers > budget.multipliers:
                     # as `licgate build` does: the array comes first
@@ -197,7 +209,7 @@ class Space:
     def least_blocks(self) -> int:
         """Memory blocks that any shape takes: a small array with narrow lines."""
         narrow = min(self.line_widths())
-        return min(self.candidate(_config(rows, cols, 1, narrow)).blocks for rows in (1, 4, 8)
+        return min(self.candidate(self._config(rows, cols, 1, narrow)).blocks for rows in (1, 4, 8)
                    for cols in (1, 2, 4, 9, 12, 18, 36))  # fmt: skip
 
     def line_widths(self) -> list[int]:
@@ -214,7 +226,7 @@ class Space:
     @property
     def _floor(self) -> float:
         """Memory blocks that the weights alone would fill without a bit to spare."""
-        config = _config(1, 1, None, self._unit)
+        config = self._config(1, 1, None, self._unit)
         weights = [use for use in program_memories(self.program(config)) if use.holds == "weights"]
         return sum(use.bits for use in weights) / max(deep * wide for deep, wide in BLOCKS[self.board.memory])
 
@@ -233,12 +245,28 @@ class Space:
         pixels = int((least_width(transform) - down) * scale)
         return -(-pixels // self._unit) * self._unit
 
-    def _macs(self) -> int:
-        """Multiply-accumulates of the image, not cut into strips."""
-        config = _config(1, 1, None, 16384)
+    def _macs(self) -> tuple[int, float]:
+        """Multiply-accumulates of the image, not cut into strips, and cycles of a multiplier that they take at least.
+
+        Whatever shift a shape takes for packing, no layer packs that has none.
+        """
+        macs, work = 0, 0.0
+        config = self._config(1, 1, None, 16384)
         runs = image_runs(self.program(config), self.manifest, config, self.width, self.height)
-        return sum(chain.transform.macs(size[1], size[0]) for chain, size, _ in runs)
+        for chain, (width, height), _ in runs:
+            for layer, size in zip(chain.transform.layers, chain.transform.layer_sizes(height, width)):
+                packs = self.packing and bool(shift_range(layer, self.board.packed_bits))
+                macs += layer_macs(layer, *size)
+                work += layer_macs(layer, *size) / (1 + packs)
+        return macs, work
 
+    def _work(self, program: Program, config: AcceleratorConfig) -> float:
+        """Cycles of a multiplier that the image's products take in a shape, not cut into strips."""
+        if not program.packing:
+            return self.macs
+        runs = image_runs(program, self.manifest, config, self.width, self.height)
+        return sum(multiplier_cycles(program, chain, *size) for chain, size, _ in runs)
 
-def _config(rows, cols, lanes, max_width):
-    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=max_width)
+    def _config(self, rows, cols, lanes, max_width):
+        return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=max_width, packing=self.packing,
+                                 packed_bits=self.board.packed_bits)  # fmt: skip

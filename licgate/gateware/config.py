@@ -31,7 +31,7 @@ class AcceleratorConfig:
         The same at the input of the transforms that take feature maps, whose rows the host sends.
     output_words : int or None
         Depth of the latent FIFO in words of ``rows`` latents, at least the channels of a pass: ``cols``, with packing
-        ``2 * cols``. None makes it 32, or ``cols`` if that is more; with packing 64, or ``4 * cols``.
+        ``2 * cols``. None makes it 32, or ``cols`` if that is more, with packing ``4 * cols``.
     lane_multipliers : {"dsp", "fabric"}
         What the multipliers of the lanes are made of: DSP blocks like those of the array, or logic, which leaves all
         blocks to the array. Neither cycles nor results depend on it.
@@ -64,7 +64,7 @@ class AcceleratorConfig:
         channels = self.cols << self.packing if isinstance(self.cols, int) else 1
         if self.output_words is None and isinstance(self.cols, int):
             # with packing there is room for a pass at work and for the one behind it
-            object.__setattr__(self, "output_words", max(64, 2 * channels) if self.packing else max(32, channels))
+            object.__setattr__(self, "output_words", max(32, channels << self.packing))
         for name, low, high in (
             ("rows", 1, 64),
             ("cols", 1, 64),

@@ -15,6 +15,7 @@ from licgate.gateware.post import PostProcessor
 from licgate.gateware.rows import DIMENSION
 from licgate.gateware.sequencer import Sequencer
 from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.watchdog import Tap
 from licgate.gateware.writer import ResultWriter
 from licgate.program import IN_FLIGHT
 
@@ -79,6 +80,17 @@ class Core(Component):
             "o": Out(stream.Signature(latent_layout)),
             "step": Out(1), "wait_input": Out(1), "wait_memory": Out(1), "wait_output": Out(1),
         })  # fmt: skip
+
+    def taps(self):
+        """Streams as a watchdog sees them: in and out, a pass on its way to the array, its tiles on their way back."""
+        passes, tiles, writes = self._sequencer.o_pass, self._post.tile, self._writer.i
+        return [
+            Tap("pixels", self.i.valid, self.i.ready, "the host", "the line buffer"),
+            Tap("latents", self.o.valid, self.o.ready, "the array", "the host", self._latents.free, "words free"),
+            Tap("passes", passes.valid, passes.ready, "the sequencer", "the feeder"),
+            Tap("tiles", tiles.valid, tiles.ready, "the sequencer", "the lanes"),
+            Tap("writes", writes.valid, writes.ready, "the sequencer", "the writer"),
+        ]
 
     def elaborate(self, platform):
         m = Module()

@@ -1,13 +1,12 @@
 """The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.memory import LATENCY
-from licgate.gateware.post import max_gdn_channels
 from licgate.gateware.window import (
     due_read,
     pixel_window,
@@ -15,7 +14,7 @@ from licgate.gateware.window import (
     spread_register,
     weight_operand,
     words_layout,
-)  # fmt: skip
+)
 from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
@@ -26,8 +25,9 @@ def pass_layout(program):
 
     phase: kind of pass. row: line buffer address of the first kernel row. offset: from there to the window's first word
     (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight:
-    first weight word. x: first word of the GDN inputs. release: the convolution is done with its row once the pass is
-    fed.
+    first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is fed: the
+    row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window behind
+    which the line memory's ring begins again.
     """
     return data.StructLayout({
         "phase": ceil_log2(max(2, len(program.phases))),
@@ -36,9 +36,17 @@ def pass_layout(program):
         "kernel_rows": range(program.kernel_rows + 1),
         "mask": program.window_words,
         "weight": range(max(memory.depth for memory in program.weight_memories)),
-        "x": range(2 * max_gdn_channels(program)),
-        "release": 1,
+        "x": range(program.gdn_depth),
+        "release": release_shape(program),
+        "wrap": program.window_words if program.ring_words else 0,
     })  # fmt: skip
+
+
+def release_shape(program):
+    """What a pass releases: its row, or slots and weight words where memories are rings."""
+    if program.ring_words is None:
+        return 1
+    return data.StructLayout({"slots": range(program.slots + 1), "words": range(program.weight_ring + 1)})
 
 
 def address_width(program):
@@ -72,8 +80,8 @@ class Feeder(Component):
         Read port of the GDN sums' inputs.
     a, w, last
         The array's inputs.
-    released : :py:`Out(1)`
-        The pass that ends now carried ``release``.
+    released : :py:`Out(release_shape(program))`
+        The ``release`` of the pass that ends now, else zero.
     busy : :py:`Out(1)`
         A step is issued in this cycle.
 
@@ -84,9 +92,9 @@ class Feeder(Component):
     interval : int
         1 step a cycle where a window has no more words than columns.
 
-    Timing: the last step of a pass comes at least ``gap_behind`` the pass before cycles after that one's; the feeder
-    waits in front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of the pass before has
-    cycles.
+    Timing: between the last steps of two passes lie the first one's ``gap_behind`` cycles at least; the feeder waits in
+    front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of
+    the pass before has cycles.
 
     Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
     + columns`` activations; one LUT4 more for each further shape.
@@ -103,12 +111,12 @@ class Feeder(Component):
             "line_data": In(words_layout(program.line_memories, program.rows)),
             "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
             "weight_data": In(words_layout(program.weight_memories, program.cols)),
-            "norm_address": Out(range(2 * max_gdn_channels(program))),
+            "norm_address": Out(range(program.gdn_depth)),
             "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
             "a": Out(signed(program.activation_width)).array(program.rows),
             "w": Out(signed(program.weight_width)).array(program.cols),
             "last": Out(1),
-            "released": Out(1),
+            "released": Out(release_shape(program)),
             "busy": Out(1),
         })  # fmt: skip
 
@@ -124,7 +132,8 @@ class Feeder(Component):
         latest = program.window_words - min(shape.words(rows) for shape in shapes)
 
         # The pass at work.
-        active, gdn, release = (Signal(name=n) for n in ("active", "gdn", "release"))
+        active, gdn = Signal(name="active"), Signal(name="gdn")
+        release = Signal(release_shape(program), name="release")
         kind, stage = Signal(len(self.i.payload.phase)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
         loads = []
@@ -146,6 +155,7 @@ class Feeder(Component):
         phase = Signal(range(max(2, max(shape.slot(rows) for shape in shapes))))
         channels_left, rows_left = Signal.like(channels), Signal(range(program.kernel_rows + 1))
         weight, norm = Signal.like(self.weight_address), Signal.like(self.norm_address)
+        weight_wraps, wrap = Signal(), Signal(program.window_words)
         gap = Signal(range(max(program.gap_behind(op) for op in ops)))
         # Comparisons of the counters above, made a cycle before they are needed.
         last_channel, last_row, final_slot, slot_ends = (
@@ -164,18 +174,26 @@ class Feeder(Component):
             finish.eq(conv_ends | gdn_ends),
             last_step.eq(conv_last | gdn_ends),
             self.busy.eq(step),
-            self.released.eq(finish & release),
+            Value.cast(self.released).eq(Mux(finish, release, 0)),
         ]
 
         # A pass reads a row for two cycles at least.
         next_row = Signal.like(row)
         m.d.sync += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
         with m.If(step):
-            m.d.sync += [weight.eq(weight + 1), norm.eq(norm + 1)]
+            m.d.sync += norm.eq(norm + 1)
+            if program.weight_ring is None:
+                m.d.sync += weight.eq(weight + 1)
+            else:
+                # the comparison is made a step ahead
+                m.d.sync += [
+                    weight.eq(Mux(weight_wraps, 0, weight + 1)),
+                    weight_wraps.eq(Mux(weight_wraps, program.weight_ring == 1, weight == program.weight_ring - 2)),
+                ]
         with m.If(run):
             m.d.sync += [
                 phase.eq(phase + 1),
-                address.eq(address + channels),
+                address.eq(self._next_word(address, channels, wrap, phase)),
                 gate.eq(0),
                 slot_ends.eq(phase == slot - 2),
                 conv_ends.eq(final_slot & (phase == slot - 2)),
@@ -248,6 +266,8 @@ class Feeder(Component):
                 last_row.eq(one_row), column.eq(begin), address.eq(begin),
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
+            if program.ring_words is not None:
+                m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
 
         # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot.
         # So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found out for all.
@@ -283,6 +303,15 @@ class Feeder(Component):
         window = pixel_window(m, line, program, self.line_data, read)
         self._activations(m, window, line(kind, arrival - 2), line(step, arrival - 2), line(gdn, arrival - 2))
         return m
+
+    def _next_word(self, address, channels, wrap, phase):
+        """Address of the next word of a row, of the same channel."""
+        program = self._program
+        if program.word_stride is None:
+            return address + channels
+        # Phases beyond the window are not read.
+        begins_again = Mux(phase < program.window_words, Array(wrap)[phase], 0)
+        return address + Mux(begins_again, program.word_stride - program.ring_words, program.word_stride)
 
     def _reads_apart(self, m, free, *, finish, gdn, slot):
         """Drive ``free``: the reads of the next pass would come behind those of the last one."""

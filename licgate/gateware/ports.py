@@ -21,3 +21,5 @@ class Register:
     SHAPE = 10
     TRANSFORM, TRANSFORMS = 11, 12
     CYCLES, BUSY, STALL_INPUT, STALL_MEMORY, STALL_OUTPUT = range(16, 21)
+    WATCHDOG = 21
+    STREAMS, LEVELS = 24, 28  # the first of four, and of two

@@ -25,7 +25,7 @@ def drain_layout(program):
         "op": ceil_log2(max(2, len(program.ops))),
         "count": range(program.most_channels + 1),
         "param": range(len(program.biases) + program.most_channels),
-        "x": range(2 * max_gdn_channels(program) + program.most_channels),
+        "x": range(program.gdn_depth + program.most_channels),
         "pixels": range(program.rows + 1),
     })  # fmt: skip
 
@@ -91,7 +91,7 @@ class PostProcessor(Component):
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
         drained = array_latency(program.cols) + program.merge_latency
         self.latency = drained + lane.latency + program.lanes * program.lane_rows
-        self.x_depth = 2 * max_gdn_channels(program)
+        self.x_depth = program.gdn_depth
         rows = program.rows
         super().__init__({
             "last": In(1),

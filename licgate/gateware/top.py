@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.core import Core
 from licgate.gateware.patch import PatchScheduler
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.watchdog import DEFAULT_THRESHOLD, Tap, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
 
@@ -25,7 +26,8 @@ class Accelerator(Component):
     that same order, and keep all that they make of it; a synthesis transform gives its pixels in depth form, see
     :class:`~licgate.program.Op`. ``STATUS.done`` rises when the last latent has left. CONTROL.reset
     gives up whatever is under way; ``STATUS.busy`` falls when the accelerator can be started again, ``RESET_CYCLES``
-    later.
+    later. ``STATUS.hung`` rises when nothing has moved for WATCHDOG cycles; STREAMS and LEVELS then say what every
+    stream did, see :class:`~licgate.gateware.watchdog.Watchdog`.
 
     Parameters
     ----------
@@ -44,6 +46,11 @@ class Accelerator(Component):
         Registers of docs/hostlink.md; ``r_data`` follows ``addr`` by one cycle.
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
+
+    Attributes
+    ----------
+    watchdog : Watchdog
+        Knows the streams' names.
 
     Timing: ``licgate.perf.predict``; counters CYCLES (busy), BUSY (array steps), STALL_INPUT, STALL_MEMORY,
     STALL_OUTPUT.
@@ -68,6 +75,9 @@ class Accelerator(Component):
             "o_window": Out(stream.Signature(window_layout)),
             "csr": In(csr_signature),
         })  # fmt: skip
+        window = self._scheduler.o_window
+        asked = Tap("windows", window.valid, window.ready, "the scheduler", "the host")
+        self.watchdog = Watchdog([asked, *self._core.taps()], step=self._core.step)
 
     def elaborate(self, platform):
         m = Module()
@@ -125,7 +135,16 @@ class Accelerator(Component):
             m.d.sync += done.eq(1)
         with m.If(start | reset):
             m.d.sync += refused.eq(start & ~there)
-        values[Register.STATUS] = busy | done << 1 | (scheduler.error | refused) << 2
+        m.submodules.watchdog = watchdog = self.watchdog
+        threshold = Signal(len(watchdog.threshold), init=DEFAULT_THRESHOLD)
+        with m.If(self.csr.w_stb & (self.csr.addr == Register.WATCHDOG)):
+            m.d.sync += threshold.eq(self.csr.w_data)
+        m.d.comb += [
+            watchdog.busy.eq(was_busy), watchdog.clear.eq(start | reset), watchdog.threshold.eq(threshold),
+        ]  # fmt: skip
+        values[Register.WATCHDOG] = threshold
+        values |= zip(watchdog.registers, [*watchdog.words, *watchdog.levels], strict=True)
+        values[Register.STATUS] = busy | done << 1 | (scheduler.error | refused) << 2 | watchdog.hung << 3
         for address, event in (
             (Register.CYCLES, busy),
             (Register.BUSY, core.step),

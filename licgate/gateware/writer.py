@@ -4,7 +4,6 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.post import max_gdn_channels
 from licgate.gateware.sequencer import write_layout
 from licgate.gateware.work import Destination
 
@@ -68,7 +67,7 @@ class ResultWriter(Component):
         super().__init__({
             "valid": In(1), "word": In(word).array(rows), "norms": In(norm_width).array(rows),
             "i": In(stream.Signature(layout)),
-            "norm_enable": Out(1), "norm_address": Out(range(2 * max_gdn_channels(program))),
+            "norm_enable": Out(1), "norm_address": Out(range(program.gdn_depth)),
             "norm_data": Out(rows * norm_width), "x_data": Out(rows * gdn_bits),
             "line_enable": Out(2 * count), "line_address": Out(layout["address"].width),
             "line_word": Out(word).array(rows),

@@ -78,7 +78,7 @@ class CoreModel:
         self.op_cycles = [0] * len(program.ops)
         # Of the feeder's latest pass: when it was taken, its last step and its last read; from when on its results
         # leave room for others.
-        self._taken = self._finish = self._drained = start
+        self._taken = self._finish = self._last_step = self._drained = start
         self._reads_end = self._finish  # the feeder's reads of the pass come to their end
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
@@ -238,7 +238,7 @@ class CoreModel:
             if slot < program.window_words:
                 self._reads_end = self._finish + program.window_words - slot
             steps = slots * columns
-        self._drained = step + program.gap_behind(op)
+        self._last_step, self._drained = step, step + program.gap_behind(op)
         self.op_cycles[op.index] += steps
         channels = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
         word = step + timing.arrival + timing.post + 1

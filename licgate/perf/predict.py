@@ -7,7 +7,7 @@ from licgate.perf.core import CoreModel
 from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips
 
-__all__ = ["GAP", "Prediction", "image_runs", "predict"]
+__all__ = ["GAP", "Prediction", "image_runs", "multiplier_cycles", "predict"]
 
 _PATCH = 7  # cycles of the patch scheduler in front of the core's start
 _END = 1  # from the core's done to the next patch
@@ -26,12 +26,13 @@ class Prediction:
     macs : int
         Multiply-accumulates that the model needs on real pixels, halo included.
     utilization : float
-        macs / (multipliers * cycles).
+        Share of the multipliers' cycles that those take, two of a packed layer one: macs / (multipliers * cycles) where
+        nothing is packed, 1 at most.
     recompute_factor : float
         macs over those of the whole image.
     layers : list of dict
-        transform, name, kind, activation_bits, weight_bits, macs, cycles (of array steps), utilization (macs over
-        multipliers * cycles).
+        transform, name, kind, activation_bits, weight_bits, macs, products (of a multiplier in a cycle), cycles (of
+        array steps), utilization (macs over products * multipliers * cycles).
     transforms : list of dict
         name, runs (patches or strips), inputs (pixels or values sent), cycles, macs, utilization, recompute_factor.
     program : Program
@@ -44,6 +45,11 @@ class Prediction:
     layers: list
     transforms: list
     program: object
+
+    @property
+    def multiplier_cycles(self) -> float:
+        """Cycles of one multiplier that ``macs`` take, two of a packed layer one."""
+        return sum(layer["macs"] / layer["products"] for layer in self.layers)
 
 
 def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",)):
@@ -88,7 +94,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
             for op, (height_in, width_in) in zip(ops, transform.layer_sizes(run[1], run[0]), strict=False):
                 op_cycles[op.index] += steps[op.index]
                 op_macs[op.index] += layer_macs(op.layer, height_in, width_in)
-        macs = sum(op_macs[op.index] for op in ops)
+        macs, busy = sum(op_macs[op.index] for op in ops), sum(op_macs[op.index] / op.products for op in ops)
         rows.append(
             {
                 "name": transform.name,
@@ -96,21 +102,29 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
                 "inputs": sum(run[0] * run[1] for run in runs) * (1 if chain.pixels else transform.in_channels),
                 "cycles": cycles,
                 "macs": macs,
-                "utilization": macs / (config.multipliers * cycles),
+                "utilization": busy / (config.multipliers * cycles),
                 "recompute_factor": macs / transform.macs(size[1], size[0]),
             }
         )
     whole = sum(manifest.transforms[name].macs(size[1], size[0]) for name, size in sizes.items())
     cycles, macs = sum(row["cycles"] for row in rows), sum(op_macs)
+    busy = sum(op_macs[op.index] / op.products for op in program.ops)
     return Prediction(
         cycles,
         macs,
-        macs / (config.multipliers * cycles),
+        busy / (config.multipliers * cycles),
         macs / whole,
         [_layer(op, op_macs[op.index], op_cycles[op.index], config) for op in program.ops],
         rows,
         program,
     )
+
+
+def multiplier_cycles(program, chain, width, height):
+    """Cycles of one multiplier that the products of a run of a chain take: two products one where they are packed."""
+    ops = [op for stage in program.stages_of(chain) for op in (stage.conv, stage.gdn) if op is not None]
+    sizes = chain.transform.layer_sizes(height, width)
+    return sum(layer_macs(op.layer, *size) / op.products for op, size in zip(ops, sizes, strict=False))
 
 
 def image_runs(program, manifest, config, width, height, *, windows=None):
@@ -164,6 +178,7 @@ def _layer(op, macs, cycles, config):
         "output_bits": op.layer.output.bits,
         "accumulator_bits": op.layer.accumulator.bits,
         "macs": macs,
+        "products": op.products,
         "cycles": cycles,
-        "utilization": macs / (config.multipliers * cycles),
+        "utilization": macs / (op.products * config.multipliers * cycles),
     }

@@ -12,7 +12,7 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest import Transform
 from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, extents, matrices, words_of
-from licgate.program.packing import SHORTEST_BEAT, choose_packing, drain_gap, lane_count
+from licgate.program.packing import SHORTEST_BEAT, PackedPasses, choose_packing, drain_gap, lane_count
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
 
@@ -75,7 +75,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(PackedPasses):
     """What the accelerator runs; see :func:`compile_program`."""
 
     chains: tuple
@@ -92,34 +92,6 @@ class Program:
     offsets: tuple
     lane_multipliers: str = "dsp"
     pack_shift: int | None = None
-
-    @property
-    def packing(self) -> bool:
-        """Some operation is packed, so every element of the array has two sums."""
-        return self.pack_shift is not None
-
-    @property
-    def merge_latency(self) -> int:
-        """Cycles that the two sums of an element take to become results."""
-        return int(self.packing)
-
-    @property
-    def most_channels(self) -> int:
-        """Output channels of a pass, at most."""
-        return self.cols << self.packing
-
-    @property
-    def output_channels(self) -> int:
-        """Output channels of a pass whose results leave the chip, at most."""
-        return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
-
-    def tile_channels(self, op) -> int:
-        """Output channels of a full pass of an operation."""
-        return self.cols * op.products
-
-    def gap_behind(self, op) -> int:
-        """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
-        return drain_gap(self.cols, self.lane_rows, op.products)
 
     @property
     def phases(self) -> tuple:
@@ -164,6 +136,26 @@ class Program:
         return max(stage.most_rows for stage in self.stages)
 
     @property
+    def gdn_depth(self) -> int:
+        """Words of the GDN inputs: two groups of pixels of the widest."""
+        return 2 * max([op.channels_in for op in self.ops if op.is_gdn], default=1)
+
+    @property
+    def word_stride(self):
+        """Line memory words between neighbouring words of a row; None where each stage has its own."""
+        return None
+
+    @property
+    def ring_words(self):
+        """Line memory words after which a row's words begin again at the start; None where they never do."""
+        return None
+
+    @property
+    def weight_ring(self):
+        """Weight memory words after which a tile's words begin again at the start; None where they never do."""
+        return None
+
+    @property
     def feed_latency(self) -> int:
         """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
         return LINE_LATENCY + self.window_words + 2
@@ -183,11 +175,6 @@ class Program:
     def accumulator_width(self) -> int:
         """Signed width of the accumulators: the largest that the manifest proves is needed."""
         return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
-
-    @property
-    def packed_accumulator_width(self) -> int:
-        """The same of the packed operations alone; 0 without any."""
-        return max((op.layer.accumulator.bits + op.is_gdn for op in self.ops if op.packed), default=0)
 
     def chain_of(self, name):
         """The chain of the transform of that name.
@@ -300,8 +287,9 @@ class _Compiler:
                 upsampled = self.stages[-1].upsampling
         last = self.stages[-1]
         if last.upsampling:
-            raise ConfigError(f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed "
-                              "convolution")
+            raise ConfigError(
+                f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed convolution"
+            )
         self.stages[-1] = Stage(**{**last.__dict__, "last": True})
         self.chains.append(Chain(len(self.chains), transform, first, len(self.stages) - 1, top_width, pixels))
 

@@ -113,8 +113,8 @@ class Op:
     memory, base : int
         Weight memory, and the address of the layer's first word in it.
     words : tuple of int
-        Words of ``products * cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column ``c`` holds
-        output channel ``tile * cols + c``.
+        Words of ``products * cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column
+        ``c`` holds output channel ``tile * cols + c``.
     param_base : int
         Where the per-channel parameters of the layer begin in the parameter memories.
     phases : tuple of Phase

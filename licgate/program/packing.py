@@ -2,9 +2,9 @@
 
 Two weights share an activation: ``a * (low + (high << k))`` is ``a * low + (a * high << k)``. The array sums this as it
 is, and beside it its upper part alone, ``(p >> k) + p[k - 1]``, which is exactly ``a * high`` as long as every ``a *
-low`` fits k signed bits: what the lower product borrows from the upper one is its sign, bit k - 1. Where a sum leaves the
-array, the lower one is the difference ``L - (H << k)``, exact in as many bits as the sum itself has. So no element of
-the array knows whether a pass is packed; whoever drains it does.
+low`` fits k signed bits: what the lower product borrows from the upper one is its sign, bit k - 1. Where sums leave
+the array, the lower one is the difference ``L - (H << k)``, exact in as many bits as the sum itself has. So no element
+of the array knows whether a pass is packed; whoever drains it does.
 
 Weights are symmetric (docs/numerics.md), so that ``a * low`` takes a bit less than both widths together: activations of
 a bits pack with weights of w bits into operands of ``a + 2 * w - 1`` bits.
@@ -17,9 +17,9 @@ from licgate.manifest.geometry import layer_macs
 from licgate.program.ops import extents
 from licgate.program.stages import check_convolution
 
-__all__ = ["SHORTEST_BEAT", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
+__all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
 
-#: The array passes its shift signal from column to column, so results move at every second cycle at most.
+#: Results leave the array at every second cycle at most: behind an upsampling stage each takes two writes.
 SHORTEST_BEAT = 2
 
 # what the work of layers is compared at
@@ -40,6 +40,47 @@ class Packing:
 
     shift: int
     ops: frozenset
+
+
+class PackedPasses:
+    """What a program says of packing, beside its operations: the part of `Program` that follows from ``pack_shift``."""
+
+    @property
+    def packing(self) -> bool:
+        """Some operation is packed, so every element of the array has two sums."""
+        return self.pack_shift is not None
+
+    @property
+    def merge_latency(self) -> int:
+        """Cycles that the two sums of an element take to become results."""
+        return int(self.packing)
+
+    @property
+    def most_channels(self) -> int:
+        """Output channels of a pass, at most."""
+        return self.cols << self.packing
+
+    @property
+    def output_channels(self) -> int:
+        """Output channels of a pass whose results leave the chip, at most."""
+        return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
+
+    def tile_channels(self, op) -> int:
+        """Output channels of a full pass of an operation."""
+        return self.cols * op.products
+
+    def word_bits(self, op) -> int:
+        """Bits of a weight word of an operation."""
+        return self.tile_channels(op) * op.weight_bits
+
+    def gap_behind(self, op) -> int:
+        """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
+        return drain_gap(self.cols, self.lane_rows, op.products)
+
+    @property
+    def packed_accumulator_width(self) -> int:
+        """Signed width of the accumulators that packed operations need; 0 without any."""
+        return max((op.layer.accumulator.bits + op.is_gdn for op in self.ops if op.packed), default=0)
 
 
 @dataclass(frozen=True)
@@ -99,12 +140,10 @@ def lane_count(config, passes):
     passes : iterable of (int, int)
         Steps of the shortest pass and results of a column, of each operation.
     """
-    rows, lanes = config.rows, config.lanes
-    if lanes is None:
-        beat = min(steps // products for steps, products in passes) // config.cols
-    else:
-        beat = -(-rows // lanes)
-    return -(-rows // max(SHORTEST_BEAT, beat))
+    lanes = config.lanes
+    shortest = min(steps // products for steps, products in passes)
+    beat = shortest // config.cols if lanes is None else -(-config.rows // lanes)
+    return -(-config.rows // max(SHORTEST_BEAT, beat))
 
 
 def choose_packing(transforms, config):

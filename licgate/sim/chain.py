@@ -11,7 +11,7 @@ from licgate.sim.transforms import Gateware
 __all__ = ["simulate_codec", "transform_input"]
 
 
-def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", progress=None):
+def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, progress=None):
     """Run every transform of the codec on the gateware, each on what those before it gave, and compare.
 
     What lies between the transforms, levels, means and symbols, is the reference's. So are context and parameters where
@@ -25,6 +25,8 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", progress=None):
     pixels : ndarray of uint8, shape (H, W, 3)
     engine : str
         "cxxrtl" or "amaranth".
+    faults : int or None
+        As for :func:`licgate.sim.simulate.simulate`.
     progress : callable or None
         Called with (transform, values so far, values in all).
 
@@ -40,7 +42,7 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", progress=None):
     _check_complete(manifest)
     host = _host(manifest, config)
     names = [name for name in manifest.kind.parts if name not in host]
-    gateware = Gateware(manifest, config, names, engine)
+    gateware = Gateware(manifest, config, names, engine, faults=faults)
     runs = []
 
     def run(transform, x):
@@ -52,7 +54,7 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", progress=None):
         return output
 
     _walk(manifest, pixels, run)
-    cycles, macs = (sum(result[key] for result in runs) for key in ("cycles", "macs"))
+    cycles, macs, busy = (sum(result[key] for result in runs) for key in ("cycles", "macs", "multiplier_cycles"))
     return {
         "transform": "all",
         "bit_exact": all(result["bit_exact"] for result in runs),
@@ -61,11 +63,13 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", progress=None):
         "cycles": cycles,
         "macs": macs,
         "multipliers": config.multipliers,
-        "utilization": macs / (config.multipliers * cycles),
+        "multiplier_cycles": busy,
+        "utilization": busy / (config.multipliers * cycles),
         "image": [pixels.shape[1], pixels.shape[0]],
         "runs": runs,
         "host": host,
         "engine": engine,
+        "faults": faults,
         "model": {"name": manifest.name, "hash": manifest.hash},
         "rows": config.rows,
         "cols": config.cols,

@@ -37,18 +37,28 @@ def add_simulate_arguments(parser):
         "--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)"
     )
     parser.add_argument(
+        "--packing", type=int, choices=(18, 27), metavar="BITS",
+        help="two products a multiplier where a layer's widths allow it, for multipliers of BITS bits: 18 (ECP5) or 27 "
+        "(UltraScale+)",
+    )  # fmt: skip
+    parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )
     parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a halo")
     parser.add_argument(
         "--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)"
     )
+    parser.add_argument(
+        "--faults", type=int, metavar="SEED",
+        help="a host that sends late and takes when it likes, at random: it costs cycles and must not change a value",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
 def run_simulate(args):
     """Body of ``licgate simulate``: 0 when every value is equal, 1 when not."""
-    config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
+    packing = {"packing": True, "packed_bits": args.packing} if args.packing else {}
+    config = AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width, **packing)
     manifest = find_model(args.model)
     if args.json:
         _check_writable(Path(args.json))
@@ -77,11 +87,11 @@ def _simulate(manifest, config, pixels, args):
         def progress(name, done, total):
             shown.setdefault(name, Progress(sys.stderr, f"values of {name}"))(done, total)
 
-        return simulate_codec(manifest, config, pixels, engine=args.engine, progress=progress)
+        return simulate_codec(manifest, config, pixels, engine=args.engine, faults=args.faults, progress=progress)
     return simulate(
         manifest, config, transform_input(manifest, args.transform, pixels), transform=args.transform,
         engine=args.engine, patch=args.patch, independent=args.independent, overlap=args.overlap,
-        progress=Progress(sys.stderr, _values_of(args.transform)),
+        faults=args.faults, progress=Progress(sys.stderr, _values_of(args.transform)),
     )  # fmt: skip
 
 
@@ -100,6 +110,12 @@ def _report(result, args):
     if args.transform != "all":
         place = "pixels" if args.transform == "g_a" else "positions"
         lines = [f"{width}x{height} {place}, {result['values']} {_values_of(args.transform)}: {verdict}"]
+        if result["faults"] is not None:
+            counters = result["counters"]
+            lines.append(
+                f"host late at random (seed {result['faults']}): {counters['stall_input']} cycles waiting for what it "
+                f"sends, {counters['stall_output']} for it to take"
+            )
         return [*lines, f"{work}, recompute factor {result['recompute_factor']:.3f}"]
     lines = [f"{'transform':<12}{'input':>12}{'values':>12}{'cycles':>14}{'utilization':>13}  verdict"]
     for run in result["runs"]:

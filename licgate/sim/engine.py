@@ -8,7 +8,10 @@ import numpy as np
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.ports import Register
 
-__all__ = ["COUNTERS", "PATIENCE", "Job", "Outcome", "check_outcome", "engine_names", "get_engine", "pixel_words"]
+__all__ = [
+    "COUNTERS", "HUNG", "PATIENCE", "Job", "Outcome", "armed", "check_outcome", "engine_names", "get_engine",
+    "pixel_words",
+]  # fmt: skip
 
 COUNTERS = {
     "cycles": Register.CYCLES,
@@ -18,8 +21,12 @@ COUNTERS = {
     "stall_output": Register.STALL_OUTPUT,
 }
 
-#: Cycles without a pixel, a window or a latent after which a simulation counts as hung.
+#: Cycles without progress after which the accelerator's watchdog bites. The host itself waits four times as long, and
+#: some more, for a pixel, a window or a latent to move: an accelerator may be at work and yet give nothing.
 PATIENCE = 50_000_000
+
+#: Bit of the status register.
+HUNG = 8
 
 _ENGINES = {"cxxrtl": "licgate.sim.cxxrtl", "amaranth": "licgate.sim.pysim"}
 
@@ -35,10 +42,14 @@ class Job:
         :func:`pixel_words`; or values of shape (n,), all of them in this order, once a window has been asked for.
     registers : tuple of (int, int)
         Addresses and values, written in order; the last one starts the accelerator.
+    faults : int or None
+        Seed of a host that sends late and takes when it likes; None is one that is always there. It changes cycles,
+        never a value.
     """
 
     words: np.ndarray
     registers: tuple
+    faults: int | None = None
 
 
 def pixel_words(image, bits):
@@ -86,11 +97,48 @@ def get_engine(name):
     return importlib.import_module(_ENGINES[name]).run
 
 
-def check_outcome(hung, status):
-    """Raise when the accelerator hung or refused the job."""
+def armed(accelerator, registers, patience):
+    """Registers to write with the watchdog's threshold before them, and those to read when all is over.
+
+    Raises
+    ------
+    ConfigError
+        The patience is no positive number of 32 bits.
+    """
+    if not 1 <= patience < 1 << 32:
+        raise ConfigError(f"a patience of {patience} cycles makes no sense: give 1 to {(1 << 32) - 1}")
+    return ((Register.WATCHDOG, patience), *registers), (*COUNTERS.values(), *accelerator.watchdog.registers)
+
+
+def check_outcome(accelerator, *, hung, status, values, patience):
+    """Return the counters; raise when the accelerator hung or refused the job.
+
+    Parameters
+    ----------
+    accelerator : Accelerator
+    hung : bool
+        The host lost its patience.
+    status : int
+    values : sequence of int
+        Of the registers that `armed` asks for.
+    patience : int
+
+    Raises
+    ------
+    SimulationError
+    """
+    counters = dict(zip(COUNTERS, values, strict=False))
+    streams = accelerator.watchdog.describe(values[len(COUNTERS) :])
+    if status & HUNG:
+        raise SimulationError(
+            f"the accelerator hung: no progress for {patience} cycles, at cycle {counters['cycles']}; {streams}"
+        )
     if hung:
-        raise SimulationError(f"the accelerator stopped making progress (status register {status:#x})")
+        raise SimulationError(
+            f"the accelerator stopped making progress, nothing came or went (status register {status:#x}); {streams}"
+        )
     if status >> 2 & 1:
         raise SimulationError(
             "the accelerator refused the image: a size is zero or a patch is wider than its line buffers"
         )
+    return counters

@@ -4,7 +4,8 @@ import numpy as np
 from amaranth.sim import Simulator
 
 from licgate.gateware.ports import Register
-from licgate.sim.engine import COUNTERS, PATIENCE, Outcome, check_outcome
+from licgate.sim.engine import HUNG, PATIENCE, Outcome, armed, check_outcome
+from licgate.sim.faults import Coin, Gate, seeds
 
 __all__ = ["run"]
 
@@ -12,6 +13,8 @@ __all__ = ["run"]
 def run(accelerator, job, progress=None, *, patience=PATIENCE):
     """Run a job; the host plays the part that sim/harness.cpp plays for CXXRTL, cycle by cycle the same."""
     result = {}
+    writes, reads = armed(accelerator, job.registers, patience)
+    coin, *gates = [Coin(state) for state in seeds(job.faults)] if job.faults is not None else [None] * 3
 
     async def host(ctx):
         csr, i, o, o_window = accelerator.csr, accelerator.i, accelerator.o, accelerator.o_window
@@ -23,7 +26,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
 
         ctx.set(o.ready, 1)
         ctx.set(o_window.ready, 1)
-        for address, value in job.registers:
+        for address, value in writes:
             ctx.set(csr.addr, address)
             ctx.set(csr.w_data, value)
             ctx.set(csr.w_stb, 1)
@@ -33,6 +36,21 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
 
         words = job.words
         windows, latents, pixels = [], [], iter(())
+        takers = [(stream, Gate(gate)) for stream, gate in zip((o_window, o), gates, strict=True) if gate]
+        open_to = {id(o): True, id(o_window): True}
+        late = 0  # cycles until the next pixel is offered
+
+        def offer():
+            pixel = next(pixels, None)
+            ctx.set(i.valid, pixel is not None)
+            ctx.set(i.payload, pixel or 0)
+
+        def be_ready():
+            for stream, gate in takers:
+                open_to[id(stream)] = gate.tick()
+                ctx.set(stream.ready, open_to[id(stream)])
+
+        be_ready()
         started, quiet, hung = False, 0, False
         sample = ctx.tick().sample(csr.r_data, i.valid, i.ready, o.valid, o.payload, o_window.valid, o_window.payload)
         while True:
@@ -40,6 +58,8 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
             if started and not status & 1:
                 break
             started = started or bool(status & 1)
+            latent, asked = latent and open_to[id(o)], asked and open_to[id(o_window)]
+            taken = offered and ready
             if latent:
                 latents.append((value.value, value.last))
                 if progress is not None and len(latents) % 1024 == 0:
@@ -50,27 +70,36 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
                 if words.ndim == 2:
                     part = words[window.y : window.y + window.height, window.x : window.x + window.width]
                 pixels = iter(part.ravel().tolist())
-            if asked or (offered and ready):
-                pixel = next(pixels, None)
-                ctx.set(i.valid, pixel is not None)
-                ctx.set(i.payload, pixel or 0)
-            quiet = 0 if asked or latent or (offered and ready) else quiet + 1
-            if quiet > patience or (not started and quiet > 1000):
+            if asked or taken:
+                late = 0 if coin is None else coin.pause()
+                if late:
+                    ctx.set(i.valid, 0)
+                else:
+                    offer()
+            elif late:
+                late -= 1
+                if not late:
+                    offer()
+            be_ready()
+            quiet = 0 if asked or latent or taken else quiet + 1
+            if status & HUNG or quiet > 4 * patience + 10_000 or (not started and quiet > 1000):
                 hung = True
                 break
-        result["counters"] = {name: await read(address) for name, address in COUNTERS.items()}
         result["status"] = await read(Register.STATUS)
+        result["values"] = [await read(address) for address in reads]
         result.update(windows=windows, latents=latents, hung=hung)
 
     simulator = Simulator(accelerator)
     simulator.add_clock(1e-8)
     simulator.add_testbench(host)
     simulator.run()
-    check_outcome(result["hung"], result["status"])
+    counters = check_outcome(
+        accelerator, hung=result["hung"], status=result["status"], values=result["values"], patience=patience
+    )
     latents = np.array(result["latents"], dtype=np.int64).reshape(-1, 2)
     return Outcome(
         np.array(result["windows"], dtype=np.int64).reshape(-1, 4),
         latents[:, 0],
         latents[:, 1] != 0,
-        result["counters"],
+        counters,
     )

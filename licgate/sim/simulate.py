@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from licgate.perf.predict import multiplier_cycles
 from licgate.reference import run_transform
 from licgate.sim.transforms import Gateware
 
@@ -10,7 +11,7 @@ __all__ = ["compare", "simulate"]
 
 def simulate(
     manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", patch=None, independent=False,
-    overlap=0, progress=None,
+    overlap=0, faults=None, progress=None,
 ):  # fmt: skip
     """Run a transform on the gateware and compare.
 
@@ -30,6 +31,8 @@ def simulate(
         Side of the patches in pixels; see ``AcceleratorConfig.patch_size``.
     independent, overlap : bool, int
         Patches are images of their own that share ``overlap`` pixels.
+    faults : int or None
+        Seed of a host that sends late and takes when it likes, which must not change a value.
     progress : callable or None
         Called with (values so far, values in all).
 
@@ -42,13 +45,14 @@ def simulate(
     ------
     ConfigError, SimulationError, ToolError
     """
-    gateware = Gateware(manifest, config, transforms or (transform,), engine)
+    gateware = Gateware(manifest, config, transforms or (transform,), engine, faults=faults)
     result, _ = compare(
         gateware, transform, np.asarray(x), patch=patch, independent=independent, overlap=overlap, progress=progress
     )
     return {
         **result,
         "engine": engine,
+        "faults": faults,
         "model": {"name": manifest.name, "hash": manifest.hash},
         "rows": config.rows,
         "cols": config.cols,
@@ -86,6 +90,8 @@ def compare(gateware, name, x, *, independent=False, **options):
         mismatches += int(np.count_nonzero(p.values != expected)) + p.misplaced
         values += p.values.size
     macs = sum(transform.macs(p.height, p.width) for p in ran.pieces)
+    chain = gateware.program.chain_of(name)
+    busy = sum(multiplier_cycles(gateware.program, chain, p.width, p.height) for p in ran.pieces)
     cycles = ran.counters["cycles"]
     result = {
         "transform": name,
@@ -96,7 +102,8 @@ def compare(gateware, name, x, *, independent=False, **options):
         "macs": macs,
         "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in ran.pieces),
         "multipliers": config.multipliers,
-        "utilization": macs / (config.multipliers * cycles),
+        "multiplier_cycles": busy,
+        "utilization": busy / (config.multipliers * cycles),
         "recompute_factor": macs / transform.macs(*x.shape[1:]),
         "image": [x.shape[2], x.shape[1]],
         "patches": len(ran.pieces),

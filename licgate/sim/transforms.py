@@ -18,6 +18,7 @@ from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips
 from licgate.reference import run_transform
 from licgate.sim.engine import Job, get_engine, pixel_words
+from licgate.sim.faults import seeds
 from licgate.sim.order import from_depth_form, from_stream, stream_order
 
 __all__ = ["LARGEST_SIDE", "EngineRun", "Gateware", "Piece", "Ran", "engine_run"]
@@ -80,15 +81,19 @@ class Gateware:
         Those that the accelerator contains.
     engine : str
         "cxxrtl" or "amaranth".
+    faults : int or None
+        Seed of a host that is late, see :class:`licgate.sim.engine.Job`.
 
     Raises
     ------
     ConfigError
-        The array does not run one of the transforms, or there is no such engine.
+        The array does not run one of the transforms, there is no such engine, or no such seed.
     """
 
-    def __init__(self, manifest, config, transforms, engine):
-        self._run, self._engine = get_engine(engine), engine
+    def __init__(self, manifest, config, transforms, engine, *, faults=None):
+        self._run, self._engine, self._faults = get_engine(engine), engine, faults
+        if faults is not None:
+            seeds(faults)
         self._make = partial(Accelerator, manifest, config, transforms=tuple(transforms))
         self._accelerator, self._making = None, threading.Lock()
         # what cannot be run is refused here, before there is any gateware
@@ -142,7 +147,7 @@ class Gateware:
         total = transform.out_channels * sum(p.out_width * p.out_height for p in expected)
         registers = _registers(transform, (width, height), size, independent=independent, overlap=overlap)
         words = pixel_words(image, transform.input.bits)
-        outcome = self._simulate(Job(words, registers), progress and (lambda done: progress(done, total)))
+        outcome = self._simulate(Job(words, registers, self._faults), progress and (lambda done: progress(done, total)))
         _check_outcome(outcome, [(p.x, p.y, p.width, p.height) for p in expected], total)
         pieces, at = [], 0
         for p in expected:
@@ -163,7 +168,7 @@ class Gateware:
         for strip, (out_height, out_width) in zip(cut, sizes, strict=True):
             part = x[:, :, strip.x : strip.x + strip.width]
             size = (strip.width, height)
-            job = Job(stream_order(part, 0, rows) & 0xFFFF, _registers(transform, size, size))
+            job = Job(stream_order(part, 0, rows) & 0xFFFF, _registers(transform, size, size), self._faults)
             outcome = self._simulate(job, progress and (lambda done, before=before: progress(before + done, total)))
             shape = (transform.out_channels, out_height, out_width)
             if depth:

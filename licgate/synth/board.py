@@ -40,6 +40,8 @@ class Board:
         Cells of the device by the name which the report uses.
     multiplier, memory : str
         Which of those cells are the multipliers and the block memories.
+    packed_bits : int
+        Widest operand of the multipliers, see `AcceleratorConfig`.
     clock_input : float or None
         MHz of the oscillator; None without place-and-route.
     baud : int or None
@@ -68,6 +70,7 @@ class Board:
     resources: dict
     multiplier: str
     memory: str
+    packed_bits: int = 18
     clock_input: float | None = None
     baud: int | None = None
     max_width: int = 768

@@ -56,6 +56,7 @@ def build(
     cache_folder: Path | None = None,
     jobs: int | None = None,
     route: bool = True,
+    cost=None,
     say: Callable[[str], None] = print,
 ) -> dict:
     """Build an accelerator for a board and return what report.json says.
@@ -87,6 +88,8 @@ def build(
         Seeds routed at the same time; by default as many as there are cores.
     route : bool
         Place and route where the board has it; without, the design need not fit.
+    cost : FrameCost or None
+        What a frame costs, for the report.
     say : callable
         Takes progress lines.
 
@@ -141,6 +144,7 @@ def build(
             cells=cells,
             blocks=blocks,
             clock_mhz=plan.clock_mhz,
+            cost=cost,
         )
         for name in STALE:
             output.remove(name)

@@ -41,6 +41,9 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-width", type=_positive, metavar="PIXELS",
         help="widest patch that the line buffers hold (default: the board's, or what fits of it)",
     )  # fmt: skip
+    parser.add_argument(
+        "--packing", action="store_true", help="two products a multiplier where a layer's widths allow it"
+    )
     parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--frequency", type=float, metavar="MHZ", help="clock wanted (default: the board's)")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
@@ -72,7 +75,7 @@ def run_build(args: argparse.Namespace) -> int:
         manifest,
         board,
         args.mode,
-        AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes),
+        AcceleratorConfig(rows=rows, cols=cols, lanes=args.lanes, packing=args.packing, packed_bits=board.packed_bits),
         max_width=args.max_width,
         must_fit=route,
     )
@@ -82,6 +85,7 @@ def run_build(args: argparse.Namespace) -> int:
 
     from licgate.gateware.top import Accelerator
     from licgate.perf import predict
+    from licgate.perf.causes import frame_cost
 
     width, height = args.image
     transforms = MODES[args.mode]
@@ -92,12 +96,15 @@ def run_build(args: argparse.Namespace) -> int:
         flush=True,
     )
     accelerator = Accelerator(manifest, config, transforms=transforms)
+    if config.packing:
+        print(_packed_line([op for op in accelerator.program.ops if op.packed]), flush=True)
     report = build(
         accelerator,
         board=board,
         manifest=manifest,
         config=config,
         prediction=predict(manifest, config, width, height, transforms=transforms),
+        cost=frame_cost(manifest, config, width, height, transforms=transforms),
         mode=args.mode,
         fit=fit,
         route=route,
@@ -119,6 +126,12 @@ def run_build(args: argparse.Namespace) -> int:
     )
     print(f"report: {out / 'report.html'}")
     return 0
+
+
+def _packed_line(ops) -> str:
+    if not ops:
+        return "packing: no layer's widths allow it, or no layer is faster with it"
+    return f"packing: two products a multiplier in {', '.join(op.layer.name for op in ops)}"
 
 
 def add_boards_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from licgate.synth.charts import roofline_plot, spent_rows, traffic_rows
 from licgate.synth.report import headline, lacking
 
 __all__ = ["render_html", "utilization_plot"]
@@ -38,6 +39,8 @@ tr.sum td { font-weight: 600 } .meter { width: 110px; height: 8px; background: v
 .meter i { display: block; height: 100%; border-radius: 4px; background: var(--bar) }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif } svg .soft { fill: var(--soft) }
 svg .bar { fill: var(--bar) } svg .rest { fill: var(--rest) } svg .grid { stroke: var(--line) }
+svg .roof { fill: none; stroke: var(--ink); stroke-width: 2 } svg .dot { fill: var(--bar) }
+svg .given { stroke: var(--note); stroke-dasharray: 5 4 }
 ul { margin: 0; padding-left: 20px } li + li { margin-top: 6px } code { font-size: 13px }
 """
 
@@ -194,7 +197,7 @@ def _layers(report: dict) -> str:
         shape = f"{layer['kernel']}×{layer['kernel']} {step}" if layer["kind"] == "conv2d" else ""
         rows.append(
             [
-                f"{escape(layer['name'])} {escape(layer['kind'])}",
+                f"{escape(layer['name'])} {escape(layer['kind'])}{', packed' if layer['products'] == 2 else ''}",
                 shape,
                 f"{layer['in_channels']} → {layer['out_channels']}",
                 *(str(layer[f"{kind}_bits"]) for kind in ("input", "weight", "accumulator", "output")),
@@ -212,6 +215,34 @@ def _layers(report: dict) -> str:
     rows.append([_whole(report), "", "", "", "", "", "", *total])
     head = ["layer", "kernel", "channels", "input bits", "weight bits", "accumulator", "output bits", "MACs", "cycles"]
     return _table([*head, "utilisation"], rows, summed=True)
+
+
+def _costs(report: dict) -> str:
+    """Sections of what a frame costs, where the report says so."""
+    cost = report.get("cost")
+    if cost is None:
+        return ""
+    performance = report["performance"]
+    spent = [
+        [f"{escape(name)} <span class='sub'>{escape(meaning)}</span>", _count(round(number)), _fine(share),
+         _meter(bar) if bar else ""]
+        for name, meaning, number, share, bar in spent_rows(cost)
+    ]  # fmt: skip
+    spent.append([_whole(report), _count(performance["cycles"]), _percent(1.0), ""])
+    moved = [
+        [escape(kind), _count(number), f"{rate / 1e6:.2f}"]
+        for kind, number, rate in traffic_rows(cost, performance["fps"])
+    ]
+    return (
+        f"<section><h2>What the cycles of a frame are spent on</h2>"
+        f"{_table(['cause', 'cycles', 'share', ''], spent, summed=True)}</section>\n"
+        f"<section><h2>What a frame moves</h2>{_table(['', 'bytes', 'MB/s at this rate'], moved)}</section>\n"
+        f"<section><h2>Roofline</h2>{roofline_plot(cost, performance)}</section>\n"
+    )
+
+
+def _fine(share: float) -> str:
+    return f"{100 * share:.2f}\u202f%"
 
 
 def render_html(report: dict) -> str:
@@ -232,7 +263,7 @@ def render_html(report: dict) -> str:
 <div class="tiles">{_tiles(report)}</div>
 <section><h2>Where the multipliers' time goes</h2>{utilization_plot(report["layers"])}</section>
 {_transforms(report)}<section><h2>Layers</h2>{_layers(report)}</section>
-<div class="pair"><section><h2>Device</h2>{_resources(report)}</section>
+{_costs(report)}<div class="pair"><section><h2>Device</h2>{_resources(report)}</section>
 <section><h2>Memories</h2>{_memories(report)}</section></div>
 <section><h2>Timing</h2>{_timing(report)}</section>
 <section><h2>Blocks</h2>{_blocks(report)}</section>

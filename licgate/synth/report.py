@@ -77,16 +77,19 @@ def layer_rows(manifest, prediction) -> list[dict]:
                 "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
                 "accumulator_bits": layer.accumulator.bits,
                 "output_bits": layer.output.bits,
-                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "cycles", "utilization")},
+                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "products", "cycles", "utilization")},
             }
         )
     return rows
 
 
 def make_report(
-    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz
+    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz, cost=None
 ) -> dict:
-    """All that report.json holds but the files; the keys are part of the command line's contract."""
+    """All that report.json holds but the files; the keys are part of the command line's contract.
+
+    ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.
+    """
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
     multipliers = config.rows * config.cols
@@ -119,6 +122,16 @@ def make_report(
         "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
         "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
     )
+    if packed := [row["name"] for row in prediction.layers if row.get("products") == 2]:
+        assumptions.append(
+            f"Packed: a multiplier makes two products in a cycle in {', '.join(packed)}. In utilisation they count as "
+            "one, so that 100 % is all that the multipliers can do."
+        )
+    if cost is not None:
+        assumptions.append(
+            "What the cycles are spent on is counted by the cycle model too, for a host that is always there. Products "
+            "and edges share the array's steps."
+        )
     return {
         "board": board.name,
         "title": board.title,
@@ -133,6 +146,7 @@ def make_report(
             "cols": config.cols,
             "multipliers": multipliers,
             "lane_multipliers": config.lane_multipliers,
+            "macs_per_multiplier_cycle": prediction.macs / (multipliers * prediction.cycles),
             "macs": prediction.macs,
             "cycles": prediction.cycles,
             "utilization": prediction.utilization,
@@ -144,6 +158,7 @@ def make_report(
             "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
         },
         "transforms": list(prediction.transforms),
+        **({} if cost is None else {"cost": cost_section(cost, prediction, multipliers, clock, board)}),
         "layers": layer_rows(manifest, prediction),
         "memories": {
             "cell": fit.cell,
@@ -153,6 +168,26 @@ def make_report(
         },
         "blocks": blocks,
         "assumptions": assumptions,
+    }
+
+
+def cost_section(cost, prediction, multipliers: int, clock_mhz: float, board: Board) -> dict:
+    """What a frame's cycles are spent on, what it moves, and the bound that this sets."""
+    # two products of a packed layer are one piece of the multipliers' work
+    work = sum(row["macs"] / row.get("products", 1) for row in prediction.layers)
+    roofline = cost.roofline(work, multipliers, clock_mhz)
+    return {
+        "cycles": cost.cycles,
+        "traffic": cost.traffic,
+        "bytes": cost.bytes,
+        "bandwidth": cost.bandwidth,
+        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": board.baud / 10 if board.baud else None},
+        "roofline": {
+            "peak_fps": roofline.peak / work,
+            "attainable_fps": roofline.attainable / work,
+            "macs_per_byte": prediction.macs / cost.bytes if cost.bytes else None,
+            "memory_bound": roofline.memory_bound,
+        },
     }
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,9 @@ from licgate.codec import Codec
 from licgate.codec.trace import Trace
 from licgate.images import demo_image, load_image
 from licgate.manifest import Manifest, find_model
+
+if TYPE_CHECKING:
+    from tests.bench.kit import Options
 
 PHOTOGRAPH = (768, 512)
 LARGE = (6000, 4000)
@@ -185,6 +189,17 @@ def measure(args: argparse.Namespace) -> dict:
             print(f"{verb} {size[0]} x {size[1]} alone: {one['seconds']:.2f} s, at most {one['peak_mib']:.0f} MiB "
                   f"({one['before_mib']:.0f} MiB before it began)")
     return found
+
+
+def bench(options: Options) -> dict:
+    """Run as one of the benches, on the demo photograph."""
+    args = argparse.Namespace(image=None, size=PHOTOGRAPH, model=None, threads=2, small=options.quick,
+                              repeat=2 if options.quick else 5)  # fmt: skip
+    found = measure(args)
+    headline = {f"{verb}, 1 thread": f"{found['threads']['1'][verb]['total']:.3f} s" for verb in ("encode", "decode")}
+    headline |= {name: round(ratio, 2) for name, ratio in found["ratios"].items()}
+    configuration = {"image": "the demo photograph, resized", "repeat": args.repeat, "statistic": "median"}
+    return {"headline": headline, "configuration": configuration, "seeds": [], "figures": found}
 
 
 def main() -> int:

@@ -47,6 +47,10 @@ def test_ulx3s_is_the_part_which_the_data_sheet_describes():
     assert board.make_platform().required_tools == ("yosys", "nextpnr-ecp5", "ecppack")
 
 
+def test_widest_operand_of_the_multipliers():
+    assert [find_board(name).packed_bits for name in ("ulx3s-85f", "ecpix5-85f", "zcu102")] == [18, 18, 27]
+
+
 def test_zcu102_says_that_it_is_synthesis_only():
     board = find_board("zcu102")
     assert board.resources == {"LUT": 274080, "FF": 548160, "DSP48E2": 2520, "RAMB36": 912}

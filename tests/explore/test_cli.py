@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from licgate.cli import main
+from licgate.explore.route import run_here
 from licgate.manifest import save_manifest
 from tests.explore.kit import tiny_board, tiny_model
 
@@ -43,6 +44,22 @@ def test_plan_says_what_is_reached(model, tmp_path, capsys):
     # at half the clock, half the rate
     assert plan("--model", model, "--clock", "50", "--json", str(file)) == 0
     assert json.loads(file.read_text())["plans"][0]["fps"] == pytest.approx(row["fps"] / 2)
+
+
+def test_packing_is_asked_for_and_told(tmp_path, capsys):
+    folder, files = tmp_path / "narrow", [tmp_path / name for name in ("plan.json", "plain.json", "packed.json")]
+    save_manifest(tiny_model(weight_bits=5), folder)
+    assert plan("--model", str(folder), "--packing", "--json", str(files[0])) == 0
+    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
+    assert explore("--model", str(folder), "--json", str(files[1])) == 0
+    assert "two products" not in capsys.readouterr().out
+    assert explore("--model", str(folder), "--packing", "--json", str(files[2]), "--plot", str(tmp_path / "p.svg")) == 0
+    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
+    planned, plain, packed = (json.loads(file.read_text()) for file in files)
+    assert [one["packing"] for one in (planned, plain, packed)] == [True, False, True]
+    fastest = [max(row["fps"] for row in one["pareto"]) for one in (plain, packed)]
+    assert fastest[1] > 1.4 * fastest[0]
+    assert all(row["utilization"] <= 1 for row in packed["pareto"])
 
 
 def test_plan_returns_four_where_nothing_reaches_the_rate(model, tmp_path, capsys):
@@ -117,7 +134,9 @@ def test_explore_routes_the_fastest(model, tmp_path, monkeypatch, capsys):
     ((candidates, options),) = calls
     fastest = sorted(json.loads(file.read_text())["pareto"], key=lambda row: row["cycles"])[:2]
     assert [(c.config.rows, c.config.cols) for c in candidates] == [(row["rows"], row["cols"]) for row in fastest]
-    assert (options["model"], options["jobs"], options["seeds"], options["clock_mhz"]) == (model, 2, [5, 6], 100.0)
+    assert (options["seeds"], options["clock_mhz"]) == ([5, 6], 100.0)
+    assert options["run"].func is run_here
+    assert options["run"].keywords == {"model": model, "jobs": 2}
 
 
 def test_explore_refuses_in_one_line(model, monkeypatch, capsys, tmp_path):

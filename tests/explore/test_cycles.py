@@ -12,7 +12,7 @@ from licgate.perf import core, predict
 from licgate.program import compile_program, input_widths
 from tests.explore.kit import tiny_model
 
-MANIFEST = tiny_model()
+MANIFEST, NARROW = tiny_model(), tiny_model(weight_bits=5)
 CASES = [
     ("analysis", {"rows": 3, "cols": 2}, (30, 120)),
     ("analysis", {"rows": 2, "cols": 7, "lanes": 1, "max_width": 24}, (50, 101)),
@@ -23,14 +23,14 @@ CASES = [
 ]
 
 
-def counted(mode, options, size, counter=None):
+def counted(mode, options, size, counter=None, manifest=MANIFEST):
     config = AcceleratorConfig(**{"max_width": 48} | options)
     names = MODES[mode]
-    chains = [MANIFEST.transforms[name] for name in names]
-    program = compile_program(chains, config, input_widths(MANIFEST, names, config.max_width), weights=False)
+    chains = [manifest.transforms[name] for name in names]
+    program = compile_program(chains, config, input_widths(manifest, names, config.max_width), weights=False)
     counter = counter or CycleCounter()
-    exact = predict(MANIFEST, config, *size, transforms=names).cycles
-    return counter.cycles(program, MANIFEST, config, *size), exact, least_cycles(program, MANIFEST, config, *size)
+    exact = predict(manifest, config, *size, transforms=names).cycles
+    return counter.cycles(program, manifest, config, *size), exact, least_cycles(program, manifest, config, *size)
 
 
 @pytest.mark.parametrize(("mode", "options", "size"), CASES)
@@ -38,6 +38,15 @@ def test_no_cycle_of_difference_and_no_bound_above(mode, options, size):
     found, exact, bound = counted(mode, options, size)
     assert found == exact
     assert 0.8 * exact < bound <= exact
+
+
+@pytest.mark.parametrize(("mode", "options", "size"), [*CASES, ("both", {"rows": 2, "cols": 1}, (16, 256))])
+def test_the_same_of_packed_layers(mode, options, size):
+    counter = CycleCounter()
+    plain = counted(mode, options, size, counter)[0]
+    found, exact, bound = counted(mode, {**options, "packing": True}, size, counter, manifest=NARROW)
+    assert found == exact <= plain
+    assert 0.7 * exact < bound <= exact
 
 
 def test_most_rows_are_not_walked_and_none_twice(monkeypatch):

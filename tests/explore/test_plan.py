@@ -1,5 +1,7 @@
 """Plans: the fastest shape, what bounds it, the widest model, and made-up models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,26 @@ def test_the_figures_are_those_of_the_cycle_model():
     assert plan.fps <= plan.peak_fps <= plan.device_fps
     row = plan.as_dict()
     assert (row["rows"], row["cols"], row["cycles"], row["fits"]) == (config.rows, config.cols, plan.cycles, True)
+
+
+@pytest.mark.parametrize(("bits", "packed_bits"), [(5, 18), (8, 27), (8, 18)])
+def test_packing(bits, packed_bits):
+    """Faster where widths allow it, without a multiplier more; and no more than its own peak."""
+    manifest, board = tiny_model(weight_bits=bits), replace(tiny_board(MULT18X18D=12), packed_bits=packed_bits)
+    plain, packed = (
+        plan_model(Space(manifest, board, "analysis", 32, 32, packing=packing), 50.0, CycleCounter())
+        for packing in (False, True)
+    )
+    config = packed.candidate.config
+    prediction = predict(manifest, config, 32, 32)
+    assert (packed.cycles, packed.macs) == (prediction.cycles, plain.macs)
+    assert packed.utilization == pytest.approx(prediction.utilization)
+    assert packed.fps <= packed.peak_fps <= packed.device_fps
+    if (bits, packed_bits) == (8, 18):
+        assert (packed.fps, packed.device_fps) == (plain.fps, plain.device_fps)
+    else:
+        assert packed.fps > 1.4 * plain.fps
+        assert plain.device_fps < packed.device_fps <= 2 * plain.device_fps
 
 
 def test_no_array_is_faster():

@@ -2,27 +2,15 @@
 
 import json
 import sys
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from licgate.explore.route import build_command, result_key, route_shapes
+from licgate.explore.route import build_command, result_key, route_shapes, run_here
 from licgate.explore.space import Space
 from licgate.gateware.config import AcceleratorConfig
-from tests.explore.kit import tiny_board, tiny_model
-
-# what a build leaves: a report, a last line, and an exit code
-BUILD = """
-import json, pathlib, sys
-out, code, line = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-out.mkdir(exist_ok=True)
-figures = {"clock_mhz": 90.0 + code, "fps": 2.5, "cycles": 7, "utilization": 0.5, "lut_per_multiplier": 99}
-report = {"performance": figures, "utilization": {"MULT18X18D": {"used": 4, "available": 9}}}
-if code in (0, 4):
-    (out / "report.json").write_text(json.dumps(report))
-print("begun")
-print(line)
-sys.exit(code)
-"""
+from tests.explore.kit import BUILD, tiny_board, tiny_model
 
 
 @pytest.fixture
@@ -35,7 +23,7 @@ def shapes(space):
     return [space.candidate(AcceleratorConfig(rows=rows, cols=2, max_width=32)) for rows in (1, 2, 3)]
 
 
-def routed(space, shapes, out, outcomes, **options):
+def routed(space, shapes, out, outcomes, jobs=1):
     said, started = [], []
 
     def command(space, candidate, model, clock_mhz, seeds, folder):
@@ -43,7 +31,8 @@ def routed(space, shapes, out, outcomes, **options):
         started.append(candidate.config.rows)
         return [sys.executable, "-c", BUILD, str(folder), str(code), line]
 
-    results = route_shapes(space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append, **options)
+    results = route_shapes(space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append,
+                           run=partial(run_here, jobs=jobs))  # fmt: skip
     return results, started, said
 
 
@@ -112,3 +101,11 @@ def test_the_command_is_one_that_the_command_line_takes(space, shapes, tmp_path)
     assert (args.frequency, args.seed, args.image) == (87.5, [3, 4], (32, 16))
     assert (args.model, args.out) == ("some-model", tmp_path)
     assert (args.board, args.mode) == ("ulx3s-85f", "analysis")
+
+
+def test_a_packed_shape_is_built_packed(space, shapes, tmp_path):
+    candidate = shapes[0]
+    packed = replace(candidate, config=replace(candidate.config, packing=True))
+    words, others = (build_command(space, one, None, 90.0, [1], tmp_path) for one in (packed, candidate))
+    assert [word for word in words if word not in others] == ["--packing"]
+    assert result_key(space, packed, 90.0, [1]) != result_key(space, candidate, 90.0, [1])

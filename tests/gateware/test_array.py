@@ -59,6 +59,31 @@ def test_products_leave_in_order_at_the_closest_spacing(shape):
     check(trace(build(rows, cols), steps, ["results"]), expected)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 4), (3, 2, 4), (2, 3, 6), (2, 1, 8)])
+def test_packed_products_leave_in_pairs(shape):
+    """Two sums an element, of two weights 9 bits apart; a column is read at every second result."""
+    rows, cols, beat = shape
+    rng = np.random.default_rng(sum(shape))
+    gap, shift, bits = beat * cols, 9, 14
+    tiles, pairs = [], []
+    for n in (5, 1, gap, gap + 3, 2, gap):
+        a = rng.integers(-16, 17, (n, rows))
+        low, high = rng.integers(-15, 16, (2, n, cols))
+        low[0], high[0], a[0] = -15, 15, -16
+        pairs.append((a, low, high))
+        tiles.append((a, low + (high << shift)))
+    steps, sums = schedule(tiles, rows, cols, beat)
+    _, lows = schedule([(a, low) for a, low, _ in pairs], rows, cols, beat)
+    _, highs = schedule([(a, high) for a, _, high in pairs], rows, cols, beat)
+    array = SystolicArray(rows, cols, a_width=6, w_width=14, acc_width=26, pack_shift=shift, high_width=bits)
+    seen = trace(array, steps, ["results", "highs"])
+    check(seen, sums)
+    for (cycle, row), value in highs.items():
+        assert seen[cycle].highs[row] == value
+        low = (seen[cycle].results[row] - (value << shift)) & ((1 << bits) - 1)
+        assert low == lows[cycle, row] & ((1 << bits) - 1)
+
+
 def test_wide_operands():
     rng = np.random.default_rng(9)
     tiles = random_tiles(rng, 2, 2, [7, 7], a_width=17, w_width=18)

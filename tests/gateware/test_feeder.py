@@ -15,6 +15,7 @@ from tests.manifest.kit import chain
 
 UP = chain("g_s", 2, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (3, 1, 2), bits=(6, 7, 8, 9))
 FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "relu"), (1, 1, 1), weight_bits=(8, 5, 8))
+PACKED_UP = chain("g_s", 4, (5, -2, 3, "relu"), (3, -2, 4, "relu"), (5, -2, 3), weight_bits=(5, 8, 4))
 MIXED = (
     chain("g_a", 2, (5, 2, 3, "abs"), (7, 2, 2), unsigned=True),
     chain("h_a", 1, (3, 1, 2, "relu"), (1, 2, 2), absolute=True, bits=(7, 8, 8)),
@@ -25,6 +26,16 @@ PROGRAMS = {
     "5x5, 1 row": ((), {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12}),
     "shared memories": ((), {"rows": 3, "channels": (1, 2, 2, 2), "gdn": "abs", "activation_bits": 8}),
     "3x3, 2 rows": ((), {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5}),
+    "packed": ((), {"rows": 3, "channels": (3, 5, 4), "weight_bits": (5, 4), "gdn": "none", "packing": True}),
+    "packed, one by one": (
+        (),
+        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
+    ),
+    "packed GDN": (
+        (),
+        {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27},
+    ),
+    "packed phases": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
     "ReLU, 4 rows": ((), {"rows": 4, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)}),
     **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
     **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
@@ -122,8 +133,12 @@ def expected_steps(program, maps, descriptor, where):
     def weights(address):
         half = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
         word = program.weight_memories[op.memory].init[address]
-        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(program.cols)]
-        return [(v ^ half) - half for v in fields]
+        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(program.tile_channels(op))]
+        values = [(v ^ half) - half for v in fields]
+        if not op.packed:
+            return values
+        # the upper one lacks what the lower one's sign takes
+        return [low + (high + (low < 0) << program.pack_shift) for low, high in zip(values[::2], values[1::2])]
 
     if op.is_gdn:
         activations = [maps.norms[descriptor["x"] + c].tolist() for c in range(op.channels_in)]
@@ -148,7 +163,7 @@ def expected_steps(program, maps, descriptor, where):
 
 def expected_cycles(program, passes, start):
     """Cycles in which the steps of passes are issued that always wait for the feeder; the first is taken in `start`."""
-    cycles, begin, last, read = [], start + 2, -program.drain_gap, -program.window_words
+    cycles, begin, drained, read = [], start + 2, 0, -program.window_words
     for descriptor, _ in passes:
         phase = program.phases[descriptor["phase"]]
         op, shape = program.ops[phase.op], phase.shape
@@ -156,11 +171,11 @@ def expected_cycles(program, passes, start):
         slots = op.channels_in * (1 if op.is_gdn else descriptor["kernel_rows"])
         if not op.is_gdn:
             begin = max(begin, read + shape.words(program.rows))
-        final = max(begin + (slots - 1) * slot, last + program.drain_gap - columns + 1)
+        final = max(begin + (slots - 1) * slot, drained - columns + 1)
         begins = [*range(begin, begin + (slots - 1) * slot, slot), final]
         cycles += [at + k for at in begins for k in range(columns)]
         # a pass waits while another one is at work, and there is one place for it
-        begin, last = max(final + slot, begin + 2), final + columns - 1
+        begin, drained = max(final + slot, begin + 2), final + columns - 1 + program.gap_behind(op)
         read = read if op.is_gdn else final
     return cycles
 
@@ -204,7 +219,8 @@ def check(program, maps, passes, seen, taken):
     idle = [s for t, s in enumerate(seen) if t not in working and t >= min(working) - 1]
     assert not any(any(s.a) or s.last for s in idle)
     last_cycles = [cycles[k] for k in lasts]
-    assert all(b - a >= program.drain_gap for a, b in pairwise(last_cycles))
+    gaps = [program.gap_behind(program.ops[program.phases[one["phase"]].op]) for one, _ in passes]
+    assert all(b - a >= gap for (a, b), gap in zip(pairwise(last_cycles), gaps))
     assert sum(s.released for s in seen) == sum(one["release"] for one, _ in passes)
 
 
@@ -220,7 +236,9 @@ def test_steps_and_their_cycles(name):
     assert [t for t, s in enumerate(seen) if s.busy] == expected_cycles(program, passes, 0)
 
 
-@pytest.mark.parametrize("name", ["5x5, 3 rows", "upsampling, 3 rows", "mixed, 1 rows", "mixed, 8 rows"])
+@pytest.mark.parametrize(
+    "name", ["5x5, 3 rows", "upsampling, 3 rows", "mixed, 1 rows", "mixed, 8 rows", "packed, one by one"]
+)
 def test_steps_of_passes_that_come_now_and_then(name):
     program = build(name)
     rng, maps = np.random.default_rng(3), Maps(program, seed=2)
@@ -299,6 +317,19 @@ def test_short_passes_wait_for_the_drain():
     assert [b - a for a, b in pairwise(lasts)] == [4] * 4
 
 
+def test_whoever_follows_a_packed_pass_waits_for_its_results():
+    program = small_program(rows=4, lanes=1, channels=(1, 4, 2), kernel=3, weight_bits=(5, 8), gdn="none", packing=True)
+    packed, plain = program.phases
+    assert [op.packed for op in program.ops] == [True, False]
+    passes = [conv_pass(program, phase) for phase in (packed, packed, plain, plain, packed, packed)]
+    maps = Maps(program, seed=1)
+    seen, taken = run(program, maps, passes)
+    check(program, maps, passes, seen, taken)
+    lasts = [t for t, s in enumerate(seen) if s.last]
+    # four rows by one lane, two columns: 16 cycles for four channels; 9 steps of a channel, 36 of four
+    assert [b - a for a, b in pairwise(lasts)] == [16, 36, 36, 9, 16]
+
+
 def test_release_comes_with_the_end_of_the_pass():
     program = build("3x3, 2 rows")
     maps, one = Maps(program, seed=3), conv_pass(program, program.phases[0], release=1)
@@ -306,7 +337,7 @@ def test_release_comes_with_the_end_of_the_pass():
     assert [t for t, s in enumerate(seen) if s.released] == [taken[0] + 1 + len(expected_steps(program, maps, *one))]
 
 
-@pytest.mark.parametrize(("name", "cut"), [("5x5, 3 rows", 30), ("mixed, 3 rows", 31)])
+@pytest.mark.parametrize(("name", "cut"), [("5x5, 3 rows", 30), ("mixed, 3 rows", 31), ("packed, one by one", 33)])
 def test_reset_in_the_middle_of_a_pass(name, cut):
     program = build(name)
     maps, rng = Maps(program, seed=5), np.random.default_rng(6)

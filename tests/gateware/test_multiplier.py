@@ -50,7 +50,7 @@ def pairs(a_width, b_width, seed=0, count=200):
         ]
     rng = np.random.default_rng(seed)
     edges = [[-half, -half + 1, -1, 0, 1, half - 1] for half in (1 << a_width - 1, 1 << b_width - 1)]
-    drawn = rng.integers(-(1 << 17), 1 << 17, (count, 2)) >> np.array([18 - a_width, 18 - b_width])
+    drawn = rng.integers(-(1 << 26), 1 << 26, (count, 2)) >> np.array([27 - a_width, 27 - b_width])
     return [(a, b) for a in edges[0] for b in edges[1]] + [(int(a), int(b)) for a, b in drawn]
 
 
@@ -83,7 +83,7 @@ def test_body_of_a_family_equals_the_plain_one(family, widths, monkeypatch):
     assert len(built) == 1
 
 
-@pytest.mark.parametrize("widths", [(2, 18), (5, 6), (10, 18), (17, 6)])
+@pytest.mark.parametrize("widths", [(2, 18), (5, 6), (10, 18), (17, 6), (9, 27)])
 def test_fabric_goes_by_the_narrower_operand(widths):
     check(Multiplier(*widths, fabric=True), pairs(*widths, seed=3))
 
@@ -103,11 +103,21 @@ def test_reset_clears_the_pipeline():
     assert [s.p for s in seen[13:]] == [a * b for a, b in operands[10:]]
 
 
-@pytest.mark.parametrize("width", [0, 19, -1, 9.0, "9", None])
-@pytest.mark.parametrize("name", ["a_width", "b_width"])
-def test_widths_are_checked(name, width):
+@pytest.mark.parametrize("widths", [(18, 27), (9, 20), (2, 19)])
+def test_the_wider_operand_goes_to_the_wider_port(widths, monkeypatch):
+    """Whatever its width, and only where there is such a port."""
+    monkeypatch.setattr(module, "Instance", lambda _kind, **ports: Dsp48e2(**ports))
+    check(OnPlatform(Multiplier(*widths), Platform(dsp48e2_multiplier)), pairs(*widths))
+    check(Multiplier(*widths), pairs(*widths))
+    with pytest.raises(ValueError, match=f"no operand of {widths[1]} bits, 18 at most: set packed_bits to 18"):
+        mult18x18d_multiplier(Multiplier(*widths))
+
+
+@pytest.mark.parametrize("width", [0, 28, -1, 9.0, "9", None])
+@pytest.mark.parametrize(("name", "most"), [("a_width", 18), ("b_width", 27)])
+def test_widths_are_checked(name, most, width):
     widths = {"a_width": 8, "b_width": 8, name: width}
-    with pytest.raises(ValueError, match=f"^{name} must be an integer from 1 to 18, not {width!r}$"):
+    with pytest.raises(ValueError, match=f"^{name} must be an integer from 1 to {most}, not {width!r}$"):
         Multiplier(**widths)
 
 

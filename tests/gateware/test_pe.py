@@ -50,18 +50,6 @@ def test_the_accumulator_uses_its_whole_width():
     assert [seen[m + 5].sum for m in marks] == [2**15 - 1, -(2**15)]
 
 
-def test_two_sums_of_packed_weights():
-    rng = np.random.default_rng(8)
-    pairs = [(-7, 7), (7, -7), (7, 7), (-7, -7), (0, -7), *((int(a), int(b)) for a, b in rng.integers(-7, 8, (30, 2)))]
-    sums = [[(int(a), low + (high << 11)) for a in rng.integers(-128, 128, 5)] for low, high in pairs]
-    steps, marks = steps_of(sums)
-    seen = trace(ProcessingElement(9, 16, 30, pack_shift=11, high_width=20), steps, ["sum", "high"])
-    for (low, high), steps, mark in zip(pairs, sums, marks, strict=True):
-        upper = sum(a for a, _ in steps) * high
-        assert seen[mark + 5].high == upper
-        assert seen[mark + 5].sum - (upper << 11) == sum(a for a, _ in steps) * low
-
-
 def test_inputs_reach_the_neighbours_one_cycle_later():
     rng = np.random.default_rng(3)
     steps = [
@@ -103,3 +91,69 @@ def test_the_widths_of_the_operands_are_checked():
         ProcessingElement(19, 8, 24)
     with pytest.raises(ValueError, match="b_width must be an integer from 1 to 27, not 0"):
         ProcessingElement(8, 0, 24)
+
+
+PACKED = [(9, 18, 24, 13, 20), (8, 17, 22, 12, 22), (18, 27, 40, 17, 30), (4, 14, 17, 7, 12)]
+
+
+def field(w_width, shift):
+    """Largest magnitude of two symmetric weights that fill the operand."""
+    return (1 << w_width - shift - 1) - 1
+
+
+@pytest.mark.parametrize("shape", PACKED)
+def test_packed_sums_part_again(shape):
+    """Sums of two products a step among plain ones; the second sum of a plain one is of no meaning."""
+    a_width, w_width, acc_width, shift, high_width = shape
+    rng = np.random.default_rng(sum(shape))
+    most, half = field(w_width, shift), 1 << shift - 1
+    top = min((half - 1) // most, (1 << a_width - 1) - 1)
+    sums, expected = [], []
+    for index in range(40):
+        count = int(rng.integers(1, 9))
+        a = [int(v) for v in rng.integers(-top, top + 1, count)]
+        low, high = ([int(v) for v in rng.integers(-most, most + 1, count)] for _ in range(2))
+        if index < 4:
+            # corners: every sign of both
+            a, low, high = [top if index else -top] * 3, [most * (-1) ** index] * 3, [most * (-1) ** (index // 2)] * 3
+        if index % 3 == 2:
+            sums.append([(-a[0], v) for v in rng.integers(-(1 << w_width - 2), 1 << w_width - 2, 2)])
+            expected.append((sum(x * int(y) for x, y in sums[-1]), None))
+        else:
+            sums.append([(x, y + (z << shift)) for x, y, z in zip(a, low, high)])
+            expected.append((sum(x * y for x, y in zip(a, low)), sum(x * z for x, z in zip(a, high))))
+    steps, marks = steps_of(sums, idle=[int(v) for v in rng.integers(0, 3, len(sums))])
+    dut = ProcessingElement(a_width, w_width, acc_width, pack_shift=shift, high_width=high_width)
+    seen = trace(dut, steps, ["sum", "high"])
+    wrap = lambda value, bits: (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)  # noqa: E731
+    for mark, (low, high) in zip(marks, expected):
+        got = seen[mark + ProcessingElement.latency]
+        if high is None:
+            assert got.sum == wrap(low, acc_width)
+        else:
+            assert got.high == high
+            assert wrap(got.sum - (got.high << shift), high_width) == low
+
+
+def test_both_sums_are_handed_out_together():
+    steps, marks = steps_of([[(5, 3 + (4 << 8))]])
+    seen = trace(ProcessingElement(6, 12, 20, pack_shift=8, high_width=9), steps, ["sum", "high"])
+    shown = {t: (s.sum, s.high) for t, s in enumerate(seen) if s.sum or s.high}
+    assert shown == {marks[0] + 5: (15 + (20 << 8), 20)}
+
+
+def test_an_element_that_does_not_pack_has_one_sum():
+    plain, packed = ProcessingElement(9, 18, 24), ProcessingElement(9, 18, 24, pack_shift=13, high_width=20)
+    assert {*packed.signature.members} - {*plain.signature.members} == {"high", "high_in"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"pack_shift": 1, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 1"),
+     ({"pack_shift": 26, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 26"),
+     ({"pack_shift": 13, "high_width": 25}, "high_width must be an integer from 2 to 24, not 25"),
+     ({"pack_shift": 13}, "high_width must be an integer from 2 to 24, not None")],
+)  # fmt: skip
+def test_the_widths_of_packing_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        ProcessingElement(9, 18, 24, **options)

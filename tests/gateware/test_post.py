@@ -34,8 +34,8 @@ class Job:
         for k in range(count):
             op = program.ops[k % len(program.ops)]
             tile = int(rng.integers(op.tiles))
-            channels = min(program.cols, op.channels_out - tile * program.cols)
-            first = tile * program.cols
+            full = program.tile_channels(op)
+            channels, first = min(full, op.channels_out - tile * full), tile * full
             bound = op.layer.accumulator.bound
             bias = [program.biases[op.param_base + first + j] for j in range(channels)]
             high = bound - max(map(abs, bias))
@@ -44,9 +44,9 @@ class Job:
                 "last": last, "op": op.index, "count": channels, "param": op.param_base + first, "first": first,
                 "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
                 "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
-                "sums": rng.integers(low, high + 1, (program.rows, program.cols)) >> int(rng.integers(4)),
+                "sums": rng.integers(low, high + 1, (program.rows, full)) >> int(rng.integers(4)),
             })  # fmt: skip
-            last += program.drain_gap + int(rng.integers(slack + 1))
+            last += program.gap_behind(op) + int(rng.integers(slack + 1))
         self.end = last
 
     def shown(self, tile, j):
@@ -55,18 +55,27 @@ class Job:
 
     def results(self, cycle):
         """The array's results: those of a channel in the cycle for which it was asked, one later for each row."""
-        values = [0] * self.program.rows
+        program = self.program
+        values, highs = [0] * program.rows, [0] * program.rows
         for tile in self.tiles:
+            products = program.ops[tile["op"]].products
             for j in range(tile["count"]):
                 row = cycle - self.shown(tile, j)
-                if 0 <= row < self.program.rows:
-                    values[row] = int(tile["sums"][row, j])
-        return values
+                if 0 <= row < program.rows:
+                    first = j - j % products
+                    values[row], highs[row] = int(tile["sums"][row, first]), cycle
+                    if products == 2:
+                        highs[row] = int(tile["sums"][row, first + 1])
+                        values[row] += highs[row] << program.pack_shift
+        if not program.packing:
+            return {"results": values}
+        return {"results": [wrap(value, program.accumulator_width) for value in values],
+                "highs": [wrap(high, program.packed_accumulator_width) for high in highs]}  # fmt: skip
 
     def drive(self, base=0):
         def inputs(cycle, records):
             cycle -= base
-            step = {"last": any(t["last"] == cycle for t in self.tiles), "results": self.results(cycle)}
+            step = {"last": any(t["last"] == cycle for t in self.tiles), **self.results(cycle)}
             go = [t for t in self.tiles if t["last"] + array_latency(self.program.cols) - 4 == cycle]
             step["tile.valid"] = bool(go)
             if go:
@@ -90,7 +99,7 @@ class Job:
         latency = PostProcessor(program).latency
         for tile in self.tiles:
             for j in range(tile["count"]):
-                columns[self.shown(tile, j) - 2] = j
+                columns[self.shown(tile, j) - 2] = j // program.ops[tile["op"]].products
                 word = []
                 for row in range(program.rows):
                     op = program.ops[tile["op"]]
@@ -101,6 +110,10 @@ class Job:
                     word.append(golden(program, case))
                 words.append((tile["last"] + latency + j * program.lane_rows, word))
         return columns, words
+
+
+def wrap(value, bits):
+    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
 WATCH = ["x_address", "drain", "tile.ready", "word", "norms", "valid"]
@@ -127,6 +140,28 @@ def test_words_and_what_is_asked_for(shape, gdn, slack):
     assert dut.interval == program.lane_rows
 
 
+PACKED = [
+    ({"rows": 3, "cols": 2}, "abs", 18),
+    ({"rows": 5, "cols": 3, "lanes": 2}, "none", 18),
+    ({"rows": 1, "cols": 2}, "square_root", 27),
+    ({"rows": 4, "cols": 1, "lanes": 1}, "abs", 27),
+]
+
+
+@pytest.mark.parametrize(("shape", "gdn", "bits"), PACKED)
+@pytest.mark.parametrize("slack", [0, 9])
+def test_packed_tiles_among_others(shape, gdn, bits, slack):
+    program = small_program(**shape, channels=(3, 7, 5), gdn=gdn, gdn_bits=9, weight_bits=(5, 9 if bits == 18 else 8),
+                            packing=True, packed_bits=bits)  # fmt: skip
+    assert {op.packed for op in program.ops if not op.is_gdn} == ({True, False} if bits == 18 else {True})
+    job = Job(program, seed=bits, slack=slack, count=9)
+    assert any(tile["count"] % 2 for tile in job.tiles if program.ops[tile["op"]].packed)
+    dut = PostProcessor(program)
+    check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + 2 * program.cols * program.lane_rows))
+    lane = 30 if gdn == "square_root" else 25
+    assert dut.latency == program.cols + 4 + lane + program.lanes * program.lane_rows
+
+
 @pytest.mark.parametrize("gdn", ["abs", "relu"])
 def test_tiles_of_several_transforms(gdn):
     """Parameters of every layer, and channels of depth form with those of the layer again and again."""
@@ -148,8 +183,10 @@ def test_latency(shape, gdn, latency):
     assert latency == array_latency(program.cols) + lane + program.lanes * program.lane_rows
 
 
-def test_reset_in_the_middle_of_a_drain():
-    program = build(*ARRAYS[1])
+@pytest.mark.parametrize("packing", [False, True])
+def test_reset_in_the_middle_of_a_drain(packing):
+    program = small_program(**ARRAYS[1][0], channels=(2, 5, 4), gdn_bits=9, weight_bits=(5, 8), packing=packing)
+    assert program.packing == packing
     before, job = Job(program, seed=1), Job(program, seed=2)
     dut = PostProcessor(program)
     cut = before.tiles[2]["last"] + 30

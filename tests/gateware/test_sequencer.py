@@ -22,6 +22,7 @@ UP = chain("g_s", 1, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (4, -2, 1))
 FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "abs"), (3, 1, 1))
 BOTH = chain("h_s", 1, (5, -2, 2, "relu"), (3, 1, 3), bits=(6, 8, 8))
 DOWN = chain("g_a", 1, (5, 2, 2, "abs"), (7, 2, 2), unsigned=True)
+PACKED = chain("g_s", 4, (5, -2, 7, "abs"), (3, -2, 4, "relu"), (3, 1, 5), weight_bits=(8, 12, 5), gdn_bits=7)
 PROGRAMS = {
     "GDN": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs"}),
     "ReLU": ((), {"rows": 3, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0}),
@@ -33,6 +34,10 @@ PROGRAMS = {
     "upsampling": ((UP,), {"rows": 2, "cols": 3, "max_width": 6}),
     "upsampling, 3 rows": ((UP,), {"rows": 3, "max_width": 6, "map_slack": 0, "line_slack": 2}),
     "upsampling, 1 row": ((UP,), {"rows": 1, "cols": 4, "max_width": 5}),
+    "packed": (
+        (), {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True}
+    ),
+    "packed, 3 columns": ((PACKED,), {"rows": 3, "cols": 3, "max_width": 5, "packing": True, "packed_bits": 27}),
     "chains": ((DOWN, FLAT, UP, BOTH), {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6)}),
 }  # fmt: skip
 
@@ -88,6 +93,7 @@ def expected_passes(program, chain, width, height):
             for g, q in places:
                 phase = stage.conv.phases[2 * (y % 2) + q if stage.upsampling else 0]
                 for op in (stage.conv, stage.gdn):
+                    full = program.tile_channels(op) if op else 0
                     for tile in range(op.tiles if op else 0):
                         ends, to = tile == op.tiles - 1, Destination.OUTPUT if stage.last else Destination.LINE
                         row_ends = ends and (g, q) == places[-1]
@@ -98,9 +104,9 @@ def expected_passes(program, chain, width, height):
                             one = conv_fields(program, stage, phase, y, g, in_width, in_height)
                         one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
                         one |= {
-                            "to": to, "count": min(program.cols, op.channels_out - tile * program.cols), "column": q,
+                            "to": to, "count": min(full, op.channels_out - tile * full), "column": q,
                             "pixels": min(program.rows, across - g * program.rows),
-                            "param": op.param_base + tile * program.cols,
+                            "param": op.param_base + tile * full,
                             "weight": one["weight"] + tile * program.phases[one["phase"]].steps,
                             "release": int(op is stages[0].conv and row_ends), "row_issued": int(row_ends),
                             "group_done": int(to == Destination.NORM and ends),
@@ -110,7 +116,7 @@ def expected_passes(program, chain, width, height):
                             following = stages[k + 1]
                             one["line"] = one["stage"] + 1
                             one["address"] = (following.base + y % following.ring * following.row_stride
-                                              + g * parities * op.channels_out + tile * program.cols)  # fmt: skip
+                                              + g * parities * op.channels_out + tile * full)  # fmt: skip
                         passes[op.index].append(one)
     return passes
 
@@ -164,7 +170,7 @@ class Surroundings:
         assert write.count == tile.count
         for name in got.keys() & one.keys():
             assert got[name] == one[name], (name, one)
-        first_tile = one["tile"] * program.cols
+        first_tile = one["tile"] * program.tile_channels(op)
         group = (k, one["row"], one["place"])
         if op.is_gdn:
             # its inputs are there, and where the convolution had put them
@@ -282,6 +288,7 @@ def check(seen, worlds, count):
 IMAGES = {
     "stride 1": [(0, 7, 5), (0, 1, 1), (0, 4, 2)],
     "upsampling": [(0, 3, 2), (0, 1, 1)],
+    "packed, 3 columns": [(0, 4, 2), (0, 1, 1)],
     "upsampling, 3 rows": [(0, 1, 1), (0, 4, 2), (0, 2, 1)],
     "upsampling, 1 row": [(0, 2, 1), (0, 1, 2)],
     "chains": [(2, 1, 2), (0, 7, 6), (3, 3, 1), (1, 1, 3), (2, 2, 1), (3, 1, 1)],

@@ -68,7 +68,7 @@ def _get(ctx, member):
 
 
 def small_program(*transforms, rows=2, cols=2, lanes=None, max_width=24, line_slack=0, input_slack=3, map_slack=1,
-                  **manifest):  # fmt: skip
+                  packing=False, packed_bits=18, **manifest):  # fmt: skip
     """Compile transforms, or g_a of a synthetic manifest, for a small array.
 
     ``max_width`` is one for all or one for each.
@@ -81,5 +81,6 @@ def small_program(*transforms, rows=2, cols=2, lanes=None, max_width=24, line_sl
     transforms = transforms or (synthetic_manifest(**manifest).g_a,)
     widths = spread(max_width, len(transforms), "max_width")
     config = AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=widths[0], line_slack=line_slack,
-                               input_slack=input_slack, map_slack=map_slack)  # fmt: skip
+                               input_slack=input_slack, map_slack=map_slack, packing=packing,
+                               packed_bits=packed_bits)  # fmt: skip
     return compile_program(transforms, config, widths)

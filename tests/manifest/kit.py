@@ -40,18 +40,19 @@ def chain(name, channels, *layers, bits=8, weight_bits=8, gdn_bits=10, absolute=
                      absolute_input=absolute)
 
 
-def four_transforms(*, gdn="abs", kernel=5, up=None, seed=0):
+def four_transforms(*, gdn="abs", kernel=5, up=None, weight_bits=8, seed=0):
     """Return a manifest without entropy tables: strides of 4 and 4, layers of every kind that the array runs.
 
     ``gdn`` is the form of all GDN, or "relu"; ``kernel`` that of all convolutions with a stride, ``up`` that of the
     transposed ones where it differs.
     """
+    more = {"weight_bits": weight_bits, "seed": seed}
     down, up = (kernel, 2), (up or kernel, -2)
     made = [
-        chain("g_a", 3, (*down, 4, gdn), (*down, 5), bits=(8, 8, 7), unsigned=True, seed=seed),
-        chain("h_a", 5, (3, 1, 4, "relu"), (*down, 3, "relu"), (*down, 2), bits=(7, 8, 9, 6), absolute=True, seed=seed),
-        chain("h_s", 2, (*up, 3, "relu"), (*up, 4, "relu"), (3, 1, 5), bits=(6, 8, 9, 7), seed=seed),
-        chain("g_s", 5, (*up, 4, gdn), (*up, 3, "relu"), bits=(7, 9, 8), seed=seed),
+        chain("g_a", 3, (*down, 4, gdn), (*down, 5), bits=(8, 8, 7), unsigned=True, **more),
+        chain("h_a", 5, (3, 1, 4, "relu"), (*down, 3, "relu"), (*down, 2), bits=(7, 8, 9, 6), absolute=True, **more),
+        chain("h_s", 2, (*up, 3, "relu"), (*up, 4, "relu"), (3, 1, 5), bits=(6, 8, 9, 7), **more),
+        chain("g_s", 5, (*up, 4, gdn), (*up, 3, "relu"), bits=(7, 9, 8), **more),
     ]
     return sealed(Manifest(name="four", architecture="synthetic", latent_fraction_bits=0,
                            transforms={transform.name: transform for transform in made}))

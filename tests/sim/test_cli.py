@@ -1,6 +1,7 @@
 """The verb ``licgate simulate`` on every transform."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -30,8 +31,33 @@ def test_one_transform(arguments, tmp_path, capsys):
     assert second.startswith(f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on 18 multipliers")
 
 
+def test_packing_is_as_exact_and_faster(arguments, tmp_path, capsys):
+    figures = []
+    for more in ([], ["--packing", "27"]):
+        words = [*arguments, "--cols", "2", "--transform", "h_s", "--json", str(tmp_path / "h_s.json"), *more]
+        assert main(words) == 0
+        figures.append(json.loads((tmp_path / "h_s.json").read_text()))
+    plain, packed = figures
+    assert (packed["bit_exact"], packed["macs"], plain["multiplier_cycles"]) == (True, plain["macs"], plain["macs"])
+    assert packed["cycles"] < plain["cycles"]
+    assert packed["multiplier_cycles"] == plain["multiplier_cycles"] / 2
+    capsys.readouterr()
+    assert main([*arguments, "--packing", "20"]) == 2
+    assert "invalid choice: 20" in capsys.readouterr().err
+
+
+def test_a_late_host_is_told_of(arguments, capsys):
+    assert main([*arguments, "--transform", "g_a", "--faults", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("latents: bit-exact")
+    assert re.fullmatch(
+        r"host late at random \(seed 5\): [1-9]\d* cycles waiting for what it sends, \d+ for it to take", lines[1]
+    )
+
+
 def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
-    def simulated(manifest, config, pixels, engine, progress):
+    def simulated(manifest, config, pixels, engine, faults, progress):
+        assert faults == 7
         progress("g_a", 3, 3)
         runs = [{"transform": "g_a", "image": [8, 8], "values": 20, "cycles": 100, "utilization": 0.5, "mismatches": 0,
                  "bit_exact": True},
@@ -42,7 +68,7 @@ def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
                 "host": ["context", "parameters"]}  # fmt: skip
 
     monkeypatch.setattr(cli, "simulate_codec", simulated)
-    assert main([*arguments, "--transform", "all"]) == 1
+    assert main([*arguments, "--transform", "all", "--faults", "7"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["transform", "input", "values", "cycles", "utilization", "verdict"]
     assert lines[1].split() == ["g_a", "8x8", "20", "100", "50.0", "%", "bit-exact"]
@@ -57,6 +83,7 @@ def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
     [
         (["--transform", "h_a", "--patch", "8"], "--patch, --independent and --overlap go with --transform g_a only"),
         (["--transform", "context"], "model tiny-bmshj2018-hyperprior has no context, only g_a, h_a, h_s, g_s"),
+        (["--faults", "-1"], "seed -1 of the faults is not an integer from 0 to 4294967295"),
         (["--transform", "y"], "argument --transform: invalid choice"),
     ],
 )

@@ -1,0 +1,90 @@
+"""What a Dask worker does: one build in a folder of its own, whose files travel back as bytes.
+
+A worker needs this package, of the same version as the caller's, and nothing of the caller's file system.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from licgate import __version__
+
+__all__ = ["MODEL", "OUT", "build_on_worker"]
+
+MODEL, OUT = "model", "out"  # what a command calls its model and its output folder on a worker
+_POLL = 1.0  # seconds between two looks at whether the caller still wants the result
+
+
+def build_on_worker(command: Sequence[str], model: Mapping[str, bytes], version: str) -> dict:
+    """Run a build and return what it left.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Python (the worker takes its own) and its arguments, which call model and output folder `MODEL` and `OUT`.
+    model : mapping of str to bytes
+        Files of the manifest.
+    version : str
+        Version of the caller's package.
+
+    Returns
+    -------
+    dict
+        code: exit code, 2 where the worker is not of that version; log: what the build wrote; files: name to content of
+        the output folder's files; worker: name of the machine.
+    """
+    host = platform.node()
+    if version != __version__:
+        why = f"the worker on {host} has licgate {__version__}, not {version}: install the same version there"
+        return {"code": 2, "log": f"licgate: error: {why}\n".encode(), "files": {}, "worker": host}
+    with tempfile.TemporaryDirectory(prefix="licgate-") as work:
+        folder = Path(work)
+        (folder / MODEL).mkdir()
+        for name, content in model.items():
+            (folder / MODEL / name).write_bytes(content)
+        code = _run([sys.executable, *command[1:]], folder)
+        made = folder / OUT
+        files = {path.name: path.read_bytes() for path in sorted(made.glob("*")) if path.is_file()}
+        return {"code": code, "log": (folder / "log").read_bytes(), "files": files, "worker": host}
+
+
+def _run(command, folder: Path) -> int:
+    """Run a command in a folder, to its end or until nobody waits for it any more."""
+    # the package need not be installed where the worker has it on its path
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            while True:
+                try:
+                    return process.wait(_POLL)
+                except subprocess.TimeoutExpired:
+                    if _given_up():
+                        process.terminate()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _given_up() -> bool:
+    """Whether the scheduler has cancelled the task of this thread; a thread of a worker is not stopped by that."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        worker = distributed.get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+    except (ValueError, AttributeError):
+        # no worker's thread, or a release that keeps its tasks elsewhere: then the build just goes on to its end
+        return False
+    return task is None or task.state in ("cancelled", "released", "forgotten")

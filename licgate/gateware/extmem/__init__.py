@@ -1,0 +1,1 @@
+"""External memory: the port, its arbiter, and the controllers of SDR SDRAM and AXI4."""

@@ -1,0 +1,1 @@
+"""An accelerator whose weights and feature maps stream from external memory."""

@@ -1,0 +1,170 @@
+"""Sends results to external memory, packed to the bits of their layer."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import fifo, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streaming.burst import PageCutter
+from licgate.gateware.streaming.gearbox import Packer
+from licgate.gateware.streaming.layouts import output_kinds
+from licgate.gateware.streaming.sequencer import credits, record_write_layout
+
+__all__ = ["RecordWriter"]
+
+
+class RecordWriter(Component):
+    """Collect the words of a pass, pack them into beats, and write these once they are complete.
+
+    Passes that go to consecutive addresses are written as one. Packing begins when the beats of only one write wait, so
+    that the packer is never stopped.
+
+    Parameters
+    ----------
+    program : StreamProgram
+    result_width : int
+        Of a result.
+
+    Members
+    -------
+    start : :py:`In(1)`
+        No write is done.
+    i : :py:`In(stream.Signature(record_write_layout(program)))`
+        A pass, before its first word comes.
+    enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
+        The next word of the oldest pass. There are never more passes under way than ``credits(program)``.
+    packed : :py:`Out(1)`
+        The words of a pass have left their queue.
+    writes : :py:`Out(24)`
+        Writes that are in memory, since ``start``.
+    port : :py:`Out(MemoryPort(...))`
+    idle : :py:`Out(1)`
+        Nothing is under way.
+
+    Attributes
+    ----------
+    interval : int
+        A word takes ``ceil(bits / beat_bits)`` cycles on its way.
+
+    Resources: a :class:`~licgate.gateware.streaming.gearbox.Packer`, queues of ``output_words`` words and of the beats
+    of two writes.
+    """
+
+    def __init__(self, program, result_width):
+        if not isinstance(result_width, int) or not 1 <= result_width <= 18:
+            raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
+        self._program, self._width = program, result_width
+        self._kinds = sorted(set(output_kinds(program)))
+        self._most = max(
+            sum(
+                program.beats(min(program.cols, s.last_op.channels_out - c) * kind)
+                for c in range(0, s.last_op.channels_out, program.cols)
+            )
+            if s.gdn is not None
+            else sum(
+                program.beats(min(program.cols, s.conv.channels_out - c) * kind)
+                for c in range(0, min(program.tile_channels(s.conv), s.conv.channels_out), program.cols)
+            )
+            for s, kind in zip(program.stages, output_kinds(program), strict=True)
+        )
+        self._packer = Packer(program.beat_bits, self._kinds)
+        self._cutter = PageCutter(
+            program.beat_bits, program.address_bits, page_beats=program.page_beats, most_beats=self._most, write=True
+        )
+        super().__init__({
+            "start": In(1), "i": In(stream.Signature(record_write_layout(program))),
+            "enable": In(1), "word": In(result_width).array(program.rows),
+            "packed": Out(1), "writes": Out(24), "idle": Out(1),
+            "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        program, kinds, port = self._program, self._kinds, self.port
+        m.submodules.packer = packer = self._packer
+        m.submodules.cutter = cutter = self._cutter
+        count = credits(program)
+        bits = max(kinds) // program.rows
+        m.submodules.words = words = fifo.SyncFIFOBuffered(width=program.rows * bits, depth=count * program.most_channels)
+        m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=2 * self._most)
+        m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
+        stretch = cutter.i.payload
+        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=2)
+        m.d.comb += [
+            passes.w_data.eq(self.i.payload.as_value()), passes.w_en.eq(self.i.valid), self.i.ready.eq(passes.w_rdy),
+            words.w_data.eq(Cat(w[:bits] for w in self.word)), words.w_en.eq(self.enable),
+        ]  # fmt: skip
+
+        # Words of the pass at work, through the packer.
+        current, left = Signal.like(self.i.payload), Signal.like(self.i.payload.count)
+        busy, first = Signal(), Signal()
+        # A part of a record has as many channels as the array columns; a packed pass makes two.
+        part_left = Signal(range(program.cols + 1))
+        kind_of = Array(kinds.index(k) for k in output_kinds(program))
+        values = [words.r_data.word_select(r, bits) for r in range(program.rows)]
+        m.d.comb += [
+            current.as_value().eq(passes.r_data),
+            packer.i.payload.word.eq(
+                Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind_of[current.stage]]
+            ),
+            packer.i.payload.kind.eq(kind_of[current.stage]),
+            packer.i.payload.last.eq((left == 1) | (part_left == 1)),
+            packer.i.valid.eq(busy & words.r_rdy),
+            words.r_en.eq(busy & packer.i.ready),
+        ]  # fmt: skip
+        moved = packer.i.valid & packer.i.ready
+        m.d.comb += [self.packed.eq(moved & (left == 1)), passes.r_en.eq(self.packed)]
+        with m.If(moved):
+            m.d.sync += [
+                left.eq(left - 1), first.eq(0), part_left.eq(Mux(part_left == 1, program.cols, part_left - 1)),
+            ]  # fmt: skip
+            with m.If(left == 1):
+                m.d.sync += busy.eq(0)
+        # Writes that have begun to be packed and are not done.
+        begins, completes, begun = Signal(), Signal(), Signal(2)
+        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != 2) | ~current.first))
+        m.d.sync += begun.eq(begun + (begins & current.first) - completes)
+        with m.If(begins):
+            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first), part_left.eq(program.cols)]
+
+        # Where they go, with the number of beats counted as they come.
+        target = Signal.like(stretch)
+        beat_count = Signal.like(stretch.beats)
+        given = packer.o.valid & packer.o.ready
+        ends = Signal()
+        complete = given & packer.o.payload.last & ends
+        waiting = Signal.like(stretch.address)
+        # The packer takes a word when it has given all beats of the one before.
+        with m.If(moved):
+            m.d.sync += ends.eq(current.last & (left == 1))
+            with m.If(first):
+                m.d.sync += waiting.eq(current.address)
+        m.d.comb += [
+            packer.o.ready.eq(1), beats.w_en.eq(packer.o.valid), beats.w_data.eq(packer.o.payload.beat),
+            target.address.eq(waiting), target.beats.eq(beat_count + 1),
+            targets.w_data.eq(target.as_value()), targets.w_en.eq(complete),
+            stretch.as_value().eq(targets.r_data), cutter.i.valid.eq(targets.r_rdy), targets.r_en.eq(cutter.i.ready),
+        ]  # fmt: skip
+        with m.If(given):
+            m.d.sync += beat_count.eq(beat_count + 1)
+            with m.If(packer.o.payload.last & ends):
+                m.d.sync += beat_count.eq(0)
+
+        # Requests, and the writes that they complete.
+        final, under_way, asked = Signal(), Signal(), Signal()
+        connect(m, cutter.request, flipped(port.request))
+        m.d.comb += [
+            port.w.payload.eq(beats.r_data), port.w.valid.eq(beats.r_rdy), beats.r_en.eq(port.w.ready),
+            asked.eq(port.request.valid & port.request.ready),
+        ]  # fmt: skip
+        m.d.comb += completes.eq(port.done & final)
+        with m.If(port.done):
+            m.d.sync += [self.writes.eq(self.writes + final), under_way.eq(0)]
+        with m.If(asked):
+            m.d.sync += [final.eq(cutter.ends), under_way.eq(1)]
+        with m.If(self.start):
+            m.d.sync += self.writes.eq(0)
+        m.d.comb += self.idle.eq(
+            ~(passes.r_rdy | busy | targets.r_rdy | beats.r_rdy | under_way | ~cutter.i.ready | packer.o.valid)
+        )
+        return m

@@ -1,0 +1,321 @@
+"""The sequencer of a streaming accelerator: carries out bands, pass by pass."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.feeder import pass_layout
+from licgate.gateware.post import drain_layout
+from licgate.gateware.sequencer import write_layout
+from licgate.gateware.streaming.layouts import command_layout, stage_bits
+from licgate.gateware.work import Destination
+from licgate.program import IN_FLIGHT
+
+__all__ = ["BandSequencer", "credits", "record_write_layout"]
+
+_OUTSTANDING = IN_FLIGHT + 4
+
+
+def credits(program):
+    """Passes to external memory whose words are not packed yet, at most."""
+    return max(2, program.output_words // program.most_channels)
+
+
+def record_write_layout(program):
+    """Where the words of a pass go in external memory, how many they are, and the stage that they come from.
+
+    first, last: of the passes that are written as one, to consecutive addresses.
+    """
+    return data.StructLayout({
+        "address": program.address_bits, "count": range(program.most_channels + 1), "stage": stage_bits(program),
+        "first": 1, "last": 1,
+    })  # fmt: skip
+
+
+class BandSequencer(Component):
+    """Issue the passes of a band: every tile of the convolution over all its groups, then GDN group by group.
+
+    Parameters
+    ----------
+    program : StreamProgram
+
+    Members
+    -------
+    start : :py:`In(1)`
+        The weight ring is empty.
+    i : :py:`In(stream.Signature(command_layout(program, "band")))`
+    o_pass, o_tile, o_write, o_record
+        Descriptors for feeder, post-processor, result writer and, where results leave the chip, record writer; they move
+        with ``o_pass``.
+    column_loaded, tile_loaded, written, packed : :py:`In(1)`
+        A word column has come; a weight tile has come; a pass is through; the words of a pass to memory are packed.
+    idle : :py:`Out(1)`
+        No band is at work, every pass is through.
+    wait_map, wait_weights, wait_output : :py:`Out(1)`
+        What the next pass waits for.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a band to its first pass: 5, when its columns are there.
+    interval : int
+        Cycles between passes, at least: 4.
+    """
+
+    latency = 5
+    interval = 4
+
+    def __init__(self, program):
+        self._program = program
+        super().__init__({
+            "start": In(1), "i": In(stream.Signature(command_layout(program, "band"))),
+            "o_pass": Out(stream.Signature(pass_layout(program))),
+            "o_tile": Out(stream.Signature(drain_layout(program))),
+            "o_write": Out(stream.Signature(write_layout(program))),
+            "o_record": Out(stream.Signature(record_write_layout(program))),
+            "column_loaded": In(1), "tile_loaded": In(1), "written": In(1), "packed": In(1),
+            "idle": Out(1), "wait_map": Out(1), "wait_weights": Out(1), "wait_output": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        program, stages, ops = self._program, self._program.stages, self._program.ops
+        cols, ring, slots, most = program.cols, program.weight_ring, program.slots, program.most_channels
+        band = Signal.like(self.i.payload)
+
+        def of_stage(values):
+            return Array([int(v) for v in values])[band.stage]
+
+        # What the stage says.
+        convs, lasts = [s.conv for s in stages], [s.last_op for s in stages]
+        is_gdn, has_gdn = Signal(), Signal()
+        steps = Signal(range(1 + max(op.phases[0].steps for op in ops)))
+        tiles, final_count = Signal(range(1 + max(op.tiles for op in ops))), Signal(range(most + 1))
+        full = Signal(range(most + 1))  # channels of a pass that is not the last
+        channels = Signal(range(1 + max(op.channels_out for op in ops)))  # of the GDN inputs
+        stride = Signal(2)
+        m.d.comb += [stride.eq(of_stage(s.stride for s in stages))]
+
+        def of_op(conv):
+            which = convs if conv else lasts
+            return [
+                steps.eq(of_stage(op.phases[0].steps for op in which)),
+                tiles.eq(of_stage(op.tiles for op in which)),
+                last_tile.eq(of_stage(op.tiles == 1 for op in which)),
+                final_count.eq(of_stage(op.channels_out - (op.tiles - 1) * program.tile_channels(op) for op in which)),
+                full.eq(of_stage(program.tile_channels(op) for op in which)),
+                param.eq(of_stage(op.param_base for op in which)),
+                first_param.eq(of_stage(op.param_base for op in which)),
+                is_gdn.eq(0 if conv else 1),
+            ]
+
+        # Where it is: tile, group, row.
+        tile_left, last_tile = Signal.like(tiles), Signal()
+        group_left, row_left = Signal.like(band.groups), Signal.like(band.rows)
+        last_group, last_row = Signal(), Signal()
+        param, first_param = Signal(range(len(program.biases) + most)), Signal(range(len(program.biases) + most))
+        channel, x = Signal(range(program.gdn_depth + most)), Signal(range(program.gdn_depth + most))
+        # Rows of the slot that the kernel meets, and the words of the window.
+        kernel_row = Signal.like(band.height)
+        slot, word = Signal.like(band.slot), Signal(signed(14))
+        # Addresses: of the group's first record, of the row's, and of the tile's part in it.
+        group_target, row_target = Signal.like(band.target), Signal.like(band.target)
+        parts = [(program.beats(program.rows * s.last_op.layer.output.bits * cols), s.last_op) for s in stages]
+        part = Signal(range(1 + max(beats * op.products * op.tiles for beats, op in parts)))
+        # The weight ring: of this tile, of the GDN's first tile, of the band's first tile.
+        pointer, gdn_pointer, home = (
+            Signal(range(ring), name=n) for n in ("pointer", "gdn_pointer", "home")
+        )  # fmt: skip
+        most_tiles = 1 + sum(op.tiles for op in ops) + ring
+        ready, held, gdn_held = (Signal(range(most_tiles), name=n) for n in ("ready", "held", "gdn_held"))
+        columns = Signal(range(slots + 1))
+        outstanding, behind = Signal(range(_OUTSTANDING)), Signal(9)
+        unpacked = Signal(range(credits(program) + 1))
+
+        m.d.comb += [last_group.eq(group_left == 1), last_row.eq(row_left == 1)]
+
+        # The descriptor, made in two cycles.
+        first, end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
+        above, kernel_rows = Signal.like(self.o_pass.payload.kernel_rows), Signal.like(self.o_pass.payload.kernel_rows)
+        most_rows = max(program.in_rows(stage) for stage in stages)
+        kernel = of_stage(s.conv.layer.kernel for s in stages)
+        row_address = Array(
+            Array(row * s.conv.channels_in for row in range(most_rows + 1)) for s in stages
+        )[band.stage][first]  # fmt: skip
+        skipped = Array(
+            Array(k * s.conv.phases[0].shape.columns * s.conv.channels_in for k in range(program.kernel_rows + 1))
+            for s in stages
+        )[band.stage][above]  # fmt: skip
+        words = program.window_words
+        begins = Array(number * program.slot_words for number in range(slots))
+        inside = Cat((word + k >= 0) & (word + k < band.words) for k in range(words))
+        wraps = Cat(slot + k == slots - 1 for k in range(words))
+        sum_weight = Signal(range(2 * ring + 1))
+        out = self.o_pass.payload
+        p_row, p_offset, p_weight, p_mask, p_wrap = (
+            Signal.like(s, name=n)
+            for n, s in (("p_row", out.row), ("p_offset", out.offset), ("p_weight", out.weight), ("p_mask", out.mask),
+                         ("p_wrap", out.wrap))
+        )  # fmt: skip
+        p_address = Signal.like(band.target)
+
+        go, issue = Signal(), Signal()
+        tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
+        there, room, arrived = Signal(), Signal(), Signal()
+        count = Signal.like(final_count)
+        m.d.comb += [
+            to_memory.eq(is_gdn | ~has_gdn),
+            # the last pass that uses this tile
+            tile_ends.eq(last_group & last_row),
+            gdn_ends.eq(is_gdn & tile_ends),
+            releases.eq(tile_ends & ~band.keep),
+            count.eq(Mux(last_tile, final_count, full)),
+            out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
+                             of_stage(op.phases[0].index for op in convs))),
+            out.row.eq(p_row), out.offset.eq(p_offset), out.kernel_rows.eq(kernel_rows), out.mask.eq(p_mask),
+            out.wrap.eq(p_wrap), out.weight.eq(p_weight), out.x.eq(x),
+            out.release.words.eq(Mux(releases, steps, 0)),
+            out.release.slots.eq(Mux(~is_gdn & last_tile & tile_ends, band.release, 0)),
+            self.o_tile.payload.op.eq(Mux(is_gdn, of_stage(op.index for op in lasts), of_stage(op.index for op in convs))),
+            self.o_tile.payload.count.eq(count), self.o_tile.payload.param.eq(param),
+            self.o_tile.payload.x.eq(x + channel),
+            self.o_tile.payload.pixels.eq(Mux(last_group, band.pixels, program.rows)),
+            self.o_write.payload.to.eq(Mux(to_memory, Destination.OUTPUT, Destination.NORM)),
+            self.o_write.payload.address.eq(x + channel), self.o_write.payload.count.eq(count),
+            self.o_record.payload.address.eq(p_address), self.o_record.payload.count.eq(count),
+            self.o_record.payload.stage.eq(band.stage),
+            self.o_record.payload.first.eq(~is_gdn | (channel == 0)), self.o_record.payload.last.eq(~is_gdn | last_tile),
+            self.o_pass.valid.eq(
+                go & there & room & arrived & self.o_tile.ready & self.o_write.ready & self.o_record.ready
+            ),
+            issue.eq(self.o_pass.valid & self.o_pass.ready),
+            self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
+        ]  # fmt: skip
+        consumed, columns_used = Signal(), Signal.like(columns)
+        m.d.comb += consumed.eq(issue & releases)
+        m.d.sync += [
+            # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
+            there.eq(ready > held), room.eq(~to_memory | (unpacked != credits(program))),
+            arrived.eq(~is_gdn | (outstanding <= behind)),
+            ready.eq(ready + self.tile_loaded - consumed),
+            columns.eq(columns + self.column_loaded - columns_used),
+            outstanding.eq(outstanding + issue - self.written),
+            unpacked.eq(unpacked + (issue & to_memory) - self.packed),
+        ]
+        sum_pointer, next_pointer = Signal(range(2 * ring + 1)), Signal.like(pointer)
+        m.d.comb += [
+            sum_pointer.eq(pointer + steps),
+            next_pointer.eq(Mux(sum_pointer >= ring, sum_pointer - ring, sum_pointer)),
+        ]
+
+        def first_group():
+            return [
+                group_left.eq(band.groups), slot.eq(band.slot), word.eq(band.word), x.eq(0),
+                group_target.eq(band.target), *first_row(band.target),
+            ]  # fmt: skip
+
+        def first_row(target):
+            return [row_left.eq(band.rows), kernel_row.eq(0), row_target.eq(target)]
+
+        record = of_stage(
+            sum(
+                program.beats(min(cols, s.last_op.channels_out - c) * program.rows * s.last_op.layer.output.bits)
+                for c in range(0, s.last_op.channels_out, cols)
+            )
+            for s in stages
+        )
+        part_beats = of_stage(beats * op.products for beats, op in parts)
+        moved_slot = Signal(range(2 * slots + 2))
+        m.d.comb += moved_slot.eq(slot + stride)
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.i.ready.eq(1), self.idle.eq(outstanding == 0)]
+                with m.If(self.i.valid):
+                    m.d.sync += band.eq(self.i.payload)
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.sync += [
+                    *of_op(True), *first_group(), channel.eq(0), part.eq(0), tile_left.eq(of_stage(o.tiles for o in convs)),
+                    has_gdn.eq(of_stage(s.gdn is not None for s in stages)), held.eq(0), home.eq(pointer),
+                    channels.eq(of_stage(s.conv.channels_out for s in stages)),
+                ]  # fmt: skip
+                m.d.comb += self.wait_map.eq(columns < band.loads)
+                with m.If(columns >= band.loads):
+                    m.d.comb += columns_used.eq(band.loads)
+                    m.next = "ROWS"
+            with m.State("ROWS"):
+                m.d.comb += end.eq(kernel_row + kernel)
+                m.d.sync += [
+                    first.eq(Mux(kernel_row < band.top, band.top, kernel_row)),
+                    above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
+                    kernel_rows.eq(Mux(end < band.height, end, band.height) - Mux(kernel_row < band.top, band.top, kernel_row)),
+                ]  # fmt: skip
+                m.next = "PLACES"
+            with m.State("PLACES"):
+                m.d.sync += [
+                    p_row.eq(row_address), p_offset.eq(begins[slot]), p_mask.eq(inside), p_wrap.eq(wraps),
+                    sum_weight.eq(pointer + Mux(is_gdn, 0, skipped)), p_address.eq(row_target + part),
+                ]  # fmt: skip
+                m.next = "WEIGHT"
+            with m.State("WEIGHT"):
+                m.d.sync += p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight))
+                m.next = "ISSUE"
+            with m.State("ISSUE"):
+                m.d.comb += [
+                    go.eq(1), self.wait_weights.eq(~there), self.wait_output.eq(there & ~room),
+                ]  # fmt: skip
+                with m.If(issue):
+                    m.next = "ROWS"
+                    with m.If(is_gdn):
+                        # tiles, then rows, then groups
+                        m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(
+                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
+                        )]  # fmt: skip
+                        with m.If(last_tile):
+                            m.d.sync += [
+                                tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
+                                part.eq(0), behind.eq(behind), x.eq(x + channels),
+                            ]  # fmt: skip
+                            with m.If(~tile_ends):
+                                m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+                    with m.If(~is_gdn | last_tile):
+                        m.d.sync += [
+                            row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
+                            row_target.eq(row_target + band.pitch), x.eq(x + channels),
+                        ]  # fmt: skip
+                        with m.If(last_row):
+                            m.d.sync += [
+                                group_left.eq(group_left - 1), group_target.eq(group_target + record),
+                                *first_row(group_target + record), word.eq(word + stride),
+                                slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                            ]  # fmt: skip
+                    with m.If(~is_gdn & tile_ends):
+                        m.d.sync += [*first_group(), *self._next_tile(
+                            tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
+                        )]  # fmt: skip
+                        with m.If(last_tile):
+                            m.d.sync += [channel.eq(0), part.eq(0)]
+                            m.next = "END"
+                            with m.If(has_gdn):
+                                m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
+                                m.next = "GDN"
+                    with m.If(gdn_ends & last_tile):
+                        m.next = "END"
+            with m.State("GDN"):
+                m.d.sync += [tile_left.eq(tiles), gdn_pointer.eq(pointer), gdn_held.eq(held)]
+                m.next = "ROWS"
+            with m.State("END"):
+                with m.If(band.keep):
+                    m.d.sync += pointer.eq(home)
+                m.next = "IDLE"
+        with m.If(self.start):
+            m.d.sync += [s.eq(0) for s in (ready, columns, pointer)]
+        return m
+
+    def _next_tile(self, left, last, param, channel, full, part, part_beats, pointer, next_pointer, held, releases):
+        """Move on to the next output channels."""
+        return [
+            left.eq(left - 1), last.eq(left == 2), param.eq(param + full), channel.eq(channel + full),
+            part.eq(part + part_beats), pointer.eq(next_pointer), held.eq(held + ~releases),
+        ]  # fmt: skip

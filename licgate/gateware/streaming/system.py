@@ -1,0 +1,85 @@
+"""Streaming cores, the external memory that they share, and their counters."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.extmem.arbiter import Arbiter
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streaming.core import PORTS, StreamingCore
+
+__all__ = ["COUNTERS", "StreamingSystem"]
+
+#: What is counted of every core, in cycles since its ``start``.
+COUNTERS = ("busy", "steps", "wait_map", "wait_weights", "wait_output")
+
+
+class StreamingSystem(Component):
+    """``cores`` streaming cores and a host at one memory, which a round robin shares.
+
+    Parameters
+    ----------
+    program : StreamProgram
+    cores : int
+        1 to 16. Each carries out a list of commands of its own.
+
+    Members
+    -------
+    start : :py:`In(cores)`
+        Begin; a bit for each core that is ``done``.
+    addresses : :py:`In(address_bits).array(cores)`
+        First commands.
+    clear : :py:`In(cores)`
+        See :class:`~licgate.gateware.streaming.core.StreamingCore`.
+    done : :py:`Out(cores)`
+    host : :py:`In(MemoryPort(...))`
+        The host's own port.
+    memory : :py:`Out(MemoryPort(...))`
+        To the memory's controller.
+    counters : :py:`Out(32)` for each core and name in ``COUNTERS``
+        They stop when the core is done.
+
+    Raises
+    ------
+    ValueError
+        ``cores`` is not in its range.
+    """
+
+    def __init__(self, program, *, cores=1):
+        if not isinstance(cores, int) or not 1 <= cores <= 16:
+            raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
+        self._cores = [StreamingCore(program) for _ in range(cores)]
+        port = MemoryPort(program.beat_bits, program.address_bits)
+        self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
+        super().__init__({
+            "start": In(cores), "clear": In(cores), "done": Out(cores),
+            "addresses": In(program.address_bits).array(cores),
+            "host": In(port), "memory": Out(port),
+            "counters": Out(32).array(cores, len(COUNTERS)),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.arbiter = arbiter = self._arbiter
+        connect(m, arbiter.o, flipped(self.memory))
+        ports = iter(arbiter.i)
+        for number, core in enumerate(self._cores):
+            m.submodules[f"core_{number}"] = core
+            for port in core.ports:
+                connect(m, port, next(ports))
+            m.d.comb += [
+                core.start.eq(self.start[number]), core.clear.eq(self.clear[number]),
+                core.address.eq(self.addresses[number]),
+            ]  # fmt: skip
+            counted = Signal(len(COUNTERS), name=f"counted_{number}")
+            busy = Signal(name=f"busy_{number}")
+            m.d.comb += busy.eq(~core.done)
+            m.d.sync += counted.eq(
+                Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output) & busy.replicate(len(counted))
+            )
+            for bit, counter in zip(counted, self.counters[number], strict=True):
+                m.d.sync += counter.eq(counter + bit)
+                with m.If(self.start[number]):
+                    m.d.sync += counter.eq(0)
+        connect(m, flipped(self.host), next(ports))
+        m.d.comb += self.done.eq(Cat(core.done for core in self._cores))
+        return m

@@ -1,0 +1,506 @@
+"""Cycle model of the streaming core: every pass, every transaction, equal to the gateware's to the cycle.
+
+Each unit of :mod:`licgate.gateware.streaming` is a generator that follows its states and goes on for as long as the
+times of what it waits for are known. When none can go on, the memory serves the next transaction, see
+:class:`licgate.perf.extmem.MemoryModel`; so every request that the arbiter could choose has been told.
+"""
+
+from dataclasses import dataclass, field
+
+from licgate.perf.core import Timing
+from licgate.perf.extmem import MemoryModel
+from licgate.program import IN_FLIGHT
+from licgate.program.commands import COMMANDS_READ, command_beats
+from licgate.program.schedule import Schedule
+
+__all__ = ["CoreRun", "StreamingModel"]
+
+_FIFO = 2  # cycles from a word's write to its read in a buffered queue
+_QUEUES = {"weights": 2, "load": 16, "band": 2}
+
+
+@dataclass
+class CoreRun:
+    """What one core did.
+
+    Attributes
+    ----------
+    start, done : int
+        Cycle of ``start``; first cycle in which the core is done.
+    steps : int
+        Cycles in which the array took a step.
+    op_steps : list of int
+        By operation.
+    waits : dict
+        Cycles by cause: map, weights, output (as the core's outputs count them, but those that the feeder hides are
+        counted too).
+    beats : dict
+        Beats moved: commands, weights, maps, results.
+    """
+
+    start: int
+    done: int = 0
+    steps: int = 0
+    op_steps: list = field(default_factory=list)
+    waits: dict = field(default_factory=lambda: {"map": 0, "weights": 0, "output": 0})
+    beats: dict = field(default_factory=dict)
+
+
+class StreamingModel:
+    """Times of runs on one or more cores that share a memory.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule
+        One for each core, in the order of their ports.
+    cycles : SdramCycles
+        Of the memory.
+    start : int
+        Cycle of ``start`` after the reset, for all cores.
+
+    Attributes
+    ----------
+    memory : MemoryModel
+    runs : list of CoreRun
+    """
+
+    def __init__(self, schedules, cycles, *, start=1):
+        self.memory = MemoryModel(4 * len(schedules), cycles)
+        cores = [_Core(schedule, self.memory, 4 * n, start) for n, schedule in enumerate(schedules)]
+        for core in cores:
+            core.advance()
+        while not all(core.finished for core in cores):
+            served = self.memory.serve()
+            core = cores[served.port // 4]
+            core.served(served)
+            core.advance()
+        self.runs = [core.run for core in cores]
+
+    @property
+    def done(self) -> int:
+        """First cycle in which all cores are done."""
+        return max(run.done for run in self.runs)
+
+
+class _Core:
+    """One core's units and what they tell each other: lists of the cycles in which something happened."""
+
+    def __init__(self, schedule: Schedule, memory, first_port, start):
+        self.schedule, self.program, self.memory = schedule, schedule.program, memory
+        self.first_port, self.start = first_port, start
+        self.timing = Timing.of(self.program)
+        self.run = CoreRun(start)
+        self.run.op_steps = [0] * len(self.program.ops)
+        self.answers = [None] * 4
+        # Commands given to each unit, and the cycles in which it takes them.
+        self.given = {kind: [] for kind in _QUEUES}
+        self.taken = {kind: [] for kind in _QUEUES}
+        self.idle = {kind: [start + 1] for kind in _QUEUES}
+        self.columns, self.tiles, self.writes, self.packed = [], [], [], []
+        self.slots_freed, self.words_freed = _Freed(), _Freed()
+        self.passes_out = []  # passes to memory: issue, words, beat, count, stage, first, last
+        self.targets = []  # writes: cycle, address, beats
+        # Beats of commands: cycles from which they can be used, and in which they are.
+        self.readable, self.popped, self.stop, self.reader_done = [], [], None, False
+        self.ended, self.last_written, self.bands_done, self.units_out = None, 0, None, 0
+        self.reader = self._command_reader()
+        self.units = [self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(), self._sequencer(), self._packer(), self._writer()]
+        self.finished = False
+        global _LAST
+        _LAST = self
+
+    def advance(self):
+        """Let every unit go on as far as it can."""
+        before = None
+        while before != self._progress:
+            before = self._progress
+            for unit in self.units:
+                next(unit, None)
+            if before == self._progress:
+                # What ends the reading of commands must be known before more of them are asked for.
+                next(self.reader, None)
+        if self.bands_done is not None and self.ended is not None and self._all_written():
+            self._finish()
+
+    @property
+    def _progress(self):
+        return (
+            len(self.columns), len(self.tiles), len(self.writes), len(self.packed), self.slots_freed.count,
+            self.words_freed.count, len(self.passes_out), len(self.targets), self.ended, len(self.readable), len(self.popped), self.reader_done,
+            *(len(self.given[kind]) for kind in _QUEUES), *(len(self.taken[kind]) for kind in _QUEUES),
+        )  # fmt: skip
+
+    def _all_written(self):
+        return len(self.packed) == len(self.passes_out) and len(self.writes) == self.units_out
+
+    def _finish(self):
+        idle = max(self.ended, self.bands_done, self.last_written + 1, self.writes[-1] + 1)
+        self.run.done = idle + 2
+        self.run.beats = dict(
+            zip(
+                ("commands", "weights", "maps", "results"),
+                (
+                    self.memory.read_beats[self.first_port + k] + self.memory.write_beats[self.first_port + k]
+                    for k in range(4)
+                ),
+                strict=True,
+            )
+        )
+        self.finished = True
+
+    def served(self, served):
+        """Take the memory's answer to a port of this core."""
+        self.answers[served.port - self.first_port] = served
+
+    def _transactions(self, unit, valid, address, beats, *, write=False, told=None):
+        """Request a stretch from cycle ``valid`` on; return what was served, and tell each as soon as it is known."""
+        page = {1: self.program.weight_burst, 3: self.program.page_beats}.get(unit, self.program.burst_beats)
+        found = []
+        while beats:
+            length = min(beats, page - address % page)
+            self.memory.request(self.first_port + unit, valid, write, length, address)
+            self.answers[unit] = None
+            while self.answers[unit] is None:
+                yield
+            served = self.answers[unit]
+            found.append(served)
+            if told is not None:
+                told(served)
+            valid, address, beats = served.accepted + 2, address + length, beats - length
+        return found
+
+    def _commander(self):
+        """Commands are parsed one after the other and given to their queues."""
+        size = command_beats(self.program)
+        begin = self.start + 1
+        for kind, fields in self.schedule.commands:
+            have = len(self.popped)
+            while len(self.readable) < have + size:
+                yield
+            for k in range(size):
+                begin = max(begin, self.readable[have + k]) + 1
+                self.popped.append(begin - 1)
+            if kind == "end":
+                break
+            queue, depth = self.given[kind], _QUEUES[kind]
+            if len(queue) >= depth:
+                while len(self.taken[kind]) <= len(queue) - depth:
+                    yield
+                begin = max(begin, self.taken[kind][len(queue) - depth] + 1)
+            queue.append((begin + 1, fields))
+            begin += 1
+        # What was read ahead is dropped, a beat a cycle.
+        self.stop = begin
+        begin += 1
+        while not self.reader_done:
+            yield
+        for cycle in self.readable[len(self.popped) :]:
+            begin = max(begin, cycle) + 1
+        self.ended = begin + 1
+
+    def _command_reader(self):
+        """Asks for commands while what was asked for and not used is no more than one read."""
+        read = COMMANDS_READ * command_beats(self.program)
+        address, asked, idle = self.schedule.address, 0, self.start + 1
+        while True:
+            cycle, needed = idle, (asked - 1) * read
+            if needed > 0:
+                while len(self.popped) < needed and self.stop is None:
+                    yield
+                if len(self.popped) < needed:
+                    break
+                cycle = max(cycle, self.popped[needed - 1] + 1)
+            if self.stop is not None and cycle > self.stop:
+                break
+            asked += 1
+            found = yield from self._transactions(0, cycle + 2, address, read, told=self._command_beats)
+            address += read
+            idle = found[-1].accepted + 1
+            yield
+        self.reader_done = True
+
+    def _command_beats(self, served):
+        self.readable += range(served.first + _FIFO, served.last + _FIFO + 1)
+
+    def _weights(self):
+        """Weight tiles, as the ring has room."""
+        program = self.program
+        ring, reserved, cutter = program.weight_ring, 0, 0
+        for n in self._endless():
+            while len(self.taken["weights"]) <= n:
+                yield
+            fields = self.given["weights"][n][1]
+            stage, address = program.stages[fields["stage"]], fields["address"]
+            cycle = self.taken["weights"][n] + 4
+            for op in (stage.conv, stage.gdn):
+                if op is None:
+                    continue
+                bits, segments = program.word_bits(op), program.segments(op)
+                for tile in range(op.tiles):
+                    for index, words in enumerate(segments):
+                        needed = reserved + words - ring
+                        if needed > 0:
+                            while self.words_freed.total < needed:
+                                yield
+                            cycle = max(cycle, self.words_freed.when(needed) + 2)
+                        cycle = max(cycle, cutter)
+                        reserved += words
+                        if index == len(segments) - 1 and tile == op.tiles - 1 and op is stage.last_op:
+                            self.idle["weights"].append(cycle + 1)
+                        beats = program.beats(words * bits)
+                        found = yield from self._transactions(1, cycle + 2, address, beats)
+                        address += beats
+                        cutter = found[-1].accepted + 1
+                        cycle += 2
+                    self.tiles.append(found[-1].last + 3)
+                cycle += 1
+
+    def _maps(self):
+        """Word columns, as slots are free and their rows written."""
+        program = self.program
+        records = {k: layout.record for k, layout in enumerate(self.schedule.maps[:-1], self.schedule.chain.first)}
+        cutter, reserved = 0, 0
+        for n in self._endless():
+            while len(self.taken["load"]) <= n:
+                yield
+            fields = self.given["load"][n][1]
+            cycle = self.taken["load"][n] + 2
+            after = fields["after"]
+            if after:
+                while len(self.writes) < after:
+                    yield
+                cycle = max(cycle, self.writes[after - 1] + 3)
+            needed = reserved + 1 - program.slots
+            if needed > 0:
+                while self.slots_freed.total < needed:
+                    yield
+                cycle = max(cycle, self.slots_freed.when(needed) + 2)
+            reserved += 1
+            cycle += 1
+            address = fields["address"]
+            for row in range(fields["rows"]):
+                cycle = max(cycle, cutter)
+                if row == fields["rows"] - 1:
+                    self.idle["load"].append(cycle + 1)
+                found = yield from self._transactions(2, cycle + 2, address, records[fields["stage"]])
+                cutter = found[-1].accepted + 1
+                cycle += 1
+                address = fields["wrapped"] if row + 1 == fields["before"] else address + fields["pitch"]
+            self.columns.append(found[-1].last + 3)
+
+    def _taker(self, kind):
+        """A unit takes a command when the last one needs no more of its states."""
+        for n in self._endless():
+            while len(self.given[kind]) <= n or len(self.idle[kind]) <= n:
+                yield
+            self.taken[kind].append(max(self.given[kind][n][0], self.idle[kind][n]))
+
+    @staticmethod
+    def _endless():
+        n = 0
+        while True:
+            yield n
+            n += 1
+
+    def _sequencer(self):
+        """Bands, pass by pass, with the feeder and the array behind them."""
+        program, timing, run = self.program, self.timing, self.run
+        credit = max(2, program.output_words // program.most_channels)
+        self._taken = self._feeder_ends = self._drained = self.start - 1
+        self._reads_end = self._feeder_ends
+        written, out, columns_used, consumed = [], 0, 0, 0
+        idle, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
+        for n in range(bands):
+            while len(self.given["band"]) <= n:
+                yield
+            visible, band = self.given["band"][n]
+            begin = max(visible, idle)
+            self.taken["band"].append(begin)
+            stage = program.stages[band["stage"]]
+            columns_used += band["loads"]
+            cycle = begin + 1
+            if band["loads"]:
+                while len(self.columns) < columns_used:
+                    yield
+                cycle = max(cycle, self.columns[columns_used - 1] + 1)
+            run.waits["map"] += cycle - begin - 1
+            cycle += 4
+            held, behind = 0, 0
+            for op, group, row, tile in _passes(stage, band):
+                is_gdn = op.is_gdn
+                last_pixel = group == band["groups"] - 1 and row == band["rows"] - 1
+                to_memory = is_gdn or stage.gdn is None
+                if is_gdn and tile == 0 and group == 0 and row == 0:
+                    cycle += 1
+                    behind, gdn_held = band["groups"] * band["rows"] - 1, held
+                offered = cycle
+                index = consumed + held
+                while len(self.tiles) <= index:
+                    yield
+                cycle = max(cycle, self.tiles[index] + 2)
+                run.waits["weights"] += cycle - offered
+                ready = cycle
+                if to_memory and out >= credit:
+                    while len(self.packed) <= out - credit:
+                        yield
+                    cycle = max(cycle, self.packed[out - credit] + 2)
+                run.waits["output"] += cycle - ready
+                if is_gdn and len(written) > behind:
+                    cycle = max(cycle, written[len(written) - behind - 1] + 2)
+                if len(written) >= IN_FLIGHT:
+                    cycle = max(cycle, written[-IN_FLIGHT])
+                cycle = max(cycle, self._taken + 1)
+                word = self._feed(op, band, stage, row, cycle)
+                count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
+                written.append(word + timing.beat * (count - 1))
+                self.last_written = written[-1]
+                if to_memory:
+                    out += 1
+                    self.passes_out.append(
+                        (cycle, word, timing.beat, count, band["stage"], not is_gdn or tile == 0,
+                         not is_gdn or tile == op.tiles - 1)
+                    )  # fmt: skip
+                freed = self._feeder_ends + program.feed_latency
+                tile_ends = last_pixel and not band["keep"]
+                if tile_ends:
+                    self.words_freed.add(freed, op.phases[0].steps)
+                if last_pixel and not is_gdn and tile == op.tiles - 1 and band["release"]:
+                    self.slots_freed.add(freed, band["release"])
+                # What the sequencer goes on to.
+                last_tile = tile == op.tiles - 1
+                if is_gdn:
+                    behind = min(511, behind + (not last_tile))
+                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
+                    if last_tile and not last_pixel:
+                        held = gdn_held
+                elif last_pixel:
+                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
+                cycle += 4
+            idle = cycle - 4 + 2
+        self.bands_done = idle
+
+    def _feed(self, op, band, stage, row, accepted):
+        """The feeder takes a pass in ``accepted``; return the cycle of its first word at the writer."""
+        program, timing = self.program, self.timing
+        shape = op.phases[0].shape
+        words = 0 if shape is None else shape.words(program.rows)
+        margin = program.window_words - words
+        taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
+        self._taken = taken
+        gap = self._drained
+        if op.is_gdn:
+            step = max(taken + op.channels_in, gap)
+            self._feeder_ends, steps = step, op.channels_in
+        else:
+            first = max(row * stage.stride, band["top"])
+            rows = min(row * stage.stride + op.layer.kernel, band["height"]) - first
+            slots, slot, columns = rows * op.channels_in, shape.slot(program.rows), shape.columns
+            begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
+            step = begin + columns - 1
+            self._feeder_ends = begin + slot - 1
+            if slot < program.window_words:
+                self._reads_end = self._feeder_ends + program.window_words - slot
+            steps = slots * columns
+        self._drained = step + program.gap_behind(op)
+        self.run.steps += steps
+        self.run.op_steps[op.index] += steps
+        return step + timing.arrival + timing.post + 1
+
+    def _packer(self):
+        """Words of passes become beats."""
+        program, size = self.program, self.program.beat_bits
+        busy_until, ready, beats, first_address = 0, 0, 0, 0
+        begun = 0
+        addresses = self._addresses()
+        for n in self._endless():
+            while len(self.passes_out) <= n:
+                yield
+            issue, word, beat, count, stage, first, last = self.passes_out[n]
+            begin = max(issue + 1, busy_until)
+            if first:
+                if begun >= 2:
+                    while len(self.writes) < begun - 1:
+                        yield
+                    begin = max(begin, self.writes[begun - 2] + 1)
+                begun += 1
+            beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
+            slices = -(-bits // size)
+            tail = bits - (slices - 1) * size
+            moved = begin
+            for part in range(0, count, program.cols):
+                channels = min(program.cols, count - part)
+                for k in range(part, part + channels):
+                    moved = max(begin + 1, word + beat * k + _FIFO, ready)
+                    ready = moved + slices
+                complete = moved + slices
+                if (channels * bits - tail) % size + tail > size:
+                    complete += 1
+                    ready = moved + slices + 2
+                beats_of_pass += program.beats(channels * bits)
+            self.packed.append(moved)
+            busy_until = moved + 1
+            if first:
+                first_address, beats = next(addresses), 0
+            beats += beats_of_pass
+            if last:
+                self.units_out += 1
+                self.targets.append((complete, first_address, beats))
+
+    def _addresses(self):
+        """First address of every write, in order."""
+        program = self.program
+        for kind, band in self.schedule.commands:
+            if kind != "band":
+                continue
+            stage = program.stages[band["stage"]]
+            layout = self.schedule.maps[band["stage"] - self.schedule.chain.first + 1]
+            for tile in range(program.writes(stage)):
+                part = sum(layout.part_beats(count) for count in layout.parts[: tile * stage.last_op.products])
+                for group in range(band["groups"]):
+                    for row in range(band["rows"]):
+                        yield band["target"] + row * band["pitch"] + group * layout.record + part
+
+    def _writer(self):
+        """Writes go to memory one after the other."""
+        cutter = 0
+        for n in self._endless():
+            while len(self.targets) <= n:
+                yield
+            complete, address, beats = self.targets[n]
+            cycle = max(complete + 1, cutter)
+            found = yield from self._transactions(3, cycle + 2, address, beats, write=True)
+            cutter = found[-1].accepted + 1
+            self.writes.append(found[-1].done)
+
+
+class _Freed:
+    """Amounts that are freed over time."""
+
+    def __init__(self):
+        self.total, self.count = 0, 0
+        self._events, self._at = [], 0
+
+    def add(self, cycle, amount):
+        """``amount`` more are free, said in ``cycle``."""
+        self.total, self.count = self.total + amount, self.count + 1
+        self._events.append((self.total, cycle))
+
+    def when(self, needed):
+        """Cycle in which ``needed`` had been freed in all; asked for growing numbers."""
+        while self._events[self._at][0] < needed:
+            self._at += 1
+        return self._events[self._at][1]
+
+
+def _passes(stage, band):
+    """Passes of a band in their order: operation, group, row, tile."""
+    groups, rows = range(band["groups"]), range(band["rows"])
+    for tile in range(stage.conv.tiles):
+        for group in groups:
+            for row in rows:
+                yield stage.conv, group, row, tile
+    if stage.gdn is not None:
+        for group in groups:
+            for row in rows:
+                for tile in range(stage.gdn.tiles):
+                    yield stage.gdn, group, row, tile

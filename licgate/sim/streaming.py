@@ -1,0 +1,113 @@
+"""Simulation of streaming accelerators with their SDRAM, as compiled C++."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from licgate.errors import SimulationError, ToolError
+from licgate.gateware.streaming.accelerator import SimulatedAccelerator
+from licgate.gateware.streaming.system import COUNTERS
+from licgate.sim.cxxrtl import build
+
+__all__ = ["StreamingOutcome", "run_streaming"]
+
+HARNESS = Path(__file__).resolve().parents[2] / "sim" / "streaming.cpp"
+
+#: Cycles without a beat of memory after which a simulation counts as hung.
+PATIENCE = 5_000_000
+
+_COUNTS = ("activations", "misses", "refreshes", "read_beats", "write_beats")
+
+
+@dataclass(frozen=True)
+class StreamingOutcome:
+    """What a simulation gave.
+
+    Attributes
+    ----------
+    outputs : list of ndarray
+        Of each schedule, (C, H, W).
+    cycles : list of int
+        Of each core, from ``start`` to ``done``.
+    counters : list of dict
+        Of each core, by the names of ``COUNTERS``.
+    memory : dict
+        What the chip counted: activations, misses, refreshes, read_beats, write_beats.
+    """
+
+    outputs: list
+    cycles: list
+    counters: list
+    memory: dict
+
+
+def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
+    """Run a schedule on each core, all at the same time.
+
+    Parameters
+    ----------
+    accelerator : SdramAccelerator
+        Whatever it is wrapped in may be converted only once, so this is called once for each.
+    schedules : sequence of Schedule
+        One for each core, in stretches of memory that do not overlap.
+    inputs : sequence of ndarray
+        Their inputs.
+    start : int or None
+        Cycle after the reset in which the cores start; None: when the memory has been set up.
+    progress : callable or None
+        Called with the number of cycles so far, now and then.
+
+    Returns
+    -------
+    StreamingOutcome
+
+    Raises
+    ------
+    ToolError
+        Yosys or g++ is missing, or one of them fails.
+    SimulationError
+        The accelerator hung, or broke a rule of the memory's data sheet.
+    """
+    controller = accelerator.controller
+    start = controller.cycles.start + 1 if start is None else start
+    size = max(schedule.origin + schedule.beats for schedule in schedules)
+    contents = np.zeros(size, dtype="<u4")
+    for schedule, x in zip(schedules, inputs, strict=True):
+        contents[schedule.origin : schedule.origin + schedule.beats] = schedule.memory(x)
+    timing = controller.timing.words(controller.clock_mhz)
+    header = [*timing, len(schedules), len(COUNTERS), start, PATIENCE, 0, size, *(s.address for s in schedules)]
+    program = build(SimulatedAccelerator(accelerator), HARNESS)
+    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
+        job, result_file = Path(folder, "job"), Path(folder, "result")
+        job.write_bytes(np.array(header, dtype="<u4").tobytes() + contents.tobytes())
+        process = subprocess.Popen(
+            [program, job, result_file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            for line in process.stdout:
+                if progress is not None:
+                    progress(int(line))
+            said, code = process.stderr.read().strip(), process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if code == 3:
+            raise SimulationError(f"the SDRAM was not driven as its data sheet asks: {said}")
+        if code or not result_file.exists():
+            raise ToolError(f"the simulation ended with exit code {code} and no result")
+        result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
+    cores, names = len(schedules), len(COUNTERS)
+    if result[0]:
+        raise SimulationError(f"the accelerator moved no beat of memory for {PATIENCE} cycles and is not done")
+    cycles, result = result[1 : 1 + cores].tolist(), result[1 + cores :]
+    counters, result = result[: cores * names].reshape(cores, names).tolist(), result[cores * names :]
+    counts, contents = result[:10].reshape(5, 2) @ np.array([1, 1 << 32]), result[10:]
+    return StreamingOutcome(
+        [s.output(contents[s.origin : s.origin + s.beats].astype(np.uint64)) for s in schedules],
+        cycles,
+        [dict(zip(COUNTERS, row, strict=True)) for row in counters],
+        dict(zip(_COUNTS, counts.tolist(), strict=True)),
+    )

@@ -1,0 +1,110 @@
+"""Golden model of a streaming accelerator: carries out the commands of a schedule, one after the other, in numpy.
+
+It knows the command set and the layouts in memory, and refuses what the gateware cannot know to be wrong: a slot that is
+still in use, a record that is read before it is written, weights that are not there.
+"""
+
+import numpy as np
+
+from licgate.program.commands import KINDS, command_beats, command_fields
+from licgate.program.records import MapLayout
+from licgate.reference import run_layer
+
+
+def decode(program, beats):
+    """Commands in a memory, up to the end command: (kind, fields) each."""
+    fields, size = command_fields(program), command_beats(program)
+    found = []
+    for first in range(0, len(beats), size):
+        number = sum(int(beat) << (program.beat_bits * k) for k, beat in enumerate(beats[first : first + size]))
+        values, kind = {}, KINDS[number & 3]
+        for name, width in fields[kind].items():
+            value = number & ((1 << abs(width)) - 1)
+            values[name] = value - (1 << -width) if width < 0 and value >> (-width - 1) else value
+            number >>= abs(width)
+        del values["kind"]
+        found.append((kind, values))
+        if kind == "end":
+            return found
+    raise AssertionError("no end command")
+
+
+class Interpreter:
+    """Runs commands on a copy of a memory; ``memory`` is its state."""
+
+    def __init__(self, schedule, memory):
+        self.schedule, self.program = schedule, schedule.program
+        self.memory = np.concatenate([np.zeros(schedule.origin, dtype=np.uint64), memory])
+        self.slots = [None] * self.program.slots  # (rows, channels, pixels) of a word column
+        self.free, self.loads, self.writes = self.program.slots, 0, 0
+        self.weights = None
+
+    def run(self):
+        """Carry out all commands; return the memory in use."""
+        for kind, values in decode(self.program, self.memory[self.schedule.address :]):
+            getattr(self, f"_{kind}")(**values)
+        assert self.free == self.program.slots and self.loads == 0
+        return self.memory[self.schedule.origin :]
+
+    def _end(self):
+        pass
+
+    def _layout(self, parts, kind, words):
+        return MapLayout(tuple(parts), kind.bits, kind.signed, self.program.rows, words * self.program.rows, 1, 0, 1,
+                         self.program.beat_bits)
+
+    def _parts(self, channels):
+        return [min(self.program.cols, channels - c) for c in range(0, channels, self.program.cols)]
+
+    def _weights(self, stage, address):
+        stages = self.program.stages_of(self.schedule.chain)
+        assert address == self.schedule.weights[stage - self.schedule.chain.first] and stages
+        self.weights = stage
+
+    def _load(self, stage, slot, row, rows, before, address, wrapped, pitch, after):
+        assert self.writes >= after, "the input is not there"
+        assert self.free > 0, "no slot is free"
+        op = self.program.stages[stage].conv
+        layout = self._layout(self._parts(op.channels_in), op.layer.input, 1)
+        column = np.full((64, op.channels_in, self.program.rows), 1 << 20)
+        for k in range(rows):
+            first = address + k * pitch if k < before else wrapped + (k - before) * pitch
+            column[row + k] = layout.unpacked(self.memory[first : first + layout.record])[:, 0]
+        self.slots[slot] = column
+        self.free, self.loads = self.free - 1, self.loads + 1
+
+    def _band(self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release, keep, pixels):
+        program = self.program
+        assert self.loads >= loads and self.weights == stage
+        self.loads -= loads
+        part = program.stages[stage]
+        conv = part.conv.layer
+        count = program.band_words(part, groups)
+        x = np.zeros((conv.in_channels, part.stride * (rows - 1) + conv.kernel, count * program.rows), dtype=np.int64)
+        for k in range(count):
+            if 0 <= word + k < words:
+                held = self.slots[(slot + k) % program.slots]
+                for row in range(top, min(height, x.shape[1])):
+                    x[:, row, k * program.rows : (k + 1) * program.rows] = held[row]
+        # So that the layer's own padding and stride begin with the first kernel row, and with the first window.
+        lead = part.stride * -(-conv.padding // part.stride)
+        shape = part.conv.phases[0].shape
+        skip = shape.first_column - shape.first_word(program.rows) * program.rows
+        x = np.pad(x, ((0, 0), (lead - conv.padding, conv.padding), (0, conv.padding + program.rows)))
+        x = np.concatenate([np.zeros((*x.shape[:2], lead - conv.padding), dtype=np.int64), x[:, :, skip:]], axis=2)
+        first = lead // part.stride
+        y = run_layer(conv, x)
+        if part.gdn is not None:
+            y = run_layer(part.gdn.layer, y)
+        y = y[:, first : first + rows, first : first + groups * program.rows]
+        y[:, :, (groups - 1) * program.rows + pixels :] = 0
+        layout = self._layout(self._parts(len(y)), part.last_op.layer.output, 1)
+        for g in range(groups):
+            for r in range(rows):
+                begin = target + r * pitch + g * layout.record
+                values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
+                self.memory[begin : begin + layout.record] = layout.packed(values)
+        self.writes += groups * rows * (1 if part.gdn is not None else part.conv.tiles)
+        self.free += release
+        if not keep:
+            self.weights = None
