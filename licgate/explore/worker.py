@@ -17,7 +17,8 @@ from licgate import __version__
 
 __all__ = ["MODEL", "OUT", "build_on_worker"]
 
-MODEL, OUT = "model", "out"  # what a command calls its model and its output folder on a worker
+# what a command calls its model and its output folder on a worker; a path, lest one under models/ be meant
+MODEL, OUT = "./model", "out"
 _POLL = 1.0  # seconds between two looks at whether the caller still wants the result
 
 

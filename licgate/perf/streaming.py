@@ -364,8 +364,8 @@ class _Core:
                 tile_ends = last_pixel and not band["keep"]
                 if tile_ends:
                     self.words_freed.add(freed, op.phases[0].steps)
-                if last_pixel and not is_gdn and tile == op.tiles - 1 and band["release"]:
-                    self.slots_freed.add(freed, band["release"])
+                if row == band["rows"] - 1 and not is_gdn and tile == op.tiles - 1:
+                    self.slots_freed.add(freed, _slots_freed(band, stage, group))
                 # What the sequencer goes on to.
                 last_tile = tile == op.tiles - 1
                 if is_gdn:
@@ -490,6 +490,13 @@ class _Freed:
         while self._events[self._at][0] < needed:
             self._at += 1
         return self._events[self._at][1]
+
+
+def _slots_freed(band, stage, group):
+    """Slots that become free behind a group."""
+    if group == band["groups"] - 1:
+        return band["release"]
+    return band["release_first"] if group == 0 else stage.stride
 
 
 def _passes(stage, band):

@@ -21,8 +21,9 @@ def command_fields(program):
     band: compute ``groups`` × ``rows`` groups of ``stage``, once ``loads`` columns have come. The first group's window
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
-    apart; the last group has ``pixels`` pixels inside the image. Then ``release`` slots are free, and the weights too
-    unless ``keep``.
+    apart; the last group has ``pixels`` pixels inside the image. While the last tile of the convolution is made, slots
+    become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the first, and as
+    many as the stride behind the others. The weights become free tile by tile unless ``keep``.
     """
     address = program.address_bits
     rows = max(program.in_rows(stage) for stage in program.stages).bit_length()
@@ -38,7 +39,8 @@ def command_fields(program):
         },
         "band": {
             "kind": kind, "stage": stage, "groups": groups, "rows": block, "slot": slot, "word": -13, "words": 12,
-            "top": rows, "height": rows, "target": address, "pitch": address, "loads": slot, "release": slot, "keep": 1,
+            "top": rows, "height": rows, "target": address, "pitch": address, "loads": slot, "release_first": slot,
+            "release": slot, "keep": 1,
             "pixels": program.rows.bit_length(),
         },
     }  # fmt: skip

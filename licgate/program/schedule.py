@@ -239,10 +239,12 @@ def _commands(program, chain, maps, weights, blocks):
             loads = max(0, end - max(loaded, kept))
             loaded = max(loaded, end)
             released = loaded - kept if ends else max(0, min(following, loaded) - kept)
+            early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
             yield "band", {
                 "stage": stage_index, "groups": groups, "rows": rows, "slot": band_slot, "word": begin,
                 "words": source.words, "top": top, "height": height,
-                "target": target.address(row, group), "pitch": target.pitch, "loads": loads, "release": released,
+                "target": target.address(row, group), "pitch": target.pitch, "loads": loads, "release_first": early,
+                "release": released - early - stage.stride * max(0, groups - 2),
                 "keep": program.resident(stage) and not ends,
                 "pixels": min(program.rows, target.width - (group + groups - 1) * program.rows),
             }  # fmt: skip

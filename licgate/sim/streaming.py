@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from licgate.errors import SimulationError, ToolError
+from licgate.errors import ConfigError, SimulationError, ToolError
 from licgate.gateware.streaming.accelerator import SimulatedAccelerator
 from licgate.gateware.streaming.system import COUNTERS
 from licgate.sim.cxxrtl import build
@@ -16,7 +16,7 @@ __all__ = ["StreamingOutcome", "run_streaming"]
 
 HARNESS = Path(__file__).resolve().parents[2] / "sim" / "streaming.cpp"
 
-#: Cycles without a beat of memory after which a simulation counts as hung.
+#: Cycles without progress of a core after which its watchdog bites.
 PATIENCE = 5_000_000
 
 _COUNTS = ("activations", "misses", "refreshes", "read_beats", "write_beats")
@@ -44,7 +44,7 @@ class StreamingOutcome:
     memory: dict
 
 
-def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
+def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
     """Run a schedule on each core, all at the same time.
 
     Parameters
@@ -59,6 +59,8 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
         Cycle after the reset in which the cores start; None: when the memory has been set up.
     progress : callable or None
         Called with the number of cycles so far, now and then.
+    patience : int
+        Cycles without progress of a core after which it counts as hung, 1 to 2³² − 1.
 
     Returns
     -------
@@ -69,8 +71,12 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
     ToolError
         Yosys or g++ is missing, or one of them fails.
     SimulationError
-        The accelerator hung, or broke a rule of the memory's data sheet.
+        A core hung, or a rule of the memory's data sheet was broken.
+    ConfigError
+        The patience is out of range.
     """
+    if not 1 <= patience < 1 << 32:
+        raise ConfigError(f"a patience of {patience} cycles makes no sense: give 1 to {(1 << 32) - 1}")
     controller = accelerator.controller
     start = controller.cycles.start + 1 if start is None else start
     size = max(schedule.origin + schedule.beats for schedule in schedules)
@@ -78,32 +84,33 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
     for schedule, x in zip(schedules, inputs, strict=True):
         contents[schedule.origin : schedule.origin + schedule.beats] = schedule.memory(x)
     timing = controller.timing.words(controller.clock_mhz)
-    header = [*timing, len(schedules), len(COUNTERS), start, PATIENCE, 0, size, *(s.address for s in schedules)]
+    words = accelerator.stream_words
+    header = [*timing, len(schedules), len(COUNTERS), len(schedules) * words, start, patience, 0, size]
+    header += [s.address for s in schedules]
     program = build(SimulatedAccelerator(accelerator), HARNESS)
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         job, result_file = Path(folder, "job"), Path(folder, "result")
         job.write_bytes(np.array(header, dtype="<u4").tobytes() + contents.tobytes())
-        process = subprocess.Popen(
-            [program, job, result_file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        try:
-            for line in process.stdout:
-                if progress is not None:
-                    progress(int(line))
-            said, code = process.stderr.read().strip(), process.wait()
-        finally:
-            process.kill()
-            process.wait()
+        command = [program, job, result_file]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                for line in process.stdout:
+                    if progress is not None:
+                        progress(int(line))
+                said, code = process.stderr.read().strip(), process.wait()
+            finally:
+                process.kill()
         if code == 3:
             raise SimulationError(f"the SDRAM was not driven as its data sheet asks: {said}")
         if code or not result_file.exists():
             raise ToolError(f"the simulation ended with exit code {code} and no result")
         result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
     cores, names = len(schedules), len(COUNTERS)
-    if result[0]:
-        raise SimulationError(f"the accelerator moved no beat of memory for {PATIENCE} cycles and is not done")
-    cycles, result = result[1 : 1 + cores].tolist(), result[1 + cores :]
+    hung, cycles, result = int(result[0]), result[1 : 1 + cores].tolist(), result[1 + cores :]
     counters, result = result[: cores * names].reshape(cores, names).tolist(), result[cores * names :]
+    streams, result = result[: cores * words].reshape(cores, words).tolist(), result[cores * words :]
+    if hung:
+        raise SimulationError(_hang(accelerator, hung, counters, streams, patience))
     counts, contents = result[:10].reshape(5, 2) @ np.array([1, 1 << 32]), result[10:]
     return StreamingOutcome(
         [s.output(contents[s.origin : s.origin + s.beats].astype(np.uint64)) for s in schedules],
@@ -111,3 +118,13 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None):
         [dict(zip(COUNTERS, row, strict=True)) for row in counters],
         dict(zip(_COUNTS, counts.tolist(), strict=True)),
     )
+
+
+def _hang(accelerator, hung, counters, streams, patience):
+    """What the streams of the cores that hang did."""
+    parts = [
+        f"core {k} after {counters[k][0]} cycles: {accelerator.watchdogs[k].describe(row)}"
+        for k, row in enumerate(streams)
+        if hung >> k & 1
+    ]
+    return f"the accelerator hung: no progress for {patience} cycles; {'; '.join(parts)}"

@@ -1,16 +1,18 @@
 """One layer side by side with NNgen: 64 x 64 x 32 to 32 x 32 x 32, 5 x 5, stride 2, int8, at most 100 multipliers."""
 
+import numpy as np
 from amaranth.back import rtlil
 
 from licgate.gateware.config import AcceleratorConfig
 from licgate.gateware.top import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
-from licgate.sim.simulate import simulate
+from licgate.sim.simulate import compare
 from licgate.synth.board import find_board
 from licgate.synth.plan import ECP5_BEFORE, ECP5_OPTIONS
 from tests.bench import nngen
 from tests.bench.kit import Options, cells_of
+from tests.bench.wide import WORD, WideGateware, wide_image
 
 MULTIPLIERS, SIDE, CHANNELS, SEED = 100, 64, 32, 0
 GOAL = {"cycles": 264_000, "DP16KD": 60}
@@ -30,7 +32,7 @@ def bench(options: Options) -> dict:
         "shapes": [{"cycles": c, "rows": r, "cols": k} for c, r, k in shapes[:10]],
     }  # fmt: skip
     options.say(f"licgate, {rows} x {cols}: simulated")
-    result = simulate(manifest, config, image(manifest))
+    result = simulated(manifest, config)
     ours |= {"cycles_simulated": result["cycles"], "mismatches": result["mismatches"], "counters": result["counters"]}
     ours["cells"] = cells_of("read_rtlil top.il", top="top", files={"top.il": text_of(manifest, config, options)},
                              before=ECP5_BEFORE, options=" ".join(ECP5_OPTIONS), say=options.say)  # fmt: skip
@@ -87,12 +89,12 @@ def shapes_by_cycles(manifest) -> list[tuple[int, int, int]]:
     )
 
 
-def image(manifest):
-    """The picture: noise in the range of the layer's input."""
-    import numpy as np
-
-    kind = manifest.g_a.input
-    return np.random.default_rng(SEED).integers(kind.min, kind.max + 1, (CHANNELS, SIDE, SIDE))
+def simulated(manifest, config, engine: str = "cxxrtl") -> dict:
+    """The layer in simulation, every value held against the reference; its picture is noise."""
+    words = np.random.default_rng(SEED).integers(0, 1 << WORD, (SIDE, SIDE))
+    gateware = WideGateware(manifest, config, ("g_a",), engine, words)
+    result, _ = compare(gateware, "g_a", wide_image(words, CHANNELS))
+    return result
 
 
 def text_of(manifest, config, options) -> str:

@@ -105,6 +105,15 @@ def test_the_best_shape_of_the_layer_is_the_best_of_all_shapes(monkeypatch):
     assert layer.shapes_by_cycles(manifest)[0][0] == min(every)
 
 
+def test_the_layer_is_simulated_bit_exact_with_as_many_cycles_as_predicted(monkeypatch):
+    for name, value in {"CHANNELS": 6, "SIDE": 8}.items():
+        monkeypatch.setattr(layer, name, value)
+    manifest, config = synthetic_manifest(channels=(6, 6), seed=0), layer.shape(2, 3)
+    result = layer.simulated(manifest, config, "amaranth")
+    assert (result["mismatches"], result["values"]) == (0, 6 * 4 * 4)
+    assert result["cycles"] == layer.predict(manifest, config, 8, 8).cycles
+
+
 def test_nngen_is_skipped_where_it_cannot_be_installed(monkeypatch, tmp_path):
     said = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

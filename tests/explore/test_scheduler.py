@@ -157,8 +157,8 @@ def test_a_worker_gets_the_model_itself(tmp_path):
     model = tiny_model()
     save_manifest(model, tmp_path / "model")
     files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
-    code = "import pathlib, sys; from licgate.manifest import load_manifest; o = pathlib.Path('out'); o.mkdir(); "
-    code += "(o / 'hash').write_text(load_manifest(pathlib.Path('model')).hash); sys.exit(7)"
+    code = "import pathlib, sys; from licgate.manifest import find_model; o = pathlib.Path('out'); o.mkdir(); "
+    code += "(o / 'hash').write_text(find_model('./model').hash); sys.exit(7)"
     left = worker.build_on_worker(["python", "-c", code], files, worker.__version__)
     assert (left["code"], left["log"]) == (7, b"")
     assert left["files"] == {"hash": load_manifest(tmp_path / "model").hash.encode()}

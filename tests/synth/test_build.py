@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from licgate.cli import main
 from licgate.errors import BuildError, ConfigError, TimingError
+from licgate.manifest import save_manifest
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.synth import flow as flow_module
 from licgate.synth.board import find_board
@@ -139,3 +141,27 @@ def test_output_folder_that_cannot_be_written(tmp_path):
     blocker.write_text("")
     with pytest.raises(ConfigError, match=r"^cannot write to the output folder .*file/out: "):
         run(blocker / "out")
+
+
+@pytest.mark.parametrize(
+    ("bits", "line"),
+    [(5, "packing: two products a multiplier in g_a.0, g_a.2"),
+     (9, "packing: no layer's widths allow it, or no layer is faster with it")],
+)  # fmt: skip
+def test_packing_on_the_command_line(bits, line, tmp_path, monkeypatch, capsys):
+    """The board's multipliers decide; the accelerator, its fit and its prediction are of one configuration."""
+    folder, seen = tmp_path / "model", {}
+    save_manifest(synthetic_manifest(channels=(3, 5, 4), weight_bits=bits), folder)
+
+    def built(accelerator, **options):
+        seen.update(options, program=accelerator.program)
+        figures = ("fps", "clock_mhz", "utilization", "recompute_factor", "lut_per_multiplier")
+        return {"performance": dict.fromkeys(figures, 1.0)}
+
+    monkeypatch.setattr("licgate.synth.build.build", built)
+    shape = ["--rows", "2", "--cols", "2", "--packing", "--image", "32x16"]
+    assert main(["build", "--board", "ulx3s-85f", "--model", str(folder), *shape, "--out", str(tmp_path / "out")]) == 0
+    assert line in capsys.readouterr().out.splitlines()
+    assert (seen["config"].packing, seen["config"].packed_bits) == (True, 18)
+    assert seen["program"].packing == (bits == 5)
+    assert [layer["products"] for layer in seen["prediction"].layers] == ([2, 1, 2] if bits == 5 else [1, 1, 1])

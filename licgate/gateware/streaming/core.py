@@ -15,6 +15,7 @@ from licgate.gateware.streaming.maploader import MapLoader
 from licgate.gateware.streaming.recordwriter import RecordWriter
 from licgate.gateware.streaming.sequencer import BandSequencer
 from licgate.gateware.streaming.weightloader import WeightLoader
+from licgate.gateware.watchdog import Tap
 from licgate.gateware.writer import ResultWriter
 from licgate.program import IN_FLIGHT
 
@@ -72,6 +73,26 @@ class StreamingCore(Component):
             "ports": Out(port).array(len(PORTS)),
             "step": Out(1), "wait_map": Out(1), "wait_weights": Out(1), "wait_output": Out(1),
         })  # fmt: skip
+
+    def taps(self):
+        """The core's streams, for a :class:`~licgate.gateware.watchdog.Watchdog`, in the order of docs/hostlink.md."""
+
+        def tap(name, flow, source, sink):
+            return Tap(name, flow.valid, flow.ready, source, sink)
+
+        commands = "the list of commands"
+        return [
+            tap("weights", self._weights.i, commands, "the weight loader"),
+            tap("load", self._maps.i, commands, "the map loader"),
+            tap("band", self._sequencer.i, commands, "the sequencer"),
+            tap("passes", self._sequencer.o_pass, "the sequencer", "the feeder"),
+            tap("tiles", self._post.tile, "the sequencer", "the lanes"),
+            tap("results", self._writer.i, "the sequencer", "the result writer"),
+            tap("records", self._sequencer.o_record, "the sequencer", "the record writer"),
+            tap("words", self._records._packer.i, "the lanes", "the packer"),
+            *(tap(f"{name} request", port.request, "its unit", "the memory")
+              for name, port in zip(PORTS, self.ports, strict=True)),
+        ]  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()

@@ -85,7 +85,9 @@ class RecordWriter(Component):
         m.submodules.cutter = cutter = self._cutter
         count = credits(program)
         bits = max(kinds) // program.rows
-        m.submodules.words = words = fifo.SyncFIFOBuffered(width=program.rows * bits, depth=count * program.most_channels)
+        m.submodules.words = words = fifo.SyncFIFOBuffered(
+            width=program.rows * bits, depth=count * program.most_channels
+        )
         m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=2 * self._most)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload

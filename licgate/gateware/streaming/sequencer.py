@@ -159,6 +159,7 @@ class BandSequencer(Component):
         )  # fmt: skip
         p_address = Signal.like(band.target)
 
+        freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue = Signal(), Signal()
         tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
         there, room, arrived = Signal(), Signal(), Signal()
@@ -175,7 +176,7 @@ class BandSequencer(Component):
             out.row.eq(p_row), out.offset.eq(p_offset), out.kernel_rows.eq(kernel_rows), out.mask.eq(p_mask),
             out.wrap.eq(p_wrap), out.weight.eq(p_weight), out.x.eq(x),
             out.release.words.eq(Mux(releases, steps, 0)),
-            out.release.slots.eq(Mux(~is_gdn & last_tile & tile_ends, band.release, 0)),
+            out.release.slots.eq(Mux(~is_gdn & last_tile & last_row, freed, 0)),
             self.o_tile.payload.op.eq(Mux(is_gdn, of_stage(op.index for op in lasts), of_stage(op.index for op in convs))),
             self.o_tile.payload.count.eq(count), self.o_tile.payload.param.eq(param),
             self.o_tile.payload.x.eq(x + channel),
@@ -185,9 +186,8 @@ class BandSequencer(Component):
             self.o_record.payload.address.eq(p_address), self.o_record.payload.count.eq(count),
             self.o_record.payload.stage.eq(band.stage),
             self.o_record.payload.first.eq(~is_gdn | (channel == 0)), self.o_record.payload.last.eq(~is_gdn | last_tile),
-            self.o_pass.valid.eq(
-                go & there & room & arrived & self.o_tile.ready & self.o_write.ready & self.o_record.ready
-            ),
+            # `room` says that the record writer's queue has a place
+            self.o_pass.valid.eq(go & there & room & arrived & self.o_tile.ready & self.o_write.ready),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
         ]  # fmt: skip

@@ -73,7 +73,8 @@ class Interpreter:
         self.slots[slot] = column
         self.free, self.loads = self.free - 1, self.loads + 1
 
-    def _band(self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release, keep, pixels):
+    def _band(self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release_first, release,
+              keep, pixels):
         program = self.program
         assert self.loads >= loads and self.weights == stage
         self.loads -= loads
@@ -105,6 +106,7 @@ class Interpreter:
                 values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
                 self.memory[begin : begin + layout.record] = layout.packed(values)
         self.writes += groups * rows * (1 if part.gdn is not None else part.conv.tiles)
-        self.free += release
+        assert min(release, release_first) >= 0 and (groups > 1 or not release_first)
+        self.free += release_first + part.stride * max(0, groups - 2) + release
         if not keep:
             self.weights = None

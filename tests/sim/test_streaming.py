@@ -1,0 +1,46 @@
+"""Streaming accelerators as compiled C++, with the SDRAM chip that checks its data sheet: bits and cycles."""
+
+import numpy as np
+import pytest
+
+from licgate.gateware.extmem.timing import ULX3S_SDRAM
+from licgate.gateware.streaming.accelerator import SdramAccelerator
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf.streaming import StreamingModel
+from licgate.program.schedule import make_schedule
+from licgate.program.streaming import compile_streaming
+from licgate.reference import run_transform
+from licgate.sim.streaming import run_streaming
+
+CASES = {
+    # two cores, each on a patch of its own, share the memory
+    "cores": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4}, (37, 23), 2),
+    "mixed": (
+        {"channels": (3, 7, 6, 9), "weight_bits": [5, 4, 8], "activation_bits": [6, 8, 10], "gdn": ["abs", "none"]},
+        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200}, (61, 42), 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bits_are_those_of_the_reference_and_cycles_those_of_the_model(name):
+    model, shape, (width, height), cores = CASES[name]
+    manifest = synthetic_manifest(**model, seed=5)
+    program = compile_streaming([manifest.g_a], StreamingConfig(**shape))
+    accelerator = SdramAccelerator(program, ULX3S_SDRAM, 100.0, cores=cores)
+    schedules, inputs, origin = [], [], 0
+    for number in range(cores):
+        schedules.append(make_schedule(program, program.chains[0], width, height, origin=origin))
+        inputs.append(np.random.default_rng(number).integers(0, 256, (3, height, width)))
+        origin += schedules[-1].beats
+    outcome = run_streaming(accelerator, schedules, inputs)
+    for output, x in zip(outcome.outputs, inputs, strict=True):
+        assert np.array_equal(output, run_transform(manifest.g_a, x))
+    timing = accelerator.controller.cycles
+    predicted = StreamingModel(schedules, timing, start=timing.start + 1)
+    assert outcome.cycles == [run.done - run.start for run in predicted.runs]
+    assert [counted["steps"] for counted in outcome.counters] == [run.steps for run in predicted.runs]
+    for name in ("misses", "refreshes"):
+        assert outcome.memory[name] == getattr(predicted.memory, name)
+    assert predicted.memory.late == 0
