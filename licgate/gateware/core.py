@@ -44,7 +44,7 @@ class Core(Component):
     done : :py:`Out(1)`
         The last latent has left.
     step, wait_input, wait_memory, wait_output : :py:`Out(1)`
-        What this cycle was spent on: a step of the array, or waiting. At most one is set.
+        What the cycle before was spent on: a step of the array, or waiting. At most one is set.
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit.
 
@@ -148,12 +148,12 @@ class Core(Component):
         # A start reaches the blocks a cycle later.
         starting = self._started(m, "core")
         m.d.sync += self.done.eq(sequencer.done & latents.done & ~busy & ~self.start & ~starting)
-        m.d.comb += [
+        m.d.sync += [
             self.step.eq(feeder.busy),
             self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
             self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
-            self.wait_memory.eq(0),  # on-chip memories answer every cycle
         ]
+        m.d.comb += self.wait_memory.eq(0)  # on-chip memories answer every cycle
         return m
 
     def _connect_inputs(self, m):
