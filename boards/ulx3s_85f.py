@@ -36,6 +36,8 @@ BOARD = Board(
     cols=12,
     # Nine columns of 8-bit weights fill the width of block memories, of which this mode needs nearly all.
     shapes={"encoder": (8, 9)},
+    # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block memories.
+    streaming=(9, 16),
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
     resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
     multiplier="MULT18X18D",

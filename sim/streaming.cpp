@@ -27,20 +27,21 @@ std::vector<uint32_t> load(const char *path) {
 int main(int argc, char **argv) {
     if (argc != 3) { std::fprintf(stderr, "usage: streaming JOB RESULT\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
-    if (job.size() < licgate::SdramChip::Timing::WORDS + 6) { std::fprintf(stderr, "the job is too short\n"); return 2; }
+    if (job.size() < licgate::SdramChip::Timing::WORDS + 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     licgate::SdramChip chip(licgate::SdramChip::Timing::from(job.data()));
     const uint32_t *at = job.data() + licgate::SdramChip::Timing::WORDS;
-    const uint32_t cores = *at++, counters = *at++, begin = *at++, patience = *at++, first = *at++, beats = *at++;
+    const uint32_t cores = *at++, counters = *at++, streams = *at++, begin = *at++, patience = *at++, first = *at++,
+                   beats = *at++;
     const uint32_t *addresses = at;
     at += cores;
     for (uint32_t k = 0; k < beats; k++) chip.contents[first + k] = at[k];
 
     cxxrtl_design::p_top top;
-    uint64_t cycles = 0, event = 0;
+    uint64_t cycles = 0;
     uint16_t dq = 0xDEAD;
     for (uint32_t k = 0; k < cores; k++) top.p_addresses.data[k] = addresses[k];
-    uint64_t moved = 0;
-    bool hung = false;
+    top.p_threshold.set<uint32_t>(patience);
+    uint32_t hung = 0;  // a bit for each core
     auto shown = std::chrono::steady_clock::now();
     std::vector<uint64_t> done(cores, 0);
     try {
@@ -62,9 +63,8 @@ int main(int argc, char **argv) {
             top.p_clk.set<bool>(true);
             top.step();
             if ((cycles & 0x3fff) == 0) {
-                const uint64_t now = chip.counts.read_beats + chip.counts.write_beats;
-                if (now != moved) { moved = now; event = cycles; }
-                if (cycles - event > patience) { hung = true; break; }
+                hung = top.p_hung.get<uint32_t>();
+                if (hung) break;
                 const auto time = std::chrono::steady_clock::now();
                 if (time - shown > std::chrono::seconds(1)) {
                     std::printf("%llu\n", (unsigned long long)cycles);
@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
     std::vector<uint32_t> result{hung};
     for (uint64_t cycle : done) result.push_back(uint32_t(cycle - begin));
     for (uint32_t k = 0; k < cores * counters; k++) result.push_back(top.p_counters.data[k]);
+    for (uint32_t k = 0; k < streams; k++) result.push_back(top.p_streams.data[k]);
     for (uint64_t count : {chip.counts.activations, chip.counts.misses, chip.counts.refreshes, chip.counts.read_beats, chip.counts.write_beats}) {
         result.push_back(uint32_t(count));
         result.push_back(uint32_t(count >> 32));

@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BLOCKS", "HOST_BLOCKS", "GdnMemories", "MemoryUse", "memory_cells", "memory_uses", "program_memories"]
+from licgate.program.commands import COMMANDS_READ, command_beats
+
+__all__ = [
+    "BLOCKS",
+    "HOST_BLOCKS",
+    "GdnMemories",
+    "MemoryUse",
+    "memory_cells",
+    "memory_uses",
+    "program_memories",
+    "streaming_memories",
+]
 
 #: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
 BLOCKS = {
@@ -79,7 +90,7 @@ def memory_cells(depth, width, shapes) -> int:
     return min(counts)
 
 
-def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):
+def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None, gdn_words=None):
     """List the on-chip memories, of a program or of what one would be.
 
     Parameters
@@ -93,6 +104,8 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
         Output channels of all layers.
     bias_bits, offset_bits : int
     gdn : GdnMemories or None
+    gdn_words : int or None
+        Words of the GDN inputs; by default those of two groups of pixels.
 
     Returns
     -------
@@ -105,7 +118,7 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
     found += [MemoryUse("weights", depth, cols * bits) for bits, depth in weights]
     found += [MemoryUse("parameters", parameters, width) for width in (bias_bits, 6, 17, offset_bits)]
     if gdn is not None:
-        waiting = 2 * gdn.channels
+        waiting = 2 * gdn.channels if gdn_words is None else gdn_words
         found += [MemoryUse("GDN inputs", waiting, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
         found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, lanes))
     return found
@@ -113,6 +126,24 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
 
 def program_memories(program):
     """List the on-chip memories of a compiled program; see :func:`memory_uses`."""
+    return _program_uses(
+        program,
+        lines=[(memory.bits, memory.depth, memory.split) for memory in program.line_memories],
+        weights=[(memory.bits, memory.depth) for memory in program.weight_memories],
+    )
+
+
+def streaming_memories(program):
+    """List the on-chip memories of a streaming program's core; see :func:`memory_uses`.
+
+    Words of all widths share one memory each for feature maps and for weights.
+    """
+    lines = [(max(memory.bits for memory in program.line_memories), program.line_memories[0].depth, False)]
+    weights = [(max(memory.bits for memory in program.weight_memories), program.weight_memories[0].depth)]
+    return _program_uses(program, lines=lines, weights=weights, gdn_words=program.gdn_depth) + _queues(program)
+
+
+def _program_uses(program, **memories):
     layers = [op.layer for op in program.ops if op.is_gdn]
     gdn = None
     if layers:
@@ -129,10 +160,30 @@ def program_memories(program):
         rows=program.rows,
         cols=program.cols,
         lanes=program.lanes,
-        lines=[(memory.bits, memory.depth, memory.split) for memory in program.line_memories],
-        weights=[(memory.field, memory.depth) for memory in program.weight_memories],
         parameters=len(program.biases),
         bias_bits=program.accumulator_width,
         offset_bits=1 + max(abs(v) for v in program.offsets).bit_length(),
         gdn=gdn,
+        **memories,
     )
+
+
+def _queues(program):
+    """Queues of a streaming core that are large enough for memory cells."""
+    parts = lambda stage: range(0, stage.last_op.channels_out, program.cols)  # noqa: E731
+    width = lambda stage: program.rows * stage.last_op.layer.output.bits  # noqa: E731
+    longest = max(
+        sum(program.beats(min(program.cols, stage.last_op.channels_out - c) * width(stage)) for c in parts(stage))
+        if stage.gdn is not None
+        else program.beats(min(program.cols, stage.conv.channels_out) * width(stage))
+        for stage in program.stages
+    )
+    credits = max(2, program.output_words // program.cols)
+    return [
+        MemoryUse("queues", depth, bits)
+        for depth, bits in (
+            (2 * COMMANDS_READ * command_beats(program), program.beat_bits),
+            (credits * program.cols, max(width(stage) for stage in program.stages)),
+            (2 * longest, program.beat_bits),
+        )
+    ]

@@ -74,6 +74,8 @@ class StreamingModel:
             core = cores[served.port // 4]
             core.served(served)
             core.advance()
+        if self.memory.late:
+            raise AssertionError(f"{self.memory.late} requests were told after the arbiter had chosen")
         self.runs = [core.run for core in cores]
 
     @property
@@ -127,7 +129,7 @@ class _Core:
         return (
             len(self.columns), len(self.tiles), len(self.writes), len(self.packed), self.slots_freed.count,
             self.words_freed.count, len(self.passes_out), len(self.targets), self.ended, len(self.readable), len(self.popped), self.reader_done,
-            *(len(self.given[kind]) for kind in _QUEUES), *(len(self.taken[kind]) for kind in _QUEUES),
+            *(len(told[kind]) for told in (self.given, self.taken, self.idle) for kind in _QUEUES), self.stop,
         )  # fmt: skip
 
     def _all_written(self):

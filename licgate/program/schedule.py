@@ -111,11 +111,16 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
     if beats is not None:
         room = min(room, beats)
     for ahead in _AHEAD:
+        # all but the commands, which take their time
+        beats = sum(layout.beats for layout in _maps(program, chain, width, height, ahead))
+        if beats > room:
+            continue
         found = _placed(program, chain, width, height, origin, ahead)
-        if found.beats <= room:
+        beats = found.beats
+        if beats <= room:
             return found
     raise ConfigError(
-        f"{chain.transform.name} of {width} x {height} needs {found.beats} words of {program.beat_bits} bits of external "
+        f"{chain.transform.name} of {width} x {height} needs {beats} words of {program.beat_bits} bits of external "
         f"memory; there are {room}: cut the image"
     )
 

@@ -152,7 +152,9 @@ def compile_streaming(transforms, config, *, weights=True):
     slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
     slot_words = max(made.in_rows(stage) * stage.conv.channels_in for stage in stages)
     largest = max(op.phases[0].steps for op in made.ops)
-    weight_words = 2 * largest if config.weight_words is None else config.weight_words
+    # Two tiles, and those of the GDN behind a convolution, which are in use until the next band.
+    gdns = [sum(made.tile_words(stage.gdn)) for stage in stages if stage.gdn is not None]
+    weight_words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
     if weight_words < largest:
         raise ConfigError(f"weight_words is {weight_words}: the largest tile of this model has {largest}")
     made = replace(

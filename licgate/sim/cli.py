@@ -9,6 +9,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.files import write_whole
 from licgate.gateware.config import AcceleratorConfig
+from licgate.gateware.streaming.options import add_memory_arguments, memory_config
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
 from licgate.manifest.transform import TRANSFORM_NAMES
@@ -52,6 +53,7 @@ def add_simulate_arguments(parser):
         "--faults", type=int, metavar="SEED",
         help="a host that sends late and takes when it likes, at random: it costs cycles and must not change a value",
     )  # fmt: skip
+    add_memory_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
@@ -71,11 +73,45 @@ def run_simulate(args):
     if args.crop:
         pixels = _crop(pixels, args.crop)
     started = time.monotonic()
+    if args.memory == "sdram":
+        return _run_external(manifest, pixels, args, started)
     result = _simulate(manifest, config, pixels, args)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
     print("\n".join(_report(result, args)) + f" ({args.engine}, {time.monotonic() - started:.0f} s)")
     return 0 if result["bit_exact"] else 1
+
+
+def _run_external(manifest, pixels, args, started):
+    """g_a with external memory."""
+    from licgate.sim.external import simulate_external
+
+    if args.transform != "g_a" or args.patch is not None or args.independent or args.faults is not None:
+        raise ConfigError("--memory sdram goes with --transform g_a, and without --patch, --independent and --faults")
+    if args.engine != "cxxrtl":
+        raise ConfigError(f"--memory sdram goes with the engine cxxrtl, not {args.engine}")
+    result = simulate_external(
+        manifest, memory_config(args), transform_input(manifest, "g_a", pixels), cores=args.cores,
+        progress=Progress(sys.stderr, "cycles"),
+    )  # fmt: skip
+    if args.json:
+        write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
+    width, height = result["image"]
+    exact = result["cycles_of_cores"] == result["cycles_predicted"]
+    moved = sum(sum(of_core.values()) for of_core in result["bytes"])
+    print(f"{width}x{height} pixels, {result['values']} latents: {_verdict(result)}")
+    print(
+        f"{result['cycles']} cycles ({'as predicted' if exact else 'predicted: ' + str(result['cycles_predicted'])}), "
+        f"{result['macs']} multiply-accumulates on {result['multipliers']} multipliers of {result['cores']} "
+        f"core{'s' * (result['cores'] > 1)}: utilization {100 * result['utilization']:.1f} %, recompute factor "
+        f"{result['recompute_factor']:.3f}"
+    )
+    print(
+        f"SDRAM: {moved} bytes, {100 * moved / 2 / result['cycles']:.1f} % of the cycles a beat, "
+        f"{result['chip']['misses']} rows changed, {result['chip']['refreshes']} refreshes "
+        f"({args.engine}, {time.monotonic() - started:.0f} s)"
+    )
+    return 0 if result["bit_exact"] and exact else 1
 
 
 def _simulate(manifest, config, pixels, args):

@@ -50,6 +50,8 @@ class Board:
         Default patch width in pixels, where it fits.
     shapes : dict of str to (int, int)
         Rows and columns for modes of the build that want others; see `licgate.manifest.architectures.MODES`.
+    streaming : (int, int) or None
+        Default rows and columns with external memory; None without.
     notes : tuple of str
         What the report adds to its assumptions.
 
@@ -75,6 +77,7 @@ class Board:
     baud: int | None = None
     max_width: int = 768
     shapes: dict = field(default_factory=dict)
+    streaming: tuple | None = None
     notes: tuple = field(default=())
 
     def __post_init__(self):

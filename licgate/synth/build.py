@@ -57,6 +57,7 @@ def build(
     jobs: int | None = None,
     route: bool = True,
     cost=None,
+    external: dict | None = None,
     say: Callable[[str], None] = print,
 ) -> dict:
     """Build an accelerator for a board and return what report.json says.
@@ -90,6 +91,8 @@ def build(
         Place and route where the board has it; without, the design need not fit.
     cost : FrameCost or None
         What a frame costs, for the report.
+    external : dict or None
+        How external memory is used, for the report: ``cores`` and what else is to be told.
     say : callable
         Takes progress lines.
 
@@ -145,6 +148,7 @@ def build(
             blocks=blocks,
             clock_mhz=plan.clock_mhz,
             cost=cost,
+            external=external,
         )
         for name in STALE:
             output.remove(name)

@@ -9,7 +9,10 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
-__all__ = ["add_boards_arguments", "add_build_arguments", "run_boards", "run_build"]
+__all__ = [
+    "add_boards_arguments", "add_build_arguments", "chosen_model", "packed_line", "print_result", "run_boards",
+    "run_build",
+]  # fmt: skip
 
 
 def _positive(text: str) -> int:
@@ -25,10 +28,21 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def _channels(text: str) -> tuple[int, int]:
+    inner, _, latents = text.partition(",")
+    return _positive(inner), _positive(latents)
+
+
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
+    from licgate.gateware.streaming.options import add_memory_arguments
+
     parser.add_argument("--board", required=True, help="board, see: licgate boards")
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    parser.add_argument(
+        "--channels", type=_channels, metavar="N,M",
+        help="build a made-up model: the layers of --model with N and M channels, not trained",
+    )  # fmt: skip
     parser.add_argument(
         "--mode", choices=tuple(MODES), default="analysis",
         help="which transforms the accelerator contains: g_a alone, those of an encoder (g_a, h_a, h_s), those of a "
@@ -44,6 +58,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--packing", action="store_true", help="two products a multiplier where a layer's widths allow it"
     )
+    add_memory_arguments(parser)
     parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--frequency", type=float, metavar="MHZ", help="clock wanted (default: the board's)")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
@@ -57,7 +72,6 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 def run_build(args: argparse.Namespace) -> int:
     """Body of ``licgate build``."""
     from licgate.gateware.config import AcceleratorConfig
-    from licgate.manifest import find_model
     from licgate.synth.board import find_board
     from licgate.synth.build import build, check_shape
     from licgate.synth.cache import default_cache_folder
@@ -65,11 +79,15 @@ def run_build(args: argparse.Namespace) -> int:
     from licgate.synth.output import OutputFolder
 
     board = find_board(args.board)
-    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.shape(args.mode)))
-    check_shape(board, rows=rows, cols=cols)
     if args.frequency is not None and not 1 <= args.frequency <= 1000:
         raise ConfigError(f"a clock of {args.frequency:g} MHz makes no sense: give --frequency from 1 to 1000")
-    manifest = find_model(args.model)
+    if args.memory == "sdram":
+        from licgate.synth.cli_streaming import run_build_external
+
+        return run_build_external(args, board)
+    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.shape(args.mode)))
+    check_shape(board, rows=rows, cols=cols)
+    manifest = chosen_model(args)
     route = board.routed and not args.synthesis_only
     config, fit = choose_config(
         manifest,
@@ -97,7 +115,7 @@ def run_build(args: argparse.Namespace) -> int:
     )
     accelerator = Accelerator(manifest, config, transforms=transforms)
     if config.packing:
-        print(_packed_line([op for op in accelerator.program.ops if op.packed]), flush=True)
+        print(packed_line([op for op in accelerator.program.ops if op.packed]), flush=True)
     report = build(
         accelerator,
         board=board,
@@ -117,7 +135,22 @@ def run_build(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         say=lambda line: print(line, flush=True),
     )
-    performance = report["performance"]
+    print_result(report, args.image, out)
+    return 0
+
+
+def chosen_model(args: argparse.Namespace):
+    """The manifest of ``--model`` and ``--channels``."""
+    from licgate.explore.scaled import scaled_manifest
+    from licgate.manifest import find_model
+
+    manifest = find_model(args.model)
+    return manifest if args.channels is None else scaled_manifest(manifest, *args.channels)
+
+
+def print_result(report: dict, image: tuple[int, int], out: Path) -> None:
+    """Say what a build came to."""
+    performance, (width, height) = report["performance"], image
     print(
         f"{performance['fps']:.2f} frames/s of {width} x {height} at {performance['clock_mhz']:g} MHz, "
         f"utilisation {100 * performance['utilization']:.1f} %, "
@@ -125,10 +158,10 @@ def run_build(args: argparse.Namespace) -> int:
         f"{performance['lut_per_multiplier']:g} LUT per multiplier"
     )
     print(f"report: {out / 'report.html'}")
-    return 0
 
 
-def _packed_line(ops) -> str:
+def packed_line(ops) -> str:
+    """Say which operations make two products a multiplier."""
     if not ops:
         return "packing: no layer's widths allow it, or no layer is faster with it"
     return f"packing: two products a multiplier in {', '.join(op.layer.name for op in ops)}"

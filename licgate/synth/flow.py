@@ -108,7 +108,7 @@ class Flow:
             if used > available:
                 raise BuildError(
                     f"the design needs {used} {cell}, {self.board.device} has {available}: "
-                    "take fewer rows or columns, a smaller --max-width or a smaller model"
+                    "take fewer rows or columns, smaller buffers or a smaller model"
                 )
 
     def route(self, seed: int, *, multipliers: int) -> Routed:

@@ -245,6 +245,13 @@ def _fine(share: float) -> str:
     return f"{100 * share:.2f}\u202f%"
 
 
+def _memory_line(performance: dict) -> str:
+    if performance.get("external") is None:
+        return f"lines of {performance['max_width']} pixels"
+    parts = [f"{name.replace('_', ' ')} {value}" for name, value in performance["external"].items()]
+    return f"external memory, {', '.join(parts)}"
+
+
 def render_html(report: dict) -> str:
     """The page for what `make_report` returned."""
     met = report["timing"]["met"]
@@ -253,7 +260,7 @@ def render_html(report: dict) -> str:
     assumptions = "".join(f"<li>{escape(text)}</li>" for text in report["assumptions"])
     title = f"{model['name']} on {report['title']}"
     names = ", ".join(row["name"] for row in report["transforms"])
-    sub = f"{report['mode']} ({names}), lines of {report['performance']['max_width']} pixels"
+    sub = f"{report['mode']} ({names}), {_memory_line(report['performance'])}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{escape(title)}</title><style>{STYLE}</style></head><body><main>

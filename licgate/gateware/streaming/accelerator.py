@@ -26,7 +26,7 @@ class SdramAccelerator(Component):
 
     Members
     -------
-    start, clear, addresses, done, counters, host
+    start, clear, cleared, addresses, done, counters, host, threshold, hung, streams
         As of the system.
     bus : :py:`Out(sdram_bus)`
         To a PHY.
@@ -45,17 +45,20 @@ class SdramAccelerator(Component):
             port.beat_bits, port.address_bits, self.controller.page_beats,
         ):  # fmt: skip
             raise ValueError(
-                f"the program is for a memory of {program.beat_bits} bits, {program.address_bits} address bits and pages "
-                f"of {program.page_beats}, the SDRAM has {port.beat_bits}, {port.address_bits} and "
+                f"the program is for a memory of {program.beat_bits} bits, {program.address_bits} address bits and "
+                f"pages of {program.page_beats}, the SDRAM has {port.beat_bits}, {port.address_bits} and "
                 f"{self.controller.page_beats}"
             )
         self.cores = cores
         self.system = StreamingSystem(program, cores=cores)
+        self.watchdogs = self.system.watchdogs
+        self.stream_words = len(self.watchdogs[0].words)
         super().__init__({
-            "start": In(cores), "clear": In(cores), "done": Out(cores),
+            "start": In(cores), "clear": In(cores), "cleared": Out(cores), "done": Out(cores),
             "addresses": In(program.address_bits).array(cores),
             "host": In(MemoryPort(program.beat_bits, program.address_bits)),
             "counters": Out(32).array(cores, len(COUNTERS)),
+            "threshold": In(32), "hung": Out(cores), "streams": Out(32).array(cores, self.stream_words),
             "bus": Out(sdram_bus),
         })  # fmt: skip
 
@@ -68,7 +71,9 @@ class SdramAccelerator(Component):
         connect(m, controller.bus, flipped(self.bus))
         m.d.comb += [
             system.start.eq(self.start), system.clear.eq(self.clear), self.done.eq(system.done),
+            self.cleared.eq(system.cleared), system.threshold.eq(self.threshold), self.hung.eq(system.hung),
             Cat(system.addresses).eq(Cat(self.addresses)),
+            Cat(Cat(row) for row in self.streams).eq(Cat(Cat(row) for row in system.streams)),
             *(
                 mine.eq(its)
                 for row, its_row in zip(self.counters, system.counters, strict=True)
@@ -86,6 +91,8 @@ class SimulatedAccelerator(Component):
     start, done : :py:`In(cores)`, :py:`Out(cores)`
     addresses : :py:`In(32 * cores)`
     counters : :py:`Out(32 * cores * len(COUNTERS))`
+    threshold, hung, streams : :py:`In(32)`, :py:`Out(cores)`, :py:`Out(32 * cores * accelerator.stream_words)`
+        Of the watchdogs.
     pins : :py:`Out(sdram_bus)`
     """
 
@@ -95,6 +102,7 @@ class SimulatedAccelerator(Component):
         super().__init__({
             "start": In(cores), "done": Out(cores), "addresses": In(32 * cores),
             "counters": Out(32 * cores * len(COUNTERS)), "pins": Out(sdram_bus),
+            "threshold": In(32), "hung": Out(cores), "streams": Out(32 * cores * accelerator.stream_words),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -107,6 +115,8 @@ class SimulatedAccelerator(Component):
             accelerator.start.eq(self.start), self.done.eq(accelerator.done),
             *(a.eq(self.addresses.word_select(k, 32)) for k, a in enumerate(accelerator.addresses)),
             self.counters.eq(Cat(c for row in accelerator.counters for c in row)),
+            accelerator.threshold.eq(self.threshold), self.hung.eq(accelerator.hung),
+            self.streams.eq(Cat(Cat(row) for row in accelerator.streams)),
             accelerator.host.request.valid.eq(0), accelerator.host.w.valid.eq(0),
         ]  # fmt: skip
         return m

@@ -22,7 +22,7 @@ class StreamingConfig(AcceleratorConfig):
     prefetch_words : int or None
         Word columns that are fetched while a band is computed; None takes all that the next band needs.
     weight_words : int or None
-        Depth of the weight ring; None takes two of the largest tiles.
+        Depth of the weight ring; None takes two of the largest tiles and those of the largest GDN.
     beat_bits : int
         Bits of a beat of the external memory, 8 to 64.
     page_beats : int

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.streaming.core import PORTS, StreamingCore
+from licgate.gateware.streaming.gate import PortGate
+from licgate.gateware.watchdog import Watchdog
 
 __all__ = ["COUNTERS", "StreamingSystem"]
 
@@ -29,7 +31,10 @@ class StreamingSystem(Component):
     addresses : :py:`In(address_bits).array(cores)`
         First commands.
     clear : :py:`In(cores)`
-        See :class:`~licgate.gateware.streaming.core.StreamingCore`.
+        Give up whatever a core does (level): it requests no more, and once no transaction of it is under way, it is
+        cleared for as long as this stays.
+    cleared : :py:`Out(cores)`
+        The core is being cleared.
     done : :py:`Out(cores)`
     host : :py:`In(MemoryPort(...))`
         The host's own port.
@@ -37,6 +42,13 @@ class StreamingSystem(Component):
         To the memory's controller.
     counters : :py:`Out(32)` for each core and name in ``COUNTERS``
         They stop when the core is done.
+    threshold, hung, streams : :py:`In(32)`, :py:`Out(cores)`, :py:`Out(32)` for each core and word
+        Of a watchdog on each core's streams, see :class:`~licgate.gateware.watchdog.Watchdog`.
+
+    Attributes
+    ----------
+    watchdogs : list of Watchdog
+        They know the streams' names.
 
     Raises
     ------
@@ -49,12 +61,15 @@ class StreamingSystem(Component):
             raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
         self._cores = [StreamingCore(program) for _ in range(cores)]
         port = MemoryPort(program.beat_bits, program.address_bits)
+        self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
         self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
         super().__init__({
-            "start": In(cores), "clear": In(cores), "done": Out(cores),
+            "start": In(cores), "clear": In(cores), "cleared": Out(cores), "done": Out(cores),
             "addresses": In(program.address_bits).array(cores),
             "host": In(port), "memory": Out(port),
             "counters": Out(32).array(cores, len(COUNTERS)),
+            "threshold": In(32), "hung": Out(cores),
+            "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -64,15 +79,24 @@ class StreamingSystem(Component):
         ports = iter(arbiter.i)
         for number, core in enumerate(self._cores):
             m.submodules[f"core_{number}"] = core
-            for port in core.ports:
-                connect(m, port, next(ports))
+            gates = [PortGate(self.host.signature.beat_bits, self.host.signature.address_bits) for _ in core.ports]
+            for name, port, gate in zip(PORTS, core.ports, gates, strict=True):
+                m.submodules[f"{name}_gate_{number}"] = gate
+                connect(m, port, gate.i)
+                connect(m, gate.o, next(ports))
+                m.d.comb += gate.stop.eq(self.clear[number])
+            m.submodules[f"watchdog_{number}"] = watchdog = self.watchdogs[number]
+            m.d.sync += self.cleared[number].eq(self.clear[number] & Cat(gate.quiet for gate in gates).all())
             m.d.comb += [
-                core.start.eq(self.start[number]), core.clear.eq(self.clear[number]),
-                core.address.eq(self.addresses[number]),
+                core.start.eq(self.start[number]), core.address.eq(self.addresses[number]),
+                core.clear.eq(self.cleared[number]),
+                watchdog.threshold.eq(self.threshold), self.hung[number].eq(watchdog.hung),
+                *(mine.eq(its) for mine, its in zip(self.streams[number], watchdog.words, strict=True)),
             ]  # fmt: skip
+            m.d.sync += watchdog.clear.eq(self.start[number] | self.clear[number])
             counted = Signal(len(COUNTERS), name=f"counted_{number}")
             busy = Signal(name=f"busy_{number}")
-            m.d.comb += busy.eq(~core.done)
+            m.d.comb += [busy.eq(~core.done), watchdog.busy.eq(busy)]
             m.d.sync += counted.eq(
                 Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output) & busy.replicate(len(counted))
             )

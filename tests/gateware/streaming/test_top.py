@@ -22,7 +22,7 @@ from licgate.runtime import streaming as host
 from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.kit import Monitor, never, random_stalls, run_simulation, stream_get, stream_put_all
 
-MANIFEST = synthetic_manifest(channels=(3, 5, 7), seed=3)
+MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
 CONFIG = StreamingConfig(rows=4, cols=4)
 TIMING = replace(ULX3S_SDRAM, power_up_us=1.0)
 MHZ = 60.0
@@ -91,7 +91,7 @@ class Bench:
             except StopIteration as stop:
                 return stop.value
 
-    def run(self, *testbenches, limit=150_000):
+    def run(self, *testbenches, limit=30_000):
         watchers = [Monitor(self.board.o, "o"), Monitor(self.board.accelerator.accelerator.host.request, "request")]
         background = [self.listen, attach(self.chip, self.board.phy.pins)]
         run_simulation(self.board, *testbenches, monitors=watchers, background=background, limit=limit)
@@ -110,7 +110,7 @@ def inputs(sizes):
     return [np.random.default_rng(k).integers(0, 256, (3, h, w)) for k, (w, h) in enumerate(sizes)]
 
 
-@pytest.mark.parametrize(("sizes", "seed"), [([(9, 7)], None), ([(9, 7)], 2), ([(8, 5), (3, 9)], None)])
+@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), ([(8, 3), (3, 5)], None)])
 def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
     bench = Bench(cores=len(sizes), seed=seed)
     plans, images = schedules(bench.program, sizes), inputs(sizes)
@@ -122,32 +122,29 @@ def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
         for row in counters:
             assert row["busy"] > row["steps"] > 0
             assert row["busy"] >= row["steps"] + row["wait_map"] + row["wait_weights"] + row["wait_output"]
-        # the same again, with all that is in memory and in registers
-        again, second = await bench.talk(ctx, host.run(plans, images))
-        assert all(np.array_equal(a, b) for a, b in zip(again, outputs, strict=True))
-        assert [row["steps"] for row in second] == [row["steps"] for row in counters]
 
     bench.run(program)
 
 
-@pytest.mark.parametrize("wait", [40, 700, 2333])
+@pytest.mark.parametrize("wait", [40, 300])
 def test_a_reset_in_mid_run_leaves_nothing_behind(wait):
     bench = Bench()
-    sizes = [(9, 7)]
+    sizes = [(9, 5)]
     plans, images = schedules(bench.program, sizes), inputs(sizes)
 
     async def program(ctx):
-        for address, value in ((Register.ADDRESS, plans[0].address), (Register.CONTROL, 2)):
-            await bench.talk(ctx, host.write_register(address, value))
-        memory = plans[0].memory(images[0])
-        await bench.talk(ctx, host.upload(plans[0].origin, memory))
+        await bench.talk(ctx, host.write_register(Register.ADDRESS, plans[0].address))
+        # only the input is missing; what it is does not matter here
+        begin, commands = plans[0].memory(images[0])[:100], plans[0].address - plans[0].origin
+        await bench.talk(ctx, host.upload(plans[0].origin, begin))
+        await bench.talk(ctx, host.upload(plans[0].address, plans[0].memory(images[0])[commands:][:64]))
         await bench.talk(ctx, host.write_register(Register.CONTROL, 1))
         assert await bench.talk(ctx, host.read_register(Register.STATUS)) & 1
         # a read beside the run, given up as well
         await bench.talk(ctx, host.write_register(Register.MEMORY_READ, 5000))
         await ctx.tick().repeat(wait)
         await stream_put_all(ctx, bench.board.i, host.write_frame(Register.CONTROL, 2))
-        await ctx.tick().repeat(3000)
+        await ctx.tick().repeat(700)
         bench.received.clear()
         status = await bench.talk(ctx, host.read_register(Register.STATUS))
         assert status == 1 << 16, "idle, not done, the core is done"
@@ -159,7 +156,7 @@ def test_a_reset_in_mid_run_leaves_nothing_behind(wait):
 
 def test_a_hang_is_reported_with_the_state_of_every_stream():
     bench = Bench()
-    (plan,) = schedules(bench.program, [(9, 7)])
+    (plan,) = schedules(bench.program, [(9, 5)])
     # the first band waits for a column that nothing loads
     index = next(k for k, (kind, _) in enumerate(plan.commands) if kind == "band")
     fields = plan.commands[index][1]
@@ -169,10 +166,10 @@ def test_a_hang_is_reported_with_the_state_of_every_stream():
     broken = replace(plan, commands=tuple(commands))
 
     async def program(ctx):
-        await bench.talk(ctx, host.write_register(Register.WATCHDOG, 3000))
+        await bench.talk(ctx, host.write_register(Register.WATCHDOG, 600))
         message = r"^the accelerator hung; core 0: weights waits for data, load waits for data, band idle, passes "
         with pytest.raises(DeviceError, match=message):
-            await bench.talk(ctx, host.run([broken], inputs([(9, 7)])))
+            await bench.talk(ctx, host.run([broken], inputs([(9, 5)])))
 
     bench.run(program)
 
@@ -204,12 +201,15 @@ def test_registers_and_what_is_refused():
         assert await read(Register.STATUS) == 3 << 16 | 1 << 4
         await write(Register.MEMORY_READ, 10)
         assert await read(Register.STATUS) == 3 << 16 | 1 << 4 | 1 << 2
+        for refused in (host.upload(0, np.zeros(1)), host.download(0, 1)):
+            with pytest.raises(DeviceError, match=r"^the accelerator refused to move memory: another transfer or a re"):
+                await bench.talk(ctx, refused)
         await write(Register.CONTROL, 2)
         await ctx.tick().repeat(400)
         assert await read(Register.STATUS) == 3 << 16
         for wrong, message in (
             (host.run(schedules(bench.program, [(4, 4)] * 3), inputs([(4, 4)] * 3)), "the device has 2 cores, 3 sched"),
-            (host.run([], [], model="0" * 64), "was built for model .*, not 00000000: load the bitstream of this model"),
+            (host.run([], [], model="0" * 64), "was built for model .*, not 00000000: load that"),
         ):
             with pytest.raises(DeviceError, match=message):
                 await bench.talk(ctx, wrong)

@@ -1,0 +1,62 @@
+"""An image cut into patches for cores that share an external memory."""
+
+from dataclasses import dataclass
+
+from licgate.manifest.geometry import Patch, patches
+from licgate.program.schedule import Schedule, make_schedule
+
+__all__ = ["CoreJob", "core_jobs"]
+
+
+@dataclass(frozen=True)
+class CoreJob:
+    """What one core does: the schedule of its patch."""
+
+    patch: Patch
+    schedule: Schedule
+
+    def input(self, x):
+        """The patch's part of the whole input (C, H, W)."""
+        p = self.patch
+        return x[:, p.y : p.y + p.height, p.x : p.x + p.width]
+
+    def kept(self, output):
+        """The part of the patch's output (C, H, W) that belongs to the whole."""
+        p = self.patch
+        return output[:, p.skip_y : p.skip_y + p.out_height, p.skip_x : p.skip_x + p.out_width]
+
+
+def core_jobs(program, chain, width, height, cores):
+    """Cut an input into vertical strips with the margins that they need, one for each core.
+
+    Parameters
+    ----------
+    program : StreamProgram
+    chain : Chain
+    width, height : int
+        Of the input.
+    cores : int
+        At least 1.
+
+    Returns
+    -------
+    list of CoreJob
+        ``cores`` of them, fewer for an input too narrow for so many; in stretches of memory behind each other, the
+        first pages of which lie in different banks.
+
+    Raises
+    ------
+    ConfigError
+        The memory is too small, or the input has no pixel.
+    """
+    transform = chain.transform
+    stride = transform.stride
+    strip = -(-width // (stride * cores)) * stride
+    found, origin = [], 0
+    for patch in patches(width, height, patch_width=strip, patch_height=-(-height // stride) * stride,
+                         transform=transform):  # fmt: skip
+        schedule = make_schedule(program, chain, patch.width, patch.height, origin=origin)
+        found.append(CoreJob(patch, schedule))
+        pages = -(-(origin + schedule.beats) // program.page_beats) + len(found)
+        origin = pages * program.page_beats
+    return found

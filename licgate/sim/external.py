@@ -1,0 +1,83 @@
+"""Run g_a on a streaming accelerator with its SDRAM, and hold every value and cycle against the models."""
+
+import numpy as np
+
+from licgate.gateware.extmem.timing import ULX3S_SDRAM
+from licgate.gateware.streaming.accelerator import SdramAccelerator
+from licgate.perf.streaming import StreamingModel
+from licgate.program.cores import core_jobs
+from licgate.program.streaming import compile_streaming
+from licgate.reference import run_transform
+from licgate.sim.streaming import run_streaming
+
+__all__ = ["simulate_external"]
+
+
+def simulate_external(manifest, config, x, *, transform="g_a", cores=1, clock_mhz=100.0, progress=None):
+    """Run a transform with external memory and compare.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    config : StreamingConfig
+    x : ndarray of int, shape (C, H, W)
+        In the range of the transform's input.
+    transform : str
+    cores : int
+        Each takes a strip of the input.
+    clock_mhz : float
+        Of the accelerator and of the chip, which is one that satisfies the data sheets of all ULX3S boards.
+    progress : callable or None
+        Called with (cycles so far, cycles that the model predicts).
+
+    Returns
+    -------
+    dict
+        What ``licgate simulate --memory sdram --json`` writes.
+
+    Raises
+    ------
+    ConfigError, SimulationError, ToolError
+    """
+    program = compile_streaming([manifest.transforms[transform]], config)
+    chain = program.chains[0]
+    _, height, width = x.shape
+    jobs = core_jobs(program, chain, width, height, cores)
+    schedules = [job.schedule for job in jobs]
+    accelerator = SdramAccelerator(program, ULX3S_SDRAM, clock_mhz, cores=len(jobs))
+    timing = accelerator.controller.cycles
+    model = StreamingModel(schedules, timing, start=timing.start + 1)
+    told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
+    ran = run_streaming(accelerator, schedules, [job.input(x) for job in jobs], progress=told)
+    whole = run_transform(chain.transform, x)
+    mismatches = values = 0
+    for job, output in zip(jobs, ran.outputs, strict=True):
+        p, got = job.patch, job.kept(output)
+        expected = whole[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width]
+        mismatches += int(np.count_nonzero(got != expected))
+        values += got.size
+    cycles, macs = max(ran.cycles), chain.transform.macs(height, width)
+    multipliers = config.multipliers * len(jobs)
+    return {
+        "transform": transform,
+        "memory": "sdram",
+        "bit_exact": mismatches == 0,
+        "mismatches": mismatches,
+        "values": values,
+        "cycles": cycles,
+        "cycles_predicted": [run.done - run.start for run in model.runs],
+        "cycles_of_cores": ran.cycles,
+        "macs": macs,
+        "multipliers": multipliers,
+        "cores": len(jobs),
+        "utilization": macs / (multipliers * cycles),
+        "recompute_factor": sum(chain.transform.macs(j.patch.height, j.patch.width) for j in jobs) / macs,
+        "image": [width, height],
+        "counters": ran.counters,
+        "chip": ran.memory,
+        "bytes": [{kind: beats * 2 for kind, beats in run.beats.items()} for run in model.runs],
+        "clock_mhz": clock_mhz,
+        "model": {"name": manifest.name, "hash": manifest.hash},
+        "rows": config.rows,
+        "cols": config.cols,
+    }

@@ -1,0 +1,138 @@
+"""Builds with external memory: what fits is known beforehand, the pins are there, the report tells the traffic."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from licgate.cli import main
+from licgate.errors import ConfigError
+from licgate.explore.scaled import scaled_manifest
+from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streaming.top import StreamingAccelerator
+from licgate.manifest import find_model
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf.streamcost import streaming_cost
+from licgate.perf.streaming import StreamingModel
+from licgate.program.cores import core_jobs
+from licgate.program.streaming import compile_streaming
+from licgate.synth import flow as flow_module
+from licgate.synth.board import find_board
+from licgate.synth.plan import make_plan
+from licgate.synth.streaming import choose_streaming, streaming_fit
+
+ULX3S = find_board("ulx3s-85f")
+TINY = synthetic_manifest(channels=(3, 5, 7), seed=3)
+ARGUMENTS = ["build", "--board", "ulx3s-85f", "--memory", "sdram"]
+
+
+@pytest.fixture(scope="module")
+def wide():
+    return scaled_manifest(find_model("hyperprior-n36m96-l0067-int8"), 128, 192)
+
+
+def test_the_wide_model_fits_the_default_board(wide):
+    config, program, fit = choose_streaming(wide, ULX3S, StreamingConfig(rows=9, cols=16), cores=1, must_fit=True)
+    parts = {name: row["cells"] for name, row in fit.by.items()}
+    assert parts == {
+        "line buffers": 100, "weights": 60, "parameters": 5, "GDN inputs": 15, "GDN tables": 3, "queues": 6,
+        "host link": 2,
+    }  # fmt: skip
+    # as many as Yosys makes of it
+    assert (fit.needed, fit.available, config.lane_multipliers) == (191, 208, "dsp")
+    # the ring has grown as far as its blocks are deep
+    assert program.weight_words == 8192
+    more = replace(config, weight_words=8192 + 1024)
+    assert streaming_fit(compile_streaming([wide.g_a], more, weights=False), ULX3S, 1).needed > 191
+
+
+def test_a_ring_of_a_given_length_stays(wide):
+    config = StreamingConfig(rows=9, cols=16, weight_words=6400)
+    assert choose_streaming(wide, ULX3S, config, cores=1, must_fit=True)[0] == config
+
+
+def test_arrays_come_before_lanes(wide):
+    config = StreamingConfig(rows=13, cols=12, lanes=4)
+    found, program, _ = choose_streaming(wide, ULX3S, config, cores=1, must_fit=False)
+    assert (found.lane_multipliers, program.multiplier_cells) == ("fabric", 156)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--channels", "320,320"], r"needs \d+ DP16KD \(.*\), LFE5U-85F-6BG381C has 208: take smaller --block-rows"),
+        (["--rows", "20"], r"^1 x 20 x 16 need 320 multipliers, LFE5U-85F-6BG381C has 156 MULT18X18D: take fewer rows"),
+        (["--cores", "2"], r"^2 x 9 x 16 need 288 multipliers"),
+        (["--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
+        (["--mode", "decoder"], r"^--memory sdram goes with --mode analysis, not decoder$"),
+        (["--max-width", "64"], r"^--memory sdram goes without --max-width: it takes images of any width$"),
+        (["--frequency", "150"], r"^ULX3S runs at 1 to 143 MHz .*, not at 150 MHz: take another --frequency$"),
+        (["--channels", "8,8", "--image", "4000x4000"], r"of external memory; there are 16777216: cut the image$"),
+        (["--block-rows", "17"], r"^block_rows is 17: give an integer from 1 to 16$"),
+        (["--board", "zcu102"], r"^board zcu102 has no SDRAM for a build: take another --board, or --memory chip$"),
+    ],
+)
+def test_refused_in_one_line(arguments, message, capsys, tmp_path):
+    assert main([*ARGUMENTS, "--out", str(tmp_path / "out"), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("licgate: error: ")
+    with pytest.raises(ConfigError, match=message):
+        raise ConfigError(line.removeprefix("licgate: error: "))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_pins_of_the_sdram_are_constrained():
+    accelerator = StreamingAccelerator(TINY, StreamingConfig(rows=4, cols=4), ULX3S_SDRAM, 100.0)
+    plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
+    lpf = plan.files.files["top.lpf"]
+    for pin in ("clk__io", "dq__io[15]", "a__io[12]", "dqm__io[1]", "ras__io", "cas__io", "we__io", "cs__io"):
+        assert f'"sdram_0__{pin}" SITE' in lpf
+    text = plan.files.files["top.il"]
+    text = text if isinstance(text, str) else text.decode()
+    # the array's multipliers are placed
+    assert text.count("\\BEL") == 16
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_costs_are_those_of_the_model(cores):
+    program = compile_streaming([TINY.g_a], StreamingConfig(rows=4, cols=4))
+    cycles = SdramCycles.at(ULX3S_SDRAM, 100.0)
+    jobs = core_jobs(program, program.chains[0], 40, 24, cores)
+    prediction, cost = streaming_cost(jobs, 40, 24, cycles, clock_mhz=100.0)
+    model = StreamingModel([job.schedule for job in jobs], cycles)
+    assert prediction.cycles == max(run.done - run.start for run in model.runs)
+    assert sum(cost.cycles.values()) == pytest.approx(prediction.cycles)
+    assert cost.bytes == 2 * model.memory.beats
+    assert cost.bandwidth == 2e8
+    assert prediction.macs == pytest.approx(TINY.g_a.macs(24, 40) * prediction.recompute_factor)
+    assert (prediction.recompute_factor == 1) == (cores == 1)
+    assert sum(row["macs"] for row in prediction.layers) == prediction.macs
+    assert prediction.utilization == pytest.approx(prediction.macs / (16 * cores * prediction.cycles))
+
+
+def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
+    def run_tool(tool, *arguments, folder, log, label, say):
+        cells = {"DP16KD": 30, "MULT18X18D": 20, "LUT4": 1600}
+        (folder / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
+        (folder / "top.json").write_text(json.dumps({"modules": {"top": {"cells": {}}}}))
+        (folder / "top.rpt").write_text("log")
+
+    monkeypatch.setattr(flow_module, "run_tool", run_tool)
+    shape = ["--rows", "4", "--cols", "4", "--block-rows", "2", "--channels", "5,7", "--image", "40x24"]
+    options = ["--synthesis-only", "--no-cache", "--out", str(tmp_path)]
+    assert main([*ARGUMENTS, *shape, *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("made-up-n5m7 on Radiona ULX3S 85F (LFE5U-85F-6BG381C): g_a on 1 x 4 x 4, blocks of 2 ")
+    assert lines[-1] == f"report: {tmp_path / 'report.html'}"
+    report = json.loads((tmp_path / "report.json").read_text())
+    performance, cost = report["performance"], report["cost"]
+    assert performance["external"]["cores"] == 1
+    assert performance["multipliers"] == 16
+    assert performance["lut_per_multiplier"] == 100
+    assert list(cost["traffic"]) == ["weights", "maps read", "maps written", "commands"]
+    assert min(cost["traffic"].values()) > 0
+    assert cost["roofline"]["attainable_fps"] >= performance["fps"]
+    page = (tmp_path / "report.html").read_text()
+    for text in ("external memory, cores 1, block rows 2", "external memory: weights", "bandwidth of external memory"):
+        assert text in page
