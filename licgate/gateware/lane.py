@@ -128,7 +128,7 @@ class PostLane(Component):
 
         # 23, 24: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
         least = min(self._least_shift(op) for op in ops)
-        total_shift, raised = (Signal(signed(9), name=n, reset_less=True) for n in ("total_shift", "raised"))
+        total_shift, raised = (Signal(signed(8), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
         exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0) if gdns else 0
         m.d.sync += [

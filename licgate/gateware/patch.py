@@ -137,7 +137,8 @@ class _Axis:
         self.size = size
         self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
         self.more = Signal(name=f"{name}_more")
-        stop, end, kept, limited = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "kept", "limited"))
+        stop, end = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end"))
+        kept, limited = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited"))
         before, after = scheduler._before << shift, scheduler._after << shift
         halo = ~scheduler.independent
         m.d.sync += [
