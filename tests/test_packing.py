@@ -90,7 +90,7 @@ def test_words_hold_two_weights_a_column(cols, channels):
         for step in range(op.steps):
             values = fields(op.words[tile * op.steps + step], op, cols)
             for c in range(cols):
-                channel = 2 * cols * tile + 2 * (cols - 1 - c)
+                channel = 2 * cols * tile + 2 * c
                 low, high = (int(matrix[k, step]) if k < channels else 0 for k in (channel, channel + 1))
                 # the upper field lacks what the lower one's sign takes from it
                 assert (values[2 * c], values[2 * c + 1] + (values[2 * c] < 0)) == (low, high)

@@ -1,20 +1,24 @@
 """An estimate of the LUTs of an accelerator, before it is synthesised.
 
-Three terms: the array's (accumulators and shadow registers of every element), one for every stage (line buffer,
-window, addresses, tables of the sequencer), and what is always there. They were fitted to what Yosys 0.70 made of the
-default model for the ECP5, in nine shapes from 4 x 4 to 16 x 9 of all modes but ``both``: within 7 % of each. A shape
-that is left out of the fit is missed by 4 % in the mean, by 12 % at most (4 x 4). For UltraScale+ there was one build,
-of 24 x 12, from which the factor is. The second sum of packed elements was counted in three synthesised arrays.
+Four terms: the accumulators of the array's elements, what collects their sums in every row, one for every stage (line
+buffer, window, addresses, tables of the sequencer), and what is always there. The third was fitted to what Yosys 0.70
+made of the default model for the ECP5 in nine shapes of all modes but ``both``, when the array still had shadow
+registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met within 1 %. For UltraScale+ there was one
+build, of 24 x 12, from which the factor is.
 """
+
+from licgate.program.timing import collect_levels
 
 __all__ = ["estimate_lut"]
 
 # (always, a bit of an element's accumulator, a stage), and the share of a LUT4 that a family's LUT counts
-_ALWAYS, _ELEMENT_BIT, _STAGE = 4763, 3.13, 432
+_ALWAYS, _ELEMENT_BIT, _STAGE = 4240, 2.26, 432
+# a bit of 16 words of distributed memory
+_WORDS, _WORDS_BIT = 16, 1.5
 _SHARE = {"ecp5": 1.0, "xcup": 0.88}
 
-# a bit of the second sum of an element that packs: an adder and a shadow register
-_PACKED_BIT = 2.0
+# a bit of the second sum of an element that packs: an adder
+_PACKED_BIT = 1.0
 
 # a product of a lane in logic instead of a multiplier block: a lane of three synthesised both ways, 667 and 3100
 _PRODUCT = 811
@@ -30,9 +34,20 @@ def estimate_lut(program, *, family):
         Of the board; see `licgate.synth.board.Board`.
     """
     elements = program.rows * program.cols
-    bits = _ELEMENT_BIT * program.accumulator_width + _PACKED_BIT * program.packed_accumulator_width
-    count = _ALWAYS + elements * bits + _STAGE * len(program.stages)
+    row = program.rows * _collected_bit(program.cols)
+    bits = (_ELEMENT_BIT * elements + row) * program.accumulator_width
+    bits += (_PACKED_BIT * elements + row) * program.packed_accumulator_width
+    count = _ALWAYS + bits + _STAGE * len(program.stages)
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))
     return round(_SHARE[family] * count)
+
+
+def _collected_bit(cols):
+    """LUT4 that bring a bit of a row's sums to its memory, and those of the memory."""
+    count = _WORDS_BIT * -(-cols // _WORDS)
+    for inputs in collect_levels(cols):
+        cols = -(-cols // inputs)
+        count += cols
+    return count

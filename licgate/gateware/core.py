@@ -1,6 +1,6 @@
 """The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -14,6 +14,7 @@ from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
 from licgate.gateware.rows import DIMENSION
 from licgate.gateware.sequencer import Sequencer
+from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.watchdog import Tap
 from licgate.gateware.writer import ResultWriter
 from licgate.program import IN_FLIGHT
@@ -33,7 +34,7 @@ class Core(Component):
     Members
     -------
     start : :py:`In(1)`
-        Begin; only while ``done``.
+        Begin; only while ``done``. ``chain`` is stable since the cycle before.
     chain : :py:`In(range(chains))`
     width, height, skip_x, skip_y, keep_width, keep_height
         Size of the input; window of kept latents, where the chain takes pixels. Stable until ``done``.
@@ -43,7 +44,7 @@ class Core(Component):
     done : :py:`Out(1)`
         The last latent has left.
     step, wait_input, wait_memory, wait_output : :py:`Out(1)`
-        What this cycle was spent on: a step of the array, or waiting. At most one is set.
+        What the cycle before was spent on: a step of the array, or waiting. At most one is set.
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit.
 
@@ -105,7 +106,7 @@ class Core(Component):
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
-            sequencer.start.eq(self.start), latents.start.eq(self.start),
+            sequencer.start.eq(self._started(m, "sequencer")), latents.start.eq(self._started(m, "latents")),
             sequencer.chain.eq(self.chain), latents.chain.eq(self.chain),
             sequencer.width.eq(self.width), sequencer.height.eq(self.height),
             latents.width.eq(sequencer.out_width), latents.height.eq(sequencer.out_height),
@@ -116,11 +117,16 @@ class Core(Component):
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
             m.submodules[name] = self._clearable(m, name, queue)
+            # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
+            front = StreamBuffer(len(source.payload.as_value()))
+            m.submodules[f"{name}_front"] = self._clearable(m, f"{name}_front", front)
             # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
-                source.ready.eq(queue.w_rdy),
-                target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
+                source.ready.eq(1),  # never full, see there
+                front.i.payload.eq(queue.r_data), front.i.valid.eq(queue.r_rdy), queue.r_en.eq(front.i.ready),
+                target.payload.as_value().eq(front.o.payload), target.valid.eq(front.o.valid),
+                front.o.ready.eq(target.ready),
             ]  # fmt: skip
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
             m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))
@@ -129,7 +135,7 @@ class Core(Component):
         m.d.comb += [
             Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last),
             post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)), array.shift.eq(post.shift),
+            Cat(post.results).eq(Cat(array.results)), array.drain.eq(post.drain),
             Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
             Cat(latents.word).eq(Cat(writer.output_word)), latents.enable.eq(writer.output_enable),
             self.o.payload.eq(latents.o.payload), self.o.valid.eq(latents.o.valid), latents.o.ready.eq(self.o.ready),
@@ -139,24 +145,29 @@ class Core(Component):
         busy = self._connect_inputs(m)
         self._memories(m)
 
-        m.d.comb += [
-            self.done.eq(sequencer.done & latents.done & ~busy),
+        # A start reaches the blocks a cycle later.
+        starting = self._started(m, "core")
+        m.d.sync += self.done.eq(sequencer.done & latents.done & ~busy & ~self.start & ~starting)
+        m.d.sync += [
             self.step.eq(feeder.busy),
             self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
             self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
-            self.wait_memory.eq(0),  # on-chip memories answer every cycle
         ]
+        m.d.comb += self.wait_memory.eq(0)  # on-chip memories answer every cycle
         return m
 
     def _connect_inputs(self, m):
         """Connect the chain's own input block to the stream; return whether one is at work."""
         sequencer, latents = self._sequencer, self._latents
-        takes_pixels = Signal()
-        m.d.comb += takes_pixels.eq(0 if self._pixel_chain is None else self.chain == self._pixel_chain)
+        takes_pixels = Const(self._pixel_chain is not None)
+        if len(self._inputs) > 1:
+            takes_pixels = Signal()
+            m.d.sync += takes_pixels.eq(self.chain == self._pixel_chain)
         for name, block in self._inputs.items():
             chosen = takes_pixels if name == "pixels" else ~takes_pixels
             m.d.comb += [
-                block.start.eq(self.start & chosen), block.width.eq(self.width), block.height.eq(self.height),
+                block.start.eq(self._started(m, name) & chosen),
+                block.width.eq(self.width), block.height.eq(self.height),
                 block.room.eq(sequencer.input_room), block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
                 block.i.valid.eq(self.i.valid & chosen),
             ]  # fmt: skip
@@ -171,12 +182,18 @@ class Core(Component):
             (latents.skip_x, self.skip_x, 0), (latents.keep_width, self.keep_width, sequencer.out_width),
             (latents.skip_y, self.skip_y, 0), (latents.keep_height, self.keep_height, sequencer.out_height),
         ):  # fmt: skip
-            m.d.comb += kept.eq(Mux(takes_pixels, given, all_of_it))
+            m.d.sync += kept.eq(Mux(takes_pixels, given, all_of_it))
         return Cat(block.busy for block in blocks).any()
 
+    def _started(self, m, name):
+        """The start, a cycle later."""
+        start = Signal(name=f"start_{name}")
+        m.d.sync += start.eq(self.start)
+        return start
+
     def _clearable(self, m, name, block):
-        """The block with a reset of its own, a register away from the others', so that none crosses the chip."""
-        reset = Signal(name=f"clear_{name}", attrs={"keep": 1})
+        """The block with a reset a register away from the core's; synthesis and `licgate.synth` settle how many."""
+        reset = Signal(name=f"clear_{name}")
         m.d.sync += reset.eq(self.clear)
         return ResetInserter(reset)(block)
 

@@ -1,13 +1,20 @@
 """The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.memory import LATENCY
-from licgate.gateware.window import due_read, pixel_window, read_layout, weight_operand, words_layout
+from licgate.gateware.window import (
+    due_read,
+    pixel_window,
+    read_layout,
+    spread_register,
+    weight_operand,
+    words_layout,
+)
 from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
@@ -170,8 +177,9 @@ class Feeder(Component):
             Value.cast(self.released).eq(Mux(finish, release, 0)),
         ]
 
+        # A pass reads a row for two cycles at least.
         next_row = Signal.like(row)
-        m.d.comb += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
+        m.d.sync += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
         with m.If(step):
             m.d.sync += norm.eq(norm + 1)
             if program.weight_ring is None:
@@ -226,11 +234,16 @@ class Feeder(Component):
         self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot)
         with m.If(finish):
             m.d.sync += [s.eq(0) for s in (active, gate, conv_ends, conv_last, final_slot)]
-        new_gdn, single = Signal(), Signal()
-        m.d.comb += [
-            new_gdn.eq(Array(int(o.is_gdn) for o in ops)[new.phase]),
-            single.eq(Array(int(o.channels_in == 1) for o in ops)[new.phase]),
-        ]
+        # What it says of itself is looked up while it arrives.
+        new_gdn, single, begin = Signal(), Signal(), Signal.like(column)
+        one_row, arriving = Signal(), self.i.payload
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                new_gdn.eq(Array(int(o.is_gdn) for o in ops)[arriving.phase]),
+                single.eq(Array(int(o.channels_in == 1) for o in ops)[arriving.phase]),
+                begin.eq(arriving.row + arriving.offset),
+                one_row.eq(arriving.kernel_rows == 1),
+            ]
         with m.If(take):
             constants = [
                 (gdn, [o.is_gdn for o in ops]),
@@ -247,25 +260,30 @@ class Feeder(Component):
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.phase]) for signal, values in constants]
             m.d.sync += [
                 waiting.eq(0), active.eq(1), phase.eq(0), kind.eq(new.phase), release.eq(new.release),
-                gate.eq(single & (new_gdn | (new.kernel_rows == 1))),
-                final_slot.eq(single & ~new_gdn & (new.kernel_rows == 1)),
+                gate.eq(single & (new_gdn | one_row)),
+                final_slot.eq(single & ~new_gdn & one_row),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
-                last_row.eq(new.kernel_rows == 1), column.eq(new.row + new.offset), address.eq(new.row + new.offset),
+                last_row.eq(one_row), column.eq(begin), address.eq(begin),
                 weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
             if program.ring_words is not None:
                 m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
 
         # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot.
-        next_gap, next_gdn = Signal.like(gap), Signal()
-        next_columns = columns
-        if isinstance(columns, Signal):
-            next_columns = Mux(take, Array(shape.columns for shape in shapes)[new.phase], columns)
-        m.d.comb += [
-            next_gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1))),
-            next_gdn.eq(Mux(take, new_gdn, gdn)),
-        ]
-        m.d.sync += [gap.eq(next_gap), early.eq(next_gap > Mux(next_gdn, 0, next_columns - 1))]
+        # So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found out for all.
+        bounds = [0 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
+        exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
+        kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}
+        m.d.sync += gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1)))
+        choices = []
+        for bound, value in exceeds.items():
+            applies, applies_new = Signal(name=f"bound_{bound}"), Signal(name=f"new_bound_{bound}")
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += applies_new.eq(Array(kinds[bound])[arriving.phase])
+            with m.If(take):
+                m.d.sync += applies.eq(applies_new)
+            choices.append(Mux(take, applies_new, applies) & value)
+        m.d.sync += early.eq(Cat(choices).any())
 
         arrival = program.feed_latency
         read = Signal(read_layout(program, len(self.line_address)))
@@ -281,9 +299,9 @@ class Feeder(Component):
             self.norm_address.eq(line(norm, arrival - LATENCY - 1)),
             self.last.eq(line(last_step, arrival)),
         ]
-        self._weights(m, line(kind, arrival - 1))
+        self._weights(m, line(kind, arrival - 2))
         window = pixel_window(m, line, program, self.line_data, read)
-        self._activations(m, window, line(kind, arrival - 1), line(step, arrival - 1), line(gdn, arrival - 1))
+        self._activations(m, window, line(kind, arrival - 2), line(step, arrival - 2), line(gdn, arrival - 2))
         return m
 
     def _next_word(self, address, channels, wrap, phase):
@@ -318,10 +336,11 @@ class Feeder(Component):
             m.d.sync += margin.eq(Array(margins)[self.i.payload.phase])
 
     def _weights(self, m, kind):
-        """The chosen layer's word, unpacked and sign-extended."""
+        """The chosen layer's word, unpacked and sign-extended; ``kind`` comes a cycle before it."""
         program = self._program
-        memory_of = Array(program.ops[phase.op].memory for phase in program.phases)[kind]
+        memory = Array(program.ops[phase.op].memory for phase in program.phases)[kind]
         for c in range(program.cols):
+            memory_of = spread_register(m, memory, range(len(program.weight_memories)), f"memory_of_{c}")
             memories = enumerate(program.weight_memories)
             values = [weight_operand(m, self.weight_data, memory, k, c, program) for k, memory in memories]
             # No reset: it would cross the chip, and a weight that meets no activation counts for nothing.
@@ -334,13 +353,20 @@ class Feeder(Component):
         width = program.activation_width
         strides = [phase.shape.stride if phase.shape else program.shapes[0].stride for phase in program.phases]
         bits = len(self.norm_data) // program.rows
+        strided = Array(int(s == max(strides)) for s in strides)[kind]
         for r in range(program.rows):
             chosen = Signal(signed(width), name=f"chosen_{r}")
+            far, steps, norms = (
+                spread_register(m, value, 1, f"{name}_{r}")
+                for name, value in (("far", strided), ("steps", stepping), ("norms", from_norms))
+            )
             a = Signal(signed(width), name=f"a_{r}", reset_less=True)
-            near = window[strides[0] * r] if len(set(strides)) == 1 else Array(window[s * r] for s in strides)[kind]
-            m.d.comb += chosen.eq(Mux(from_norms, self.norm_data.word_select(r, bits), near))
+            near = window[max(strides) * r]
+            if len(set(strides)) > 1:
+                near = Mux(far, near, window[min(strides) * r])
+            m.d.comb += chosen.eq(Mux(norms, self.norm_data.word_select(r, bits), near))
             # Masked by an AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
-            m.d.sync += a.eq(chosen & stepping.replicate(width))
+            m.d.sync += a.eq(chosen & steps.replicate(width))
             m.d.comb += self.a[r].eq(a)
 
 

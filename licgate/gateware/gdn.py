@@ -11,6 +11,9 @@ from licgate.gateware.multiplier import Multiplier
 
 __all__ = ["GdnFunction", "leading_one"]
 
+# bits of v whose leading one is found in a cycle
+_PART = 8
+
 
 def leading_one(bits):
     """Position of the highest set bit of a list of one-bit values, as a tree: ``(any_set, list of position bits)``."""
@@ -51,7 +54,7 @@ class GdnFunction(Component):
     Attributes
     ----------
     latency : int
-        9 cycles. interval is 1.
+        10 cycles. interval is 1.
 
     Resources: one block RAM, one multiplier for slope and fraction, about 130 LUT4 for the normalisation at 24 bits.
 
@@ -61,7 +64,7 @@ class GdnFunction(Component):
         There is no layer, ``width`` is not in 1 to 48, or the layers' tables differ in their index or fraction width.
     """
 
-    latency = 6 + Multiplier.latency
+    latency = 7 + Multiplier.latency
     interval = 1
 
     def __init__(self, gdns, width, *, fabric=False):
@@ -99,13 +102,21 @@ class GdnFunction(Component):
         roots = Array(int(g.root) for g in self._gdns)
         inverses = Array(int(g.inverse) for g in self._gdns)
 
-        # 1: leading one
-        _, position = leading_one(list(self.v))
-        e = Signal(max(1, len(position)))
+        # 1, 2: leading one, of parts and then of all
+        parts = []
+        for low in range(0, width, _PART):
+            found, position = leading_one(list(self.v[low : low + _PART]))
+            some = Signal(name=f"some_{low}", reset_less=True)
+            where = Signal(max(1, len(position)), name=f"where_{low}", reset_less=True)
+            m.d.sync += [some.eq(found), where.eq(Cat(position))]
+            parts.append((some, where))
+        _, above = leading_one([some for some, _ in parts])
+        position = [Array(where for _, where in parts)[Cat(above)] if above else parts[0][1], *above]
+        e = Signal(max(1, ceil_log2(width)), reset_less=True)
         v = Signal(width, reset_less=True)
-        m.d.sync += [e.eq(Cat(position)), v.eq(self.v)]
+        m.d.sync += [e.eq(Cat(position)), v.eq(line(self.v, 1))]
 
-        # 2, 3: normalise, coarse then fine; the leading one itself is dropped at the top
+        # 3, 4: normalise, coarse then fine; the leading one itself is dropped at the top
         amount = Signal(len(e) + 1)
         m.d.comb += amount.eq(width - 1 - e)
         coarse = Signal(width, reset_less=True)
@@ -114,7 +125,7 @@ class GdnFunction(Component):
         fine = Signal(width, reset_less=True)
         m.d.sync += fine.eq(coarse << fine_amount)
 
-        which, e3 = line(self.which, 3), line(e, 2)
+        which, e3 = line(self.which, 4), line(e, 2)
         mantissa = Cat(
             [fine[width - 2 - i] if width - 2 - i >= 0 else 0 for i in reversed(range(index_bits + fraction_bits))]
         )
@@ -122,7 +133,7 @@ class GdnFunction(Component):
         parity = Signal()
         m.d.comb += [fraction.eq(mantissa[:fraction_bits]), parity.eq(roots[which] & e3[0])]
 
-        # 4, 5: table, and its output register
+        # 5, 6: table, and its output register
         m.submodules.table = table = self._rom()
         read = table.read_port()
         m.d.comb += read.addr.eq(Cat(mantissa[fraction_bits:], parity, which))
@@ -131,7 +142,7 @@ class GdnFunction(Component):
         value = Signal(18)
         m.d.comb += value.eq(word[:18])
 
-        # 6 to 9: interpolate
+        # 7 to 10: interpolate
         m.submodules.multiplier = multiplier = Multiplier(
             fraction_bits + 1, self._slope_width, fabric=self._fabric
         )
@@ -142,5 +153,5 @@ class GdnFunction(Component):
         m.d.comb += whole.eq(Mux(roots[which], e3 >> 1, e3))
         exponent = Signal(signed(8), reset_less=True)
         m.d.sync += exponent.eq(Mux(inverses[which], whole, -whole))
-        m.d.comb += self.exponent.eq(line(exponent, self.latency - 4))
+        m.d.comb += self.exponent.eq(line(exponent, self.latency - 5))
         return m

@@ -63,7 +63,8 @@ class FrameReceiver(Component):
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         report = self.o.payload
         index = Signal(8)
-        idle = Signal(range(self.timeout))
+        idle, expired = Signal(range(self.timeout)), Signal()
+        left = Signal(8)
         byte = self.i.payload
         taken = Signal()
         m.d.comb += [
@@ -72,7 +73,7 @@ class FrameReceiver(Component):
             self.w_index.eq(index),
             self.w_data.eq(byte),
         ]
-        m.d.sync += idle.eq(0)
+        m.d.sync += [idle.eq(0), expired.eq((idle == self.timeout - 1) & ~taken)]
 
         @contextmanager
         def byte_state(name):
@@ -83,7 +84,7 @@ class FrameReceiver(Component):
                     yield
                 with m.Else():
                     m.d.sync += idle.eq(idle + 1)
-                    with m.If(idle == self.timeout - 1):
+                    with m.If(expired):
                         m.d.sync += report.error.eq(ErrorCode.TRUNCATED)
                         m.next = "REPORT"
 
@@ -97,16 +98,16 @@ class FrameReceiver(Component):
                 m.d.sync += report.type.eq(byte)
                 m.next = "LENGTH"
             with byte_state("LENGTH"):
-                m.d.sync += report.length.eq(byte)
+                m.d.sync += [report.length.eq(byte), left.eq(byte)]
                 m.next = "PAYLOAD"
                 with m.If(byte == 0):
                     m.next = "CRC_HIGH"
             with byte_state("PAYLOAD"):
                 m.d.comb += self.w_stb.eq(1)
-                m.d.sync += index.eq(index + 1)
+                m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
                 with m.If(index < HEAD_BYTES):
                     m.d.sync += report.head.eq(Cat(report.head[8:], byte))
-                with m.If(index + 1 == report.length):
+                with m.If(left == 1):
                     m.next = "CRC_HIGH"
             with byte_state("CRC_HIGH"):
                 m.next = "CRC_LOW"
@@ -132,7 +133,7 @@ class FrameSender(Component):
     i_payload : In(stream.Signature(8))
         Payload bytes, taken one at a time as the line takes them.
     o : Out(stream.Signature(8))
-        Bytes to the line.
+        Bytes to the line, every second cycle at most.
     """
 
     def __init__(self):
@@ -149,11 +150,14 @@ class FrameSender(Component):
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         header = Signal(header_layout)
         left = Signal(8)
-        moved = Signal()
-        m.d.comb += [moved.eq(self.o.valid & self.o.ready), crc.data.eq(self.o.payload)]
+        moved, counts = Signal(), Signal()
+        # The CRC takes a byte the cycle after the line has, and the next byte waits for it.
+        last, fresh = Signal(8), Signal()
+        m.d.comb += [moved.eq(self.o.valid & self.o.ready), crc.data.eq(last), crc.valid.eq(fresh)]
+        m.d.sync += [last.eq(self.o.payload), fresh.eq(moved & counts)]
 
         def send(byte, after):
-            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
+            m.d.comb += [self.o.valid.eq(~fresh), self.o.payload.eq(byte)]
             with m.If(moved):
                 m.next = after
 
@@ -167,18 +171,18 @@ class FrameSender(Component):
                 send(SYNC, "TYPE")
             with m.State("TYPE"):
                 send(header.type, "LENGTH")
-                m.d.comb += crc.valid.eq(moved)
+                m.d.comb += counts.eq(1)
             with m.State("LENGTH"):
                 send(header.length, "PAYLOAD")
-                m.d.comb += crc.valid.eq(moved)
+                m.d.comb += counts.eq(1)
                 with m.If(moved & (header.length == 0)):
                     m.next = "CRC_HIGH"
             with m.State("PAYLOAD"):
                 m.d.comb += [
-                    self.o.valid.eq(self.i_payload.valid),
+                    self.o.valid.eq(self.i_payload.valid & ~fresh),
                     self.o.payload.eq(self.i_payload.payload),
-                    self.i_payload.ready.eq(self.o.ready),
-                    crc.valid.eq(moved),
+                    self.i_payload.ready.eq(self.o.ready & ~fresh),
+                    counts.eq(1),
                 ]
                 with m.If(moved):
                     m.d.sync += left.eq(left - 1)

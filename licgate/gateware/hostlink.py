@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.hostframe import FrameReceiver, FrameSender, header_layout
 from licgate.gateware.ports import ADDRESS_WIDTH, Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.stream import StreamBuffer
 from licgate.hostframes import ErrorCode, FrameType
 
 __all__ = ["HostLink"]
@@ -67,10 +68,15 @@ class HostLink(Component):
         m.submodules.buffer = buffer = self.buffer
         m.submodules.packer = packer = self.packer
         m.submodules.sender = sender = self.sender
+        body = StreamBuffer(8)
         connect(m, flipped(self.i), receiver.i)
         connect(m, sender.o, flipped(self.o))
         connect(m, buffer.o, flipped(self.o_pixels))
         connect(m, flipped(self.i_latents), packer.i)
+        # A register in front of the sender; what it holds between frames is of the one before.
+        choosing = Signal()
+        m.submodules.body = ResetInserter(choosing)(body)
+        connect(m, body.o, sender.i_payload)
 
         # What the sender takes first; a command's answer waits here and holds back the receiver's next report.
         answer = Signal(header_layout)
@@ -94,18 +100,20 @@ class HostLink(Component):
 
         header = Signal(header_layout)
         small = Signal(64)
-        latents, from_answer, from_drained, from_window = (
-            Signal(name=n) for n in ("latents", "from_answer", "from_drained", "from_window")
+        latents, from_answer, from_drained, from_window, from_packer = (
+            Signal(name=n) for n in ("latents", "from_answer", "from_drained", "from_window", "from_packer")
         )
         m.d.comb += sender.i.payload.eq(header)
         with m.FSM(name="answers"):
             # Choosing and loading are two steps, so that neither makes a long path; a flush may come between them.
             with m.State("PICK"):
+                m.d.comb += choosing.eq(1)
                 m.d.sync += [
                     latents.eq(0),
                     from_answer.eq(answer_waits),
-                    from_drained.eq(~answer_waits & (drained != 0)),
+                    from_drained.eq(~answer_waits & (drained != 0) & ~flush),
                     from_window.eq(~answer_waits & (drained == 0) & self.i_window.valid),
+                    from_packer.eq(~answer_waits & (drained == 0) & ~self.i_window.valid),
                 ]
                 with m.If(answer_waits | (drained != 0) | self.i_window.valid | packer.o_header.valid):
                     m.next = "LOAD"
@@ -114,13 +122,13 @@ class HostLink(Component):
                 with m.If(from_answer):
                     m.d.comb += answer_taken.eq(1)
                     m.d.sync += [header.eq(answer), small.eq(answer_data)]
-                with m.Elif(from_drained & (drained != 0)):
+                with m.Elif(from_drained):
                     m.d.comb += acknowledged.eq(1)
                     m.d.sync += [header.type.eq(FrameType.ACK), header.length.eq(1), small.eq(FrameType.PIXELS)]
                 with m.Elif(from_window):
                     m.d.comb += self.i_window.ready.eq(1)
                     m.d.sync += [header.type.eq(FrameType.WINDOW), header.length.eq(8), small.eq(self.i_window.payload)]
-                with m.Elif(packer.o_header.valid):
+                with m.Elif(from_packer & packer.o_header.valid):
                     m.d.comb += packer.o_header.ready.eq(1)
                     m.d.sync += [header.eq(packer.o_header.payload), latents.eq(1)]
                 with m.Else():
@@ -132,13 +140,13 @@ class HostLink(Component):
             with m.State("BODY"):
                 with m.If(latents):
                     m.d.comb += [
-                        sender.i_payload.payload.eq(packer.o.payload),
-                        sender.i_payload.valid.eq(packer.o.valid),
-                        packer.o.ready.eq(sender.i_payload.ready),
+                        body.i.payload.eq(packer.o.payload),
+                        body.i.valid.eq(packer.o.valid),
+                        packer.o.ready.eq(body.i.ready),
                     ]
                 with m.Else():
-                    m.d.comb += [sender.i_payload.payload.eq(small[:8]), sender.i_payload.valid.eq(1)]
-                    with m.If(sender.i_payload.ready):
+                    m.d.comb += [body.i.payload.eq(small[:8]), body.i.valid.eq(1)]
+                    with m.If(body.i.ready):
                         m.d.sync += small.eq(small[8:])
                 with m.If(sender.i.ready):
                     m.next = "PICK"
@@ -157,6 +165,7 @@ class HostLink(Component):
             Signal(name=n)
             for n in ("broken", "is_pixels", "is_write", "is_read", "odd", "wrong_length", "wrong_address", "resets")
         )
+        fails, code = Signal(), Signal(8)
 
         m.d.comb += [
             buffer.w_index.eq(receiver.w_index),
@@ -176,10 +185,9 @@ class HostLink(Component):
             m.next = "ANSWER"
 
         def done():
-            m.d.comb += receiver.o.ready.eq(1)
-            m.d.sync += [third.eq(0), pixels.eq(0)]
-            m.next = "IDLE"
+            m.next = "DONE"
 
+        m.d.sync += flush.eq(0)
         with m.FSM(name="commands"):
             with m.State("IDLE"):
                 m.d.sync += [address.eq(report.head[:8]), value.eq(report.head[8:])]
@@ -200,29 +208,38 @@ class HostLink(Component):
                 ]
                 m.next = "DECODE"
             with m.State("DECODE"):
+                m.d.sync += [
+                    fails.eq(
+                        broken
+                        | Mux(is_pixels, odd | busy, ~(is_write | is_read) | wrong_length | wrong_address)
+                    ),
+                    code.eq(
+                        Mux(is_pixels, Mux(odd, ErrorCode.BAD_LENGTH, ErrorCode.BUSY),
+                            Mux(is_write | is_read, Mux(wrong_length, ErrorCode.BAD_LENGTH, ErrorCode.BAD_ADDRESS),
+                                ErrorCode.UNKNOWN_TYPE))
+                    ),
+                ]  # fmt: skip
                 with m.If(broken):
-                    reply(FrameType.ERROR, 1, report.error)
+                    m.d.sync += code.eq(report.error)
+                m.next = "ACT"
+            with m.State("ACT"):
+                with m.If(fails):
+                    reply(FrameType.ERROR, 1, code)
                 with m.Elif(is_pixels):
-                    with m.If(odd):
-                        reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
-                    with m.Elif(busy):
-                        reply(FrameType.ERROR, 1, ErrorCode.BUSY)
-                    with m.Else():
-                        m.d.comb += buffer.commit.eq(1)
-                        done()
-                with m.Elif(~is_write & ~is_read):
-                    reply(FrameType.ERROR, 1, ErrorCode.UNKNOWN_TYPE)
-                with m.Elif(wrong_length):
-                    reply(FrameType.ERROR, 1, ErrorCode.BAD_LENGTH)
-                with m.Elif(wrong_address):
-                    reply(FrameType.ERROR, 1, ErrorCode.BAD_ADDRESS)
+                    m.d.comb += buffer.commit.eq(1)
+                    done()
                 with m.Elif(is_write):
-                    m.d.comb += [self.csr.w_stb.eq(1), flush.eq(resets)]
+                    m.d.comb += self.csr.w_stb.eq(1)
+                    m.d.sync += flush.eq(resets)
                     reply(FrameType.ACK, 1, FrameType.WRITE)
                 with m.Else():
                     m.next = "READ"
-            # The register's address stands since DECODE, so its value is there now.
+            # The register's address stands since CHECK, so its value is there now.
             with m.State("READ"):
                 reply(FrameType.VALUE, 5, Cat(address, self.csr.r_data))
             with m.State("ANSWER"), m.If(~answer_waits):
                 done()
+            with m.State("DONE"):
+                m.d.comb += receiver.o.ready.eq(1)
+                m.d.sync += [third.eq(0), pixels.eq(0)]
+                m.next = "IDLE"

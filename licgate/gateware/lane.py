@@ -6,6 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.arith import DelayLine, delayed, round_up_half, saturate, shift_right, truncate
 from licgate.gateware.gdn import GdnFunction
 from licgate.gateware.multiplier import Multiplier
+from licgate.program.timing import lane_latency
 
 __all__ = ["PostLane"]
 
@@ -43,7 +44,7 @@ class PostLane(Component):
     Attributes
     ----------
     latency : int
-        25 cycles, 30 when a layer of the program uses the square form. interval is 1.
+        30 cycles, 34 when a layer of the program uses the square form. interval is 1.
 
     Resources: three 18×18 multipliers (four with the square form, one without GDN); about 700 LUT4, carries included,
     at 25-bit accumulators (Yosys 0.70, ECP5);
@@ -51,7 +52,7 @@ class PostLane(Component):
     """
 
     interval = 1
-    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 11, 11, 17, 23
+    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 12, 12, 19, 25
 
     def __init__(self, program):
         self._program = program
@@ -61,7 +62,7 @@ class PostLane(Component):
         self._x_width = max([g.input.bits + (not g.input.signed) for g in gdns], default=1)
         self.norm_width = max([g.norm_bits for g in gdns], default=1)
         self.result_width = max(op.layer.output.bits + (not op.layer.output.signed) for op in program.ops)
-        self.latency = 30 if self._square else 25
+        self.latency = lane_latency(program)
         offset_width = 1 + max(abs(v) for v in program.offsets).bit_length()
         super().__init__({
             "acc": In(signed(program.accumulator_width)), "op": In(range(max(2, len(program.ops)))), "keep": In(1),
@@ -91,9 +92,9 @@ class PostLane(Component):
         acc, total = Signal.like(self.acc, reset_less=True), Signal.like(self.acc, reset_less=True)
         m.d.sync += [acc.eq(self.acc), total.eq(acc + self.bias)]
 
-        # 3 to 15: the quotient of GDN, or nothing
+        # 3 to 16: the quotient of GDN, or nothing
         wide = Signal(signed(max(len(total), self._x_width + 18 if gdns else 0)), reset_less=True)
-        slack = self.multiplier_cycle - 2
+        slack = self.multiplier_cycle - 3
         total_late = line(total, slack - 3)
         if gdns:
             m.submodules.function = function = GdnFunction(
@@ -108,30 +109,35 @@ class PostLane(Component):
         else:
             m.d.sync += wide.eq(total_late)
 
-        # 16, 17: to 18 bits
+        # 17 to 19: to 18 bits
         pre = constant([op.layer.requantize.pre_shift for op in ops], slack)
         pre = Signal(5, name="pre_shift", init=pre) if isinstance(pre, int) else pre
         shifted = Signal(signed(len(wide) + 1), reset_less=True)
+        halved = Signal(signed(len(wide) + 1), name="halved", reset_less=True)
         t = Signal(signed(18), reset_less=True)
         least_pre = min(op.layer.requantize.pre_shift for op in ops)
         m.d.sync += [
             shifted.eq(shift_right(wide, pre, least=least_pre)),
-            t.eq(saturate(round_up_half(shifted), -_T, _T - 1)),
+            halved.eq(round_up_half(shifted)),
+            t.eq(saturate(halved, -_T, _T - 1)),
         ]
 
-        # 18 to 20: multiply
+        # 20 to 22: multiply
         m.submodules.scale = scale = Multiplier(18, 18, fabric=self._fabric)
         m.d.comb += [scale.a.eq(t), scale.b.eq(self.multiplier)]
 
-        # 21 to 23: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
+        # 23, 24: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
         least = min(self._least_shift(op) for op in ops)
-        total_shift = Signal(signed(9))
+        total_shift, raised = (Signal(signed(8), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
         exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0) if gdns else 0
-        m.d.comb += total_shift.eq(self.shift - exponent)
-        m.d.sync += amount.eq(saturate(total_shift, least, _PRODUCT + 1)[: len(amount)])
+        m.d.sync += [
+            total_shift.eq(self.shift - exponent),
+            raised.eq(Mux(total_shift < least, least, total_shift)),
+            amount.eq(Mux(raised > _PRODUCT + 1, _PRODUCT + 1, raised)[: len(amount)]),
+        ]
         rest = Signal(range(_PRODUCT + 2 - least))
-        m.d.comb += rest.eq(line(amount, 8) - least)
+        m.d.comb += rest.eq(line(amount, 7) - least)
         coarse, fine = (Signal(signed(_PRODUCT + 1 - least), name=n, reset_less=True) for n in ("coarse", "fine"))
         fine_amount = Signal(2, reset_less=True)
         m.d.sync += [
@@ -140,18 +146,23 @@ class PostLane(Component):
             fine.eq(coarse >> fine_amount),
         ]
 
-        # 23, 24: round, offset, clip
+        # 25 to 28: round, offset, clip
         rounded = Signal(signed(len(fine) + 1), reset_less=True)
-        m.d.sync += rounded.eq(round_up_half(fine))
-        low = constant([op.layer.requantize.clip[0] for op in ops], 23)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 23)
+        moved = Signal(signed(1 + max(len(rounded), len(self.offset))), name="moved", reset_less=True)
+        m.d.sync += [rounded.eq(round_up_half(fine)), moved.eq(rounded + self.offset)]
+        low = constant([op.layer.requantize.clip[0] for op in ops], 26)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 26)
         q = Signal.like(self.q, reset_less=True)
-        keep = line(self.keep, 23)
-        clipped = truncate(saturate(rounded + self.offset, low, high), self.result_width)
+        below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
+        m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
+        low = constant([op.layer.requantize.clip[0] for op in ops], 27)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 27)
+        keep = line(self.keep, 27)
+        clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
         m.d.sync += q.eq(Mux(keep, clipped, 0))
 
-        # 25 (to 30): what GDN will sum
-        m.d.comb += self.q.eq(line(q, self.latency - 24))
+        # 29, 30 (to 34): what GDN will sum
+        m.d.comb += self.q.eq(line(q, self.latency - 28))
         if gdns:
             self._norm(m, line, q, constant)
         return m
@@ -174,16 +185,16 @@ class PostLane(Component):
         some = next(g for g in following if g is not None)
         following = [g or some for g in following]
         cycle = self.latency - 1
-        magnitude = Signal(len(q), name="magnitude")
-        m.d.comb += magnitude.eq(Mux(q < 0, -q, q))
+        magnitude = Signal(len(q), name="magnitude", reset_less=True)
+        m.d.sync += magnitude.eq(Mux(q < 0, -q, q))
         if not self._square:
             base = magnitude
         else:
             m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
-            is_square = constant([g.square for g in following], 27)
+            is_square = constant([g.square for g in following], 31)
             chosen = Signal(2 * len(q), reset_less=True)
-            m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 3)))
+            m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 2)))
             base = delayed(m, chosen, 1, name="chosen_late", reset_less=True)
         shift = constant([g.norm_shift for g in following], cycle)
         limit = constant([(1 << g.norm_bits) - 1 for g in following], cycle)

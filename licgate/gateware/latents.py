@@ -79,14 +79,15 @@ class LatentReader(Component):
         channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
-        # What x, y and the sizes imply, a cycle later; the next word is not loaded before that.
+        # What x, y and the sizes imply, up to two cycles later; the next word is not loaded before that.
         end_x, last_x, last_kept_x, end_y, next_x = (
             Signal(DIMENSION, name=n) for n in ("end_x", "last_x", "last_kept_x", "end_y", "next_x")
         )
         row_kept, final_row, row_ends, first_inside = (
             Signal(name=n) for n in ("row_kept", "final_row", "row_ends", "first_inside")
         )
-        # A word takes two cycles at least, so what it does to these is known in time.
+        final_y, following = Signal(DIMENSION), Signal(DIMENSION)
+        # A word takes three cycles at least, so what it does to these is known in time.
         final_channel, begins_last, column_last = (
             Signal(name=n) for n in ("final_channel", "begins_last", "column_last")
         )
@@ -100,13 +101,14 @@ class LatentReader(Component):
             last_x.eq(self.width - 1),
             end_y.eq(self.skip_y + self.keep_height),
             row_kept.eq((y >= self.skip_y) & (y < end_y)),
-            final_row.eq(y + 1 == end_y),
+            final_y.eq(end_y - 1),
+            final_row.eq(y == final_y),
             next_x.eq(x + rows),
-            row_ends.eq(x + rows > last_x),
+            row_ends.eq(next_x > last_x),
             first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
-        inside, step, word_done, was_done, load = (
-            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "load")
+        inside, step, word_done, was_done, kept, final, load = (
+            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "kept", "final", "load")
         )
         # The FIFO's word goes into a register before anything is done with it: what holds it may be far away.
         fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
@@ -116,17 +118,18 @@ class LatentReader(Component):
         with m.If(words.r_en):
             m.d.sync += [fetched.eq(1), fetched_word.eq(words.r_data)]
         m.d.comb += [
-            self.o.valid.eq(loaded & row_kept & inside),
+            self.o.valid.eq(loaded & kept & inside),
             self.o.payload.value.eq(current[:bits].as_signed()),
-            self.o.payload.last.eq((column == last_kept_x) & final_row & final_channel),
+            self.o.payload.last.eq((column == last_kept_x) & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
-            word_done.eq(step & ((lane == rows - 1) | column_last | ~row_kept)),
+            word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
             words.r_en.eq(~fetched & words.r_rdy),
             load.eq(fetched & ~loaded & ~was_done),
         ]
-        m.d.sync += self.done.eq((y == self.height) & ~self.start)
+        m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
+            m.d.sync += following.eq(x + 1)
             m.d.sync += column_last.eq(begins_last)
         with m.If(step):
             m.d.sync += [
@@ -134,14 +137,18 @@ class LatentReader(Component):
                 column.eq(column + 1),
                 column_last.eq(column == before_last_x),
                 current.eq(current >> bits),
-                inside.eq((column + 1 >= self.skip_x) & (column + 1 < end_x)),
+                following.eq(following + 1),
+                inside.eq((following >= self.skip_x) & (following < end_x)),
             ]
         with m.If(word_done):
-            m.d.sync += [loaded.eq(0), channel.eq(channel + 1)]
+            m.d.sync += loaded.eq(0)
+        # As soon as a word is at work, its place becomes that of the next one.
+        with m.If(load):
+            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel), channel.eq(channel + 1)]
             with m.If(final_channel):
                 m.d.sync += [channel.eq(0), x.eq(next_x)]
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [x.eq(0), y.eq(0), channel.eq(0), loaded.eq(0), fetched.eq(0)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done)]
         return m

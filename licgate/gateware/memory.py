@@ -44,7 +44,8 @@ class BankedMemory(Component):
     writable : bool
         Build the write port.
     registered : bool
-        Give every bank its own address and write registers, so that a memory spread over the chip is reached in time.
+        Put a register in front of the banks' addresses and writes, so that a memory spread over the chip is reached in
+        time; `licgate.synth.fanout` makes copies of it.
 
     Members
     -------
@@ -116,8 +117,7 @@ class BankedMemory(Component):
                 ]
             for target, source in inputs:
                 if self.registered:
-                    # One copy a bank: kept apart by Yosys, which would merge equal registers.
-                    held = Signal.like(target, name=f"held_{index}", reset_less=True, attrs={"keep": 1})
+                    held = Signal.like(target, name=f"held_{index}", reset_less=True)
                     m.d.sync += held.eq(source)
                     source = held
                 m.d.comb += target.eq(source)

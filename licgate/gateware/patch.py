@@ -46,7 +46,7 @@ class PatchScheduler(Component):
 
     Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
 
-    Timing: 6 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
+    Timing: 8 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
 
     Raises
     ------
@@ -80,21 +80,29 @@ class PatchScheduler(Component):
         y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
         window, widest = self.o_window.payload, Array(self._max_width)[self.chain]
         m.d.comb += [window.x.eq(x.start), window.y.eq(y.start), window.width.eq(x.size), window.height.eq(y.size)]
+        refused = Signal()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.start):
                     m.d.sync += [x.cell.eq(0), y.cell.eq(0), self.error.eq(0)]
                     m.next = "BOUNDS"
-            # The registers of an axis follow its cell in three cycles.
+            # The registers of an axis follow its cell in four cycles.
             with m.State("BOUNDS"):
                 m.next = "EXTENT"
             with m.State("EXTENT"):
+                m.next = "LIMIT"
+            with m.State("LIMIT"):
                 m.next = "SIZE"
             with m.State("SIZE"):
                 m.next = "CHECK"
             with m.State("CHECK"):
-                with m.If((x.size == 0) | (y.size == 0) | (x.size > widest) | (x.step == 0) | (y.step == 0)):
+                m.d.sync += refused.eq(
+                    (x.size == 0) | (y.size == 0) | (x.size > widest) | (x.step == 0) | (y.step == 0)
+                )
+                m.next = "DECIDE"
+            with m.State("DECIDE"):
+                with m.If(refused):
                     m.d.sync += self.error.eq(1)
                     m.next = "IDLE"
                 with m.Else():
@@ -129,7 +137,8 @@ class _Axis:
         self.size = size
         self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
         self.more = Signal(name=f"{name}_more")
-        stop, end, kept = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "kept"))
+        stop, end = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end"))
+        kept, limited = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited"))
         before, after = scheduler._before << shift, scheduler._after << shift
         halo = ~scheduler.independent
         m.d.sync += [
@@ -141,8 +150,9 @@ class _Axis:
             self.more.eq(stop < length),
             end.eq(Mux(halo, stop + after, stop)),
             kept.eq(Mux(stop < length, stop, length)),
-            # 3
-            size.eq(Mux(end < length, end, length) - self.start),
+            # 3, 4
+            limited.eq(Mux(end < length, end, length)),
+            size.eq(limited - self.start),
             skip.eq((self.cell - self.start) >> shift),
             keep.eq((kept - self.cell + (1 << shift) - 1) >> shift),
         ]

@@ -1,22 +1,21 @@
-"""The processing element: multiply, accumulate, hold the finished sum while the next one grows."""
+"""The processing element: multiply, accumulate, hand the finished sum out while the next one grows."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.multiplier import Multiplier
+from licgate.program.timing import FINISHED
 
-__all__ = ["ProcessingElement", "shift_layout"]
-
-shift_layout = data.StructLayout({"enable": 1, "parity": 1})
+__all__ = ["ProcessingElement"]
 
 
 class ProcessingElement(Component):
     """Output-stationary processing element.
 
-    A step is a pair (``a``, ``w``); the sum of the steps up to and including the one that ``last`` marks moves to the
-    shadow register, and the next step begins a new sum. Bubbles are steps with ``a = 0`` or ``w = 0``: nothing is ever
-    stalled, so there is no clock enable.
+    A step is a pair (``a``, ``w``); the sum of the steps up to and including the one that ``last`` marks is handed out
+    for one cycle, and the next step begins a new sum. Bubbles are steps with ``a = 0`` or ``w = 0``: nothing is ever
+    stalled, so there is no clock enable. Between sums the outputs are 0, so that those of several elements can be
+    combined by OR: no element spends logic on a choice.
 
     With packing a second sum takes the products' part above ``pack_shift`` alone, one more where the part below is
     negative; see :mod:`licgate.program.packing`. It moves with the first one and is of no meaning in a step whose
@@ -39,28 +38,26 @@ class ProcessingElement(Component):
     -------
     a, w : :py:`In(signed(...))`
         Operands of this cycle's step.
-    last : :py:`In(1)`
-        Marks the last step of a sum; it comes ``multiplier.latency`` cycles after the operands it belongs to.
-    shift : :py:`In(shift_layout)`
-        When ``enable``, load the shadow register from ``shadow_in``, unless a finished sum arrives in the same cycle or
-        one has arrived since the sum that ``parity`` stands for: the first sum after reset is of parity 1, and it
-        alternates. So a shift that belongs to an older sum does no harm to a newer one.
-    clear : :py:`In(1)`
-        Forget the sum and the parity. Held while a reset drains the pipelines, and passed on like ``last``, so that a
-        reset needs no wire across the array.
-    a_out, w_out, last_out, clear_out, shift_out
+    restart : :py:`In(1)`
+        The sum ends with the step whose operands came ``multiplier.latency`` cycles before, or a reset drains the
+        pipelines: the next step begins at zero.
+    quiet : :py:`In(1)`
+        No sum ends with that step. Both are made for the registers' synchronous resets, which cost no logic, and are
+        passed on, so that neither ends of sums nor a reset need a wire across the array.
+    a_out, w_out, restart_out, quiet_out
         The inputs one cycle later, for the neighbours.
-    shadow_in, shadow : :py:`In(signed(acc_width))`, :py:`Out(signed(acc_width))`
-    high_in, high : :py:`In(signed(high_width))`, :py:`Out(signed(high_width))`
-        The second sum's, with packing.
+    sum : :py:`Out(signed(acc_width))`
+        The finished sum in the cycle after its end, 0 in all others.
+    high : :py:`Out(signed(high_width))`
+        The second sum beside it, with packing.
 
     Attributes
     ----------
     latency : int
-        Cycles from the operands of the last step to the sum in ``shadow``: 4. interval is 1.
+        Cycles from the operands of the last step to ``sum``: 5. interval is 1.
 
-    Resources: one DSP; ``acc_width`` carry cells and as many LUT4 (shadow multiplexer), about
-    ``2 * acc_width + a_width + w_width + 2`` flip-flops; with packing as much again for ``high_width``.
+    Resources: one DSP; ``acc_width`` carry cells, no other logic, about ``2 * acc_width + 2 * (a_width + w_width) + 2``
+    flip-flops; with packing as many carry cells and flip-flops again for ``high_width``.
 
     Raises
     ------
@@ -68,7 +65,7 @@ class ProcessingElement(Component):
         A parameter is not an integer in its range.
     """
 
-    latency = Multiplier.latency + 1
+    latency = FINISHED
     interval = 1
 
     def __init__(self, a_width, w_width, acc_width, *, pack_shift=None, high_width=None, site=None):
@@ -80,42 +77,34 @@ class ProcessingElement(Component):
             if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} must be an integer from {low} to {high}, not {value!r}")
         self.pack_shift = pack_shift
-        a, w, acc = signed(a_width), signed(w_width), signed(acc_width)
-        second = {} if pack_shift is None else {"high_in": In(signed(high_width)), "high": Out(signed(high_width))}
+        a, w = signed(a_width), signed(w_width)
+        second = {} if pack_shift is None else {"high": Out(signed(high_width))}
         super().__init__({
-            "a": In(a), "w": In(w), "last": In(1), "clear": In(1), "shift": In(shift_layout), "shadow_in": In(acc),
-            "a_out": Out(a), "w_out": Out(w), "last_out": Out(1), "clear_out": Out(1),
-            "shift_out": Out(shift_layout), "shadow": Out(acc), **second,
+            "a": In(a), "w": In(w), "restart": In(1), "quiet": In(1, init=1),
+            "a_out": Out(a), "w_out": Out(w), "restart_out": Out(1), "quiet_out": Out(1, init=1),
+            "sum": Out(signed(acc_width)), **second,
         })  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.multiplier = multiplier = self._multiplier
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.w)]
-        p, parity = multiplier.p, Signal()
-        # Data needs no reset: a reset is held until it has drained away.
-        a, w = (Signal.like(s, reset_less=True) for s in (self.a, self.w))
-        self._sum(m, parity, self.shadow, self.shadow_in, lambda acc: acc + p)
+        # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
+        a, w, p = (Signal.like(s, reset_less=True) for s in (self.a, self.w, multiplier.p))
+        m.d.sync += [
+            a.eq(self.a), w.eq(self.w), p.eq(multiplier.p),
+            self.restart_out.eq(self.restart), self.quiet_out.eq(self.quiet),
+        ]  # fmt: skip
+        m.d.comb += [self.a_out.eq(a), self.w_out.eq(w)]
+        self._accumulate(m, self.sum, lambda acc: acc + p)
         if self.pack_shift is not None:
             # The sign of what lies below comes in as the carry.
-            upper, carry = p[self.pack_shift :].as_signed(), p[self.pack_shift - 1]
-            one_more = Cat(carry, upper).as_signed()
-            self._sum(m, parity, self.high, self.high_in, lambda acc: (Cat(1, acc).as_signed() + one_more)[1:])
-        m.d.sync += [
-            parity.eq((parity ^ self.last) & ~self.clear),
-            self.clear_out.eq(self.clear),
-            a.eq(self.a),
-            w.eq(self.w),
-            self.last_out.eq(self.last),
-            self.shift_out.eq(self.shift),
-        ]
-        m.d.comb += [self.a_out.eq(a), self.w_out.eq(w)]
+            one_more = Cat(p[self.pack_shift - 1], p[self.pack_shift :]).as_signed()
+            self._accumulate(m, self.high, lambda acc: (Cat(1, acc).as_signed() + one_more)[1:])
         return m
 
-    def _sum(self, m, parity, shadow, shadow_in, plus):
-        """An accumulator, to which ``plus`` adds a step, and its shadow register."""
-        acc, total, held = Signal.like(shadow), Signal.like(shadow), Signal.like(shadow, reset_less=True)
-        m.d.comb += [total.eq(plus(acc)), shadow.eq(held)]
-        m.d.sync += acc.eq(Mux(self.last | self.clear, 0, total))
-        with m.If(self.last | (self.shift.enable & (self.shift.parity == parity))):
-            m.d.sync += held.eq(Mux(self.last, total, shadow_in))
+    def _accumulate(self, m, out, plus):
+        """An accumulator, to which ``plus`` adds a step, and the register that hands its sum out."""
+        acc, total = Signal.like(out), Signal.like(out)
+        m.d.comb += total.eq(plus(acc))
+        m.d.sync += [acc.eq(Mux(self.restart_out, 0, total)), out.eq(Mux(self.quiet_out, 0, total))]

@@ -68,7 +68,8 @@ class PixelWriter(Component):
         m = Module()
         program, stage, channels, bits = self._program, self._stage, self._channels, self._bits
         size = len(self.i.payload)
-        collected = Array(Signal(size, name=f"pixel_{r}") for r in range(program.rows))
+        collected = [Signal(size, name=f"pixel_{r}") for r in range(program.rows)]
+        places = Signal(program.rows, init=1)  # the place of the next one
         waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
         fill = Signal(range(program.rows + 1))
         left, rows_left = Signal(DIMENSION), Signal(DIMENSION)
@@ -76,32 +77,41 @@ class PixelWriter(Component):
         pending, full = Signal(name="pending"), Signal(name="full")
         base, target = Signal.like(self.write_address), Signal.like(self.write_address)
         channel = Signal(range(channels + 1))
-        writing, row_ends = Signal(), Signal()
+        writing, row_ends, end = Signal(), Signal(), Signal(init=channels == 1)
 
         m.d.comb += [
             self.busy.eq((rows_left != 0) | writing),
             self.i.ready.eq(pending & ~full),
-            self.row_done.eq(writing & row_ends & (channel == channels - 1)),
+            self.row_done.eq(writing & row_ends & end),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                collected[fill].eq(self.i.payload),
+                places.eq(places.rotate_left(1)),
                 fill.eq(fill + 1),
                 left.eq(left - 1),
                 full.eq((fill == program.rows - 1) | (left == 1)),
                 pending.eq(left != 1),
             ]
 
+        for r, pixel in enumerate(collected):
+            with m.If(self.i.valid & self.i.ready & places[r]):
+                m.d.sync += pixel.eq(self.i.payload)
+            if r:
+                # a word's first pixel clears the others, by their resets
+                with m.If(self.i.valid & self.i.ready & places[0]):
+                    m.d.sync += pixel.eq(0)
+
         # Hand a full word over as soon as the one before it is written.
-        end = channel == channels - 1
         with m.If(writing):
-            m.d.sync += [channel.eq(channel + 1), target.eq(target + 1)]
+            m.d.sync += [channel.eq(channel + 1), target.eq(target + 1), end.eq(channel == channels - 2)]
             with m.If(end):
                 m.d.sync += writing.eq(0)
         with m.If(full & (~writing | end)):
             m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
-            m.d.sync += [c.eq(0) for c in collected]
-            m.d.sync += [fill.eq(0), full.eq(0), writing.eq(1), channel.eq(0), row_ends.eq(~pending)]
+            m.d.sync += [
+                places.eq(1), fill.eq(0), full.eq(0), writing.eq(1), channel.eq(0), end.eq(channels == 1),
+                row_ends.eq(~pending),
+            ]  # fmt: skip
         m.d.comb += [
             self.write_enable.eq(writing),
             self.write_address.eq(target),
@@ -110,6 +120,8 @@ class PixelWriter(Component):
             ),
         ]
 
+        ended = Signal(init=1)
+        m.d.sync += ended.eq(rows_left == 0)
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.next = "ROOM"
@@ -119,7 +131,7 @@ class PixelWriter(Component):
             with m.State("ROOM_2"):
                 m.next = "ROOM_3"
             with m.State("ROOM_3"):
-                with m.If(rows_left == 0):
+                with m.If(ended):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing):
                     m.d.sync += [left.eq(self.width), pending.eq(1), target.eq(base)]
@@ -131,5 +143,5 @@ class PixelWriter(Component):
                 ]
                 m.next = "ROOM"
         with m.If(self.start):
-            m.d.sync += [rows_left.eq(self.height), base.eq(stage.base)]
+            m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(stage.base)]
         return m

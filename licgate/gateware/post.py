@@ -1,14 +1,18 @@
 """Post-processing: drains finished tiles from the array, runs the lanes and puts results together into words."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine, truncate
+from licgate.gateware.array import drain_shape
 from licgate.gateware.lane import PostLane
 from licgate.gateware.memory import LATENCY, BankedMemory
-from licgate.gateware.pe import shift_layout
+from licgate.program.timing import COLLECTED, array_latency
 
 __all__ = ["PostProcessor", "drain_layout"]
 
@@ -26,6 +30,11 @@ def drain_layout(program):
     })  # fmt: skip
 
 
+def _any_of(values):
+    """The one of these values that is not 0."""
+    return reduce(or_, values).as_signed()
+
+
 def max_gdn_channels(program):
     """Channels of the widest GDN, at least 1."""
     return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
@@ -39,7 +48,7 @@ class PostProcessor(Component):
     the array. Behind the lanes a channel's pixels meet again in one word.
 
     Of a packed tile every column gives two channels: first the lower one, ``results - (highs << pack_shift)`` in as
-    many bits as packed sums need, then the upper one, ``highs``. The array is shifted at every second channel.
+    many bits as packed sums need, then the upper one, ``highs``.
 
     Parameters
     ----------
@@ -50,9 +59,10 @@ class PostProcessor(Component):
     last : :py:`In(1)`
         The step now entering the array is the last one of a tile.
     tile : :py:`In(stream.Signature(drain_layout(program)))`
-        Descriptor of the next tile to be drained, taken ``cols - 1`` cycles after its ``last``; it must be valid then.
-    results : :py:`In(signed(accumulator_width)).array(rows)`, shift : :py:`Out(shift_layout)`
-        The array's right edge.
+        Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must
+        be valid then.
+    results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
+        The array's finished sums.
     highs : :py:`In(signed(packed_accumulator_width)).array(rows)`
         With packing.
     x_address, x_data
@@ -79,7 +89,8 @@ class PostProcessor(Component):
         lane = self._lanes[0]
         self.interval = program.lane_rows
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
-        self.latency = program.cols + 3 + program.merge_latency + lane.latency + program.lanes * program.lane_rows
+        drained = array_latency(program.cols) + program.merge_latency
+        self.latency = drained + lane.latency + program.lanes * program.lane_rows
         self.x_depth = program.gdn_depth
         rows = program.rows
         super().__init__({
@@ -87,7 +98,7 @@ class PostProcessor(Component):
             "tile": In(stream.Signature(drain_layout(program))),
             "results": In(signed(program.accumulator_width)).array(rows),
             **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
-            "shift": Out(shift_layout),
+            "drain": Out(drain_shape(program.cols)),
             "x_address": Out(range(self.x_depth)),
             "x_data": In(rows * len(lane.x)),
             "word": Out(signed(lane.result_width)).array(rows),
@@ -105,10 +116,9 @@ class PostProcessor(Component):
         active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.most_channels))
         tile = Signal(drain_layout(program))
         end_of_beat = Signal()
-        go = line(self.last, program.cols - 1)
+        go = line(self.last, array_latency(program.cols) - _LEAD - 1)
         m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
-        more, parity = Signal(), Signal()
-        m.d.sync += parity.eq(parity ^ go)
+        more = Signal()
         m.d.comb += more.eq(active & (beat + 1 != tile.count))
         with m.If(go):
             m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
@@ -116,12 +126,16 @@ class PostProcessor(Component):
             m.d.sync += sub.eq(sub + 1)
             with m.If(end_of_beat):
                 m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(more)]
-        advance, start, stays, upper = Signal(), Signal(), Signal(), Signal()
+        start, lower, upper, column = Signal(), Signal(), Signal(), Signal(len(self.drain.column))
+        m.d.comb += [start.eq(active & (sub == 0)), column.eq(beat)]
         if program.packing:
             packed = Array(int(op.packed) for op in program.ops)[tile.op]
-            m.d.comb += [stays.eq(packed & ~beat[0]), upper.eq(packed & beat[0])]
-        m.d.comb += [advance.eq(more & end_of_beat & ~stays), start.eq(active & (sub == 0))]
-        m.d.comb += [self.shift.enable.eq(line(advance, _LEAD)), self.shift.parity.eq(line(parity, _LEAD))]
+            m.d.comb += [lower.eq(packed & ~beat[0]), upper.eq(packed & beat[0])]
+            m.d.comb += column.eq(Mux(packed, beat >> 1, beat))
+        m.d.comb += [
+            self.drain.enable.eq(line(start, _LEAD - COLLECTED)),
+            self.drain.column.eq(line(column, _LEAD - COLLECTED)),
+        ]
 
         channel, x_channel = Signal(range(len(program.biases) + program.most_channels)), Signal.like(self.x_address)
         m.d.comb += [channel.eq(tile.param + beat), x_channel.eq((tile.x + beat)[: len(x_channel)])]
@@ -133,12 +147,12 @@ class PostProcessor(Component):
 
         for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
-            seen, skew = _LEAD + index * beat_cycles, self._late + index * beat_cycles
-            rows = [min(index * beat_cycles + i, program.rows - 1) for i in range(beat_cycles)]
-            result = Array(self.results[r] for r in rows)[line(sub, seen)]
+            skew = self._late + index * beat_cycles
+            # A row's result is 0 but in the cycle that its lane has for it.
+            rows = slice(index * beat_cycles, (index + 1) * beat_cycles)
+            result = _any_of(self.results[rows])
             if program.packing:
-                high = Array(self.highs[r] for r in rows)[line(sub, seen)]
-                result = self._merged(m, index, result, high, line(stays, skew), line(upper, skew))
+                result = self._merged(m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew))
             m.d.comb += [
                 lane.acc.eq(result),
                 lane.op.eq(line(op, skew)),

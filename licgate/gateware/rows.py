@@ -1,7 +1,8 @@
 """Which rows of each feature map exist, and which stage could therefore compute one."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
 
 from licgate.gateware.feeder import address_width
 
@@ -47,10 +48,10 @@ class RowTracker(Component):
     Attributes
     ----------
     settle : int
-        3 cycles.
+        5 cycles.
     """
 
-    settle = 3
+    settle = 5
 
     def __init__(self, program):
         self._program = program
@@ -75,7 +76,9 @@ class RowTracker(Component):
         m = Module()
         program = self._program
         stages = program.stages
-        complete = [Signal(DIMENSION, name=f"complete_{k}") for k in range(len(stages))]
+        # Rows are told apart by their low bits: none that are compared are further from each other.
+        short = 2 + ceil_log2(2 * program.kernel_rows + max(stage.ring for stage in stages))
+        complete = [Signal(short, name=f"complete_{k}") for k in range(len(stages))]
         self._sizes(m)
         for k, stage in enumerate(stages):
             rows, height = self.rows[k], self.heights_in[k]
@@ -89,18 +92,21 @@ class RowTracker(Component):
                 self.above[k].eq(Mux(begin < 0, -begin, 0)),
                 self.advance[k].eq(following - _inside(begin)),
                 self.more[k].eq(rows != self.heights_out[k]),
-                self.ready[k].eq(self.more[k] & room & (complete[k] >= self.need[k])),
+                self.ready[k].eq(self.more[k] & room & ~_behind(complete[k], self.need[k])),
             ]
             if not stage.last:
-                m.d.sync += room.eq(rows - self.first[k + 1] < stages[k + 1].ring)
+                held = Signal(signed(short), name=f"held_{k}")
+                m.d.sync += [held.eq(rows - self.first[k + 1]), room.eq(held < stages[k + 1].ring)]
             arrived = self.input_row & (self.chain == stage.chain) if stage.first else (
                 self.row_done & (self.row_line == k)
             )  # fmt: skip
             with m.If(arrived):
                 m.d.sync += complete[k].eq(complete[k] + 1)
-            with m.If(self.skip & (self.stage == k)):
+            skip, finish = Signal(name=f"skip_{k}"), Signal(name=f"finish_{k}")
+            m.d.sync += [skip.eq(self.skip & (self.stage == k)), finish.eq(self.finish & (self.stage == k))]
+            with m.If(skip):
                 m.d.sync += self.read_base[k].eq(_next_row(self.read_base[k], stage))
-            with m.If(self.finish & (self.stage == k)):
+            with m.If(finish):
                 m.d.sync += rows.eq(rows + 1)
                 if not stage.last:
                     m.d.sync += self.write_base[k + 1].eq(_next_row(self.write_base[k + 1], stages[k + 1]))
@@ -109,18 +115,23 @@ class RowTracker(Component):
         with m.If(self.released):
             m.d.sync += released.eq(released + 1)
         firsts = [chain.first for chain in program.chains]
-        room, missing = [], []
+        room, missing, of_image = [], [], [*self.rows, *complete, released]
         for k in firsts:
             first_released = Signal(DIMENSION, name=f"first_released_{k}")
-            m.d.sync += first_released.eq(_inside(stages[k].span(released)[0]))
-            room.append(complete[k] - first_released < stages[k].ring)
-            missing.append(self.more[k] & (complete[k] < self.need[k]))
+            waiting = Signal(signed(short), name=f"waiting_{k}")
+            m.d.sync += [
+                first_released.eq(_inside(stages[k].span(released)[0])),
+                waiting.eq(complete[k] - first_released),
+            ]
+            of_image += [first_released, waiting]
+            room.append(waiting < stages[k].ring)
+            missing.append(self.more[k] & _behind(complete[k], self.need[k]))
         m.d.sync += [
             self.input_room.eq(Array(room)[self.chain]),
             self.input_missing.eq(Array(missing)[self.chain]),
         ]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (*self.rows, *complete, released)]
+            m.d.sync += [s.eq(0) for s in of_image]
             for k, stage in enumerate(stages):
                 m.d.sync += [self.read_base[k].eq(stage.base), self.write_base[k].eq(stage.base)]
         return m
@@ -133,6 +144,11 @@ class RowTracker(Component):
             ):
                 m.d.comb += ins[k].eq(Mux(self.chain == stage.chain, size, 0) if stage.first else outs[k - 1])
                 m.d.sync += outs[k].eq(stage.output_length(ins[k]))
+
+
+def _behind(row, other):
+    """A row comes before another, by their low bits."""
+    return (row - other)[len(row) - 1]
 
 
 def _inside(row):

@@ -12,7 +12,7 @@ from licgate.program import IN_FLIGHT
 
 __all__ = ["Sequencer", "write_layout"]
 
-_SETTLE = RowTracker.settle + 2
+_SETTLE = RowTracker.settle
 
 
 def write_layout(program):
@@ -52,7 +52,8 @@ class Sequencer(Component):
     done : :py:`Out(1)`
         Every pass has been issued and every tile written (level, until the next ``start``).
     o_pass, o_tile, o_write
-        Descriptors for the feeder, the post-processor and the writer; ``o_tile`` and ``o_write`` move with ``o_pass``.
+        Descriptors for the feeder, the post-processor and the writer; ``o_tile`` and ``o_write`` move with ``o_pass``,
+        and are always taken: no more than ``IN_FLIGHT`` tiles are ever issued and not written.
     input_row, input_room, released
         A row from the host is complete; there is room for another; the feeder is done with a row of the chain's first
         convolution.
@@ -66,7 +67,7 @@ class Sequencer(Component):
     wait_input, wait_output : :py:`Out(1)`
         The next pass waits for the host's rows, or for room at the output.
 
-    Timing: one to three cycles between passes of a row, overlapped with the running pass; six cycles between rows,
+    Timing: three to seven cycles between passes of a row, overlapped with the running pass; six cycles between rows,
     likewise.
     """
 
@@ -93,7 +94,7 @@ class Sequencer(Component):
         program = self._program
         count = len(program.stages)
         m.submodules.rows = rows = self._rows
-        work = Work(program)
+        work = Work(program, rows)
         m.d.comb += [
             rows.start.eq(self.start), rows.chain.eq(self.chain), rows.width.eq(self.width),
             rows.height.eq(self.height), rows.stage.eq(work.stage),
@@ -110,26 +111,39 @@ class Sequencer(Component):
 
         work.derive(m)
         self._describe(m, work)
-        go, issue, issued, credit, room, outstanding = Signal(), Signal(), Signal(), Signal(), Signal(), Signal(8)
-        # Words promised to the output but not yet in its FIFO.
-        words = program.output_channels
-        reserved = Signal(range((IN_FLIGHT + 2) * words + 1))
+        # The descriptors follow the work registers by a cycle, and so does what says that there are any.
+        offer, go, issue, full = Signal(), Signal(), Signal(), Signal()
+        outstanding = Signal(range(IN_FLIGHT + 1))
+        # Tiles promised to the output whose words are not yet in its FIFO.
+        words, promised, room = program.output_channels, Signal(range(IN_FLIGHT + 2)), Signal()
         to_output = self.o_write.payload.to == Destination.OUTPUT
         m.d.comb += [
-            credit.eq(~to_output | (room & ~issued)),
-            self.o_pass.valid.eq(go & self.o_tile.ready & self.o_write.ready & credit),
+            self.o_pass.valid.eq(go),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue),
             self.o_write.valid.eq(issue),
-            self.wait_output.eq(go & to_output & ~room),
+            self.wait_output.eq(offer & to_output & ~room),
         ]
-        # Up to date two cycles after a pass; none is offered before that, and the feeder would take none.
-        m.d.sync += [room.eq(self.output_words >= reserved + words), issued.eq(issue)]
-        promised, kept = Mux(issue & to_output, words, 0), Mux(self.output_written, words, 0)
-        m.d.sync += [outstanding.eq(outstanding + issue - self.written), reserved.eq(reserved + promised - kept)]
+        # Up to date two cycles after a pass; none is offered before that.
+        m.d.sync += [
+            go.eq(offer & ~issue & ~full & (~to_output | room)),
+            room.eq(self.output_words >= Array((k + 1) * words for k in range(IN_FLIGHT + 2))[promised]),
+            promised.eq(promised + (issue & to_output) - self.output_written),
+            outstanding.eq(outstanding + issue - self.written),
+            full.eq((outstanding + issue - self.written) == IN_FLIGHT),
+        ]
 
         settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)
         slot = work.slot
+        # Rows and groups begin the cycle after it is decided.
+        starts, moves = Signal(), Signal()
+        m.d.sync += [starts.eq(0), moves.eq(0)]
+        with m.If(starts):
+            m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
+        with m.If(moves):
+            work.next_group(m)
+            with m.If(work.has_gdn):
+                m.d.sync += work.keep_for_gdn()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
@@ -147,31 +161,37 @@ class Sequencer(Component):
                 with m.If(ready.any()):
                     m.next = "ROW"
                 with m.Elif(work.pending):
-                    m.d.sync += work.first_gdn_tile()
-                    m.next = "GDN"
+                    m.next = "GDN_TILE"
                 with m.Elif(~more.any() & (outstanding == 0)):
                     m.next = "IDLE"
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
                 m.d.comb += self.wait_input.eq(idle & rows.input_missing)
             with m.State("ROW"):
-                m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
+                m.d.sync += starts.eq(1)
                 m.next = "GROUP"
+            # The group begins in this cycle, and what follows from it takes two more.
             with m.State("GROUP"):
-                m.d.sync += work.first_conv_tile(rows)
+                m.next = "GROUP_2"
+            with m.State("GROUP_2"):
+                m.next = "TILE"
+            with m.State("TILE"):
+                m.d.sync += work.first_conv_tile()
                 m.next = "CONV"
             with m.State("CONV"):
-                m.d.comb += go.eq(1)
+                m.d.sync += offer.eq(~issue)
                 with m.If(issue):
                     m.d.sync += work.next_tile()
                     with m.If(work.last_tile):
-                        m.d.sync += work.first_gdn_tile()
-                        m.next = "GDN"
+                        m.next = "GDN_TILE"
+            with m.State("GDN_TILE"):
+                m.d.sync += work.first_gdn_tile()
+                m.next = "GDN"
             with m.State("GDN"):
                 # The GDN of the group before this one, when there is one whose inputs have arrived.
                 with m.If(~work.pending):
                     m.next = "NEXT"
                 with m.Else():
-                    m.d.comb += go.eq(arrived.bit_select(work.gdn_slot, 1))
+                    m.d.sync += offer.eq(arrived.bit_select(work.gdn_slot, 1) & ~issue)
                     with m.If(issue):
                         m.d.sync += work.next_tile()
                         with m.If(work.last_tile):
@@ -179,12 +199,10 @@ class Sequencer(Component):
                             m.next = "NEXT"
             with m.State("NEXT"):
                 m.d.sync += work.is_gdn.eq(0)
-                with m.If(work.out_left == 0):  # the row had ended; only a pending GDN was issued
+                with m.If(work.ended):  # the row had ended; only a pending GDN was issued
                     m.next = "SELECT"
                 with m.Else():
-                    work.next_group(m)
-                    with m.If(work.has_gdn):
-                        m.d.sync += work.keep_for_gdn()
+                    m.d.sync += moves.eq(1)
                     with m.If(work.row_ends):
                         m.next = "END_ROW"
                     with m.Else():
@@ -202,7 +220,7 @@ class Sequencer(Component):
     def _describe(self, m, work):
         """The three descriptors of the pass that the work registers stand for."""
         rows, stages = self._rows, self._program.stages
-        m.d.comb += [
+        m.d.sync += [
             self.o_pass.payload.phase.eq(work.kind),
             self.o_pass.payload.row.eq(work.of_stage(rows.read_base)),
             self.o_pass.payload.offset.eq(work.window),

@@ -69,10 +69,12 @@ class UartTransmitter(Component):
         timer = Signal(range(self.divisor))
         bits = Signal(range(11))
         shift = Signal(10, init=0x3FF)
+        ends = Signal()  # the bit does, in this cycle
+        m.d.sync += ends.eq(timer == 1)
 
         m.d.comb += [
             self.tx.eq(shift[0]),
-            self.i.ready.eq((bits == 0) | ((bits == 1) & (timer == 0))),
+            self.i.ready.eq((bits == 0) | ((bits == 1) & ends)),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
@@ -81,7 +83,7 @@ class UartTransmitter(Component):
                 timer.eq(self.divisor - 1),
             ]
         with m.Elif(bits != 0):
-            with m.If(timer == 0):
+            with m.If(ends):
                 m.d.sync += [shift.eq(Cat(shift[1:], Const(1, 1))), bits.eq(bits - 1), timer.eq(self.divisor - 1)]
             with m.Else():
                 m.d.sync += timer.eq(timer - 1)
@@ -130,14 +132,13 @@ class UartReceiver(Component):
         bits = Signal(range(8))
         shift = Signal(8)
         sample = Signal()
-        m.d.comb += sample.eq(timer == 0)
-        m.d.sync += timer.eq(timer - 1)
+        m.d.sync += [timer.eq(timer - 1), sample.eq(timer == 1)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += timer.eq(self.divisor // 2 - 1)
+                m.d.sync += [timer.eq(self.divisor // 2 - 1), sample.eq(0)]
                 with m.If(~rx):
                     m.next = "START"
             with m.State("START"), m.If(sample):

@@ -7,7 +7,7 @@ from amaranth.lib import data
 
 from licgate.program import LINE_LATENCY
 
-__all__ = ["due_read", "pixel_window", "read_layout", "unpacked", "weight_operand", "words_layout"]
+__all__ = ["due_read", "pixel_window", "read_layout", "spread_register", "unpacked", "weight_operand", "words_layout"]
 
 
 def read_layout(program, address_width):
@@ -19,6 +19,10 @@ def read_layout(program, address_width):
         "address": address_width, "stage": range(max(2, len(program.stages))), "inside": 1, "last": 1,
         "kind": range(max(2, len(program.phases))),
     })  # fmt: skip
+
+
+# pixels of the window that share a register of the signal to load it
+_SPREAD = 3
 
 
 def due_read(m, read, reading, delay, latest):
@@ -43,12 +47,14 @@ def pixel_window(m, line, program, line_data, read):
 
     # The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory.
     when = LINE_LATENCY
-    chosen_stage, word_inside = line(_signal(m, read.stage), when), line(_signal(m, read.inside), when)
+    stage, inside = line(_signal(m, read.stage), when - 1), line(_signal(m, read.inside), when - 1)
+    memory_of = Array(s.memory for s in program.stages)[stage]
     word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(rows)]
     for r in range(rows):
         values = [unpacked(m, line_data, memory, k, r, width) for k, memory in enumerate(program.line_memories)]
-        chosen = Array(values)[Array(s.memory for s in program.stages)[chosen_stage]]
-        m.d.sync += word[r].eq(Mux(word_inside, chosen, 0))
+        chosen = Array(values)[spread_register(m, memory_of, range(len(values)), f"line_of_{r}")]
+        # An AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
+        m.d.sync += word[r].eq(chosen & spread_register(m, inside, 1, f"inside_{r}").replicate(width))
 
     # The words in front of it wait; with the last one the window is complete.
     before = [
@@ -66,14 +72,23 @@ def pixel_window(m, line, program, line_data, read):
     }
     sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
     window = [Signal(signed(width), name=f"window_{p}", reset_less=True) for p in range(max(sizes.values()))]
-    load, kind = line(_signal(m, read.last), when + 1), line(_signal(m, read.kind), when + 1)
+    loads, kind = line(_signal(m, read.last), when), line(_signal(m, read.kind), when + 1)
     for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
         places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
         anywhere = next(iter(places.values()))
         choice = [places.get(phase.shape, anywhere) for phase in program.phases]
         loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
+        if p % _SPREAD == 0:
+            load = spread_register(m, loads, 1, f"load_{p}")
         m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
     return window
+
+
+def spread_register(m, value, shape, name):
+    """A register with a value that many ask for: how many there are in the end, `licgate.synth.fanout` settles."""
+    register = Signal(shape, name=name, reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
 
 
 def words_layout(memories, count):

@@ -25,10 +25,11 @@ class Work:
     Parameters
     ----------
     program : Program
+    rows : RowTracker
     """
 
-    def __init__(self, program):
-        self._program = program
+    def __init__(self, program, rows):
+        self._program, self._rows = program, rows
         stages, ops, phases = program.stages, program.ops, program.phases
         address, tiles = address_width(program), max(op.tiles for op in ops)
         self.stage, self.gdn_stage = (Signal(range(max(2, len(stages))), name=n) for n in ("stage", "gdn_stage"))
@@ -61,22 +62,60 @@ class Work:
         # The group whose GDN is pending.
         self.gdn_slot, self.gdn_ends, self.gdn_column = Signal(), Signal(), Signal()
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
-        # Derived.
+        # Derived; those of the group a cycle late, of its phase two.
         self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.most_channels + 1))
-        self.group_ends, self.row_ends, self.has_gdn, self.last_phase = (
-            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase")
+        self.group_ends, self.row_ends, self.has_gdn, self.last_phase, self.ended = (
+            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase", "ended")
         )
+        self.in_step, self.word_step, self.offset_step, self.target_step = (
+            Signal(range(1 + max(values)), name=f"{name}_step") for name, values in self._steps()
+        )
+        self.above, self.first_weight = Signal.like(rows.above[0]), Signal.like(self.weight, name="first_weight")
+        self.first_word = Signal.like(self.offset, name="first_word")
 
     def derive(self, m):
         """Drive what follows from the registers."""
         program = self._program
+        weights, offsets = self._phase_tables()
+        ends = self.out_left <= program.rows
         m.d.comb += [
-            self.group_ends.eq(self.out_left <= program.rows),
-            self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
             self.row_ends.eq(self.group_ends & self.last_phase),
-            self.pixels.eq(Mux(self.group_ends, self.out_left, program.rows)),
             self.tile_count.eq(Mux(self.last_tile, self.final_count, self.channels)),
         ]
+        m.d.sync += [
+            self.group_ends.eq(ends),
+            self.pixels.eq(Mux(ends, self.out_left, program.rows)),
+            self.ended.eq(self.out_left == 0),
+            self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
+            self.above.eq(self.of_stage(self._rows.above)),
+            self.first_weight.eq(Array(weights)[Cat(self.above, self.phase)]),
+            self.first_word.eq(Array(offsets)[self.phase]),
+            *(getattr(self, f"{name}_step").eq(self.of_stage(values)) for name, values in self._steps()),
+        ]
+        self._masks = self._inside(m)
+
+    def _steps(self):
+        """How far a group of each stage moves: input pixels and words, addresses to read and to write."""
+        stages, rows = self._program.stages, self._program.rows
+        made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
+        return (
+            ("in", [stage.stride * rows for stage in stages]),
+            ("word", [stage.stride for stage in stages]),
+            ("offset", [stage.stride * stage.conv.channels_in for stage in stages]),
+            ("target", [*made, 0]),
+        )
+
+    def _phase_tables(self):
+        """First weight by rows above the image and phase; offset of the window's first word by phase."""
+        program, count = self._program, 1 << len(self.above)
+        weights, offsets = [], []
+        for phase in program.phases:
+            shape, op = phase.shape, program.ops[phase.op]
+            row = 0 if shape is None else shape.columns * op.channels_in
+            weights += [phase.base + min(k, phase.kernel_rows) * row for k in range(count)]
+            first = 0 if shape is None else shape.first_word(program.rows) * op.channels_in
+            offsets.append(first & ((1 << len(self.offset)) - 1))
+        return weights, offsets
 
     def of_stage(self, values):
         """The value of the stage at work."""
@@ -110,16 +149,14 @@ class Work:
         with m.If(~self.last_phase):
             m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
         with m.Else():
-            made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
-            strides = [s.stride for s in stages]
             if any(s.upsampling for s in stages):
                 m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]
             m.d.sync += [
                 self.out_left.eq(self.out_left - self.pixels),
-                self.in_left.eq(self.in_left - self.of_stage(stride * program.rows for stride in strides)),
-                self.word.eq(self.word + self.of_stage(strides)),
-                self.offset.eq(self.offset + self.of_stage(s.stride * s.conv.channels_in for s in stages)),
-                self.target.eq(self.target + self.of_stage([*made, 0])),
+                self.in_left.eq(self.in_left - self.in_step),
+                self.word.eq(self.word + self.word_step),
+                self.offset.eq(self.offset + self.offset_step),
+                self.target.eq(self.target + self.target_step),
             ]
 
     def keep_for_gdn(self):
@@ -130,30 +167,20 @@ class Work:
             self.gdn_column.eq(self.column),
         ]  # fmt: skip
 
-    def first_conv_tile(self, rows):
-        """Begin the tiles of a group's phase; kernel rows above the image are left out."""
+    def first_conv_tile(self):
+        """Begin the tiles of a group's phase, two cycles old; kernel rows above the image are left out."""
         program = self._program
         stages = program.stages
-        above = self.of_stage(rows.above)
-        count = 1 << len(above)
-        weights, offsets, steps = [], [], []
-        for phase in program.phases:
-            shape, op = phase.shape, program.ops[phase.op]
-            row = 0 if shape is None else shape.columns * op.channels_in
-            weights += [phase.base + min(k, phase.kernel_rows) * row for k in range(count)]
-            first = 0 if shape is None else shape.first_word(program.rows) * op.channels_in
-            offsets.append(first & ((1 << len(self.offset)) - 1))
-            steps.append(phase.steps)
         x = Mux(self.slot, max_gdn_channels(program), 0)
         to = Mux(self.of_stage(int(s.last) for s in stages), Destination.OUTPUT, Destination.LINE)
         return [
             *self._first_tile(self.stage, [s.conv for s in stages]),
             self.is_gdn.eq(0),
             self.kind.eq(self.phase),
-            self.steps.eq(Array(steps)[self.phase]),
-            self.weight.eq(Array(weights)[Cat(above, self.phase)]),
-            self.window.eq(self.offset + Array(offsets)[self.phase]),
-            self.mask.eq(self._mask()),
+            self.steps.eq(Array(phase.steps for phase in program.phases)[self.phase]),
+            self.weight.eq(self.first_weight),
+            self.window.eq(self.offset + self.first_word),
+            self.mask.eq(self._masks[self.phase]),
             self.x.eq(x),
             self.to.eq(Mux(self.has_gdn, Destination.NORM, to)),
             self.address.eq(Mux(self.has_gdn, x, self.target)),
@@ -201,14 +228,16 @@ class Work:
             self.address.eq(self.address + self.channels),
         ]
 
-    def _mask(self):
-        """Which words of the phase's window lie inside the input row."""
+    def _inside(self, m):
+        """Which words of each phase's window lie inside the input row, a cycle late."""
         program = self._program
         inside = {}
 
         def word(offset):
             if offset not in inside:
-                inside[offset] = (self.word >= -offset) if offset < 0 else (self.in_left > offset * program.rows)
+                inside[offset] = Signal(name=f"inside_{len(inside)}")
+                lies = (self.word >= -offset) if offset < 0 else (self.in_left > offset * program.rows)
+                m.d.sync += inside[offset].eq(lies)
             return inside[offset]
 
         masks = []
@@ -217,4 +246,4 @@ class Work:
                 phase.shape.first_word(program.rows), phase.shape.words(program.rows)
             )  # fmt: skip
             masks.append(Cat([word(first + j) for j in range(words)]))
-        return Array(masks)[self.phase]
+        return Array(masks)

@@ -121,7 +121,7 @@ class SpentModel(CoreModel):
         return super()._gdn_passes(pending, now)
 
     def _issue(self, op, phase, tile, now, kernel_rows, output):
-        full = len(self._pops) == self._pops.maxlen and self._pops[0] + 1 > now
+        full = len(self._pops) == self._pops.maxlen and self._pops[0] + 3 > now
         finish, reads_end, steps_before = self._finish, self._reads_end, self.op_cycles[op.index]
         earliest = max(finish, reads_end - self._margin(phase))
         accepted = super()._issue(op, phase, tile, now, kernel_rows, output)

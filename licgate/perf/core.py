@@ -11,10 +11,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from licgate.program import IN_FLIGHT
+from licgate.program.timing import array_latency, lane_latency
 
 __all__ = ["CoreModel", "Timing"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
+_OFFER = 3  # from a pass to the next one, at least
 _LINE_READY = 2  # from row_done to `ready`
 _READER = 3  # from a word's arrival to its first latent
 
@@ -30,9 +32,8 @@ class Timing:
     @classmethod
     def of(cls, program):
         """Delays of a program's gateware."""
-        square = any(op.is_gdn and op.layer.square for op in program.ops)
-        lane = 30 if square else 25
-        post = program.cols + 3 + program.merge_latency + lane + program.lanes * program.lane_rows
+        lane = lane_latency(program)
+        post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
         return cls(program.feed_latency, post, program.lane_rows)
 
 
@@ -86,8 +87,8 @@ class CoreModel:
         kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
         self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
         self._written = start
-        self._pixel_time = start + 3  # first cycle that asks for room
-        self._run(start)
+        self._pixel_time = start + 4  # first cycle that asks for room
+        self._run(start + 1)  # the blocks see the start a cycle later
 
     def _run(self, start):
         count = len(self.stages)
@@ -106,7 +107,7 @@ class CoreModel:
                     earliest = when
             if chosen is None:
                 if pending is not None:
-                    now = self._gdn_passes(pending, now + 1) + 2  # GDN, NEXT, SELECT
+                    now = self._gdn_passes(pending, now + 2) + 2  # GDN_TILE, GDN, NEXT, SELECT
                     pending = None
                 elif earliest is not None:
                     now = earliest
@@ -118,7 +119,7 @@ class CoreModel:
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
         idle = max(now, self._written + 1) + 1
-        self.done = max(idle, self._latents.done)
+        self.done = max(idle, self._latents.done) + 1
 
     def _first(self, k, row):
         return max(0, self.stages[k].span(row)[0])
@@ -150,7 +151,7 @@ class CoreModel:
                 releases = next(r for r in itertools.count(1) if self._first(0, r) >= wanted)
                 if len(self._released) < releases:
                     return
-                now = max(now, self._released[releases - 1] + 3)
+                now = max(now, self._released[releases - 1] + 4)
             end = self._write_row(now + 1)
             written.append(end + _LINE_READY)
             self._pixel_time = end + 3
@@ -179,7 +180,7 @@ class CoreModel:
         # An upsampling stage makes the even, then the odd columns of every group.
         phases = stage.conv.phases[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.phases
         passes = [phase for _ in range(groups) for phase in phases]
-        now += 3  # ROW, GROUP, CONV
+        now += 7  # ROW, GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
         for index, phase in enumerate(passes):
             ends = index == len(passes) - 1
             op = stage.conv
@@ -190,7 +191,7 @@ class CoreModel:
                     self._released.append(self._finish)
                 if last_tile and stage.gdn is None:
                     self._complete(k, ends)
-                now = accepted + 1
+                now = accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
             if stage.gdn is not None:
                 self._slot_ready[slot] = self._written + 1
             if pending is not None:
@@ -201,16 +202,16 @@ class CoreModel:
                 pending = _Pending(stage.gdn, slot, ends, k)
                 slot ^= 1
             if not ends:
-                now += 2  # GROUP, CONV
+                now += 6  # GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
         return now, slot, pending
 
     def _gdn_passes(self, pending, now):
         """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
-        now = max(now, self._slot_ready[pending.slot])
+        now = max(now, self._slot_ready[pending.slot]) + 2
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
             accepted = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
-            now = accepted + 1
+            now = accepted + _OFFER
         self._complete(pending.stage, pending.row_ends)
         return accepted
 
@@ -222,7 +223,7 @@ class CoreModel:
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
-            now = max(now, self._pops[0] + 1)
+            now = max(now, self._pops[0] + 3)
         accepted = max(now, self._taken + 1)
         self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:

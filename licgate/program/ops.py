@@ -114,8 +114,7 @@ class Op:
         Weight memory, and the address of the layer's first word in it.
     words : tuple of int
         Words of ``products * cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column
-        ``c`` holds output channel ``tile * cols + cols - 1 - c``, so that the first channel of a tile leaves the array
-        first.
+        ``c`` holds output channel ``tile * cols + c``.
     param_base : int
         Where the per-channel parameters of the layer begin in the parameter memories.
     phases : tuple of Phase
@@ -124,7 +123,7 @@ class Op:
         Output channel ``(2 * p + q) * C + c`` at (i, j) is channel c of the layer at (2 i + p, 2 j + q).
     packed : bool
         Two products a multiplier, see :mod:`licgate.program.packing`: a tile has ``2 * cols`` channels, and column c
-        holds, from its low bits on, channel ``tile * 2 * cols + 2 * (cols - 1 - c)`` and the next one.
+        holds, from its low bits on, channel ``tile * 2 * cols + 2 * c`` and the next one.
     """
 
     index: int
@@ -243,6 +242,5 @@ def words_of(matrix, cols, bits, *, packed=False):
     if packed:
         padded[1::2] -= padded[::2] < 0
     padded &= (1 << bits) - 1
-    columns = padded.reshape(tiles, cols, -1, steps)[:, ::-1].reshape(tiles, fields, steps)
-    rows = columns.transpose(0, 2, 1).reshape(tiles * steps, fields)
+    rows = padded.reshape(tiles, fields, steps).transpose(0, 2, 1).reshape(tiles * steps, fields)
     return [sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in rows]

@@ -19,7 +19,7 @@ from licgate.program.stages import check_convolution
 
 __all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
 
-#: The array passes its shift signal from column to column, so results move at every second cycle at most.
+#: Results leave the array at every second cycle at most: behind an upsampling stage each takes two writes.
 SHORTEST_BEAT = 2
 
 # what the work of layers is compared at
@@ -128,7 +128,7 @@ def drain_gap(cols, beat, products=1):
     products : int
         Results of a column: 2 of a packed pass.
     """
-    return max(products * beat * cols, 2 * cols + products * beat)
+    return products * beat * cols
 
 
 def lane_count(config, passes):

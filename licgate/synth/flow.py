@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from licgate.errors import BuildError
-from licgate.synth import outreg
+from licgate.synth import fanout, outreg
 from licgate.synth.blocks import count_blocks_of_file
 from licgate.synth.board import Board
 from licgate.synth.cache import BuildCache, cache_key
@@ -67,8 +67,8 @@ class Flow:
         if board.routed and route:
             self.tools |= {tool.name: tool.version() for tool in (NEXTPNR_ECP5, ECPPACK)}
         # What works on the netlist behind Yosys is as much part of the synthesis as Yosys.
-        behind = Path(outreg.__file__).read_text(encoding="utf-8")
-        self._key = cache_key(plan.files.digest(), self.tools["yosys"], behind)
+        behind = [Path(module.__file__).read_text(encoding="utf-8") for module in (outreg, fanout)]
+        self._key = cache_key(plan.files.digest(), self.tools["yosys"], *behind)
         plan.files.extract(folder)
 
     def synthesize(self) -> tuple[dict, list[dict]]:
@@ -87,6 +87,7 @@ class Flow:
             (self.folder / "top.rpt").replace(self.folder / "yosys.log")
             if self.plan.route is not None:
                 outreg.absorb_output_registers_of_file(self.folder / "top.json")
+                fanout.copy_registers_of_file(self.folder / "top.json")
             blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
             (self.folder / "blocks.json").write_text(json.dumps(blocks))
             self.cache.store(self._key, SYNTHESIS_FILES, self.folder)

@@ -87,7 +87,9 @@ class Ecp5Top(Elaboratable):
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         wiring.connect(m, receiver.o, link.i)
-        wiring.connect(m, link.o, transmitter.i)
+        m.submodules.line_buffer = line_buffer = StreamBuffer(8)
+        wiring.connect(m, link.o, line_buffer.i)
+        wiring.connect(m, line_buffer.o, transmitter.i)
         pins = [pin for pin in platform.lookup("uart").ios if isinstance(pin, Subsignal)]
         uart = platform.request("uart", dir={pin.name: "-" for pin in pins})
         m.submodules.rx_input = rx_input = io.Buffer("i", uart.rx)

@@ -72,7 +72,7 @@ def test_what_binds():
     assert tight.candidate is not None
     assert tight.binds == "blocks"
     assert tight.freed > 1.02 * tight.fps
-    assert planned(DP16KD=400, TRELLIS_COMB=9400).binds == "lut"
+    assert planned(DP16KD=400, TRELLIS_COMB=8000).binds == "lut"
     assert least.as_dict()["least_blocks"] == least.least_blocks
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.gateware.array import SystolicArray
-from licgate.gateware.pe import ProcessingElement
+from licgate.program.timing import array_latency
 from tests.gateware.waves import trace
 
 SHAPES = [(1, 1, 2), (1, 4, 2), (4, 1, 3), (2, 3, 2), (3, 2, 4), (4, 5, 2)]
@@ -25,37 +25,35 @@ def random_tiles(rng, rows, cols, lengths, a_width=5, w_width=4):
     return pairs
 
 
-def schedule(tiles, rows, cols, beat, first_parity=1):
-    """Inputs a cycle, and {(cycle, row): sum} of what the right edge must show; a shift every ``beat`` cycles."""
-    gap = max(beat * cols, 2 * cols + beat)
+def schedule(tiles, rows, cols, beat):
+    """Inputs a cycle, and {(cycle, row): sum} of what is read there, as early as it can be."""
+    gap, latency = beat * cols, array_latency(cols)
     steps, expected, last = {}, {}, -gap
-    for index, (a, w) in enumerate(tiles):
+    for a, w in tiles:
         # back to back, unless the drain of the tile before needs longer
         begin = max(0, last + 1, last + gap - len(a) + 1)
         for t in range(len(a)):
             steps.setdefault(begin + t, {}).update(a=a[t], w=w[t], last=t == len(a) - 1)
         last = begin + len(a) - 1
         for j in range(cols):
-            shown = last + cols + 3 + j * beat
-            if j:
-                steps.setdefault(shown - 1, {})["shift"] = {"enable": 1, "parity": (index + first_parity) & 1}
+            shown = last + latency + j * beat
+            steps.setdefault(shown - 2, {})["drain"] = {"enable": 1, "column": j}
             for row in range(rows):
-                for held in range(beat):
-                    expected[shown + row + held, row] = int(a[:, row] @ w[:, cols - 1 - j])
-    idle = {"a": [0] * rows, "w": [0] * cols, "last": 0, "shift": {"enable": 0, "parity": 0}}
+                expected[shown + row, row] = int(a[:, row] @ w[:, j])
+    idle = {"a": [0] * rows, "w": [0] * cols, "last": 0, "drain": {"enable": 0, "column": 0}}
     return [{**idle, **steps.get(t, {})} for t in range(max(t for t, _ in expected) + 1)], expected
 
 
 def check(seen, expected, offset=0):
-    for (cycle, row), value in expected.items():
-        assert seen[cycle + offset].results[row] == value, f"cycle {cycle} row {row}"
+    for cycle, record in enumerate(seen[offset:]):
+        assert record.results == [expected.get((cycle, row), 0) for row in range(len(record.results))], f"cycle {cycle}"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_products_leave_in_order_at_the_closest_spacing(shape):
     rows, cols, beat = shape
     rng = np.random.default_rng(rows * 16 + cols)
-    gap = max(beat * cols, 2 * cols + beat)
+    gap = beat * cols
     tiles = random_tiles(rng, rows, cols, [5, 1, gap, gap + 3, 2, gap])
     steps, expected = schedule(tiles, rows, cols, beat)
     check(trace(build(rows, cols), steps, ["results"]), expected)
@@ -63,10 +61,10 @@ def test_products_leave_in_order_at_the_closest_spacing(shape):
 
 @pytest.mark.parametrize("shape", [(1, 2, 4), (3, 2, 4), (2, 3, 6), (2, 1, 8)])
 def test_packed_products_leave_in_pairs(shape):
-    """Two sums an element, of two weights 9 bits apart; shifted at every second result."""
+    """Two sums an element, of two weights 9 bits apart; a column is read at every second result."""
     rows, cols, beat = shape
     rng = np.random.default_rng(sum(shape))
-    gap, shift, bits = max(beat * cols, 2 * cols + beat), 9, 14
+    gap, shift, bits = beat * cols, 9, 14
     tiles, pairs = [], []
     for n in (5, 1, gap, gap + 3, 2, gap):
         a = rng.integers(-16, 17, (n, rows))
@@ -94,11 +92,34 @@ def test_wide_operands():
     check(trace(array, steps, ["results"]), expected)
 
 
-@pytest.mark.parametrize(("cols", "latency"), [(1, 4), (3, 6), (12, 15)])
+@pytest.mark.parametrize("shape", [(2, 4), (3, 5), (1, 17), (2, 1)])
+def test_sums_are_read_in_any_order_until_the_next_ones_come(shape):
+    rows, cols = shape
+    rng = np.random.default_rng(cols)
+    latency, gap = array_latency(cols), 3 * cols + 2
+    tiles = random_tiles(rng, rows, cols, [gap] * 5)
+    steps = [{"a": a[t], "w": w[t], "last": t == gap - 1, "drain": {"enable": 0}} for a, w in tiles for t in range(gap)]
+    steps += [{"a": [0] * rows, "w": [0] * cols, "last": 0, "drain": {"enable": 0}}] * (gap + latency)
+    expected = {}
+    for index, (a, w) in enumerate(tiles):
+        # from the cycle after the last column has come until that of the next sum's first one
+        free = range((index + 1) * gap - 1 + latency + cols - 1, (index + 2) * gap - 1 + latency)
+        order = rng.integers(cols, size=len(free))
+        for cycle, column in zip(free, order, strict=True):
+            steps[cycle - 2] = {**steps[cycle - 2], "drain": {"enable": 1, "column": int(column)}}
+            for row in range(rows):
+                expected[cycle + row, row] = int(a[:, row] @ w[:, column])
+    seen = trace(build(rows, cols), steps, ["results"])
+    check(seen, {key: value for key, value in expected.items() if key[0] < len(seen)})
+
+
+@pytest.mark.parametrize(("cols", "latency"), [(1, 7), (3, 8), (12, 9), (17, 10)])
 def test_latency_is_what_the_class_says(cols, latency):
     array = build(1, cols)
     assert (array.latency, array.interval) == (latency, 1)
-    steps = [{"a": [3], "w": [0] * (cols - 1) + [5], "last": 1}, {"a": [0], "w": [0] * cols, "last": 0}]
+    # asked for all the time, column 0 comes when it can, and stays
+    steps = [{"a": [3], "w": [5] + [0] * (cols - 1), "last": 1, "drain": {"enable": 1, "column": 0}}]
+    steps += [{"a": [0], "w": [0] * cols, "last": 0}]
     seen = trace(array, steps, ["results"], cycles=latency + 3)
     assert [s.results[0] for s in seen] == [0] * latency + [15] * 3
 
@@ -110,10 +131,10 @@ def test_reset_in_the_middle_of_a_tile():
     cut = 20
     assert len(before) > cut
     # data registers have no reset: held until operands and products have drained, zeros follow
-    hold = 2 + 3 + ProcessingElement.latency
-    quiet = [{"a": [0] * 2, "w": [0] * 3, "last": 0, "shift": {"enable": 0, "parity": 0}}] * hold
+    hold = 2 + 3 + array_latency(3)
+    quiet = [{"a": [0] * 2, "w": [0] * 3, "last": 0, "drain": {"enable": 0, "column": 0}}] * hold
     seen = trace(build(2, 3), before[:cut] + quiet + steps, ["results"], resets=range(cut, cut + hold))
-    assert any(seen[cut].results)
+    assert any(any(s.results) for s in seen[:cut])
     check(seen, expected, offset=cut + hold)
 
 

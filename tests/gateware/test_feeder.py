@@ -313,8 +313,8 @@ def test_short_passes_wait_for_the_drain():
     gdns = [random_pass(program, rng, phase=program.phases[1]) for _ in range(5)]
     seen, _taken = run(program, maps, gdns)
     lasts = [t for t, s in enumerate(seen) if s.last]
-    assert program.drain_gap == 6 > program.ops[1].steps == 3
-    assert [b - a for a, b in pairwise(lasts)] == [6] * 4
+    assert program.drain_gap == 4 > program.ops[1].steps == 3
+    assert [b - a for a, b in pairwise(lasts)] == [4] * 4
 
 
 def test_whoever_follows_a_packed_pass_waits_for_its_results():

@@ -104,7 +104,7 @@ def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="o
 
 
 @pytest.mark.parametrize("work", [1, 2, 10])
-def test_six_cycles_a_patch_from_done_to_start(work):
+def test_eight_cycles_a_patch_from_done_to_start(work):
     dut = PatchScheduler(transform("one 5x5"), max_width=[100])
 
     def drive(cycle, records):
@@ -114,7 +114,7 @@ def test_six_cycles_a_patch_from_done_to_start(work):
 
     seen = trace(dut, drive, ["o_window.valid", "core_start", "done"], cycles=120)
     windows = [t for t, s in enumerate(seen) if s.o_window_valid]
-    assert windows == [5 + (6 + 1 + work) * k for k in range(6)]
+    assert windows == [7 + (8 + 1 + work) * k for k in range(6)]
     assert [t for t, s in enumerate(seen) if s.core_start] == [t + 1 for t in windows]
     assert [t for t, s in enumerate(seen) if not s.done] == list(range(1, windows[-1] + work + 3))
 
@@ -127,8 +127,8 @@ def test_six_cycles_a_patch_from_done_to_start(work):
 def test_an_image_that_makes_no_sense_is_given_up(image, max_width):
     seen = run_once(image, max_width=max_width)
     assert not any(s.o_window_valid or s.core_start for s in seen)
-    assert [s.error for s in seen] == [0] * 5 + [1] * 35
-    assert all(s.done for s in seen[5:])
+    assert [s.error for s in seen] == [0] * 7 + [1] * 33
+    assert all(s.done for s in seen[7:])
 
 
 def test_the_widest_window_is_allowed():
@@ -142,7 +142,7 @@ def test_an_error_lasts_until_the_next_start():
     image = {"patch_width": 2, "patch_height": 2, "height": 2, "o_window.ready": 1, "core_done": 1}
     steps = [{**image, "width": 0, "start": 1}, {"start": 0}] + [{}] * 8 + [{"width": 2, "start": 1}, {"start": 0}]
     seen = trace(dut, steps, ["error", "core_start"], cycles=30)
-    assert [t for t, s in enumerate(seen) if s.error] == [5, 6, 7, 8, 9, 10]
+    assert [t for t, s in enumerate(seen) if s.error] == [7, 8, 9, 10]
     assert sum(s.core_start for s in seen) == 1
 
 

@@ -1,4 +1,4 @@
-"""The processing element against sums that Python makes, and the rule of parity case by case."""
+"""The processing element against sums that Python makes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SHAPES = [(9, 8, 24), (18, 18, 44), (2, 3, 8)]
 
 
 def steps_of(sums, idle=()):
-    """One dict a cycle: the steps of each sum, ``last`` as late as the products, and `idle` cycles behind each."""
+    """One dict a cycle: the steps of each sum, its end as late as the products, and `idle` cycles behind each."""
     steps, marks = [], []
     for k, sequence in enumerate(sums):
         steps += [{"a": a, "w": w} for a, w in sequence]
@@ -19,7 +19,7 @@ def steps_of(sums, idle=()):
         steps += [{"a": 0, "w": 0}] * (idle[k] if idle else 0)
     steps += [{"a": 0, "w": 0}] * (ProcessingElement.latency + 3)
     late = {m + Multiplier.latency for m in marks}
-    return [{**s, "last": t in late} for t, s in enumerate(steps)], marks
+    return [{**s, "restart": t in late, "quiet": t not in late} for t, s in enumerate(steps)], marks
 
 
 def random_sums(rng, a_width, w_width, count):
@@ -29,17 +29,16 @@ def random_sums(rng, a_width, w_width, count):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_sum_appears_after_the_latency_and_stays_until_the_next(shape):
+def test_every_sum_appears_after_the_latency_and_only_then(shape):
     rng = np.random.default_rng(sum(shape))
     sums = random_sums(rng, shape[0], shape[1], 40)
     low_a, low_w = -(1 << shape[0] - 1), -(1 << shape[1] - 1)
     sums += [[(low_a, low_w)] * 3, [(low_a, -low_w - 1)] * 3, [(-low_a - 1, -low_w - 1)], [(0, low_w)]]
     steps, marks = steps_of(sums, idle=[int(v) for v in rng.integers(0, 3, len(sums))])
-    expected, arrivals = 0, {m + ProcessingElement.latency: sum(a * w for a, w in s) for m, s in zip(marks, sums)}
-    for cycle, seen in enumerate(trace(ProcessingElement(*shape), steps, ["shadow"])):
-        expected = arrivals.get(cycle, expected)
-        assert seen.shadow == expected, f"cycle {cycle}"
-    assert ProcessingElement.latency == 4
+    arrivals = {m + ProcessingElement.latency: sum(a * w for a, w in s) for m, s in zip(marks, sums)}
+    for cycle, seen in enumerate(trace(ProcessingElement(*shape), steps, ["sum"])):
+        assert seen.sum == arrivals.get(cycle, 0), f"cycle {cycle}"
+    assert ProcessingElement.latency == 5
     assert ProcessingElement.interval == 1
 
 
@@ -47,53 +46,38 @@ def test_the_accumulator_uses_its_whole_width():
     sums = [[(-128, -128)] * 2 + [(-1, 1)], [(-128, 127)] * 2 + [(-127, 2), (-2, 1)]]
     assert [sum(a * w for a, w in s) for s in sums] == [2**15 - 1, -(2**15)]
     steps, marks = steps_of(sums)
-    seen = trace(ProcessingElement(8, 8, 16), steps, ["shadow"])
-    assert [seen[m + 4].shadow for m in marks] == [2**15 - 1, -(2**15)]
+    seen = trace(ProcessingElement(8, 8, 16), steps, ["sum"])
+    assert [seen[m + 5].sum for m in marks] == [2**15 - 1, -(2**15)]
 
 
 def test_inputs_reach_the_neighbours_one_cycle_later():
     rng = np.random.default_rng(3)
     steps = [
-        {"a": int(a), "w": int(w), "last": int(b & 1), "shift": {"enable": int(b >> 1 & 1), "parity": int(b >> 2)}}
-        for a, w, b in zip(rng.integers(-256, 256, 50), rng.integers(-128, 128, 50), rng.integers(0, 8, 50))
+        {"a": int(a), "w": int(w), "restart": int(b & 1), "quiet": int(b >> 1)}
+        for a, w, b in zip(rng.integers(-256, 256, 50), rng.integers(-128, 128, 50), rng.integers(0, 4, 50))
     ]
-    seen = trace(ProcessingElement(9, 8, 24), steps, ["a_out", "w_out", "last_out", "shift_out"])
+    seen = trace(ProcessingElement(9, 8, 24), steps, ["a_out", "w_out", "restart_out", "quiet_out"])
     for step, late in zip(steps, seen[1:]):
-        got = {"a": late.a_out, "w": late.w_out, "last": late.last_out}
-        got["shift"] = {"enable": late.shift_out.enable, "parity": late.shift_out.parity}
-        assert got == step
+        assert {"a": late.a_out, "w": late.w_out, "restart": late.restart_out, "quiet": late.quiet_out} == step
 
 
-@pytest.mark.parametrize(
-    ("sums_before", "parity", "loads"),
-    [(0, 0, True), (0, 1, False), (1, 1, True), (1, 0, False), (2, 0, True), (2, 1, False), (3, 1, True)],
-)
-def test_shift_loads_only_what_belongs_to_the_sum_in_the_shadow(sums_before, parity, loads):
-    steps, _ = steps_of([[(5, k + 1)] for k in range(sums_before)])
-    steps += [{"shift": {"enable": 1, "parity": parity}, "shadow_in": -77}, {"shift": {"enable": 0, "parity": 0}}, {}]
-    seen = trace(ProcessingElement(8, 8, 20), steps, ["shadow"])
-    assert seen[-3].shadow == 5 * sums_before
-    assert seen[-2].shadow == seen[-1].shadow == (-77 if loads else 5 * sums_before)
-
-
-@pytest.mark.parametrize("parity", [0, 1])
-def test_a_finished_sum_wins_over_a_shift_of_the_same_cycle(parity):
-    steps, marks = steps_of([[(3, 4), (5, 6)]])
-    steps[marks[0] + 3] |= {"shift": {"enable": 1, "parity": parity}, "shadow_in": 99}
-    steps[marks[0] + 4] |= {"shift": {"enable": 0, "parity": parity}}
-    assert trace(ProcessingElement(8, 8, 20), steps, ["shadow"])[marks[0] + 4].shadow == 42
-
-
-def test_reset_forgets_the_sum_and_the_parity_once_the_products_have_drained():
-    before = [{"a": 7, "w": 9, "last": t == 4} for t in range(10)]
-    quiet = [{"a": 0, "w": 0, "last": 0}] * (Multiplier.latency + 2)
+def test_a_restart_forgets_the_sum_and_hands_nothing_out():
+    before = [{"a": 7, "w": 9, "restart": 0, "quiet": 1}] * 6
+    cleared = [{"a": 0, "w": 0, "restart": 1, "quiet": 1}] * (Multiplier.latency + 3)
     after, marks = steps_of([[(2, 3), (4, 5)]])
-    steps = before + quiet + after + [{"shift": {"enable": 1, "parity": 1}, "shadow_in": 1}, {}]
+    seen = trace(ProcessingElement(8, 8, 20), before + cleared + after, ["sum"])
+    begin = len(before) + len(cleared)
+    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {begin + marks[0] + 5: 26}
+
+
+def test_reset_forgets_the_sum_once_the_products_have_drained():
+    before = [{"a": 7, "w": 9, "restart": t == 3, "quiet": t != 3} for t in range(10)]
+    quiet = [{"a": 0, "w": 0, "restart": 0, "quiet": 1}] * (Multiplier.latency + 3)
+    after, marks = steps_of([[(2, 3), (4, 5)]])
     begin = len(before) + len(quiet)
-    seen = trace(ProcessingElement(8, 8, 20), steps, ["shadow"], resets=range(len(before), begin))
-    assert seen[9].shadow == 2 * 63
-    assert seen[begin + marks[0] + 4].shadow == 26
-    assert seen[-1].shadow == 1
+    seen = trace(ProcessingElement(8, 8, 20), before + quiet + after, ["sum"], resets=range(len(before), begin))
+    assert seen[5].sum == 63
+    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {5: 63, begin + marks[0] + 5: 26}
 
 
 @pytest.mark.parametrize("width", [1, 49, 8.0, "8", None])
@@ -140,29 +124,27 @@ def test_packed_sums_part_again(shape):
             expected.append((sum(x * y for x, y in zip(a, low)), sum(x * z for x, z in zip(a, high))))
     steps, marks = steps_of(sums, idle=[int(v) for v in rng.integers(0, 3, len(sums))])
     dut = ProcessingElement(a_width, w_width, acc_width, pack_shift=shift, high_width=high_width)
-    seen = trace(dut, steps, ["shadow", "high"])
+    seen = trace(dut, steps, ["sum", "high"])
     wrap = lambda value, bits: (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)  # noqa: E731
     for mark, (low, high) in zip(marks, expected):
         got = seen[mark + ProcessingElement.latency]
         if high is None:
-            assert got.shadow == wrap(low, acc_width)
+            assert got.sum == wrap(low, acc_width)
         else:
             assert got.high == high
-            assert wrap(got.shadow - (got.high << shift), high_width) == low
+            assert wrap(got.sum - (got.high << shift), high_width) == low
 
 
-def test_both_sums_are_shifted_together():
-    sums = [[(5, 3 + (4 << 8))]]
-    steps, _ = steps_of(sums)
-    steps += [{"shift": {"enable": 1, "parity": 1}, "shadow_in": -77, "high_in": 55}, {"shift": {"enable": 0}}, {}]
-    seen = trace(ProcessingElement(6, 12, 20, pack_shift=8, high_width=9), steps, ["shadow", "high"])
-    assert (seen[-3].shadow, seen[-3].high) == (15 + (20 << 8), 20)
-    assert (seen[-1].shadow, seen[-1].high) == (-77, 55)
+def test_both_sums_are_handed_out_together():
+    steps, marks = steps_of([[(5, 3 + (4 << 8))]])
+    seen = trace(ProcessingElement(6, 12, 20, pack_shift=8, high_width=9), steps, ["sum", "high"])
+    shown = {t: (s.sum, s.high) for t, s in enumerate(seen) if s.sum or s.high}
+    assert shown == {marks[0] + 5: (15 + (20 << 8), 20)}
 
 
 def test_an_element_that_does_not_pack_has_one_sum():
     plain, packed = ProcessingElement(9, 18, 24), ProcessingElement(9, 18, 24, pack_shift=13, high_width=20)
-    assert {*packed.signature.members} - {*plain.signature.members} == {"high", "high_in"}
+    assert {*packed.signature.members} - {*plain.signature.members} == {"high"}
 
 
 @pytest.mark.parametrize(

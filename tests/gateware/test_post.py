@@ -5,6 +5,7 @@ import pytest
 
 from licgate.gateware.memory import LATENCY
 from licgate.gateware.post import PostProcessor, drain_layout, max_gdn_channels
+from licgate.program.timing import array_latency
 from tests.gateware.test_lane import golden
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import four_transforms
@@ -29,7 +30,7 @@ class Job:
         rng = np.random.default_rng(seed)
         self.program = program
         self.x_words = rng.integers(-256, 256, (2 * max_gdn_channels(program), program.rows))
-        self.tiles, last = [], program.cols
+        self.tiles, last = [], 1
         for k in range(count):
             op = program.ops[k % len(program.ops)]
             tile = int(rng.integers(op.tiles))
@@ -50,21 +51,22 @@ class Job:
 
     def shown(self, tile, j):
         """Cycle in which row 0 shows channel j of the tile."""
-        return tile["last"] + self.program.cols + 3 + j * self.program.lane_rows
+        return tile["last"] + array_latency(self.program.cols) + j * self.program.lane_rows
 
     def results(self, cycle):
-        """The array's right edge: the channel that was last shifted there, garbage before; of packed ones two."""
+        """The array's results: those of a channel in the cycle for which it was asked, one later for each row."""
         program = self.program
-        values, highs = [-1] * program.rows, [-1] * program.rows
+        values, highs = [0] * program.rows, [0] * program.rows
         for tile in self.tiles:
             products = program.ops[tile["op"]].products
-            for j in range(0, tile["count"], products):
-                for row in range(program.rows):
-                    if self.shown(tile, j) + row <= cycle:
-                        values[row], highs[row] = int(tile["sums"][row, j]), cycle
-                        if products == 2:
-                            highs[row] = int(tile["sums"][row, j + 1])
-                            values[row] += highs[row] << program.pack_shift
+            for j in range(tile["count"]):
+                row = cycle - self.shown(tile, j)
+                if 0 <= row < program.rows:
+                    first = j - j % products
+                    values[row], highs[row] = int(tile["sums"][row, first]), cycle
+                    if products == 2:
+                        highs[row] = int(tile["sums"][row, first + 1])
+                        values[row] += highs[row] << program.pack_shift
         if not program.packing:
             return {"results": values}
         return {"results": [wrap(value, program.accumulator_width) for value in values],
@@ -74,7 +76,7 @@ class Job:
         def inputs(cycle, records):
             cycle -= base
             step = {"last": any(t["last"] == cycle for t in self.tiles), **self.results(cycle)}
-            go = [t for t in self.tiles if t["last"] + self.program.cols - 1 == cycle]
+            go = [t for t in self.tiles if t["last"] + array_latency(self.program.cols) - 4 == cycle]
             step["tile.valid"] = bool(go)
             if go:
                 step["tile.payload"] = {name: go[0][name] for name in ("op", "count", "param", "x", "pixels")}
@@ -91,14 +93,13 @@ class Job:
         return sum((int(v) & ((1 << width) - 1)) << (width * r) for r, v in enumerate(pixels[: self.program.rows]))
 
     def expected(self):
-        """Shift cycles with their parity, and words with theirs."""
-        shifts, words = {}, []
+        """Columns by the cycle in which they are asked for, and words by theirs."""
+        columns, words = {}, []
         program = self.program
         latency = PostProcessor(program).latency
-        for index, tile in enumerate(self.tiles):
+        for tile in self.tiles:
             for j in range(tile["count"]):
-                if j and j % program.ops[tile["op"]].products == 0:
-                    shifts[self.shown(tile, j) - 1] = (index + 1) & 1
+                columns[self.shown(tile, j) - 2] = j // program.ops[tile["op"]].products
                 word = []
                 for row in range(program.rows):
                     op = program.ops[tile["op"]]
@@ -108,20 +109,21 @@ class Job:
                             "keep": row < tile["pixels"]}  # fmt: skip
                     word.append(golden(program, case))
                 words.append((tile["last"] + latency + j * program.lane_rows, word))
-        return shifts, words
+        return columns, words
 
 
 def wrap(value, bits):
     return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
-WATCH = ["x_address", "shift", "tile.ready", "word", "norms", "valid"]
+WATCH = ["x_address", "drain", "tile.ready", "word", "norms", "valid"]
 
 
 def check(job, seen):
-    shifts, words = job.expected()
-    assert {t: s.shift.parity for t, s in enumerate(seen) if s.shift.enable} == shifts
-    assert [t for t, s in enumerate(seen) if s.tile_ready] == [t["last"] + job.program.cols - 1 for t in job.tiles]
+    columns, words = job.expected()
+    assert {t: s.drain.column for t, s in enumerate(seen) if s.drain.enable} == columns
+    taken = array_latency(job.program.cols) - 4
+    assert [t for t, s in enumerate(seen) if s.tile_ready] == [t["last"] + taken for t in job.tiles]
     assert [t for t, s in enumerate(seen) if s.valid] == [t for t, _ in words]
     for cycle, word in words:
         assert seen[cycle].word == [q for q, _ in word], f"cycle {cycle}"
@@ -130,7 +132,7 @@ def check(job, seen):
 
 @pytest.mark.parametrize(("shape", "gdn"), ARRAYS)
 @pytest.mark.parametrize("slack", [0, 9])
-def test_words_and_shifts(shape, gdn, slack):
+def test_words_and_what_is_asked_for(shape, gdn, slack):
     program = build(shape, gdn)
     job = Job(program, seed=len(gdn), slack=slack)
     dut = PostProcessor(program)
@@ -156,8 +158,8 @@ def test_packed_tiles_among_others(shape, gdn, bits, slack):
     assert any(tile["count"] % 2 for tile in job.tiles if program.ops[tile["op"]].packed)
     dut = PostProcessor(program)
     check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + 2 * program.cols * program.lane_rows))
-    lane = 30 if gdn == "square_root" else 25
-    assert dut.latency == program.cols + 4 + lane + program.lanes * program.lane_rows
+    lane = 34 if gdn == "square_root" else 30
+    assert dut.latency == array_latency(program.cols) + 1 + lane + program.lanes * program.lane_rows
 
 
 @pytest.mark.parametrize("gdn", ["abs", "relu"])
@@ -172,13 +174,13 @@ def test_tiles_of_several_transforms(gdn):
 
 @pytest.mark.parametrize(
     ("shape", "gdn", "latency"),
-    [(ARRAYS[0][0], "abs", 31), (ARRAYS[1][0], "abs", 34), (ARRAYS[2][0], "square_root", 42)],
+    [(ARRAYS[0][0], "abs", 39), (ARRAYS[1][0], "abs", 42), (ARRAYS[2][0], "square_root", 48)],
 )
 def test_latency(shape, gdn, latency):
     program = build(shape, gdn)
     assert PostProcessor(program).latency == latency
-    lane = 30 if gdn == "square_root" else 25
-    assert latency == program.cols + 3 + lane + program.lanes * program.lane_rows
+    lane = 34 if gdn == "square_root" else 30
+    assert latency == array_latency(program.cols) + lane + program.lanes * program.lane_rows
 
 
 @pytest.mark.parametrize("packing", [False, True])
@@ -187,7 +189,7 @@ def test_reset_in_the_middle_of_a_drain(packing):
     assert program.packing == packing
     before, job = Job(program, seed=1), Job(program, seed=2)
     dut = PostProcessor(program)
-    cut = before.tiles[2]["last"] + 30
+    cut = before.tiles[2]["last"] + 40
     hold = dut.latency + 10  # what is under way leaves the registers that have no reset
 
     def drive(cycle, records):
@@ -197,7 +199,7 @@ def test_reset_in_the_middle_of_a_drain(packing):
 
     seen = trace(dut, drive, WATCH, cycles=cut + hold + job.end + dut.latency + 8, resets=range(cut, cut + hold))
     assert any(s.valid for s in seen[:cut])
-    assert not any(s.valid or s.shift.enable for s in seen[cut + hold : cut + hold + program.cols])
+    assert not any(s.valid or s.drain.enable for s in seen[cut + hold : cut + hold + program.cols])
     check(job, seen[cut + hold :])
 
 

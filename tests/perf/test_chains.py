@@ -13,7 +13,7 @@ from licgate.perf.core import CoreModel
 from licgate.program.strips import strips
 from licgate.sim.simulate import simulate
 
-SCHEDULER = 6  # cycles of the patch scheduler around a run
+SCHEDULER = 8  # cycles of the patch scheduler around a run
 
 
 def transform(name, channels, *layers, absolute=False):

@@ -155,7 +155,7 @@ class StreamingCore(Component):
         m.d.comb += [
             Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last),
             post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)), array.shift.eq(post.shift),
+            Cat(post.results).eq(Cat(array.results)), array.drain.eq(post.drain),
             Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
             Cat(records.word).eq(Cat(writer.output_word)), records.enable.eq(writer.output_enable),
         ]  # fmt: skip

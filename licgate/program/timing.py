@@ -1,0 +1,30 @@
+"""Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
+
+__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
+
+#: Cycles from the operands of a sum's last step to the sum in its element's output register: three in the multiplier,
+#: one to the adder, one there.
+FINISHED = 5
+#: Cycles from a row's collected sums to its results: into the row's memory, and out of it.
+COLLECTED = 2
+
+_OR_INPUTS = 4
+
+
+def collect_levels(cols):
+    """Columns that each level of the trees behind a row's elements brings down to one, a register behind each."""
+    levels = []
+    while cols > 1:
+        cols = -(-cols // _OR_INPUTS)
+        levels.append(_OR_INPUTS)
+    return levels
+
+
+def array_latency(cols):
+    """Cycles from the last step of a sum to the first of the array's results."""
+    return FINISHED + len(collect_levels(cols)) + COLLECTED
+
+
+def lane_latency(program):
+    """Cycles from a sum to its result in a post-processing lane."""
+    return 34 if any(op.is_gdn and op.layer.square for op in program.ops) else 30
