@@ -163,9 +163,10 @@ class Packer(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first whole beat: 2.
+        Cycles from a word to its first whole beat: 1, where the word begins with a beat.
     interval : int
-        A word takes ``ceil(bits / beat_bits)`` cycles, and one more where it ends a run with a beat that is not full.
+        Cycles from beat to beat: 1. A word takes ``ceil(bits / beat_bits)`` cycles, and two more where it ends a run
+        and its last slice begins a beat of its own.
 
     Resources: two registers a bit of the widest word, a barrel shifter of two beats.
 
@@ -175,7 +176,7 @@ class Packer(Component):
         A word is narrower than a beat.
     """
 
-    latency = 2
+    latency = 1
     interval = 1
 
     def __init__(self, beat_bits, kinds):
