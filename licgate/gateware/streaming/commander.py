@@ -32,7 +32,7 @@ class Commander(Component):
     Attributes
     ----------
     interval : int
-        Cycles from command to command: ``command_beats(program) + 2``.
+        Cycles from command to command: ``command_beats(program) + 1``.
 
     Resources: a block memory, two registers a bit of a command.
     """
@@ -41,7 +41,7 @@ class Commander(Component):
         self._program = program
         self._beats = command_beats(program)
         self._read = COMMANDS_READ * self._beats
-        self.interval = self._beats + 2
+        self.interval = self._beats + 1
         self._cutter = PageCutter(
             program.beat_bits, program.address_bits, page_beats=program.burst_beats, most_beats=self._read
         )
