@@ -54,12 +54,12 @@ class MapLoader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a command to its first request: 6. Records follow each other every three cycles at most.
+        Cycles from a command to its first request: 5. Records follow each other every three cycles at most.
 
     Resources: an :class:`~licgate.gateware.streaming.gearbox.Unpacker`, about 200 LUT4 beside it.
     """
 
-    latency = 6
+    latency = 5
 
     def __init__(self, program):
         self._program = program
