@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from licgate.gateware.streaming.layouts import map_kinds, output_kinds, weight_kinds
 from licgate.program.commands import COMMANDS_READ, command_beats
+from licgate.program.streaming import WRITES
 
 __all__ = [
     "BLOCKS",
@@ -129,7 +131,7 @@ def program_memories(program):
     return _program_uses(
         program,
         lines=[(memory.bits, memory.depth, memory.split) for memory in program.line_memories],
-        weights=[(memory.bits, memory.depth) for memory in program.weight_memories],
+        weights=[(memory.field, memory.depth) for memory in program.weight_memories],
     )
 
 
@@ -138,9 +140,12 @@ def streaming_memories(program):
 
     Words of all widths share one memory each for feature maps and for weights.
     """
-    lines = [(max(memory.bits for memory in program.line_memories), program.line_memories[0].depth, False)]
-    weights = [(max(memory.bits for memory in program.weight_memories), program.weight_memories[0].depth)]
-    return _program_uses(program, lines=lines, weights=weights, gdn_words=program.gdn_depth) + _queues(program)
+    return [
+        MemoryUse("line buffers", program.ring_words, max(map_kinds(program))),
+        MemoryUse("weights", program.weight_ring, max(weight_kinds(program))),
+        *_program_uses(program, lines=[], weights=[], gdn_words=program.gdn_depth),
+        *_queues(program),
+    ]
 
 
 def _program_uses(program, **memories):
@@ -169,21 +174,20 @@ def _program_uses(program, **memories):
 
 
 def _queues(program):
-    """Queues of a streaming core that are large enough for memory cells."""
-    parts = lambda stage: range(0, stage.last_op.channels_out, program.cols)  # noqa: E731
-    width = lambda stage: program.rows * stage.last_op.layer.output.bits  # noqa: E731
-    longest = max(
-        sum(program.beats(min(program.cols, stage.last_op.channels_out - c) * width(stage)) for c in parts(stage))
-        if stage.gdn is not None
-        else program.beats(min(program.cols, stage.conv.channels_out) * width(stage))
-        for stage in program.stages
+    """Queues of a streaming core that are large enough for memory cells; Yosys makes the others of LUT RAM."""
+    kinds = output_kinds(program)
+    longest = 0
+    for stage, kind in zip(program.stages, kinds, strict=True):
+        channels = stage.last_op.channels_out
+        if stage.gdn is None:
+            channels = min(program.tile_channels(stage.conv), channels)
+        parts = [min(program.cols, channels - first) for first in range(0, channels, program.cols)]
+        longest = max(longest, sum(program.beats(part * kind) for part in parts))
+    credits = max(2, program.output_words // program.most_channels)
+    sizes = (
+        (2 * COMMANDS_READ * command_beats(program), program.beat_bits),
+        (credits * program.most_channels, max(kinds)),
+        (WRITES * longest, program.beat_bits),
     )
-    credits = max(2, program.output_words // program.cols)
-    return [
-        MemoryUse("queues", depth, bits)
-        for depth, bits in (
-            (2 * COMMANDS_READ * command_beats(program), program.beat_bits),
-            (credits * program.cols, max(width(stage) for stage in program.stages)),
-            (2 * longest, program.beat_bits),
-        )
-    ]
+    # cells of 16 words of 4 bits, of which it takes 16 for a block
+    return [MemoryUse("queues", depth, bits) for depth, bits in sizes if -(-depth // 16) * -(-bits // 4) > 16]
