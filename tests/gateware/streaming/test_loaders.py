@@ -200,7 +200,7 @@ def test_the_first_request_comes_as_soon_as_it_is_said():
         (MapLoader(program), load_commands(program, layout)[0][0]),
         (WeightLoader(program), {"stage": 0, "address": 0}),
     ):
-        bench, seen = Bench(dut, np.zeros(1 << 14, dtype=np.uint64), program.burst_beats, None), []
+        bench, seen = Bench(dut, np.zeros(1 << 14, dtype=np.uint64), program.page_beats, None), []
 
         async def look(ctx, dut=dut, seen=seen):
             async for _clk, _rst, valid in ctx.tick().sample(dut.port.request.valid):
