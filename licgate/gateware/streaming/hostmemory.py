@@ -48,8 +48,8 @@ class HostMemory(Component):
     interval : int
         Cycles between two requests, at least: 3.
 
-    Resources on ECP5, with beats of 16 bits and bursts of 32: no block memory; the queue is 16 cells of distributed
-    memory.
+    Resources on ECP5, with beats of 16 bits, addresses of 24 and bursts of 32: 267 LUT4, 62 carries, 119 flip-flops, no
+    block memory; the queue is 16 cells of distributed memory.
 
     Raises
     ------
