@@ -37,6 +37,8 @@ class CoreRun:
         counted too).
     beats : dict
         Beats moved: commands, weights, maps, results.
+    times : dict
+        Cycles in which columns and tiles became complete and writes were done: columns, tiles, writes.
     """
 
     start: int
@@ -45,6 +47,7 @@ class CoreRun:
     op_steps: list = field(default_factory=list)
     waits: dict = field(default_factory=lambda: {"map": 0, "weights": 0, "output": 0})
     beats: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
 
 
 class StreamingModel:
@@ -141,6 +144,7 @@ class _Core:
     def _finish(self):
         idle = max(self.ended, self.bands_done, self.last_written + 1, self.writes[-1] + 1)
         self.run.done = idle + 2
+        self.run.times = {"columns": self.columns, "tiles": self.tiles, "writes": self.writes}
         self.run.beats = dict(
             zip(
                 ("commands", "weights", "maps", "results"),

@@ -41,8 +41,8 @@ def core_jobs(program, chain, width, height, cores):
     Returns
     -------
     list of CoreJob
-        ``cores`` of them, fewer for an input too narrow for so many; in stretches of memory behind each other, the
-        first pages of which lie in different banks.
+        ``cores`` of them, fewer for an input too narrow for so many; in stretches of memory behind each other, each
+        beginning with a page.
 
     Raises
     ------
