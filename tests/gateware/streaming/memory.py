@@ -15,12 +15,20 @@ class PortMemory:
     page_beats : int
     seed : int or None
         None serves at once, without gaps.
+
+    Attributes
+    ----------
+    hold : bool
+        True lets nothing begin.
+    busy : bool
+        A transaction is under way.
     """
 
     def __init__(self, ports, contents, *, page_beats=512, seed=None):
         self.ports, self.contents, self.page_beats = list(ports), np.array(contents, dtype=np.uint64), page_beats
         self.random = None if seed is None else random.Random(seed)
         self.beats = [0] * len(self.ports)
+        self.hold = self.busy = False
 
     def _late(self):
         return self.random is not None and self.random.random() < 0.3
@@ -31,10 +39,10 @@ class PortMemory:
         while True:
             order = [(turn + k) % len(self.ports) for k in range(len(self.ports))]
             chosen = next((k for k in order if ctx.get(self.ports[k].request.valid) and not self._late()), None)
-            if chosen is None:
+            if chosen is None or self.hold:
                 await ctx.tick()
                 continue
-            port, turn = self.ports[chosen], chosen + 1
+            port, turn, self.busy = self.ports[chosen], chosen + 1, True
             request = ctx.get(port.request.payload)
             write, address, beats = request.write, request.address, request.beats
             assert beats >= 1
@@ -63,3 +71,4 @@ class PortMemory:
                 await ctx.tick()
                 ctx.set(port.done, 0)
             self.beats[chosen] += beats
+            self.busy = False

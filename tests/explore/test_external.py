@@ -1,0 +1,111 @@
+"""``licgate plan --memory sdram``: what it prints, writes and returns, and what it refuses in one line."""
+
+import json
+import re
+
+import pytest
+
+from licgate.cli import main
+from licgate.explore.scaled import scaled_manifest
+from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.manifest import find_model, save_manifest
+from licgate.perf.streaming import StreamingModel
+from licgate.program.cores import core_jobs
+from licgate.program.streaming import compile_streaming
+from tests.explore.kit import tiny_board, tiny_model
+
+SHAPE = ["--memory", "sdram", "--rows", "4", "--cols", "3"]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board())
+
+
+def plan(*words):
+    return main(["plan", "--board", "ulx3s-85f", "--size", "33x18", *words])
+
+
+def test_a_plan_is_what_the_cycle_model_says(tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    words = [*SHAPE, "--channels", "4,6", "6,5", "--clock", "80", "--json", str(file)]
+    assert plan(*words) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].endswith("on 1 x 4 x 3 with SDRAM, 80 MHz assumed: a prediction, nothing is placed or routed")
+    result = json.loads(file.read_text())
+    assert (result["memory"], result["image"], result["clock_mhz"]) == ("sdram", [33, 18], 80)
+    assert [row["model"] for row in result["plans"]] == ["made-up-n4m6", "made-up-n6m5"]
+    for row, pair, line in zip(result["plans"], [(4, 6), (6, 5)], out[1:], strict=True):
+        manifest = scaled_manifest(find_model(), *pair)
+        config = StreamingConfig(rows=4, cols=3, weight_words=row["config"]["weight_words"])
+        program = compile_streaming([manifest.g_a], config)
+        jobs = core_jobs(program, program.chains[0], 33, 18, 1)
+        model = StreamingModel([job.schedule for job in jobs], SdramCycles.at(ULX3S_SDRAM, 80))
+        (run,) = model.runs
+        assert row["cycles"] == run.done - run.start == sum(row["cycles_by_cause"].values())
+        assert row["fps"] == 80e6 / row["cycles"]
+        assert row["macs"] == manifest.g_a.macs(18, 33)
+        # the peak is never exceeded
+        assert row["utilization"] == pytest.approx(row["macs"] / (12 * row["cycles"]))
+        assert sum(row["traffic"].values()) * row["fps"] <= row["bandwidth"] == 160e6
+        assert row["fits"]
+        assert line.startswith(f"{row['model']}  {row['fps']:.3f} frames/s: ")
+
+
+def test_cores_share_the_image_and_the_memory(tmp_path):
+    files = [tmp_path / "one.json", tmp_path / "two.json"]
+    for cores, file in zip("12", files, strict=True):
+        words = [*SHAPE[:4], "--cols", "2", "--cores", cores, "--channels", "4,6", "--json", str(file)]
+        assert plan(*words) == 0
+    one, two = (json.loads(file.read_text())["plans"][0] for file in files)
+    assert (one["multipliers"], two["multipliers"]) == (8, 16)
+    assert one["recompute_factor"] == 1 < two["recompute_factor"]
+    # what the strips share is fetched and made twice, and each reads all weights
+    assert two["traffic"]["weights"] == 2 * one["traffic"]["weights"]
+    assert all(two["traffic"][name] > one["traffic"][name] for name in one["traffic"])
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_exit_code_and_line_tell_whether_the_rate_is_reached(enough, capsys):
+    assert plan(*SHAPE, "--channels", "4,6", "--fps", "1" if enough else "1e6") == (0 if enough else 4)
+    line = capsys.readouterr().out.splitlines()[-1]
+    if enough:
+        assert line.startswith("the widest model that reaches 1 frames/s is made-up-n4m6, with ")
+    else:
+        assert line == "no model that fits reaches 1e+06 frames/s"
+
+
+def test_what_does_not_fit_is_told_and_is_no_answer(monkeypatch, capsys):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(DP16KD=3))
+    assert plan(*SHAPE, "--channels", "4,6", "--fps", "1") == 4
+    out = capsys.readouterr().out
+    assert ": DOES NOT FIT" in out
+    assert out.endswith("no model that fits reaches 1 frames/s\n")
+
+
+def test_a_saved_model_is_planned_too(tmp_path, capsys):
+    save_manifest(tiny_model(), tmp_path / "tiny")
+    assert plan(*SHAPE, "--model", str(tmp_path / "tiny")) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("four  ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*SHAPE, "--clock", "150"], r"150.*: take another --clock$"),
+        (["--rows", "4"], r"^--rows and --cols go with --memory sdram: without it all shapes are tried$"),
+        ([*SHAPE, "--mode", "decoder"], r"^--memory sdram goes with --mode analysis, not decoder$"),
+        ([*SHAPE, "--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
+        ([*SHAPE, "--cores", "3"], r"^3 x 4 x 3 need 36 multipliers, "),
+        ([*SHAPE, "--block-rows", "17"], r"^block_rows is 17: give an integer from 1 to 16$"),
+        ([*SHAPE, "--weight-words", "5"], r"^weight_words is 5: the largest tile of this model has 100$"),
+        ([*SHAPE, "--fps", "0"], r"^0 frames a second make no sense: give --fps above 0$"),
+        ([*SHAPE, "--size", "9000x9000"], r"of external memory; there are \d+: cut the image$"),
+    ],
+)
+def test_refused_in_one_line(words, message, capsys):
+    assert plan("--channels", "4,6", *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("licgate: error: ")
+    assert re.search(message, line.removeprefix("licgate: error: "))
