@@ -10,6 +10,7 @@ from licgate.manifest import Manifest, sealed
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.perf.core import CoreModel
+from licgate.perf.predict import GAP
 from licgate.sim.simulate import simulate
 from tests.gateware.accelerator import check_accelerator, read_register, run_of, start, wait_done, write_register
 from tests.gateware.kit import random_stalls, run_simulation, stream_get, stream_put
@@ -98,7 +99,7 @@ def test_phases_and_depth_form(weights, array):
     jobs = [values(manifest, *job, seed) for seed, job in enumerate(order)]
     cycles = check_accelerator(manifest, config, jobs, transforms=NAMES)
     model = CoreModel(program, program.chains[0], 4, 1, start=0, kept=(0, 0, 1, 1))
-    assert model.done + 6 == cycles
+    assert model.done + GAP == cycles
 
 
 def test_reset_in_mid_stream():

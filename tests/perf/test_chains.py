@@ -10,10 +10,9 @@ from licgate.manifest import IntType, Transform, sealed
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.perf import predict
 from licgate.perf.core import CoreModel
+from licgate.perf.predict import GAP
 from licgate.program.strips import strips
 from licgate.sim.simulate import simulate
-
-SCHEDULER = 8  # cycles of the patch scheduler around a run
 
 
 def transform(name, channels, *layers, absolute=False):
@@ -105,7 +104,7 @@ def test_no_cycle_of_difference(tested, shape, size):
     assert result["bit_exact"]
     program = predict(manifest, config, 8, 8, transforms=(tested.name,)).program
     timed = CoreModel(program, program.chains[0], size[1], size[0], start=0, kept=None)
-    assert timed.done + SCHEDULER == result["cycles"]
+    assert timed.done + GAP == result["cycles"]
     assert sum(timed.op_cycles) == result["counters"]["busy"]
 
 
@@ -137,6 +136,6 @@ def test_maps_wider_than_the_lines_are_run_in_strips():
     cut = strips(H_S, 25, chain.max_width)
     assert [strip.width for strip in cut] == [15, 13]
     assert row["runs"] == 2
-    times = [CoreModel(prediction.program, chain, s.width, 4, start=0, kept=None).done + SCHEDULER for s in cut]
+    times = [CoreModel(prediction.program, chain, s.width, 4, start=0, kept=None).done + GAP for s in cut]
     assert row["cycles"] == sum(times)
     assert row["recompute_factor"] == sum(H_S.macs(4, s.width) for s in cut) / H_S.macs(4, 25) > 1
