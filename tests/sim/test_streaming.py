@@ -14,11 +14,10 @@ from licgate.reference import run_transform
 from licgate.sim.streaming import run_streaming
 
 CASES = {
-    # two cores, each on a patch of its own, share the memory
-    "cores": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4}, (37, 23), 2),
     "mixed": (
         {"channels": (3, 7, 6, 9), "weight_bits": [5, 4, 8], "activation_bits": [6, 8, 10], "gdn": ["abs", "none"]},
-        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200},
+        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200,
+         "packing": True},
         (61, 42),
         1,
     ),

@@ -1,0 +1,46 @@
+"""g_a with external memory, cut into strips for two cores that share it: what is simulated is what was predicted."""
+
+import numpy as np
+import pytest
+
+from licgate.errors import ConfigError
+from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf.streaming import StreamingModel
+from licgate.program.cores import core_jobs
+from licgate.program.streaming import compile_streaming
+from licgate.sim.external import simulate_external
+
+MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
+
+
+def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
+    config, told = StreamingConfig(rows=4, cols=4, block_rows=2), []
+    x = np.random.default_rng(1).integers(0, 256, (3, 13, 41))
+    result = simulate_external(MANIFEST, config, x, cores=2, progress=lambda *cycles: told.append(cycles))
+    assert result["bit_exact"]
+    assert (result["mismatches"], result["values"]) == (0, 5 * 4 * 11)
+    assert result["cores"] == 2
+    assert result["cycles_of_cores"] == result["cycles_predicted"]
+    assert result["cycles"] == max(result["cycles_predicted"])
+    assert result["multipliers"] == 32
+    assert result["utilization"] == MANIFEST.g_a.macs(13, 41) / (32 * result["cycles"])
+    program = compile_streaming([MANIFEST.g_a], config)
+    jobs = core_jobs(program, program.chains[0], 41, 13, 2)
+    timing = SdramCycles.at(ULX3S_SDRAM, 100.0)
+    model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
+    for run, counted, moved in zip(model.runs, result["counters"], result["bytes"], strict=True):
+        assert counted["steps"] == run.steps
+        assert moved == {kind: 2 * beats for kind, beats in run.beats.items()}
+    for name in ("misses", "refreshes"):
+        assert result["chip"][name] == getattr(model.memory, name)
+    assert result["chip"]["write_beats"] == sum(run.beats["results"] for run in model.runs)
+    assert result["recompute_factor"] > 1
+    assert all(now <= whole == model.done for now, whole in told)
+
+
+def test_what_no_memory_holds_is_refused_before_anything_is_simulated():
+    config = StreamingConfig(rows=4, cols=4, address_bits=12)
+    with pytest.raises(ConfigError, match=r"cut the image$"):
+        simulate_external(MANIFEST, config, np.zeros((3, 64, 64), dtype=int))
