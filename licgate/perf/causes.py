@@ -20,7 +20,7 @@ CAUSES = {
     "input": "the array waits for the host's rows, at the beginning too",
     "results": "the array waits for results on their way from an earlier layer",
     "drain": "the array waits until results have left it, at the end too",
-    "control": "the sequencer between rows and between patches; with external memory, all between two passes",
+    "control": "the sequencer between rows and patches, or passes of a band",
     "memory": "the array waits for external memory",
     "output": "the array waits for the host to take results",
 }
