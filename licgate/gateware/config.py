@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from licgate.errors import ConfigError
 from licgate.manifest.geometry import margins
 
-__all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig"]
+__all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig", "check_range"]
 
 LANE_MULTIPLIERS = ("dsp", "fabric")
 
@@ -75,9 +75,9 @@ class AcceleratorConfig:
             ("output_words", channels, 4096),
             ("packed_bits", 2, 27),
         ):
-            _check(name, getattr(self, name), low, high)
+            check_range(name, getattr(self, name), low, high)
         if self.lanes is not None:
-            _check("lanes", self.lanes, 1, self.rows)
+            check_range("lanes", self.lanes, 1, self.rows)
         if self.lane_multipliers not in LANE_MULTIPLIERS:
             raise ConfigError(
                 f"lane_multipliers is {self.lane_multipliers!r}: choose {' or '.join(LANE_MULTIPLIERS)}"
@@ -118,6 +118,7 @@ class AcceleratorConfig:
         return kept * stride, full_height
 
 
-def _check(name, value, low, high):
+def check_range(name, value, low, high):
+    """Refuse what is not an integer from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} is {value!r}: give an integer from {low} to {high}")

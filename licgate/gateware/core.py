@@ -1,6 +1,6 @@
 """The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -14,6 +14,7 @@ from licgate.gateware.ports import latent_layout
 from licgate.gateware.post import PostProcessor
 from licgate.gateware.rows import DIMENSION
 from licgate.gateware.sequencer import Sequencer
+from licgate.gateware.shared import clearable, gdn_memories
 from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.watchdog import Tap
 from licgate.gateware.writer import ResultWriter
@@ -100,9 +101,9 @@ class Core(Component):
         m.submodules.array = array
         m.d.comb += array.clear.eq(self.clear)
         for name in ("sequencer", "feeder", "post", "writer", "latents"):
-            m.submodules[name] = self._clearable(m, name, getattr(self, f"_{name}"))
+            m.submodules[name] = clearable(m, self.clear, name, getattr(self, f"_{name}"))
         for name, block in self._inputs.items():
-            m.submodules[name] = self._clearable(m, name, block)
+            m.submodules[name] = clearable(m, self.clear, name, block)
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
@@ -116,10 +117,10 @@ class Core(Component):
         _connect(m, sequencer.o_pass, feeder.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
-            m.submodules[name] = self._clearable(m, name, queue)
+            m.submodules[name] = clearable(m, self.clear, name, queue)
             # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
             front = StreamBuffer(len(source.payload.as_value()))
-            m.submodules[f"{name}_front"] = self._clearable(m, f"{name}_front", front)
+            m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
             # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
@@ -191,12 +192,6 @@ class Core(Component):
         m.d.sync += start.eq(self.start)
         return start
 
-    def _clearable(self, m, name, block):
-        """The block with a reset a register away from the core's; synthesis and `licgate.synth` settle how many."""
-        reset = Signal(name=f"clear_{name}")
-        m.d.sync += reset.eq(self.clear)
-        return ResetInserter(reset)(block)
-
     def _memories(self, m):
         program = self._program
         feeder, post, writer = self._feeder, self._post, self._writer
@@ -232,15 +227,7 @@ class Core(Component):
             for target, source in zip((lines.write_enable, lines.write_address, lines.write_data), write, strict=True):
                 m.d.comb += target.eq(source[: len(target)])
         if any(op.is_gdn for op in program.ops):
-            for name, data, address, output in (
-                ("norms", writer.norm_data, feeder.norm_address, feeder.norm_data),
-                ("gdn_inputs", writer.x_data, post.x_address, post.x_data),
-            ):
-                m.submodules[name] = memory = BankedMemory(post.x_depth, len(data))
-                m.d.comb += [
-                    memory.write_enable.eq(writer.norm_enable), memory.write_address.eq(writer.norm_address),
-                    memory.write_data.eq(data), memory.address.eq(address), output.eq(memory.data),
-                ]  # fmt: skip
+            gdn_memories(m, feeder, post, writer)
 
 
 def _connect(m, source, target):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
+from licgate.gateware.config import AcceleratorConfig, check_range
 
 __all__ = ["StreamingConfig"]
 
@@ -62,7 +62,7 @@ class StreamingConfig(AcceleratorConfig):
         if self.output_words is None and isinstance(self.cols, int):
             object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
-        _check("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
+        check_range("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
         for name, low, high in (
             ("block_rows", 1, 16),
             ("band_groups", 1, 16),
@@ -72,15 +72,10 @@ class StreamingConfig(AcceleratorConfig):
             ("weight_burst", 1, self.page_beats),
             ("address_bits", 8, 32),
         ):
-            _check(name, getattr(self, name), low, high)
+            check_range(name, getattr(self, name), low, high)
         for name in ("page_beats", "burst_beats", "weight_burst"):
             if getattr(self, name) & (getattr(self, name) - 1):
                 raise ConfigError(f"{name} is {getattr(self, name)}: give a power of two")
         for name, high in (("prefetch_words", 256), ("weight_words", 1 << 20)):
             if getattr(self, name) is not None:
-                _check(name, getattr(self, name), 1, high)
-
-
-def _check(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} is {value!r}: give an integer from {low} to {high}")
+                check_range(name, getattr(self, name), 1, high)

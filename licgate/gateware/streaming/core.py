@@ -1,6 +1,6 @@
 """The core of a streaming accelerator: a list of commands in external memory is carried out."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -9,6 +9,7 @@ from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.feeder import Feeder
 from licgate.gateware.memory import BankedMemory
 from licgate.gateware.post import PostProcessor
+from licgate.gateware.shared import clearable, gdn_memories
 from licgate.gateware.streaming.commander import Commander
 from licgate.gateware.streaming.layouts import map_kinds, weight_kinds
 from licgate.gateware.streaming.maploader import MapLoader
@@ -105,7 +106,7 @@ class StreamingCore(Component):
         m.d.comb += array.clear.eq(self.clear)
         units = ("commander", "sequencer", "feeder", "post", "writer", "records", "maps", "weights")
         for name in units:
-            m.submodules[name] = self._clearable(m, name, getattr(self, f"_{name}"))
+            m.submodules[name] = clearable(m, self.clear, name, getattr(self, f"_{name}"))
         for port, unit in zip(self.ports, (commander, weights, maps, records), strict=True):
             connect(m, unit.port, flipped(port))
 
@@ -118,7 +119,7 @@ class StreamingCore(Component):
         for kind, unit in (("weights", weights), ("load", maps), ("band", sequencer)):
             source = getattr(commander, kind)
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=_QUEUES[kind])
-            m.submodules[f"{kind}_commands"] = self._clearable(m, f"{kind}_commands", queue)
+            m.submodules[f"{kind}_commands"] = clearable(m, self.clear, f"{kind}_commands", queue)
             m.d.comb += [
                 queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid), source.ready.eq(queue.w_rdy),
                 unit.i.payload.as_value().eq(queue.r_data), unit.i.valid.eq(queue.r_rdy), queue.r_en.eq(unit.i.ready),
@@ -130,7 +131,7 @@ class StreamingCore(Component):
         connect(m, sequencer.o_record, records.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("results", sequencer.o_write, writer.i)):
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
-            m.submodules[name] = self._clearable(m, name, queue)
+            m.submodules[name] = clearable(m, self.clear, name, queue)
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
                 source.ready.eq(queue.w_rdy),
@@ -178,12 +179,6 @@ class StreamingCore(Component):
         ]
         return m
 
-    def _clearable(self, m, name, block):
-        """The block with a reset of its own, a register away from the others', so that none crosses the chip."""
-        reset = Signal(name=f"clear_{name}", attrs={"keep": 1})
-        m.d.sync += reset.eq(self.clear)
-        return ResetInserter(reset)(block)
-
     def _memories(self, m):
         program, feeder, post, writer = self._program, self._feeder, self._post, self._writer
         for name, loader, kinds, views, count, address, data in (
@@ -201,12 +196,4 @@ class StreamingCore(Component):
                 *(data[f"m{k}"].eq(memory.data[: count * view.field]) for k, view in enumerate(views)),
             ]  # fmt: skip
         if any(op.is_gdn for op in program.ops):
-            for name, data, address, output in (
-                ("norms", writer.norm_data, feeder.norm_address, feeder.norm_data),
-                ("gdn_inputs", writer.x_data, post.x_address, post.x_data),
-            ):
-                m.submodules[name] = memory = BankedMemory(post.x_depth, len(data))
-                m.d.comb += [
-                    memory.write_enable.eq(writer.norm_enable), memory.write_address.eq(writer.norm_address),
-                    memory.write_data.eq(data), memory.address.eq(address), output.eq(memory.data),
-                ]  # fmt: skip
+            gdn_memories(m, feeder, post, writer)
