@@ -94,6 +94,7 @@ class Passes:
         """Bands, pass by pass, with the feeder and the array behind them."""
         program, timing, run = self.program, self.timing, self.run
         credit = max(2, program.output_words // program.most_channels)
+        feed_latency, self._window_words = program.feed_latency, program.window_words
         self._taken = self._feeder_ends = self._drained = self.start - 1
         self._reads_end = self._feeder_ends
         written, out, columns_used, consumed = [], 0, 0, 0
@@ -148,7 +149,7 @@ class Passes:
                         (cycle, word, timing.beat, count, band["stage"], not is_gdn or tile == 0,
                          not is_gdn or tile == op.tiles - 1)
                     )  # fmt: skip
-                freed = self._feeder_ends + program.feed_latency
+                freed = self._feeder_ends + feed_latency
                 tile_ends = last_pixel and not band["keep"]
                 if tile_ends:
                     self.words_freed.add(freed, op.phases[0].steps)
@@ -172,7 +173,7 @@ class Passes:
         program, timing = self.program, self.timing
         shape = op.phases[0].shape
         words = 0 if shape is None else shape.words(program.rows)
-        margin = program.window_words - words
+        margin = self._window_words - words
         taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
         self._taken = taken
         gap = self._drained
@@ -186,8 +187,8 @@ class Passes:
             begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
             step = begin + columns - 1
             self._feeder_ends = begin + slot - 1
-            if slot < program.window_words:
-                self._reads_end = self._feeder_ends + program.window_words - slot
+            if slot < self._window_words:
+                self._reads_end = self._feeder_ends + self._window_words - slot
             steps = slots * columns
         self._drained = step + program.gap_behind(op)
         self.run.steps += steps
