@@ -19,7 +19,7 @@ from licgate.perf.streamflow import LOOKAHEAD, Flow
 from licgate.perf.streamplan import frame_plan
 from licgate.program.cores import core_patches
 
-__all__ = ["StreamEstimate", "estimate_frame"]
+__all__ = ["StreamEstimate", "estimate_frame", "least_frame"]
 
 # Cycles from the start to the first commands; from a column, a tile and a packed pass to the pass that waits for them.
 _START, _COLUMN, _TILE, _CREDIT = 100, 10, 4, 4
@@ -40,14 +40,11 @@ class StreamEstimate:
         Cycles in which the array steps, of the core that has most.
     beats : dict of str to int
         Moved, by all cores: commands, weights, maps, results.
-    macs : int
-        Products of all cores, margins counted.
     """
 
     cycles: int
     steps: int
     beats: dict
-    macs: int
 
 
 def estimate_frame(program, chain, width, height, cycles, *, cores=1) -> StreamEstimate:
@@ -73,10 +70,7 @@ def estimate_frame(program, chain, width, height, cycles, *, cores=1) -> StreamE
     ConfigError
         The run needs more memory than there is, or the input has no pixel.
     """
-    patches, plans, origin = core_patches(chain, width, height, cores), [], 0
-    for patch in patches:
-        plans.append(frame_plan(program, chain, patch.width, patch.height, origin=origin))
-        origin = (-(-plans[-1].end // program.page_beats) + len(plans)) * program.page_beats
+    plans = _plans(program, chain, width, height, cores)
     beats = {kind: sum(plan.beats[kind] for plan in plans) for kind in plans[0].beats}
     moved, most = sum(beats.values()), max(plans, key=lambda plan: plan.steps)
     others, busy = moved / sum(most.beats.values()) - 1, 1.0
@@ -84,8 +78,22 @@ def estimate_frame(program, chain, width, height, cycles, *, cores=1) -> StreamE
         array = _Array(program, most, MemoryShare(cycles, 1 + others * busy))
         found = array.run()
         busy = array.busy / found
-    macs = sum(chain.transform.macs(patch.height, patch.width) for patch in patches)
-    return StreamEstimate(round(max(found, most.steps, moved)), most.steps, beats, macs)
+    return StreamEstimate(round(max(found, most.steps, moved)), most.steps, beats)
+
+
+def least_frame(program, chain, width, height, *, cores=1) -> int:
+    """Cycles of a frame at least, in a few milliseconds: passes that never wait, or beats that come every cycle."""
+    plans = _plans(program, chain, width, height, cores)
+    return max(*(plan.least for plan in plans), sum(sum(plan.beats.values()) for plan in plans))
+
+
+def _plans(program, chain, width, height, cores):
+    """Of each core."""
+    plans, origin = [], 0
+    for patch in core_patches(chain, width, height, cores):
+        plans.append(frame_plan(program, chain, patch.width, patch.height, origin=origin))
+        origin = (-(-plans[-1].end // program.page_beats) + len(plans)) * program.page_beats
+    return plans
 
 
 class _Array:

@@ -91,6 +91,11 @@ class Kind(NamedTuple):
     write_burst: float
 
     @property
+    def least(self) -> int:
+        """Cycles that the array takes, if it never waits."""
+        return self.groups * sum(map(sum, self.passes)) + self.pixels * sum(self.norm)
+
+    @property
     def pixels(self) -> int:
         """Groups times rows."""
         return self.groups * self.rows
@@ -112,6 +117,8 @@ class FramePlan:
         Kind, and number of writes of the frame that its columns wait for.
     steps : int
         Cycles in which the array steps: no run takes fewer.
+    least : int
+        Cycles of its passes one behind the other, if none waits for anything.
     beats : dict of str to int
         Moved: commands, weights, maps, results.
     end : int
@@ -121,6 +128,7 @@ class FramePlan:
     kinds: list
     bands: list
     steps: int
+    least: int
     beats: dict
     end: int
 
@@ -201,7 +209,9 @@ class _Planner:
                 beats[name] += moved
             complete[k + 1, row // self.program.block_rows] = writes
         beats["commands"] = -(-commands // COMMANDS_READ) * COMMANDS_READ * command_beats(self.program)
-        return FramePlan(list(self.kinds), found, steps, beats, 0), commands
+        kinds = list(self.kinds)
+        least = sum(kinds[number].least for number, _ in found)
+        return FramePlan(kinds, found, steps, least, beats, 0), commands
 
     def _block(self, k, rows, top, height):
         """Numbers of a block's kinds; its writes, steps, commands, and beats of weights, maps, results."""

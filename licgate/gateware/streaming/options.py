@@ -2,10 +2,13 @@
 
 from licgate.gateware.streaming.config import StreamingConfig
 
-__all__ = ["MEMORIES", "add_memory_arguments", "memory_config"]
+__all__ = ["MEMORIES", "MEMORY_SHAPE", "add_memory_arguments", "memory_config"]
 
 #: Where weights and feature maps lie.
 MEMORIES = ("chip", "sdram")
+
+#: Options that shape what lies between memory and array.
+MEMORY_SHAPE = ("block_rows", "band_groups", "prefetch_words", "weight_words", "output_words")
 
 
 def add_memory_arguments(parser):
@@ -18,17 +21,15 @@ def add_memory_arguments(parser):
     )  # fmt: skip
     group = parser.add_argument_group("with --memory sdram")
     group.add_argument("--cores", type=int, default=1, help="arrays that share the memory (default: %(default)s)")
+    group.add_argument("--block-rows", type=int, help=f"rows of a block (default: {default.block_rows})")
     group.add_argument(
-        "--block-rows", type=int, default=default.block_rows, help="rows of a block (default: %(default)s)"
+        "--band-groups", type=int, help=f"groups of array rows in a band of a block (default: {default.band_groups})"
     )
-    group.add_argument(
-        "--band-groups", type=int, default=default.band_groups,
-        help="groups of array rows in a band of a block (default: %(default)s)",
-    )  # fmt: skip
     group.add_argument(
         "--prefetch-words", type=int, help="word columns that are fetched ahead (default: all that a band needs)"
     )
     group.add_argument("--weight-words", type=int, help="words of the weight ring (default: two tiles and the GDN's)")
+    group.add_argument("--output-words", type=int, help="words of results that wait (default: 16 for each column)")
 
 
 def memory_config(args, **fixed):
@@ -39,6 +40,6 @@ def memory_config(args, **fixed):
     ConfigError
         A value is out of range.
     """
-    names = ("rows", "cols", "lanes", "block_rows", "band_groups", "prefetch_words", "weight_words")
-    given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    names = ("rows", "cols", "lanes", *MEMORY_SHAPE)
+    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
     return StreamingConfig(**(given | fixed))
