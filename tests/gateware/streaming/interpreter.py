@@ -74,8 +74,8 @@ class Interpreter:
         self.free, self.loads = self.free - 1, self.loads + 1
 
     def _band(
-        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, loads_first, release_first, release,
-        keep, pixels,
+        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, loads_first, release_first,
+        release, keep, pixels,
     ):  # fmt: skip
         program = self.program
         assert self.loads >= loads, "a column is not there"
