@@ -16,6 +16,8 @@ class Band(NamedTuple):
         Input word with which the first group's window begins; negative beside the image.
     first, end : int
         Input words to be fetched: from ``first`` on, before ``end``.
+    loads_first : int
+        Of these, how many the first group waits for; each of the others for as many as the stride, while there are.
     back : int
         Slots from the one of ``word`` to that of ``first``.
     weights : bool
@@ -31,6 +33,7 @@ class Band(NamedTuple):
     word: int
     first: int
     end: int
+    loads_first: int
     back: int
     weights: bool
     keep: bool
@@ -67,13 +70,14 @@ def stage_bands(program, stage, source_words, target_words):
         following = begin + stage.stride * groups  # the next band's first word
         kept = max(0, begin)
         first, back = max(loaded, kept), loaded - begin
+        loads_first = max(0, min(begin + words, source_words) - first)
         loaded = max(loaded, end)
         released = loaded - kept if ends else max(0, min(following, loaded) - kept)
         early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
         release = released - early - stage.stride * max(0, groups - 2)
         found.append(
-            Band(group, groups, begin, first, end, back, index == 0 or not resident, resident and not ends,
-                 early, release)
+            Band(group, groups, begin, first, end, loads_first, back, index == 0 or not resident,
+                 resident and not ends, early, release)
         )  # fmt: skip
         group += groups
     return found

@@ -236,8 +236,8 @@ def _commands(program, chain, maps, weights, blocks):
                 "stage": stage_index, "groups": band.groups, "rows": rows, "slot": band_slot, "word": band.word,
                 "words": source.words, "top": top, "height": height,
                 "target": target.address(row, band.group), "pitch": target.pitch, "loads": band.loads,
-                "release_first": band.release_first, "release": band.release, "keep": band.keep,
-                "pixels": min(program.rows, target.width - last * program.rows),
+                "loads_first": band.loads_first, "release_first": band.release_first, "release": band.release,
+                "keep": band.keep, "pixels": min(program.rows, target.width - last * program.rows),
             }  # fmt: skip
             writes += band.groups * rows * program.writes(stage)
         complete[k + 1, row // program.block_rows] = writes
