@@ -22,7 +22,7 @@ from licgate.program.cores import core_patches
 __all__ = ["StreamEstimate", "estimate_frame", "least_frame"]
 
 # Cycles from the start to the first commands; from a column, a tile and a packed pass to the pass that waits for them.
-_START, _COLUMN, _TILE, _CREDIT = 100, 10, 4, 4
+_START, _COLUMN, _TILE, _CREDIT = 100, 8, 4, 4
 # From memory words that are free behind the feeder to the request of others, and from the last write to the end.
 _FREED, _END = 2, 4
 # Rounds in which the share of time that other cores move something is found.
@@ -158,32 +158,46 @@ class _Array:
     def _band(self, kind):
         flow = self.flow
         flow.begin(max(self.time - self.last, flow.now))
-        if kind.loads:
-            self.fetched += kind.loads
-            self.time = max(self.time, flow.until(flow.columns, self.fetched) + _COLUMN)
         for tile, passes in enumerate(kind.passes):
             ready = flow.until(flow.tiles, self.used + tile + 1) + _TILE
-            release = kind.release if tile == len(kind.passes) - 1 else ()
-            begun = max(self.time, ready + kind.lengths[0] - passes[0])
+            release = kind.release if tile == len(kind.passes) - 1 else None
             if kind.gdn is None:
                 self._outputs(kind, tile, ready, release)
+            elif tile and not release:
+                self.time = max(self.time, ready + kind.lengths[0] - passes[0]) + kind.groups * sum(passes)
             else:
-                each = sum(passes)
-                self.time = begun + kind.groups * each
-                for group, slots in enumerate(release):
-                    flow.free_slots(begun + (group + 1) * each + self.latency, slots)
+                ends = self._groups(kind, tile, ready, release)
             self.last = passes[-1]
             if not kind.keep:
-                flow.free_words(self.time + self.latency, kind.tiles[tile][0])
+                flow.free_words(self.time + self.latency, kind.tiles[tile][0], kind.lengths[-1])
         if kind.gdn is not None:
-            self._norm(kind, begun)
+            self._norm(kind, ends)
         if not kind.keep:
             self.used += len(kind.tiles)
+
+    def _columns(self, kind, tile, group):
+        """Cycle from which the columns are there that a group waits for."""
+        if tile or not kind.loads[group]:
+            return 0.0
+        self.fetched += kind.loads[group]
+        return self.flow.until(self.flow.columns, self.fetched) + _COLUMN
+
+    def _groups(self, kind, tile, ready, release):
+        """Passes of a tile, group by group; return when each ends."""
+        lengths, passes, ends = kind.lengths, kind.passes[tile], []
+        for group in range(kind.groups):
+            ready = max(ready, self._columns(kind, tile, group))
+            self.time = max(self.time, ready + lengths[0] - passes[0]) + sum(passes)
+            ends.append(self.time)
+            if release:
+                self.flow.free_slots(self.time + self.latency, release[group])
+        return ends
 
     def _outputs(self, kind, tile, ready, release):
         """Passes of a tile whose results go to memory."""
         flow, conv = self.flow, kind.conv
         for group in range(kind.groups):
+            ready = max(ready, self._columns(kind, tile, group))
             for length, cycles in zip(kind.lengths, kind.passes[tile], strict=True):
                 self.time = max(self.time + cycles, max(ready, self._room()) + length)
                 moved = self.time + conv.flight[tile] + _FREED
@@ -191,13 +205,13 @@ class _Array:
             if release:
                 flow.free_slots(self.time + self.latency, release[group])
 
-    def _norm(self, kind, made):
-        """Passes of a GDN behind a convolution whose last tile was begun in ``made``."""
+    def _norm(self, kind, ends):
+        """Passes of a GDN behind a convolution the groups of whose last tile end at ``ends``."""
         flow, gdn, first = self.flow, kind.gdn, self.used + len(kind.passes) + 1
-        flight, last = kind.conv.flight[-1] + _CREDIT, len(kind.norm) - 1
+        flight, last, passes = kind.conv.flight[-1] + _CREDIT, len(kind.norm) - 1, kind.passes[-1]
         for pixel in range(kind.pixels):
-            made += kind.passes[-1][pixel % kind.rows]
-            ready = made + flight
+            group, row = divmod(pixel, kind.rows)
+            ready = ends[group] - sum(passes[row + 1 :]) + flight
             for tile, cycles in enumerate(kind.norm):
                 if pixel == 0:
                     ready = max(ready, flow.until(flow.tiles, first + tile) + _TILE)
@@ -206,7 +220,7 @@ class _Array:
                 moved = self.time + gdn.flight[tile] + _FREED
                 flow.offer(tile == 0, moved, gdn.packing[tile], beats, kind.write_burst)
                 if pixel == kind.pixels - 1 and not kind.keep:
-                    flow.free_words(self.time + self.latency, gdn.tiles[tile][0])
+                    flow.free_words(self.time + self.latency, gdn.tiles[tile][0], kind.norm_length)
         self.last = kind.norm[-1]
 
     def _room(self):

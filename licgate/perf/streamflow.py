@@ -18,6 +18,7 @@ LOOKAHEAD = _AHEAD + 2
 _LATENCY = 10  # cycles from what lets a port request to its first beat
 _EPS = 1e-6
 _NEVER = float("inf")
+_PARTS = 24  # in which the words of a tile become free
 _QUANTUM = 4  # cycles and beats in which states are told apart
 _OLD = 64  # of those, after which it does not matter when something was
 _BEGUN, _WORDS, _SLOTS, _READY = range(4)
@@ -64,9 +65,12 @@ class Flow:
         """A band is begun."""
         self.tell(_BEGUN, cycle, 1)
 
-    def free_words(self, cycle, words):
-        """Weight words become free."""
-        self.tell(_WORDS, cycle, words)
+    def free_words(self, cycle, words, length):
+        """Weight words become free, one after the other in the ``length`` cycles before ``cycle``."""
+        part = max(self.segment, words // _PARTS)
+        for first in range(0, words, part):
+            count = min(part, words - first)
+            self.tell(_WORDS, cycle - length * (words - first - count) / words, count)
 
     def free_slots(self, cycle, slots):
         """Slots become free."""
@@ -209,7 +213,7 @@ class Flow:
             bands, band = self.plan.bands, self.m_band + 1
             if band == len(bands) or band > self.begun + _AHEAD:
                 return
-            self.m_band, self.m_columns = band, self.plan.kinds[bands[band][0]].loads
+            self.m_band, self.m_columns = band, sum(self.plan.kinds[bands[band][0]].loads)
         number, after = self.plan.bands[self.m_band]
         if not self.slots or after > self.before + len(self.done):
             return

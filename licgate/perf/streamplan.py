@@ -59,8 +59,8 @@ class Kind(NamedTuple):
     steps : int
         Cycles in which the array steps.
     conv, gdn : Operation, Operation or None
-    loads : int
-        Word columns to be fetched; each has ``column`` beats.
+    loads : tuple of int
+        Word columns to be fetched that each group waits for; each has ``column`` beats.
     column : int
     weights, keep : bool
     release : tuple of int
@@ -81,7 +81,7 @@ class Kind(NamedTuple):
     steps: int
     conv: Operation
     gdn: Operation | None
-    loads: int
+    loads: tuple
     column: int
     weights: bool
     keep: bool
@@ -220,8 +220,8 @@ class _Planner:
             kind = self._kind(k, band, rows, top, height)
             numbers.append(self.kinds.setdefault(kind, len(self.kinds)))
             moved = (
-                kind.pixels * len(kind.written), kind.steps, 1 + kind.weights + kind.loads,
-                kind.weights * sum(beats for _, beats in kind.tiles), kind.loads * kind.column,
+                kind.pixels * len(kind.written), kind.steps, 1 + kind.weights + sum(kind.loads),
+                kind.weights * sum(beats for _, beats in kind.tiles), sum(kind.loads) * kind.column,
                 kind.pixels * sum(kind.written),
             )  # fmt: skip
             totals = [a + b for a, b in zip(totals, moved, strict=True)]
@@ -242,10 +242,14 @@ class _Planner:
             steps += band.groups * rows * stage.gdn.tiles * channels
         middle = [stage.stride] * max(0, band.groups - 2)
         release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
+        loads, later = [band.loads_first], band.loads - band.loads_first
+        for _ in range(band.groups - 1):
+            loads.append(min(stage.stride, later))
+            later -= loads[-1]
         written = self._written(stage, target)
         mean = [_mean(beats, program.page_beats) for beats in written]
         return Kind(
-            k, band.groups, rows, lengths, passes, channels, norm, steps, conv, gdn, band.loads,
+            k, band.groups, rows, lengths, passes, channels, norm, steps, conv, gdn, tuple(loads),
             source.record * (height - top), band.weights, band.keep, release, written,
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
