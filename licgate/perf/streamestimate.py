@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from licgate.perf import streamplan
 from licgate.perf.share import MemoryShare
 from licgate.perf.streamflow import LOOKAHEAD, Flow
 from licgate.perf.streamplan import frame_plan
@@ -82,9 +83,10 @@ def estimate_frame(program, chain, width, height, cycles, *, cores=1) -> StreamE
 
 
 def least_frame(program, chain, width, height, *, cores=1) -> int:
-    """Cycles of a frame at least, in a few milliseconds: passes that never wait, or beats that come every cycle."""
-    plans = _plans(program, chain, width, height, cores)
-    return max(*(plan.least for plan in plans), sum(sum(plan.beats.values()) for plan in plans))
+    """Cycles of a frame at least, in a millisecond: passes that never wait, or beats that come every cycle."""
+    patches = core_patches(chain, width, height, cores)
+    found = [streamplan.least_frame(program, chain, patch.width, patch.height) for patch in patches]
+    return max(max(passes for passes, _ in found), sum(beats for _, beats in found))
 
 
 def _plans(program, chain, width, height, cores):

@@ -18,7 +18,6 @@ LOOKAHEAD = _AHEAD + 2
 _LATENCY = 10  # cycles from what lets a port request to its first beat
 _EPS = 1e-6
 _NEVER = float("inf")
-_PARTS = 24  # in which the words of a tile become free
 _QUANTUM = 4  # cycles and beats in which states are told apart
 _OLD = 64  # of those, after which it does not matter when something was
 _BEGUN, _WORDS, _SLOTS, _READY = range(4)
@@ -67,10 +66,13 @@ class Flow:
 
     def free_words(self, cycle, words, length):
         """Weight words become free, one after the other in the ``length`` cycles before ``cycle``."""
-        part = max(self.segment, words // _PARTS)
-        for first in range(0, words, part):
-            count = min(part, words - first)
-            self.tell(_WORDS, cycle - length * (words - first - count) / words, count)
+        # A segment as soon as it is free, for who waits for it; while that is fetched, ever more of the others.
+        left, part = words, self.segment
+        while left:
+            part = min(part, left)
+            left -= part
+            self.tell(_WORDS, cycle - length * left / words, part)
+            part *= 2
 
     def free_slots(self, cycle, slots):
         """Slots become free."""
