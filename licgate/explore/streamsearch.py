@@ -1,24 +1,27 @@
-"""Search of accelerators with external memory: arrays by their bounds, then buffers from wide to narrow.
+"""Search of accelerators with external memory: arrays by their bounds, then how wide their buffers are.
 
-Wide buffers are narrowed a step at a time, always the one that costs fewest cycles for the memory blocks which it
-saves, so each height of blocks and width of bands gives a handful of shapes, not thousands. What cannot beat those
-that are known, by the bound of its array or of its traffic or by its widest buffers, is left at once.
+With the widest buffers each height of blocks and width of bands shows what it could do. Then, for all memory blocks
+that there are and for fewer, one shape is looked at for each number of columns that are fetched ahead, with the
+longest weight ring that fits beside them. What cannot beat those that are known, by the bound of its array or of its
+traffic or by its widest buffers, is left at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from licgate.explore.space import Budget
-from licgate.explore.streamspace import StreamCandidate, StreamSpace
+from licgate.explore.streamspace import Bands, StreamCandidate, StreamSpace
 
 __all__ = ["fastest_stream", "search_streams"]
 
 # by how much a shape must be faster than one that takes no more, to be looked at
 _MARGIN = 0.002
-# shapes that are slower than with wide buffers by more than this are not narrowed any further
-_SLOWER = 1.3
+# by how much a shape may be slower for results that wait in fewer words
+_RESULTS_LOST = 1.001
+# shares of the device's memory blocks for which the best buffers are looked for
+_LEVELS = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
 
 
 def search_streams(
@@ -44,7 +47,6 @@ def search_streams(
     -------
     list of StreamCandidate
         With estimates; some may be beaten by others.
-
     """
     return _Search(space, budget, least).run(say, more)
 
@@ -58,81 +60,72 @@ def fastest_stream(space: StreamSpace, budget: Budget, say=lambda done, of: None
 class _Search:
     def __init__(self, space, budget, least):
         self.space, self.budget, self.least = space, budget, least
+        self.levels = [round(budget.blocks * level) for level in (_LEVELS if least < 1 else _LEVELS[:1])]
         self.found = []
 
     def run(self, say, more):
         """All that is found."""
-        arrays = self.space.arrays(self.budget, say)
+        arrays = self.space.arrays(self.budget, self.least, say)
         for done, array in enumerate(arrays):
             more(done, len(arrays))
             if self.found and array.bound * self.least > min(c.bound for c in self.found):
                 break
-            if not self._beaten(array, array.bound, 0):
+            if not self._beaten(array.multipliers, 0, array.bound):
                 self._array(array)
         more(len(arrays), len(arrays))
         return self.found
 
-    def _beaten(self, candidate, bound, blocks):
-        """No faster than one that takes no more of anything; the fastest alone counts where that is asked for."""
-        if self.least == 1.0:
-            return any(other.bound <= bound * (1 + _MARGIN) for other in self.found)
+    def _beaten(self, multipliers, blocks, bound):
+        """No faster than one that takes no more of anything; where the fastest alone counts, than any."""
         return any(
-            other.multipliers <= candidate.multipliers and other.blocks <= blocks
-            and other.bound <= bound * (1 + _MARGIN)
+            other.bound <= bound * (1 + _MARGIN)
+            and (self.least == 1.0 or (other.multipliers <= multipliers and other.blocks <= blocks))
             for other in self.found
-        )  # fmt: skip
+        )
 
     def _array(self, array):
         """Blocks and bands of an array, those first that are fastest with wide buffers."""
-        pairs = []
-        for narrow, options in self.space.buffers(array, self.budget):
-            wide = {name: values[-1] for name, values in options}
-            widest = self.space.candidate(replace(narrow.config, **wide), array.cores)
-            pairs.append((widest.bound, narrow.blocks, len(pairs), narrow, widest, options))
         known = []
-        for bound, blocks, number, narrow, widest, options in sorted(pairs, key=lambda pair: pair[:3]):
-            if known and bound > _SLOWER * known[0][0]:
+        pairs = [(bands.wide.bound, number, bands) for number, bands in
+                 enumerate(self.space.bands(array, self.budget.blocks))]  # fmt: skip
+        for bound, number, bands in sorted(pairs, key=lambda pair: pair[:2]):
+            if not self._beaten(array.multipliers, self._fewest(bands), bound):
+                wide = self.space.estimated(bands.wide)
+                known.append((wide.bound, number, bands._replace(wide=wide)))
+        results = None
+        for bound, _, bands in sorted(known, key=lambda pair: pair[:2]):
+            if not self._beaten(array.multipliers, self._fewest(bands), bound):
+                results = self._results(bands) if results is None else results
+                for level in self.levels:
+                    self._buffers(bands, level, results)
+
+    def _fewest(self, bands: Bands):
+        return self.space.blocks(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
+
+    def _buffers(self, bands: Bands, level, results):
+        """The best buffers within a number of memory blocks: more columns ahead, or a longer ring."""
+        wide, last = bands.wide, None
+        for prefetch in bands.prefetch:
+            rings = [ring for ring in bands.rings if self.space.blocks(bands, prefetch, ring, results) <= level]
+            if not rings or self._beaten(wide.multipliers, level, wide.bound):
                 break
-            if not self._beaten(narrow, bound, blocks):
-                widest = self.space.estimated(widest)
-                known.append((widest.bound, blocks, number, narrow, widest, options))
-        kept = []
-        for pair in sorted(known, key=lambda pair: pair[:3]):
-            bound, blocks, _, narrow, widest, options = pair
-            # another with as narrow buffers that is as fast is enough
-            if any(other <= blocks for other in kept) or self._beaten(narrow, bound, blocks):
-                continue
-            self._narrow(narrow, widest, options)
-            kept.append(blocks)
+            config = replace(wide.config, prefetch_words=prefetch, weight_words=rings[-1], output_words=results)
+            candidate = self.space.candidate(config, wide.cores)
+            if self.budget.lacks(candidate):
+                break
+            candidate = self.space.estimated(candidate)
+            self.found.append(candidate)
+            # what more columns gain is lost by the shorter ring, or there is nothing to gain any more
+            if last is not None and candidate.bound > last * (1 - _MARGIN):
+                break
+            last = candidate.bound
 
-    def _narrow(self, narrow, current, options):
-        """Take buffers from wide to narrow, and keep what fits on the way."""
-        places = {name: len(values) - 1 for name, values in options}
-        current = self.space.estimated(current)
-        slowest = current.bound * _SLOWER
-        steps = {name: self._step(current, name, values, places[name]) for name, values in options}
-        while True:
-            if not self.budget.lacks(current):
-                self.found.append(current)
-                if self.least == 1.0:
-                    return
-            if self._beaten(narrow, current.bound, narrow.blocks) or current.bound > slowest:
-                return
-            possible = [name for name in steps if steps[name] is not None]
-            if not possible:
-                return
-            name = min(possible, key=lambda each: steps[each][0])
-            places[name] = steps[name][1]
-            changed = replace(current.config, **{name: dict(options)[name][places[name]]})
-            current = self.space.estimated(self.space.candidate(changed, current.cores))
-            steps[name] = self._step(current, name, dict(options)[name], places[name])
-
-    def _step(self, current, name, values, place):
-        """The next narrower value that saves memory blocks: cycles that it costs for each, and its place."""
-        for lower in range(place - 1, -1, -1):
-            config = replace(current.config, **{name: values[lower]})
-            candidate = self.space.candidate(config, current.cores)
-            saved = current.blocks - candidate.blocks
-            if saved > 0:
-                return (self.space.estimated(candidate).bound - current.bound) / saved, lower
-        return None
+    def _results(self, bands):
+        """Fewest words of results that cost next to nothing with all else wide."""
+        wide, kept = bands.wide, bands.results[-1]
+        for words in reversed(bands.results[:-1]):
+            config = replace(wide.config, output_words=words)
+            if self.space.estimated(self.space.candidate(config, wide.cores)).bound > wide.bound * _RESULTS_LOST:
+                break
+            kept = words
+        return kept
