@@ -8,8 +8,10 @@ traffic or by its widest buffers, is left at once.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from licgate.explore.space import Budget
 from licgate.explore.streamspace import Bands, StreamCandidate, StreamSpace
@@ -99,17 +101,22 @@ class _Search:
                 for level in self.levels:
                     self._buffers(bands, level, results)
 
+    def _blocks(self, bands: Bands, prefetch, results, ring):
+        return self.space.blocks(bands, prefetch, ring, results)
+
     def _fewest(self, bands: Bands):
-        return self.space.blocks(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
+        return self._blocks(bands, bands.prefetch[0], bands.results[0], bands.rings[0])
 
     def _buffers(self, bands: Bands, level, results):
         """The best buffers within a number of memory blocks: more columns ahead, or a longer ring."""
         wide, last = bands.wide, None
         for prefetch in bands.prefetch:
-            rings = [ring for ring in bands.rings if self.space.blocks(bands, prefetch, ring, results) <= level]
-            if not rings or self._beaten(wide.multipliers, level, wide.bound):
+            # longer rings take no fewer blocks
+            count = bisect_right(bands.rings, level, key=partial(self._blocks, bands, prefetch, results))
+            if not count or self._beaten(wide.multipliers, level, wide.bound):
                 break
-            config = replace(wide.config, prefetch_words=prefetch, weight_words=rings[-1], output_words=results)
+            ring = bands.rings[count - 1]
+            config = replace(wide.config, prefetch_words=prefetch, weight_words=ring, output_words=results)
             candidate = self.space.candidate(config, wide.cores)
             if self.budget.lacks(candidate):
                 break

@@ -29,7 +29,8 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         Cycles are those of the core that ends last, products those of all. A wait counts as ``memory`` for as many
         cycles as the array did not step.
     """
-    model = StreamingModel([job.schedule for job in jobs], cycles)
+    # a frame begins with a memory that is ready: the chip's power-up comes once
+    model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
     program, chain = jobs[0].schedule.program, jobs[0].schedule.chain
     transform, multipliers = chain.transform, program.rows * program.cols * len(jobs)
     total = max(run.done - run.start for run in model.runs)

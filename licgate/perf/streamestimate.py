@@ -18,12 +18,13 @@ from licgate.perf import streamplan
 from licgate.perf.share import MemoryShare
 from licgate.perf.streamflow import LOOKAHEAD, Flow
 from licgate.perf.streamplan import frame_plan
+from licgate.program.commands import command_beats
 from licgate.program.cores import core_patches
 
 __all__ = ["StreamEstimate", "estimate_frame", "least_frame"]
 
-# Cycles from the start to the first commands; from a column, a tile and a packed pass to the pass that waits for them.
-_START, _COLUMN, _TILE, _CREDIT = 100, 8, 4, 4
+# Cycles from the start to the first commands; from a column, a tile, a packed pass and the band to a pass behind them.
+_START, _COLUMN, _TILE, _CREDIT, _BAND = 30, 8, 4, 4, 6
 # From memory words that are free behind the feeder to the request of others, and from the last write to the end.
 _FREED, _END = 2, 4
 # Rounds in which the share of time that other cores move something is found.
@@ -113,6 +114,8 @@ class _Array:
         self.credit = max(2, program.output_words // program.most_channels)
         self.time, self.last = float(_START), 0  # end of the last pass, and its cycles
         self.used = self.fetched = self.out = 0  # tiles, columns and passes to memory so far
+        # Commands are parsed one after the other: until when those of the last band were, and when bands were begun.
+        self.parse, self.parsed, self.begins = command_beats(program) + 1, float(_START), (0.0, 0.0)
         self.busy = 0.0
 
     def run(self):
@@ -148,18 +151,24 @@ class _Array:
         """State before a band, behind which so many writes lie."""
         old, flow = max(0, self.out - self.credit), self.flow
         waiting = writes - flow.before - len(flow.done)
-        return self.last, self.out - old, waiting, flow.save(self.time, band, (self.used, self.fetched, old))
+        parsed = tuple(flow.late((self.parsed, *self.begins), self.time))
+        return self.last, self.out - old, waiting, parsed, flow.save(self.time, band, (self.used, self.fetched, old))
 
     def _load(self, state, band, writes):
         """Return to a state, at the time and before the band that it is now."""
-        self.last, self.out, waiting, flow = state
+        self.last, self.out, waiting, parsed, flow = state
+        self.parsed, *self.begins = self.flow.times(parsed, self.time)
         self.used = self.fetched = 0
         self.flow.load(flow, self.time, band)
         self.flow.before = writes - waiting - len(self.flow.done)
 
     def _band(self, kind):
         flow = self.flow
-        flow.begin(max(self.time - self.last, flow.now))
+        self.parsed = max(self.parsed, self.begins[0]) + self.parse * (1 + kind.weights + sum(kind.loads))
+        begin = max(self.time - self.last, self.parsed)
+        self.begins = self.begins[1], begin
+        self.time = max(self.time, begin + _BAND)
+        flow.begin(max(begin, flow.now))
         for tile, passes in enumerate(kind.passes):
             ready = flow.until(flow.tiles, self.used + tile + 1) + _TILE
             release = kind.release if tile == len(kind.passes) - 1 else None

@@ -246,6 +246,16 @@ class Flow:
             if beats:
                 self.tell(_READY, self.free + _LATENCY, (beats, burst))
 
+    @staticmethod
+    def late(events, cycle, least=-_OLD):
+        """Cycles of events relative to ``cycle`` in quanta, none of them less than ``least``."""
+        return [max(round((event - cycle) / _QUANTUM), least) for event in events]
+
+    @staticmethod
+    def times(late, cycle):
+        """Undo :meth:`late`."""
+        return [cycle + _QUANTUM * event for event in late]
+
     def save(self, cycle, band, used):
         """State relative to ``cycle`` and ``band``, in whole quanta; equal ones go on alike.
 
@@ -253,16 +263,15 @@ class Flow:
         """
         tiles, columns, packed = used
         begun = max(0, self.writes_begun - WRITES)
-        at = lambda when: round((when - cycle) / _QUANTUM)  # noqa: E731
-        late = lambda events, least: tuple(max(at(event), least) for event in events)  # noqa: E731
-        free = max(at(self.free), -_OLD)
+        late = lambda events, least=-_OLD: tuple(self.late(events, cycle, least))  # noqa: E731
+        (free,) = late([self.free])
         left = lambda beats: -int(-beats // _QUANTUM)  # noqa: E731
         return (
-            tuple(sorted((at(when), kind, amount) for when, kind, amount in self.inputs)),
+            tuple(sorted((*late([when]), kind, amount) for when, kind, amount in self.inputs)),
             self.w_band - band, self.w_tile, self.w_words, self.room, left(self.w_left),
             self.m_band - band, self.m_columns, self.slots, left(self.m_left), self.m_burst,
             left(self.r_left), self.r_burst, tuple(self.r_queue),
-            tuple((first, max(at(moved), -_OLD), *rest) for first, moved, *rest in self.waiting),
+            tuple((first, *late([moved]), *rest) for first, moved, *rest in self.waiting),
             self.writes_begun - begun, free, late(self.done[begun:], free), late(self.tiles[tiles:], 0),
             late(self.columns[columns:], 0), late(self.packed[packed:], 0),
         )  # fmt: skip
@@ -273,7 +282,6 @@ class Flow:
             inputs, w_band, self.w_tile, self.w_words, self.room, w_left, m_band, self.m_columns, self.slots, m_left,
             self.m_burst, r_left, self.r_burst, queue, waiting, self.writes_begun, free, done, tiles, columns, packed,
         ) = state  # fmt: skip
-        at = lambda events: [cycle + _QUANTUM * event for event in events]  # noqa: E731
         self.now, self.begun = cycle, band
         self.inputs = [(cycle + _QUANTUM * when, *rest) for when, *rest in inputs]
         self.w_band, self.m_band = band + w_band, band + m_band
@@ -281,7 +289,9 @@ class Flow:
         self.r_queue = deque(queue)
         self.waiting = deque((first, cycle + _QUANTUM * moved, *rest) for first, moved, *rest in waiting)
         self.free = cycle + _QUANTUM * free
-        self.done, self.tiles, self.columns, self.packed = at(done), at(tiles), at(columns), at(packed)
+        self.done, self.tiles, self.columns, self.packed = (
+            self.times(events, cycle) for events in (done, tiles, columns, packed)
+        )
         kind = self.plan.kinds[self.plan.bands[max(0, self.w_band)][0]]
         self.w_tiles = kind.tiles if kind.weights and self.w_band >= 0 else ()
         if self.w_left:
