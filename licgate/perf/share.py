@@ -27,7 +27,7 @@ class MemoryShare:
 
     def __init__(self, cycles, cores: float = 1.0):
         self.cores = cores
-        self._read, self._write, self._read_alone, self._write_alone, self._busy = _overheads(cycles)
+        self._read, self._write, self._read_alone, self._write_alone, self._shortest, self._busy = _overheads(cycles)
         self._known = {}
 
     def rates(self, weights: float, maps: float, results: float) -> tuple[float, float, float]:
@@ -39,27 +39,33 @@ class MemoryShare:
 
     def _rates(self, weights, maps, results):
         reads, writes = (weights > 0) + (maps > 0), int(results > 0)
-        if self.cores * (reads + writes) == 1:
-            lost = self._read_alone if reads else self._write_alone
+        beats = weights + maps + results
+        if self.cores * (reads + writes) != 1:
+            took = beats + reads * self._read + writes * self._write
+        elif writes:
+            took = beats + self._write_alone
         else:
-            lost = reads * self._read + writes * self._write
-        turn = self.cores * (weights + maps + results + lost) / self._busy
+            # a port that waits for itself only: short ones are held up from request to request
+            took = max(beats + self._read_alone, self._shortest + beats / 2)
+        turn = self.cores * took / self._busy
         return weights / turn, maps / turn, results / turn
 
 
 @lru_cache(maxsize=64)
 def _overheads(cycles):
-    """Cycles that a transaction costs beside its beats, without refreshes, and the share of time that these leave."""
-    busy = 1 - (cycles.rfc + cycles.rp) / cycles.refresh
-    length = 64
+    """Cycles that a transaction costs beside its beats, and the share of time that refreshes leave.
 
-    def lost(*writes):
+    A read and a write among others, alone, and what a read alone takes for no beats.
+    """
+    busy = 1 - (cycles.rfc + cycles.rp) / cycles.refresh
+
+    def lost(*writes, length=64):
         # in other banks and in the same ones
         turns = [_turn(cycles, writes, length, apart) for apart in (0, SDRAM_PAGE_BEATS)]
         return sum(turns) / len(turns) * busy - length * len(writes)
 
     read = lost(False, False) / 2
-    return read, lost(False, True) - read, lost(False), lost(True), busy
+    return read, lost(False, True) - read, lost(False), lost(True), lost(False, length=2) + 1, busy
 
 
 def _turn(cycles, writes, length, apart):

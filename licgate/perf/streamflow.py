@@ -143,7 +143,7 @@ class Flow:
                 self._weights_came()
             if not maps and rates[1]:
                 self.columns.append(self.now)
-                self._maps()
+                self._maps(0)
             if not results and rates[2]:
                 self.done.append(self.now)
                 self._results()
@@ -209,8 +209,8 @@ class Flow:
             self.w_tile += 1
         self._weights()
 
-    def _maps(self):
-        """Ask for the next column, if a slot is free and its rows are written."""
+    def _maps(self, late=_LATENCY):
+        """Ask for the next column, if a slot is free and its rows are written; its first beat comes ``late``."""
         while not self.m_columns:
             bands, band = self.plan.bands, self.m_band + 1
             if band == len(bands) or band > self.begun + _AHEAD:
@@ -222,7 +222,7 @@ class Flow:
         kind = self.plan.kinds[number]
         self.slots -= 1
         self.m_columns -= 1
-        self.m_left, self.m_burst = float(kind.column), kind.map_burst
+        self.m_left, self.m_burst = float(kind.column + late), kind.map_burst
 
     def _results(self):
         if self.r_queue:
