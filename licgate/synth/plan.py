@@ -30,6 +30,9 @@ ROUTER1_MULTIPLIERS = 156
 
 XCUP_SCRIPT = f"""\
     read_rtlil {NAME}.il
+    hierarchy -top {NAME}
+    proc
+    flatten -noscopeinfo
     {DONT_CARE}
     synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp -top {NAME}
     autoname
