@@ -8,14 +8,9 @@ from __future__ import annotations
 from licgate.gateware.extmem.axitiming import AxiTiming
 from licgate.perf.extmem import ACCEPT, DEPTH, FETCHED, MemoryModel, Served
 
-__all__ = ["AxiModel", "memory_model"]
+__all__ = ["AxiModel", "DuplexModel", "core_memory"]
 
 _NEVER = -(1 << 60)
-
-
-def memory_model(count: int, cycles) -> MemoryModel:
-    """The model of a memory with ``count`` ports: of AXI4 for an :class:`AxiTiming`, else of the SDRAM."""
-    return (AxiModel if isinstance(cycles, AxiTiming) else MemoryModel)(count, cycles)
 
 
 class AxiModel(MemoryModel):
@@ -107,3 +102,85 @@ class AxiModel(MemoryModel):
         if beat < 2:
             return second if beat else took
         return max(took + beat, self._first + self.cycles.pace(beat - 2) + 1)
+
+
+class DuplexModel:
+    """The memory of streaming cores behind one AXI4 bus: its reads and its writes go their own ways.
+
+    Port 4k + 3 belongs to the results of core k and only writes, the others only read; each kind has an arbiter and a
+    master of its own, see :class:`licgate.gateware.streaming.duplex.AxiDuplex`. Driven as a :class:`MemoryModel`.
+
+    Parameters
+    ----------
+    cores : int
+    timing : AxiTiming
+
+    Raises
+    ------
+    ValueError
+        ``cores`` is not positive, or a request breaks the port's contract.
+    """
+
+    refreshes = misses = 0
+
+    def __init__(self, cores: int, timing: AxiTiming):
+        self.cycles = timing
+        self._reads, self._writes = AxiModel(3 * cores, timing), AxiModel(cores, timing)
+        self._ports = [[4 * k + port for k in range(cores) for port in which] for which in ((0, 1, 2), (3,))]
+
+    def request(self, port: int, cycle: int, write: bool, beats: int, address: int) -> None:
+        """As of :class:`MemoryModel`."""
+        core, unit = divmod(port, 4)
+        if write != (unit == 3):
+            raise ValueError(f"port {port} {'writes' if write else 'reads'}, and only results are written")
+        if write:
+            self._writes.request(core, cycle, write, beats, address)
+        else:
+            self._reads.request(3 * core + unit, cycle, write, beats, address)
+
+    def serve(self) -> Served:
+        """Serve the request that is chosen next, of both kinds."""
+        reads, writes = self._reads.decision(), self._writes.decision()
+        if writes is None or (reads is not None and reads <= writes):
+            model, ports = self._reads, self._ports[0]
+        else:
+            model, ports = self._writes, self._ports[1]
+        served = model.serve()
+        return served._replace(port=ports[served.port])
+
+    @property
+    def read_beats(self) -> list:
+        """Beats read, by port."""
+        return self._by_port("read_beats")
+
+    @property
+    def write_beats(self) -> list:
+        """Beats written, by port."""
+        return self._by_port("write_beats")
+
+    def _by_port(self, name):
+        found = [0] * (4 * self._writes.count)
+        for model, ports in ((self._reads, self._ports[0]), (self._writes, self._ports[1])):
+            for port, value in zip(ports, getattr(model, name), strict=True):
+                found[port] = value
+        return found
+
+    @property
+    def transactions(self) -> int:
+        """Bursts so far."""
+        return self._reads.transactions + self._writes.transactions
+
+    @property
+    def beats(self) -> int:
+        """Beats moved so far, both ways."""
+        return self._reads.beats + self._writes.beats
+
+    @property
+    def late(self) -> int:
+        """Requests that were told after a choice which they might have changed: 0, or the times may be wrong."""
+        return self._reads.late + self._writes.late
+
+
+def core_memory(cores: int, cycles):
+    """The model of the memory of ``cores`` streaming cores: behind AXI4 for an `AxiTiming`, else the SDRAM."""
+    return DuplexModel(cores, cycles) if isinstance(cycles, AxiTiming) else MemoryModel(4 * cores, cycles)

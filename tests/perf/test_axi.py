@@ -9,7 +9,7 @@ from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
 from licgate.gateware.extmem.axitiming import AxiTiming
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.perf.axi import AxiModel, memory_model
+from licgate.perf.axi import AxiModel
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.kit import Requester, check_memory, port_monitors, random_jobs
 from tests.gateware.kit import monitor, run_simulation
@@ -92,8 +92,8 @@ def test_every_cycle_is_as_predicted(traffic, ports, bits, latencies, rate, eage
 
 def test_pages_are_those_of_the_master():
     for bits in (32, 64, 128, 256, 512):
-        assert memory_model(1, AxiTiming(data_bits=bits)).page_beats == Axi4Master(bits, 16).page_beats
-    model = memory_model(2, AxiTiming(data_bits=128))
+        assert AxiModel(1, AxiTiming(data_bits=bits)).page_beats == Axi4Master(bits, 16).page_beats
+    model = AxiModel(2, AxiTiming(data_bits=128))
     with pytest.raises(ValueError, match="2 beats from address 255 is empty or crosses a page"):
         model.request(0, 0, False, 2, 255)
     with pytest.raises(ValueError, match="nothing is requested"):
