@@ -64,6 +64,11 @@ class AxiTiming:
         """Beats of the longest burst."""
         return axi_page_beats(self.data_bits)
 
+    @property
+    def beats_a_cycle(self) -> float:
+        """Beats of a core that may move in a cycle, reads and writes together."""
+        return 2 * self.beats / self.per
+
     def pace(self, beat: int) -> int:
         """Cycles from a burst's first beat to its beat number ``beat``."""
         return -(-beat * self.per // self.beats)
