@@ -73,6 +73,8 @@ def run_simulate(args):
     if args.crop:
         pixels = _crop(pixels, args.crop)
     started = time.monotonic()
+    if args.memory == "axi":
+        raise ConfigError("--memory axi goes with plan and build: simulate runs --memory chip and --memory sdram")
     if args.memory == "sdram":
         return _run_external(manifest, pixels, args, started)
     result = _simulate(manifest, config, pixels, args)

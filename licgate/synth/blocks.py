@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["block_of", "count_blocks", "count_blocks_of_file", "instances_of"]
 
 #: Instances that only hold others: their parts are blocks of their own.
-WRAPPERS = ("accelerator", "core")
+WRAPPERS = re.compile(r"(accelerator|system|core(_\d+)?)$")
 
 KINDS = (
     (re.compile(r"LUT[1-6]$|INV$"), "LUT"),
@@ -49,7 +49,7 @@ def block_of(cell: str, instances: dict) -> str:
         if part not in instances:
             break
         block, instances = part, instances[part]
-        if part not in WRAPPERS:
+        if not WRAPPERS.match(part):
             break
     return re.sub(r"(_\d+)+$", "", block)
 
