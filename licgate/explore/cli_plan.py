@@ -36,9 +36,10 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     from licgate.gateware.streaming.options import add_memory_arguments
 
     add_memory_arguments(parser)
-    parser.add_argument("--rows", type=positive, help="with --memory sdram or axi: array rows (default: the board's)")
-    parser.add_argument("--cols", type=positive, help="with --memory sdram or axi: array columns (default: the board's)")
-    parser.add_argument("--lanes", type=positive, help="with --memory sdram or axi: lanes (default: enough for the model)")
+    off_chip = "with --memory sdram or axi: "
+    parser.add_argument("--rows", type=positive, help=f"{off_chip}array rows (default: the board's)")
+    parser.add_argument("--cols", type=positive, help=f"{off_chip}array columns (default: the board's)")
+    parser.add_argument("--lanes", type=positive, help=f"{off_chip}lanes (default: enough for the model)")
 
 
 def run_plan(args: argparse.Namespace) -> int:

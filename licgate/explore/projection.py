@@ -31,8 +31,8 @@ def run_plan_axi(args, board, clock, manifests) -> int:
     packing = ", two products a multiplier where widths allow it" if args.packing else ""
     print(
         f"{board.title} ({board.device}), g_a of {width} x {height} on {args.cores} x {rows} x {cols}, a frame and an "
-        f"AXI4 bus of {timing.data_bits} bits each{packing}: a projection. {clock:g} MHz are assumed, and a memory that "
-        f"answers after {timing.read_latency} cycles, writes after {timing.write_latency}, and moves "
+        f"AXI4 bus of {timing.data_bits} bits each{packing}: a projection. {clock:g} MHz are assumed, and a memory "
+        f"that answers after {timing.read_latency} cycles, writes after {timing.write_latency}, and moves "
         f"{timing.beats / timing.per:g} beats a cycle each way; nothing is placed or routed"
     )
     plans = []
@@ -45,7 +45,8 @@ def run_plan_axi(args, board, clock, manifests) -> int:
     if args.fps is not None:
         if fast:
             widest = max(fast, key=lambda plan: plan["macs"])
-            print(f"the widest model projected to reach {args.fps:g} frames/s is {widest['model']}, {widest['fps']:.3f}")
+            found = f"{widest['model']}, {widest['fps']:.3f}"
+            print(f"the widest model projected to reach {args.fps:g} frames/s is {found}")
         else:
             print(f"no model that fits is projected to reach {args.fps:g} frames/s")
     if args.json:

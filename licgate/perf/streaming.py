@@ -7,8 +7,8 @@ times of what it waits for are known. When none can go on, the memory serves the
 
 from dataclasses import dataclass, field
 
-from licgate.perf.core import Timing
 from licgate.perf.axi import core_memory
+from licgate.perf.core import Timing
 from licgate.perf.streamunits import FIFO, Freed, Loaders, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule

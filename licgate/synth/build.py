@@ -158,7 +158,8 @@ def build(
         for name in STALE:
             output.remove(name)
         files = {"yosys_log": output.copy(folder / "yosys.log", "yosys.log")}
-        files |= {"verilog": output.copy(folder / name, name) for name in plan.made}
+        if VERILOG in plan.made:
+            files["verilog"] = output.copy(folder / VERILOG, VERILOG)
         if best is not None:
             files["nextpnr_log"] = output.copy(folder / best.log, "nextpnr.log")
             files["nextpnr_report"] = output.copy(folder / f"nextpnr_{best.seed}.json", "nextpnr.json")

@@ -1,4 +1,4 @@
-"""Body of ``licgate build --memory axi``: one core is synthesised, and stands on the device as often as there are cores."""
+"""Body of ``licgate build --memory axi``: one core is synthesised, and placed beside the processor several times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["run_build_axi"]
 
 
 def run_build_axi(args: argparse.Namespace, board: Board) -> int:
-    """Make the module that goes beside the processor, as Verilog, and a report of what it takes and is projected to do."""
+    """Make the module that goes beside the processor, as Verilog, and a report of what it takes and should do."""
     from licgate.gateware.streaming.options import axi_timing, memory_config
     from licgate.gateware.zynq.accelerator import ZynqAccelerator
     from licgate.gateware.zynq.module import ZynqModule

@@ -50,7 +50,10 @@ def utilization_of(board: Board, best: Routed | None, cells: Mapping[str, int]) 
         "TRELLIS_FF": total("TRELLIS_FF"),
         "MULT18X18D": total("MULT18X18D"),
         "DP16KD": total("DP16KD"),
-        "LUT": total("LUT", "INV", "SRL") + 4 * (total("RAM32M", "RAM64M") + total("RAM32M16", "RAM64M8")) + total("RAM32X", "RAM64X"),
+        # those of UltraScale+ take eight
+        "LUT": total("LUT", "INV", "SRL")
+        + 4 * (total("RAM32M", "RAM64M") + total("RAM32M16", "RAM64M8"))
+        + total("RAM32X", "RAM64X"),
         "FF": total("FD"),
         "DSP48E2": total("DSP48E2"),
         "RAMB36": total("RAMB36") + total("RAMB18") / 2,
@@ -90,8 +93,8 @@ def make_report(
     """All that report.json holds but the files; the keys are part of the command line's contract.
 
     ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.
-    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told. ``copies`` of the
-    design share the device, each with a frame of its own: cells are those of all, blocks those of one.
+    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told. ``copies`` of
+    the design share the device, each with a frame of its own: cells are those of all, blocks those of one.
     """
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
@@ -122,8 +125,8 @@ def make_report(
         )
     if external and external.get("bus"):
         assumptions.append(
-            "Frames per second are a projection: the clock and the memory's latency and rate are assumed. The processor "
-            "system, the interconnect of its ports and what else uses that memory are not part of it."
+            "Frames per second are a projection: the clock and the memory's latency and rate are assumed. The "
+            "processor system, the interconnect of its ports and what else uses that memory are not part of it."
         )
     if mode != "analysis":
         assumptions.append(

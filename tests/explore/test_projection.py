@@ -31,9 +31,9 @@ def test_a_projection_is_what_the_cycle_model_says(tmp_path, capsys):
     assert plan(*SHAPE, *words) == 0
     headline, line = capsys.readouterr().out.splitlines()
     assert headline.endswith(
-        "g_a of 50 x 34 on 3 x 8 x 8, a frame and an AXI4 bus of 64 bits each: a projection. 300 MHz are assumed, and a "
-        "memory that answers after 40 cycles, writes after 20, and moves 0.75 beats a cycle each way; nothing is placed "
-        "or routed"
+        "g_a of 50 x 34 on 3 x 8 x 8, a frame and an AXI4 bus of 64 bits each: a projection. 300 MHz are assumed, and "
+        "a memory that answers after 40 cycles, writes after 20, and moves 0.75 beats a cycle each way; nothing is "
+        "placed or routed"
     )
     result = json.loads(file.read_text())
     assert result["projection"] is True
@@ -41,16 +41,16 @@ def test_a_projection_is_what_the_cycle_model_says(tmp_path, capsys):
     (row,) = result["plans"]
     config = StreamingConfig(**row["config"])
     program = compile_streaming([MANIFEST.g_a], config)
-    (run,) = StreamingModel(
-        [make_schedule(program, program.chains[0], 50, 34)], AxiTiming(read_latency=40, write_latency=20, beats=3, per=4)
-    ).runs
+    timing = AxiTiming(read_latency=40, write_latency=20, beats=3, per=4)
+    (run,) = StreamingModel([make_schedule(program, program.chains[0], 50, 34)], timing).runs
     assert row["cycles"] == run.done - run.start
     # a frame each
     assert row["fps"] == 3 * 300e6 / row["cycles"]
     assert row["roofline_fps"] == pytest.approx(3 * 64 * 300e6 / MANIFEST.g_a.macs(34, 50))
     assert row["fps"] < row["roofline_fps"]
     assert row["multiplier_blocks"] == 3 * program.multiplier_cells
-    assert line.startswith(f"made-up-n8m16  {row['fps']:.3f} frames/s projected, {row['roofline_fps']:.2f} by the roofline")
+    told = f"made-up-n8m16  {row['fps']:.3f} frames/s projected, {row['roofline_fps']:.2f} by the roofline"
+    assert line.startswith(told)
 
 
 def test_a_slow_memory_bounds_the_frames():

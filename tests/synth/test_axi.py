@@ -101,7 +101,9 @@ def test_cells_are_those_that_yosys_makes(tmp_path):
     program = accelerator.program
     assert cells["DSP48E2"] == program.multiplier_cells
     blocks = cells.get("RAMB36E2", 0) + cells.get("RAMB18E2", 0) / 2
-    assert 0.5 * blocks <= streaming_fit(program, board, 1, memory="axi").needed <= 2 * blocks
+    # halves of blocks are counted as whole ones before
+    assert 0.7 * streaming_fit(program, board, 1, memory="axi").needed <= blocks
+    assert blocks <= streaming_fit(program, board, 1, memory="axi").needed
     text = (tmp_path / VERILOG).read_text()
     assert "module licgate(" in text
     assert text.count("DSP48E2") == program.multiplier_cells

@@ -61,10 +61,8 @@ class AxiDuplex(Component):
 
     def elaborate(self, platform):
         m = Module()
-        for name, ports, arbiter, master, channels in zip(
-            ("read", "write"), (self.reads, self.writes), self._arbiters, self._masters, (("ar", "r"), ("aw", "w", "b")),
-            strict=True,
-        ):  # fmt: skip
+        halves = ("read", self.reads, ("ar", "r")), ("write", self.writes, ("aw", "w", "b"))
+        for (name, ports, channels), arbiter, master in zip(halves, self._arbiters, self._masters, strict=True):
             m.submodules[f"{name}_arbiter"], m.submodules[f"{name}_master"] = arbiter, master
             for outer, inner in zip(ports, arbiter.i, strict=True):
                 connect(m, flipped(outer), inner)

@@ -1,7 +1,7 @@
 """A streaming core behind AXI4-Lite registers, with an AXI4 bus to the processor's memory."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.ports import Register

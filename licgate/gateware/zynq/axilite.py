@@ -78,10 +78,9 @@ class AxiLiteRegisters(Component):
                 with m.Elif(bus.ar.valid):
                     accept(bus.ar.payload.addr)
                     m.next = "LOOK"
-            with m.State("WRITTEN"):
-                with m.If(bus.b.ready):
-                    m.d.sync += bus.b.valid.eq(0)
-                    m.next = "IDLE"
+            with m.State("WRITTEN"), m.If(bus.b.ready):
+                m.d.sync += bus.b.valid.eq(0)
+                m.next = "IDLE"
             with m.State("LOOK"):
                 m.next = "FOUND"
             with m.State("FOUND"):
@@ -91,8 +90,7 @@ class AxiLiteRegisters(Component):
                 with m.If(~known):
                     m.d.sync += [bus.r.payload.data.eq(0), bus.r.payload.resp.eq(_SLVERR)]
                 m.next = "READ"
-            with m.State("READ"):
-                with m.If(bus.r.ready):
-                    m.d.sync += bus.r.valid.eq(0)
-                    m.next = "IDLE"
+            with m.State("READ"), m.If(bus.r.ready):
+                m.d.sync += bus.r.valid.eq(0)
+                m.next = "IDLE"
         return m

@@ -55,7 +55,8 @@ class ZynqModule(Elaboratable):
         m.submodules.accelerator = self.accelerator
         # a register, since a reset of the processor's reaches every corner
         reset = Signal()
-        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(reset), self.interrupt.eq(self.accelerator.interrupt)]
+        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(reset)]
+        m.d.comb += self.interrupt.eq(self.accelerator.interrupt)
         m.domains.early = early = ClockDomain(reset_less=True, local=True)
         m.d.comb += early.clk.eq(self.aclk)
         m.d.early += reset.eq(~self.aresetn)
