@@ -51,7 +51,8 @@ def add_simulate_arguments(parser):
     )
     parser.add_argument(
         "--faults", type=int, metavar="SEED",
-        help="a host that sends late and takes when it likes, at random: it costs cycles and must not change a value",
+        help="a host, or with --memory sdram a memory, that gives and takes when it likes, at random: it costs cycles "
+        "and must not change a value",
     )  # fmt: skip
     add_memory_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
@@ -83,38 +84,40 @@ def run_simulate(args):
 
 
 def _run_external(manifest, pixels, args, started, packing):
-    """g_a with external memory."""
-    if args.transform != "g_a" or args.patch is not None or args.independent or args.faults is not None:
+    """A transform with external memory."""
+    if args.transform == "all" or args.patch is not None or args.independent or args.overlap:
         raise ConfigError(
-            f"--memory {args.memory} goes with --transform g_a, and without --patch, --independent and --faults"
+            f"--memory {args.memory} goes with one --transform, without --patch, --independent and --overlap"
         )
     if args.engine != "cxxrtl":
         raise ConfigError(f"--memory {args.memory} goes with the engine cxxrtl, not {args.engine}")
-    config, x = memory_config(args, **packing), transform_input(manifest, "g_a", pixels)
-    progress = Progress(sys.stderr, "cycles")
+    config, x = memory_config(args, **packing), transform_input(manifest, args.transform, pixels)
+    options = {"transform": args.transform, "progress": Progress(sys.stderr, "cycles")}
     if args.memory == "axi":
         from licgate.sim.axi import simulate_axi
 
-        if args.cores != 1:
-            raise ConfigError(f"--memory axi simulates one core, not {args.cores}: cores have nothing in common")
-        result = simulate_axi(manifest, config, x, axi_timing(args), progress=progress)
+        if args.cores != 1 or args.faults is not None:
+            raise ConfigError("--memory axi goes with one of --cores, which have nothing in common, and no --faults")
+        result = simulate_axi(manifest, config, x, axi_timing(args), **options)
     else:
         from licgate.sim.external import simulate_external
 
-        result = simulate_external(manifest, config, x, cores=args.cores, progress=progress)
+        result = simulate_external(manifest, config, x, cores=args.cores, faults=args.faults, **options)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
-    width, height = result["image"]
     exact = result["cycles_of_cores"] == result["cycles_predicted"]
-    print(f"{width}x{height} pixels, {result['values']} latents: {_verdict(result)}")
+    told = "as predicted" if exact else f"predicted: {result['cycles_predicted']}"
+    if args.faults is not None:
+        told = f"memory late at random, seed {args.faults}; without: {max(result['cycles_predicted'])}"
+    print(_values_line(result, args.transform))
     print(
-        f"{result['cycles']} cycles ({'as predicted' if exact else 'predicted: ' + str(result['cycles_predicted'])}), "
+        f"{result['cycles']} cycles ({told}), "
         f"{result['macs']} multiply-accumulates on {result['multipliers']} multipliers of {result['cores']} "
         f"core{'s' * (result['cores'] > 1)}: utilization {100 * result['utilization']:.1f} %, recompute factor "
         f"{result['recompute_factor']:.3f}"
     )
     print(f"{_memory_line(result)} ({args.engine}, {time.monotonic() - started:.0f} s)")
-    return 0 if result["bit_exact"] and exact else 1
+    return 0 if result["bit_exact"] and (exact or args.faults is not None) else 1
 
 
 def _memory_line(result):
@@ -152,17 +155,20 @@ def _values_of(name):
     return "latents" if name == "g_a" else f"values of {name}"
 
 
+def _values_line(result, name):
+    width, height = result["image"]
+    place = "pixels" if name == "g_a" else "positions"
+    return f"{width}x{height} {place}, {result['values']} {_values_of(name)}: {_verdict(result)}"
+
+
 def _report(result, args):
     """Lines for a person."""
-    verdict = _verdict(result)
-    width, height = result["image"]
     work = (
         f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on {result['multipliers']} multipliers: "
         f"utilization {100 * result['utilization']:.1f} %"
     )
     if args.transform != "all":
-        place = "pixels" if args.transform == "g_a" else "positions"
-        lines = [f"{width}x{height} {place}, {result['values']} {_values_of(args.transform)}: {verdict}"]
+        lines = [_values_line(result, args.transform)]
         if result["faults"] is not None:
             counters = result["counters"]
             lines.append(
@@ -179,7 +185,8 @@ def _report(result, args):
         )
     if result["host"]:
         lines.append(f"{' and '.join(result['host'])}: the host's, not simulated")
-    return [*lines, f"{width}x{height} pixels, {result['values']} values: {verdict}", work]
+    width, height = result["image"]
+    return [*lines, f"{width}x{height} pixels, {result['values']} values: {_verdict(result)}", work]
 
 
 def _verdict(result):
