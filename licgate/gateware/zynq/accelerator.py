@@ -37,7 +37,8 @@ class ZynqAccelerator(Component):
         Registers of docs/zynq.md.
     bus : :py:`Out(axi4_signature(beat_bits, 40))`
     interrupt : :py:`Out(1)`
-        The run is done, or hangs, or an answer of the bus was not OKAY (level, until the next start or reset).
+        The run is done, or hangs (level, until the next start or reset), or an answer of the bus was not OKAY (until
+        the reset of the design).
 
     Attributes
     ----------
