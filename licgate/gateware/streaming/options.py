@@ -13,14 +13,17 @@ from licgate.gateware.streaming.config import StreamingConfig
 __all__ = ["MEMORIES", "add_memory_arguments", "axi_timing", "memory_config"]
 
 #: Where weights and feature maps lie.
-MEMORIES = ("chip", "sdram", "axi")
+MEMORIES = ("chip", "sdram")
+
+#: And where a board brings a memory of its own, which `licgate explore` knows nothing of.
+BOARD_MEMORIES = (*MEMORIES, "axi")
 
 
 def add_memory_arguments(parser):
     """Add ``--memory`` and what belongs to it."""
     default = StreamingConfig()
     parser.add_argument(
-        "--memory", choices=MEMORIES, default="chip",
+        "--memory", choices=BOARD_MEMORIES, default="chip",
         help="where weights and feature maps lie: on the chip, or, for models of any size, in an SDR SDRAM or in a "
         "memory behind AXI4 (default: %(default)s)",
     )  # fmt: skip
