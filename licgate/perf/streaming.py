@@ -7,8 +7,8 @@ times of what it waits for are known. When none can go on, the memory serves the
 
 from dataclasses import dataclass, field
 
+from licgate.perf.axi import core_memory
 from licgate.perf.core import Timing
-from licgate.perf.extmem import MemoryModel
 from licgate.perf.streamunits import FIFO, Freed, Loaders, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule
@@ -55,7 +55,7 @@ class StreamingModel:
     ----------
     schedules : sequence of Schedule
         One for each core, in the order of their ports.
-    cycles : SdramCycles
+    cycles : SdramCycles or AxiTiming
         Of the memory.
     start : int
         Cycle of ``start`` after the reset, for all cores.
@@ -67,7 +67,7 @@ class StreamingModel:
     """
 
     def __init__(self, schedules, cycles, *, start=1):
-        self.memory = MemoryModel(4 * len(schedules), cycles)
+        self.memory = core_memory(len(schedules), cycles)
         cores = [_Core(schedule, self.memory, 4 * n, start) for n, schedule in enumerate(schedules)]
         for core in cores:
             core.advance()

@@ -79,7 +79,8 @@ class Flow:
         BuildError
             Yosys failed.
         """
-        if self.cache.fetch(self._key, SYNTHESIS_FILES, self.folder):
+        files = [*SYNTHESIS_FILES, *self.plan.made]
+        if self.cache.fetch(self._key, files, self.folder):
             self.say("synthesis: from the cache")
         else:
             self.say(f"synthesis: yosys {self.tools['yosys']}")
@@ -90,7 +91,7 @@ class Flow:
                 fanout.copy_registers_of_file(self.folder / "top.json")
             blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
             (self.folder / "blocks.json").write_text(json.dumps(blocks))
-            self.cache.store(self._key, SYNTHESIS_FILES, self.folder)
+            self.cache.store(self._key, files, self.folder)
         stat = json.loads((self.folder / "stat.json").read_text())
         cells = stat.get("design", {}).get("num_cells_by_type", {})
         return cells, json.loads((self.folder / "blocks.json").read_text())

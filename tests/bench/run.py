@@ -29,6 +29,7 @@ BENCHES = {
     "resources": "tests.bench.resources",
     "utilization": "tests.bench.utilization",
     "streaming": "tests.bench.streaming",
+    "zcu102": "tests.bench.zcu102",
     "route": "tests.bench.figures",
 }
 

@@ -95,7 +95,7 @@ def test_a_saved_model_is_planned_too(tmp_path, capsys):
     ("words", "message"),
     [
         ([*SHAPE, "--clock", "150"], r"150.*: take another --clock$"),
-        (["--rows", "4"], r"^--rows and --cols go with --memory sdram: without it all shapes are tried$"),
+        (["--rows", "4"], r"^--rows, --cols and --lanes go with --memory sdram or axi: without it "),
         ([*SHAPE, "--mode", "decoder"], r"^--memory sdram goes with --mode analysis, not decoder$"),
         ([*SHAPE, "--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
         ([*SHAPE, "--cores", "3"], r"^3 x 4 x 3 need 36 multipliers, "),
