@@ -7,8 +7,8 @@ from licgate.program.streaming import WRITES
 
 __all__ = ["FIFO", "Freed", "Loaders", "Passes"]
 
-#: Cycles from a word's write to its read in a buffered queue.
-FIFO = 2
+#: Cycles from a word's write to its read in a queue in block memory.
+FIFO = 4
 
 
 class Loaders:
@@ -23,7 +23,7 @@ class Loaders:
                 yield
             fields = self.given["weights"][n][1]
             stage, address = program.stages[fields["stage"]], fields["address"]
-            cycle = self.taken["weights"][n] + 4
+            cycle = self.taken["weights"][n] + 5
             for op in (stage.conv, stage.gdn):
                 if op is None:
                     continue
@@ -43,7 +43,7 @@ class Loaders:
                         found = yield from self._transactions(1, cycle + 2, address, beats)
                         address += beats
                         cutter = found[-1].accepted + 1
-                        cycle += 2
+                        cycle += 3
                     self.tiles.append(found[-1].last + 3)
                 cycle += 1
 
@@ -125,19 +125,20 @@ class Passes:
                 index = consumed + held
                 while len(self.tiles) <= index:
                     yield
-                cycle = max(cycle, self.tiles[index] + 2)
-                run.waits["weights"] += cycle - offered
-                ready = cycle
+                seen = self.tiles[index] + 2
+                run.waits["weights"] += max(0, seen - offered)
                 if to_memory and out >= credit:
                     while len(self.packed) <= out - credit:
                         yield
-                    cycle = max(cycle, self.packed[out - credit] + 2)
-                run.waits["output"] += cycle - ready
+                    room = self.packed[out - credit] + 3
+                    run.waits["output"] += max(0, room - max(seen, offered))
+                    seen = max(seen, room)
                 if is_gdn and len(written) > behind:
-                    cycle = max(cycle, written[len(written) - behind - 1] + 2)
+                    seen = max(seen, written[len(written) - behind - 1] + 2)
                 if len(written) >= IN_FLIGHT:
-                    cycle = max(cycle, written[-IN_FLIGHT])
-                cycle = max(cycle, self._taken + 1)
+                    seen = max(seen, written[-IN_FLIGHT])
+                # What a pass waits for is seen a cycle before it is offered.
+                cycle = max(offered, seen + 1, self._taken + 1)
                 word = self._feed(op, band, stage, row, cycle)
                 count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
                 written.append(word + timing.beat * (count - 1))
@@ -163,8 +164,8 @@ class Passes:
                         held = gdn_held
                 elif last_pixel:
                     consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
-                cycle += 4
-            idle = cycle - 4 + 2
+                cycle += 5
+            idle = cycle - 5 + 3
         self.bands_done = idle
 
     def _feed(self, op, band, stage, row, accepted):
@@ -220,7 +221,7 @@ class Passes:
                 for k in range(part, part + channels):
                     moved = max(begin + 1, word + beat * k + FIFO, ready)
                     ready = moved + slices
-                complete = moved + slices
+                complete = moved + slices + 3
                 if (channels * bits - tail) % size + tail > size:
                     complete += 1
                     ready = moved + slices + 2

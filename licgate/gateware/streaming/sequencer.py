@@ -59,11 +59,11 @@ class BandSequencer(Component):
     latency : int
         Cycles from a band to its first pass: 5, when its columns are there.
     interval : int
-        Cycles between passes, at least: 4.
+        Cycles between passes, at least: 5.
     """
 
     latency = 5
-    interval = 4
+    interval = 5
 
     def __init__(self, program):
         self._program = program
@@ -137,6 +137,7 @@ class BandSequencer(Component):
         # The descriptor, made in two cycles.
         first, end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
         above, kernel_rows = Signal.like(self.o_pass.payload.kernel_rows), Signal.like(self.o_pass.payload.kernel_rows)
+        beyond = Signal.like(end)
         most_rows = max(program.in_rows(stage) for stage in stages)
         kernel = of_stage(s.conv.layer.kernel for s in stages)
         row_address = Array(
@@ -160,9 +161,9 @@ class BandSequencer(Component):
         p_address = Signal.like(band.target)
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
-        go, issue = Signal(), Signal()
+        go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
         tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
-        there, room, arrived = Signal(), Signal(), Signal()
+        there, room, arrived, can = Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
@@ -189,22 +190,24 @@ class BandSequencer(Component):
             self.o_record.payload.stage.eq(band.stage),
             self.o_record.payload.first.eq(~is_gdn | (channel == 0)),
             self.o_record.payload.last.eq(~is_gdn | last_tile),
-            # `room` says that the record writer's queue has a place
-            self.o_pass.valid.eq(go & there & room & arrived & self.o_tile.ready & self.o_write.ready),
+            self.o_pass.valid.eq(go & can),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
         ]  # fmt: skip
         consumed, columns_used = Signal(), Signal.like(columns)
-        m.d.comb += consumed.eq(issue & releases)
+        m.d.comb += consumed.eq(issued & releases)
         m.d.sync += [
             # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
+            issued.eq(issue), recorded.eq(issue & to_memory),
+            # `room` says that the record writer's queue has a place
+            can.eq(there & room & arrived & self.o_tile.ready & self.o_write.ready),
             there.eq(ready > held),
             room.eq(~to_memory | (unpacked != credits(program))),
             arrived.eq(~is_gdn | (outstanding <= behind)),
             ready.eq(ready + self.tile_loaded - consumed),
             columns.eq(columns + self.column_loaded - columns_used),
-            outstanding.eq(outstanding + issue - self.written),
-            unpacked.eq(unpacked + (issue & to_memory) - self.packed),
+            outstanding.eq(outstanding + issued - self.written),
+            unpacked.eq(unpacked + recorded - self.packed),
         ]
         sum_pointer, next_pointer = Signal(range(2 * ring + 1)), Signal.like(pointer)
         m.d.comb += [
@@ -258,55 +261,57 @@ class BandSequencer(Component):
                 m.d.sync += [
                     first.eq(begins_at),
                     above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
-                    kernel_rows.eq(Mux(end < band.height, end, band.height) - begins_at),
+                    beyond.eq(Mux(end < band.height, end, band.height)),
                 ]  # fmt: skip
                 m.next = "PLACES"
             with m.State("PLACES"):
                 m.d.sync += [
+                    kernel_rows.eq(beyond - first),
                     p_row.eq(row_address), p_offset.eq(begins[slot]), p_mask.eq(inside), p_wrap.eq(wraps),
                     sum_weight.eq(pointer + Mux(is_gdn, 0, skipped)), p_address.eq(row_target + part),
                 ]  # fmt: skip
                 m.next = "WEIGHT"
             with m.State("WEIGHT"):
-                m.d.sync += p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight))
+                m.d.sync += [p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight)), go.eq(1)]
                 m.next = "ISSUE"
             with m.State("ISSUE"):
-                m.d.comb += [
-                    go.eq(1), self.wait_weights.eq(~there), self.wait_output.eq(there & ~room),
-                ]  # fmt: skip
+                m.d.comb += [self.wait_weights.eq(~there), self.wait_output.eq(there & ~room)]
                 with m.If(issue):
-                    m.next = "ROWS"
-                    with m.If(is_gdn):
-                        # tiles, then rows, then groups
-                        m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
-                        with m.If(last_tile):
-                            m.d.sync += [
-                                tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
-                                part.eq(0), behind.eq(behind), x.eq(x + channels),
-                            ]  # fmt: skip
-                            with m.If(~tile_ends):
-                                m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
-                    with m.If(~is_gdn | last_tile):
+                    m.d.sync += go.eq(0)
+                    m.next = "NEXT"
+            with m.State("NEXT"):
+                m.next = "ROWS"
+                with m.If(is_gdn):
+                    # tiles, then rows, then groups
+                    m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
+                    with m.If(last_tile):
                         m.d.sync += [
-                            row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
-                            row_target.eq(row_target + band.pitch), x.eq(x + channels),
+                            tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
+                            part.eq(0), behind.eq(behind), x.eq(x + channels),
                         ]  # fmt: skip
-                        with m.If(last_row):
-                            m.d.sync += [
-                                group_left.eq(group_left - 1), group_target.eq(group_target + record),
-                                *first_row(group_target + record), word.eq(word + stride),
-                                slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
-                            ]  # fmt: skip
-                    with m.If(~is_gdn & tile_ends):
-                        m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
-                        with m.If(last_tile):
-                            m.d.sync += [channel.eq(0), part.eq(0)]
-                            m.next = "END"
-                            with m.If(has_gdn):
-                                m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
-                                m.next = "GDN"
-                    with m.If(gdn_ends & last_tile):
+                        with m.If(~tile_ends):
+                            m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+                with m.If(~is_gdn | last_tile):
+                    m.d.sync += [
+                        row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
+                        row_target.eq(row_target + band.pitch), x.eq(x + channels),
+                    ]  # fmt: skip
+                    with m.If(last_row):
+                        m.d.sync += [
+                            group_left.eq(group_left - 1), group_target.eq(group_target + record),
+                            *first_row(group_target + record), word.eq(word + stride),
+                            slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                        ]  # fmt: skip
+                with m.If(~is_gdn & tile_ends):
+                    m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
+                    with m.If(last_tile):
+                        m.d.sync += [channel.eq(0), part.eq(0)]
                         m.next = "END"
+                        with m.If(has_gdn):
+                            m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
+                            m.next = "GDN"
+                with m.If(gdn_ends & last_tile):
+                    m.next = "END"
             with m.State("GDN"):
                 m.d.sync += [tile_left.eq(tiles), gdn_pointer.eq(pointer), gdn_held.eq(held)]
                 m.next = "ROWS"

@@ -42,12 +42,12 @@ class WeightLoader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a command to its first request: 6.
+        Cycles from a command to its first request: 7.
 
     Resources: an :class:`~licgate.gateware.streaming.gearbox.Unpacker`, about 150 LUT4 beside it.
     """
 
-    latency = 6
+    latency = 7
 
     def __init__(self, program):
         self._program = program
@@ -103,7 +103,11 @@ class WeightLoader(Component):
             cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(beats),
         ]  # fmt: skip
         m.d.comb += last_segment.eq(rest == 1)
-        m.d.sync += [free.eq(free + self.released - Mux(reserve, words, 0)), room.eq(free >= words)]
+        # Room for the next segment is known three cycles behind the reservation of the last.
+        reserved = Signal.like(words)
+        m.d.sync += [
+            reserved.eq(Mux(reserve, words, 0)), free.eq(free + self.released - reserved), room.eq(free >= words),
+        ]  # fmt: skip
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -125,7 +129,8 @@ class WeightLoader(Component):
                 ]
                 m.next = "SEGMENT"
             with m.State("SEGMENT"):
-                # `room` for this one comes a cycle later
+                m.next = "ROOM"
+            with m.State("ROOM"):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
