@@ -23,7 +23,7 @@ class Loaders:
                 yield
             fields = self.given["weights"][n][1]
             stage, address = program.stages[fields["stage"]], fields["address"]
-            cycle = self.taken["weights"][n] + 5
+            cycle = self.taken["weights"][n] + 4
             for op in (stage.conv, stage.gdn):
                 if op is None:
                     continue
@@ -38,7 +38,7 @@ class Loaders:
                         cycle = max(cycle, cutter)
                         reserved += words
                         if index == len(segments) - 1 and tile == op.tiles - 1 and op is stage.last_op:
-                            self.idle["weights"].append(cycle + 1)
+                            self.idle["weights"].append(cycle + 2)
                         beats = program.beats(words * bits)
                         found = yield from self._transactions(1, cycle + 2, address, beats)
                         address += beats
@@ -212,6 +212,7 @@ class Passes:
                         yield
                     begin = max(begin, self.writes[begun - WRITES] + 1)
                 begun += 1
+            begin += 1
             beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
             slices = -(-bits // size)
             tail = bits - (slices - 1) * size
@@ -227,7 +228,7 @@ class Passes:
                     ready = moved + slices + 2
                 beats_of_pass += program.beats(channels * bits)
             self.packed.append(moved)
-            busy_until = moved + 1
+            busy_until = moved + 2
             if first:
                 first_address, beats = next(addresses), 0
             beats += beats_of_pass

@@ -68,16 +68,15 @@ class BlockQueue(Component):
 
         # In the block, and places ahead of it.
         inside, places = Signal(range(self.depth + 1)), Signal(range(_AHEAD + 1), init=_AHEAD)
-        issue, taken = Signal(), Signal()
+        some, issue, taken = Signal(), Signal(), Signal()
         m.d.comb += [
             write.data.eq(self.word), write.en.eq(self.enable),
-            issue.eq((inside != 0) & (places != 0)),
-            taken.eq(self.o.valid & self.o.ready),
+            issue.eq(some & (places != 0)), taken.eq(self.o.valid & self.o.ready),
         ]  # fmt: skip
         m.d.sync += [
-            inside.eq(inside + self.enable - issue),
-            places.eq(places + taken - issue),
-        ]
+            inside.eq(inside + self.enable - issue), places.eq(places + taken - issue),
+            some.eq(self.enable | (inside > 1) | (some & ~issue)),
+        ]  # fmt: skip
         step(write.addr, self.enable)
         step(read.addr, issue)
 
@@ -87,10 +86,9 @@ class BlockQueue(Component):
         m.submodules.ahead = ahead = Memory(shape=self.width, depth=_AHEAD, init=[])
         write, read = ahead.write_port(), ahead.read_port(domain="comb")
         count = Signal(range(_AHEAD + 1))
-        m.d.sync += count.eq(count + came - taken)
-        m.d.comb += [
-            write.data.eq(captured), write.en.eq(came),
-            self.o.payload.eq(read.data), self.o.valid.eq(count != 0),
+        m.d.sync += [
+            count.eq(count + came - taken), self.o.valid.eq(came | (count > 1) | (self.o.valid & ~taken)),
         ]  # fmt: skip
+        m.d.comb += [write.data.eq(captured), write.en.eq(came), self.o.payload.eq(read.data)]
         m.d.sync += [write.addr.eq(write.addr + came), read.addr.eq(read.addr + taken)]
         return m

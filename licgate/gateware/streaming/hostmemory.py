@@ -137,9 +137,11 @@ class HostMemory(Component):
             m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += half.eq(Mux(last_half, 0, half + 1))
-        m.d.sync += final.eq(left == 1)
+        # The upper bits have long been 0 when the lower ones count the last beats.
+        few = Signal()
+        m.d.sync += few.eq(left[4:] == 0)
         with m.If(given | taken):
-            m.d.sync += [left.eq(left - 1), final.eq(left == 2), some.eq(~final)]
+            m.d.sync += [left.eq(left - 1), final.eq(few & (left[:4] == 2)), some.eq(~final)]
 
         with m.If((self.write | self.read) & ~self.busy):
             m.d.sync += writing.eq(self.write)

@@ -116,7 +116,7 @@ class RecordWriter(Component):
         ]  # fmt: skip
         moved, through = Signal(), Signal()
         m.d.comb += [
-            moved.eq(packer.i.valid & packer.i.ready), through.eq(moved & ends_pass), passes.r_en.eq(through),
+            moved.eq(packer.i.valid & packer.i.ready), through.eq(moved & ends_pass), passes.r_en.eq(self.packed),
         ]  # fmt: skip
         m.d.sync += self.packed.eq(through)
         with m.If(moved):
@@ -129,7 +129,9 @@ class RecordWriter(Component):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
         begins, completes, begun = Signal(), Signal(), Signal(range(WRITES + 1))
-        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != WRITES) | ~current.first))
+        m.d.sync += begins.eq(
+            ~busy & ~begins & ~self.packed & passes.r_rdy & ((begun != WRITES) | ~current.first)
+        )  # fmt: skip
         m.d.sync += begun.eq(begun + (begins & current.first) - completes)
         with m.If(begins):
             m.d.sync += [

@@ -132,7 +132,13 @@ class BandSequencer(Component):
         outstanding, behind = Signal(range(_OUTSTANDING)), Signal(9)
         unpacked = Signal(range(credits(program) + 1))
 
-        m.d.comb += [last_group.eq(group_left == 1), last_row.eq(row_left == 1)]
+        # A cycle behind what they look at, and long settled when a pass is offered.
+        tile_ends = Signal()
+        m.d.sync += [
+            last_group.eq(group_left == 1), last_row.eq(row_left == 1),
+            # the last pass that uses this tile
+            tile_ends.eq((group_left == 1) & (row_left == 1)),
+        ]  # fmt: skip
 
         # The descriptor, made in two cycles.
         first, end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
@@ -162,13 +168,11 @@ class BandSequencer(Component):
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
-        tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
+        gdn_ends, releases, to_memory = Signal(), Signal(), Signal()
         there, room, arrived, can = Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
-            # the last pass that uses this tile
-            tile_ends.eq(last_group & last_row),
             gdn_ends.eq(is_gdn & tile_ends),
             releases.eq(tile_ends & ~band.keep),
             count.eq(Mux(last_tile, final_count, full)),
@@ -198,7 +202,8 @@ class BandSequencer(Component):
         m.d.comb += consumed.eq(issued & releases)
         m.d.sync += [
             # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
-            issued.eq(issue), recorded.eq(issue & to_memory),
+            issued.eq(issue),
+            recorded.eq(issue & to_memory),
             # `room` says that the record writer's queue has a place
             can.eq(there & room & arrived & self.o_tile.ready & self.o_write.ready),
             there.eq(ready > held),

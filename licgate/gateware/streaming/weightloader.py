@@ -42,12 +42,12 @@ class WeightLoader(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a command to its first request: 7.
+        Cycles from a command to its first request: 6.
 
     Resources: an :class:`~licgate.gateware.streaming.gearbox.Unpacker`, about 150 LUT4 beside it.
     """
 
-    latency = 7
+    latency = 6
 
     def __init__(self, program):
         self._program = program
@@ -103,7 +103,7 @@ class WeightLoader(Component):
             cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(beats),
         ]  # fmt: skip
         m.d.comb += last_segment.eq(rest == 1)
-        # Room for the next segment is known three cycles behind the reservation of the last.
+        # Room for the next segment is known three cycles behind the reservation of the last one.
         reserved = Signal.like(words)
         m.d.sync += [
             reserved.eq(Mux(reserve, words, 0)), free.eq(free + self.released - reserved), room.eq(free >= words),
@@ -127,8 +127,6 @@ class WeightLoader(Component):
                     rest.eq(Array(len(found) for found in segments)[op]),
                     *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
                 ]
-                m.next = "SEGMENT"
-            with m.State("SEGMENT"):
                 m.next = "ROOM"
             with m.State("ROOM"):
                 m.next = "WAIT"
@@ -139,23 +137,25 @@ class WeightLoader(Component):
                     tiles.w_en.eq(reserve & first), self.waits.eq(~room),
                 ]  # fmt: skip
                 with m.If(reserve):
-                    whole = Array(len(found) for found in segments)[op]
-                    m.d.sync += [
-                        address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
-                        first.eq(last_segment),
-                        *self._segment(
-                            op, segments, words, beats,
-                            Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
-                        ),
-                    ]  # fmt: skip
                     m.next = "SEGMENT"
-                    with m.If(last_segment):
-                        m.d.sync += left.eq(left - 1)
-                        with m.If(left == 1):
-                            m.next = "IDLE"
-                            with m.If(more):
-                                m.d.sync += [op.eq(op + 1), more.eq(0)]
-                                m.next = "OP"
+            with m.State("SEGMENT"):
+                whole = Array(len(found) for found in segments)[op]
+                m.d.sync += [
+                    address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
+                    first.eq(last_segment),
+                    *self._segment(
+                        op, segments, words, beats,
+                        Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
+                    ),
+                ]  # fmt: skip
+                m.next = "ROOM"
+                with m.If(last_segment):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "IDLE"
+                        with m.If(more):
+                            m.d.sync += [op.eq(op + 1), more.eq(0)]
+                            m.next = "OP"
         with m.If(self.start):
             m.d.sync += free.eq(program.weight_ring)
 
