@@ -208,8 +208,6 @@ def headline(report: dict) -> str:
             return f"DOES NOT FIT: {numbers} (synthesis only)"
         (clock,) = timing["clocks"].values()
         return f"Synthesis only, clock assumed: {clock['constraint_mhz']:g} MHz"
-    name, clock = min(
-        timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"]
-    )
+    name, clock = min(timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"])
     numbers = f"{name} achieves {clock['achieved_mhz']:g} MHz of {clock['constraint_mhz']:g} MHz"
     return f"Timing met: {numbers}" if timing["met"] else f"TIMING NOT MET: {numbers}"
