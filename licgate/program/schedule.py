@@ -67,6 +67,8 @@ class Schedule:
                 found[first : first + len(beats)] = beats
                 first += len(beats)
         whole = self.maps[0]
+        if self.chain.transform.absolute_input:
+            x = np.abs(x)  # who writes the input takes its magnitudes
         found[whole.base - origin : whole.base - origin + whole.beats] = whole.packed(x)
         beats = encode(program, self.commands)
         found[self.address - origin : self.address - origin + len(beats)] = beats
