@@ -211,7 +211,7 @@ class Passes:
             while len(self.passes_out) <= n:
                 yield
             issue, word, beat, count, stage, first, last = self.passes_out[n]
-            begin = max(issue + 1, busy_until)
+            begin = max(issue + 2, busy_until)
             if first:
                 if begun >= WRITES:
                     while len(self.writes) <= begun - WRITES:

@@ -46,7 +46,7 @@ class BandSequencer(Component):
     i : :py:`In(stream.Signature(command_layout(program, "band")))`
     o_pass, o_tile, o_write, o_record
         Descriptors for feeder, post-processor, result writer and, where results leave the chip, record writer; they
-        move with ``o_pass``.
+        move with ``o_pass``, that of the record writer a cycle later.
     column_loaded, tile_loaded, written, packed : :py:`In(1)`
         A word column has come; a weight tile has come; a pass is through; the words of a pass to memory are packed.
     idle : :py:`Out(1)`
@@ -197,7 +197,7 @@ class BandSequencer(Component):
             self.o_record.payload.last.eq(~is_gdn | last_tile),
             self.o_pass.valid.eq(go & can),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
-            self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
+            self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(recorded),
         ]  # fmt: skip
         consumed = Signal()
         m.d.comb += consumed.eq(issued & releases)
