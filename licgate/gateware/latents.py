@@ -119,7 +119,7 @@ class LatentReader(Component):
             m.d.sync += [fetched.eq(1), fetched_word.eq(words.r_data)]
         m.d.comb += [
             self.o.valid.eq(loaded & kept & inside),
-            self.o.payload.value.eq(current[:bits].as_signed()),
+            self.o.payload.value.eq(Array(current.word_select(r, bits) for r in range(rows))[lane].as_signed()),
             self.o.payload.last.eq((column == last_kept_x) & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
             word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
@@ -136,7 +136,6 @@ class LatentReader(Component):
                 lane.eq(lane + 1),
                 column.eq(column + 1),
                 column_last.eq(column == before_last_x),
-                current.eq(current >> bits),
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < end_x)),
             ]
@@ -144,11 +143,15 @@ class LatentReader(Component):
             m.d.sync += loaded.eq(0)
         # As soon as a word is at work, its place becomes that of the next one.
         with m.If(load):
-            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel), channel.eq(channel + 1)]
+            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel)]
+        moves = Signal()
+        m.d.sync += moves.eq(load)
+        with m.If(moves):
+            m.d.sync += channel.eq(channel + 1)
             with m.If(final_channel):
                 m.d.sync += [channel.eq(0), x.eq(next_x)]
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done, moves)]
         return m

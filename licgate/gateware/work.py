@@ -72,6 +72,9 @@ class Work:
         )
         self.above, self.first_weight = Signal.like(rows.above[0]), Signal.like(self.weight, name="first_weight")
         self.first_word = Signal.like(self.offset, name="first_word")
+        # The stage, a cycle late: for the many who ask for it. What the row reads, two cycles late.
+        self._stage = Signal.like(self.stage, name="stage_of_all")
+        self.read_base, self.kernel_rows = Signal(address, name="read_base"), Signal(range(program.kernel_rows + 1))
 
     def derive(self, m):
         """Drive what follows from the registers."""
@@ -83,6 +86,9 @@ class Work:
             self.tile_count.eq(Mux(self.last_tile, self.final_count, self.channels)),
         ]
         m.d.sync += [
+            self._stage.eq(self.stage),
+            self.read_base.eq(self.of_stage(self._rows.read_base)),
+            self.kernel_rows.eq(self.of_stage(self._rows.need) - self.of_stage(self._rows.first)),
             self.group_ends.eq(ends),
             self.pixels.eq(Mux(ends, self.out_left, program.rows)),
             self.ended.eq(self.out_left == 0),
@@ -118,8 +124,8 @@ class Work:
         return weights, offsets
 
     def of_stage(self, values):
-        """The value of the stage at work."""
-        return Array(list(values))[self.stage]
+        """The value of the stage at work, from the second cycle of its row on."""
+        return Array(list(values))[self._stage]
 
     def first_group(self, rows):
         """Begin a row."""

@@ -177,7 +177,7 @@ class Passes:
         self._taken = taken
         gap = self._drained
         if op.is_gdn:
-            step = max(taken + op.channels_in, gap)
+            step = max(taken + max(op.channels_in, 2), gap)
             self._feeder_ends, steps = step, op.channels_in
         else:
             first = max(row * stage.stride, band["top"])
