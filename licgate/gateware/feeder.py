@@ -279,8 +279,9 @@ class Feeder(Component):
             if program.ring_words is not None:
                 m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
 
-        # `gap` cycles are left until another last step may come. It comes columns - 1 cycles behind a convolution's gate,
-        # one behind a GDN's, so there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found out for all.
+        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate,
+        # one behind a GDN's. So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is
+        # found out for all.
         bounds = [1 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
         exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
         kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}

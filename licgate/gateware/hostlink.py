@@ -112,6 +112,25 @@ class HostLink(Component):
         m.d.sync += passed.eq(passes)
         with m.If(passed):
             m.d.sync += small.eq(small[8:])
+        # The state LOAD, without its decoding. One is chosen: an OR of what each gives is shorter than a choice.
+        loads = Signal()
+        m.d.sync += loads.eq(0)
+        answers = (
+            (from_answer, answer.as_value(), answer_data),
+            (from_drained, Cat(Const(FrameType.ACK, 8), Const(1, 8)), Const(FrameType.PIXELS, 8)),
+            (from_window, Cat(Const(FrameType.WINDOW, 8), Const(8, 8)), self.i_window.payload.as_value()),
+            (from_packer, packer.o_header.payload.as_value(), Const(0, 1)),
+        )
+        m.d.comb += [
+            answer_taken.eq(loads & from_answer), acknowledged.eq(loads & from_drained),
+            self.i_window.ready.eq(loads & from_window), packer.o_header.ready.eq(loads & from_packer),
+        ]  # fmt: skip
+        with m.If(loads):
+            m.d.sync += [
+                header.eq(_chosen((by, head) for by, head, _ in answers)),
+                small.eq(_chosen((by, payload) for by, _, payload in answers)),
+                latents.eq(from_packer),
+            ]
         with m.FSM(name="answers"):
             # Choosing and loading are two steps, so that neither makes a long path; a flush may come between them.
             with m.State("PICK"):
@@ -124,24 +143,9 @@ class HostLink(Component):
                     from_packer.eq(~answer_waits & (drained == 0) & ~self.i_window.valid),
                 ]
                 with m.If(answer_waits | (drained != 0) | self.i_window.valid | packer.o_header.valid):
+                    m.d.sync += loads.eq(1)
                     m.next = "LOAD"
             with m.State("LOAD"):
-                # One is chosen, so an OR of what each would give is shorter than a choice by rank.
-                answers = (
-                    (from_answer, answer.as_value(), answer_data),
-                    (from_drained, Cat(Const(FrameType.ACK, 8), Const(1, 8)), Const(FrameType.PIXELS, 8)),
-                    (from_window, Cat(Const(FrameType.WINDOW, 8), Const(8, 8)), self.i_window.payload.as_value()),
-                    (from_packer, packer.o_header.payload.as_value(), Const(0, 1)),
-                )
-                m.d.sync += [
-                    header.eq(_chosen((by, head) for by, head, _ in answers)),
-                    small.eq(_chosen((by, bytes_) for by, _, bytes_ in answers)),
-                    latents.eq(from_packer),
-                ]
-                m.d.comb += [
-                    answer_taken.eq(from_answer), acknowledged.eq(from_drained), self.i_window.ready.eq(from_window),
-                    packer.o_header.ready.eq(from_packer),
-                ]  # fmt: skip
                 m.next = "HEADER"
                 with m.If(from_packer & ~packer.o_header.valid):
                     m.next = "PICK"
@@ -190,8 +194,22 @@ class HostLink(Component):
             with m.If(third == 2):
                 m.d.sync += pixels.eq(pixels + 1)
 
-        def reply(frame_type, length, data):
-            m.d.sync += [answer.type.eq(frame_type), answer.length.eq(length), answer_data.eq(data), answer_waits.eq(1)]
+        # Nothing waits while a command is at work, so its answer is written down whether it is one or not.
+        reading, answers = Signal(), Signal()
+        with m.If(answers):
+            m.d.sync += [
+                answer.type.eq(Mux(reading, FrameType.VALUE, Mux(fails, FrameType.ERROR, FrameType.ACK))),
+                answer.length.eq(Mux(reading, 5, 1)),
+                answer_data.eq(
+                    Cat(
+                        Mux(reading, address, Mux(fails, code, FrameType.WRITE)),
+                        self.csr.r_data & reading.replicate(32),
+                    )
+                ),
+            ]
+
+        def reply():
+            m.d.sync += answer_waits.eq(1)
             m.next = "ANSWER"
 
         def done():
@@ -233,20 +251,24 @@ class HostLink(Component):
                     m.d.sync += code.eq(report.error)
                 m.next = "ACT"
             with m.State("ACT"):
+                m.d.comb += answers.eq(1)
                 with m.If(fails):
-                    reply(FrameType.ERROR, 1, code)
+                    reply()
                 with m.Elif(is_pixels):
                     m.d.comb += buffer.commit.eq(1)
                     done()
                 with m.Elif(is_write):
                     m.d.comb += self.csr.w_stb.eq(1)
                     m.d.sync += flush.eq(resets)
-                    reply(FrameType.ACK, 1, FrameType.WRITE)
+                    reply()
                 with m.Else():
+                    m.d.sync += reading.eq(1)
                     m.next = "READ"
             # The register's address stands since CHECK, so its value is there now.
             with m.State("READ"):
-                reply(FrameType.VALUE, 5, Cat(address, self.csr.r_data))
+                m.d.comb += answers.eq(1)
+                m.d.sync += reading.eq(0)
+                reply()
             with m.State("ANSWER"), m.If(~answer_waits):
                 done()
             with m.State("DONE"):

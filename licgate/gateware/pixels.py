@@ -34,9 +34,9 @@ class PixelWriter(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word's last pixel to its first channel's write: 2.
+        Cycles from a word's last pixel to its first channel's write: 3.
     interval : int
-        A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows + 1`` slow it down.
+        A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows`` slow it down.
 
     Resources: two registers a bit of ``rows`` pixels.
 

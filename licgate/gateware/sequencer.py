@@ -133,11 +133,14 @@ class Sequencer(Component):
             full.eq(outstanding == IN_FLIGHT),
         ]
 
+        # Nothing is left to be done; of what SELECT sees, this alone may come late.
+        finished = Signal()
+        m.d.sync += finished.eq(~more.any() & (outstanding == 0))
         settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)
         slot = work.slot
         # Rows, groups and further tiles begin the cycle after it is decided.
-        starts, moves, continues = Signal(), Signal(), Signal()
-        m.d.sync += [starts.eq(0), moves.eq(0), continues.eq(issue)]
+        starts, moves, turns, continues = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [starts.eq(0), moves.eq(0), turns.eq(0), continues.eq(issue)]
         with m.If(continues):
             m.d.sync += work.next_tile()
         # The states TILE and GDN_TILE, without their decoding.
@@ -150,9 +153,11 @@ class Sequencer(Component):
         with m.If(starts):
             m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
         with m.If(moves):
-            work.next_group(m)
-            with m.If(work.has_gdn):
-                m.d.sync += work.keep_for_gdn()
+            m.d.sync += work.next_group()
+        with m.If(turns):
+            m.d.sync += work.next_phase()
+        with m.If((moves | turns) & work.has_gdn):
+            m.d.sync += work.keep_for_gdn()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
@@ -172,7 +177,7 @@ class Sequencer(Component):
                 with m.Elif(work.pending):
                     m.d.sync += gdn_begins.eq(1)
                     m.next = "GDN_TILE"
-                with m.Elif(~more.any() & (outstanding == 0)):
+                with m.Elif(finished):
                     m.next = "IDLE"
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
                 m.d.comb += self.wait_input.eq(idle & rows.input_missing)
@@ -208,7 +213,7 @@ class Sequencer(Component):
                 with m.If(work.ended):  # the row had ended; only a pending GDN was issued
                     m.next = "SELECT"
                 with m.Else():
-                    m.d.sync += moves.eq(1)
+                    m.d.sync += [moves.eq(work.last_phase), turns.eq(~work.last_phase)]
                     with m.If(work.row_ends):
                         m.next = "END_ROW"
                     with m.Else():

@@ -3,13 +3,14 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Array, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.core import Core
 from licgate.gateware.patch import PatchScheduler
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.shared import clearable
 from licgate.gateware.watchdog import DEFAULT_THRESHOLD, Tap, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
@@ -94,7 +95,7 @@ class Accelerator(Component):
             there.eq(Array(int(n in numbers) for n in range(8))[chosen]),
         ]
         m.submodules.core = core
-        m.submodules.scheduler = ResetInserter(reset)(scheduler)
+        m.submodules.scheduler = clearable(m, reset, "scheduler", scheduler)
         m.d.comb += [
             core.chain.eq(chain), scheduler.chain.eq(chain),
             core.start.eq(scheduler.core_start), core.clear.eq(reset), scheduler.core_done.eq(core.done),

@@ -64,9 +64,11 @@ class Work:
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
         # Derived; those of the group a cycle late, of its phase two.
         self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.most_channels + 1))
-        self.group_ends, self.row_ends, self.has_gdn, self.last_phase, self.ended = (
-            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase", "ended")
+        self.group_ends, self.row_ends, self.has_gdn, self.ended = (
+            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "ended")
         )
+        self._upsamples = any(stage.upsampling for stage in stages)
+        self.last_phase = Signal(name="last_phase") if self._upsamples else Const(1)
         self.in_step, self.word_step, self.offset_step, self.target_step = (
             Signal(range(1 + max(values)), name=f"{name}_step") for name, values in self._steps()
         )
@@ -92,7 +94,11 @@ class Work:
             self.group_ends.eq(ends),
             self.pixels.eq(Mux(ends, self.out_left, program.rows)),
             self.ended.eq(self.out_left == 0),
-            self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
+            *(
+                [self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages))]
+                if self._upsamples
+                else []
+            ),
             self.above.eq(self.of_stage(self._rows.above)),
             self.first_weight.eq(Array(weights)[Cat(self.above, self.phase)]),
             self.first_word.eq(Array(offsets)[self.phase]),
@@ -148,22 +154,21 @@ class Work:
             self.column.eq(0),
         ]
 
-    def next_group(self, m):
-        """Move on to the group's next phase, or by ``rows`` pixels; adds statements to the open state of ``m``."""
-        program = self._program
-        stages = program.stages
-        with m.If(~self.last_phase):
-            m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
-        with m.Else():
-            if any(s.upsampling for s in stages):
-                m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]
-            m.d.sync += [
-                self.out_left.eq(self.out_left - self.pixels),
-                self.in_left.eq(self.in_left - self.in_step),
-                self.word.eq(self.word + self.word_step),
-                self.offset.eq(self.offset + self.offset_step),
-                self.target.eq(self.target + self.target_step),
-            ]
+    def next_phase(self):
+        """Move on to the group's second phase."""
+        return [self.column.eq(1), self.phase.eq(self.phase + 1)]
+
+    def next_group(self):
+        """Move on by ``rows`` pixels, from the group's last phase."""
+        begins = [self.column.eq(0), self.phase.eq(self.phase - self.column)] if self._upsamples else []
+        return [
+            *begins,
+            self.out_left.eq(self.out_left - self.pixels),
+            self.in_left.eq(self.in_left - self.in_step),
+            self.word.eq(self.word + self.word_step),
+            self.offset.eq(self.offset + self.offset_step),
+            self.target.eq(self.target + self.target_step),
+        ]
 
     def keep_for_gdn(self):
         """The group at work becomes the one whose GDN is pending."""

@@ -118,7 +118,7 @@ class CoreModel:
             advance = self._first(chosen, row[chosen] + 1) - self._first(chosen, row[chosen])
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
-        idle = max(now, self._written + 1) + 1
+        idle = max(now, self._written + 2) + 1
         self.done = max(idle, self._latents.done) + 1
 
     def _first(self, k, row):
