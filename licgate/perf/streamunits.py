@@ -182,7 +182,7 @@ class Passes:
         self._taken = taken
         gap = self._drained
         if op.is_gdn:
-            step = max(taken + op.channels_in, gap)
+            step = max(taken + max(op.channels_in, 2), gap)
             self._feeder_ends, steps = step, op.channels_in
             self._slots_of_pass = (taken + 1, op.channels_in, 1, 1, step)
         else:
