@@ -169,12 +169,12 @@ class BandSequencer(Component):
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
-        gdn_ends, releases, to_memory = Signal(), Signal(), Signal()
+        stage_ends, releases, to_memory = Signal(), Signal(), Signal()
         loaded, there, room, arrived, can = Signal(), Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
-            gdn_ends.eq(is_gdn & tile_ends),
+            stage_ends.eq(last_tile & tile_ends),
             releases.eq(tile_ends & ~band.keep),
             count.eq(Mux(last_tile, final_count, full)),
             out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
@@ -289,41 +289,10 @@ class BandSequencer(Component):
                     m.next = "NEXT"
             with m.State("NEXT"):
                 m.next = "ROWS"
-                m.d.sync += needed.eq(0)
-                with m.If(is_gdn):
-                    # tiles, then rows, then groups
-                    m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
-                    with m.If(last_tile):
-                        m.d.sync += [
-                            tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
-                            part.eq(0), behind.eq(behind), x.eq(x + channels),
-                        ]  # fmt: skip
-                        with m.If(~tile_ends):
-                            m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
-                with m.If(~is_gdn | last_tile):
-                    m.d.sync += [
-                        row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
-                        row_target.eq(row_target + band.pitch), x.eq(x + channels),
-                    ]  # fmt: skip
-                    with m.If(last_row):
-                        m.d.sync += [
-                            group_left.eq(group_left - 1), group_target.eq(group_target + record),
-                            *first_row(group_target + record), word.eq(word + stride),
-                            slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
-                            # all have come when the first tile is through
-                            needed.eq(Mux(later < stride, later, stride)),
-                            later.eq(Mux(later < stride, 0, later - stride)),
-                        ]  # fmt: skip
-                with m.If(~is_gdn & tile_ends):
-                    m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
-                    with m.If(last_tile):
-                        m.d.sync += [channel.eq(0), part.eq(0)]
-                        m.next = "END"
-                        with m.If(has_gdn):
-                            m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
-                            m.next = "GDN"
-                with m.If(gdn_ends & last_tile):
+                with m.If(stage_ends):
                     m.next = "END"
+                    with m.If(~is_gdn & has_gdn):
+                        m.next = "GDN"
             with m.State("GDN"):
                 m.d.sync += [tile_left.eq(tiles), gdn_pointer.eq(pointer), gdn_held.eq(held)]
                 m.next = "ROWS"
@@ -331,6 +300,39 @@ class BandSequencer(Component):
                 with m.If(band.keep):
                     m.d.sync += pointer.eq(home)
                 m.next = "IDLE"
+        # What happens in the state NEXT: a flip-flop knows that as well, and many wait for it.
+        with m.If(issued):
+            m.d.sync += needed.eq(0)
+            with m.If(is_gdn):
+                # tiles, then rows, then groups
+                m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
+                with m.If(last_tile):
+                    m.d.sync += [
+                        tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
+                        part.eq(0), behind.eq(behind), x.eq(x + channels),
+                    ]  # fmt: skip
+                    with m.If(~tile_ends):
+                        m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+            with m.If(~is_gdn | last_tile):
+                m.d.sync += [
+                    row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
+                    row_target.eq(row_target + band.pitch), x.eq(x + channels),
+                ]  # fmt: skip
+                with m.If(last_row):
+                    m.d.sync += [
+                        group_left.eq(group_left - 1), group_target.eq(group_target + record),
+                        *first_row(group_target + record), word.eq(word + stride),
+                        slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                        # all have come when the first tile is through
+                        needed.eq(Mux(later < stride, later, stride)),
+                        later.eq(Mux(later < stride, 0, later - stride)),
+                    ]  # fmt: skip
+            with m.If(~is_gdn & tile_ends):
+                m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
+                with m.If(last_tile):
+                    m.d.sync += [channel.eq(0), part.eq(0)]
+                    with m.If(has_gdn):
+                        m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
         with m.If(self.start):
             m.d.sync += [s.eq(0) for s in (ready, columns, pointer)]
         return m
