@@ -44,7 +44,7 @@ class Loaders:
                         address += beats
                         cutter = found[-1].accepted + 1
                         cycle += 3
-                    self.tiles.append(found[-1].last + 3)
+                    self.tiles.append(found[-1].last + 4)
                 cycle += 1
 
     def _maps(self):
@@ -77,7 +77,7 @@ class Loaders:
                 cutter = found[-1].accepted + 1
                 cycle += 1
                 address = fields["wrapped"] if row + 1 == fields["before"] else address + fields["pitch"]
-            self.columns.append(found[-1].last + 3)
+            self.columns.append(found[-1].last + 4)
 
     def _taker(self, kind):
         """A unit takes a command when the last one needs no more of its states."""

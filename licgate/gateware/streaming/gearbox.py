@@ -41,7 +41,7 @@ class Unpacker(Component):
     Members
     -------
     i : :py:`In(stream.Signature(record_layout(kinds, most_words, tag)))`
-        The next record; valid before its first beat comes, and taken when the one before it ends.
+        The next record; valid before its first beat comes, and taken while the one before it is under way.
     valid, beat : :py:`In(1)`, :py:`In(beat_bits)`
     o_valid : :py:`Out(1)`
     word : :py:`Out(max(kinds))`
@@ -52,9 +52,9 @@ class Unpacker(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word's last beat to the word: 2. interval is 1 beat a cycle.
+        Cycles from a word's last beat to the word: 3. interval is 1 beat a cycle.
 
-    Resources: a register a bit of the widest word, two for a beat, and a barrel shifter of two beats: about 220 LUT4 at
+    Resources: a register a bit of the widest word, three for a beat, two for a record, and a barrel shifter of two beats: about 220 LUT4 at
     beats of 16 bits.
 
     Raises
@@ -63,7 +63,7 @@ class Unpacker(Component):
         A word is narrower than a beat, or a number not positive.
     """
 
-    latency = 2
+    latency = 3
     interval = 1
 
     def __init__(self, beat_bits, kinds, *, most_words, part=None, tag=1):
@@ -90,21 +90,39 @@ class Unpacker(Component):
         # What is compared with the counters above, a cycle before it is needed: the next beat is the word's last; the
         # word is the record's last, or that of a part.
         final, last, flush = Signal(), Signal(), Signal()
-        new, width = self.i.payload, Signal.like(need)
+        width = Signal.like(need)
 
         def of_kind(kind, values):
             return Array(values)[kind] if len(kinds) > 1 else values[0]
 
         m.d.comb += width.eq(of_kind(record.kind, kinds))
 
+        # Beats and records come from elsewhere on the chip, into registers.
+        came, beat = Signal(), Signal(size, reset_less=True)
+        m.d.sync += [came.eq(self.valid), beat.eq(self.beat)]
+        waiting, load, arriving = Signal(), Signal(), self.i.payload
+        new = Signal(data.StructLayout({
+            "record": self.i.payload.shape(), "need": need.shape(), "final": 1, "last": 1, "flush": 1,
+        }))  # fmt: skip
+        with m.If(load):
+            m.d.sync += waiting.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                waiting.eq(1), new.record.eq(arriving), new.need.eq(of_kind(arriving.kind, kinds)),
+                new.final.eq(of_kind(arriving.kind, [int(bits <= size) for bits in kinds])),
+                new.last.eq(arriving.words == 1), new.flush.eq((arriving.words == 1) | (part == 1)),
+            ]  # fmt: skip
+
         ends, record_ends, rest = Signal(), Signal(), Signal(range(size))
         m.d.comb += [
-            ends.eq(self.valid & final),
+            ends.eq(came & final),
             record_ends.eq(ends & last),
             rest.eq(Mux(flush, 0, size - need)),
-            self.i.ready.eq(~active | record_ends),
+            load.eq(waiting & (~active | record_ends)),
+            # a record of one beat leaves no time for asking first
+            self.i.ready.eq(~waiting | (load if min(kinds) <= size else 0)),
         ]
-        with m.If(self.valid):
+        with m.If(came):
             m.d.sync += [need.eq(need - size), index.eq(index + 1), final.eq(need <= 2 * size)]
             with m.If(final):
                 begun = [bits <= size for bits in kinds]
@@ -123,12 +141,11 @@ class Unpacker(Component):
                     m.d.sync += flush.eq(left == 2)
         with m.If(record_ends):
             m.d.sync += active.eq(0)
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(load):
             m.d.sync += [
-                active.eq(1), record.eq(new), left.eq(new.words), part_left.eq(part or 1), first.eq(1),
-                need.eq(of_kind(new.kind, kinds)), offset.eq(0), index.eq(0),
-                final.eq(of_kind(new.kind, [bits <= size for bits in kinds])), last.eq(new.words == 1),
-                flush.eq((new.words == 1) | (part == 1)),
+                active.eq(1), record.eq(new.record), left.eq(new.record.words), part_left.eq(part or 1), first.eq(1),
+                need.eq(new.need), offset.eq(0), index.eq(0), final.eq(new.final), last.eq(new.last),
+                flush.eq(new.flush),
             ]  # fmt: skip
 
         # A cycle later the beat is put in place.
@@ -137,7 +154,7 @@ class Unpacker(Component):
             "index": index.shape(), "tag": self.tag.shape(), "first": 1, "last": 1,
         }))  # fmt: skip
         m.d.sync += [
-            late.valid.eq(self.valid), late.beat.eq(self.beat), late.ends.eq(ends), late.flush.eq(flush),
+            late.valid.eq(came), late.beat.eq(beat), late.ends.eq(ends), late.flush.eq(flush),
             late.offset.eq(offset), late.rest.eq(rest), late.index.eq(index), late.tag.eq(record.tag),
             late.first.eq(first), late.last.eq(last),
         ]  # fmt: skip

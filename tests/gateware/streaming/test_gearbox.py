@@ -15,6 +15,7 @@ CASES = {
     "odd": (16, [(3, 7), (4, 4), (5, 11)], 4),
     "wide": (64, [(9, 8), (8, 9), (13, 13)], None),
     "wide parts": (64, [(11, 9)], 1),
+    "a beat a word": (16, [(2, 8), (5, 8)], 1),
 }
 MOST = 12
 
@@ -43,7 +44,7 @@ def records(beat_bits, kinds, part, *, count=14, seed=1):
 
 
 def feed(made, gaps, seed):
-    """Inputs of the unpacker in each cycle, and what it must say two cycles later."""
+    """Inputs of the unpacker in each cycle, and what it must say three cycles later."""
     coin = np.random.default_rng(seed)
     waiting, beats, expected = list(enumerate(made)), [], []
 
@@ -76,7 +77,7 @@ WATCH = ("i.valid", "i.ready", "valid", "o_valid", "word", "tag", "first", "last
 
 @pytest.mark.parametrize("gaps", [0, 0.5])
 @pytest.mark.parametrize("name", CASES)
-def test_words_come_two_cycles_behind_their_last_beat(name, gaps):
+def test_words_come_three_cycles_behind_their_last_beat(name, gaps):
     beat_bits, kinds, part = CASES[name]
     widths = bits_of(kinds)
     made = records(beat_bits, kinds, part)
