@@ -110,6 +110,7 @@ def test_blocks():
     names = ["core_0.lines.bank", "core_1.lines.bank", "core_1.done_LUT4_Z", "arbiter.seen", "busy_LUT4_Z"]
     found = [block_of(f"accelerator.system.{name}", cores) for name in names]
     assert found == ["lines", "lines", "core", "arbiter", "system"]
+    assert block_of("release$395.given", {"release$395": {}}) == "release"
     blocks = {row["block"]: row for row in count_blocks(CELLS, instances)}
     assert list(blocks) == ["lane", "core", "top", "accelerator", "link"]
     assert (blocks["lane"]["LUT"], blocks["lane"]["multiplier"]) == (2, 1)
