@@ -19,6 +19,9 @@ from licgate.program import LINE_LATENCY
 
 __all__ = ["Feeder", "pass_layout"]
 
+# cycles of a GDN pass, at least
+_FEWEST_STEPS = 2
+
 
 def pass_layout(program):
     """One pass: a tile of output channels over a group of pixels.
@@ -93,8 +96,8 @@ class Feeder(Component):
         1 step a cycle where a window has no more words than columns.
 
     Timing: between the last steps of two passes lie the first one's ``gap_behind`` cycles at least; the feeder waits in
-    front of the last slot. A pass begins ``words - slot`` cycles late when its window has more words than the slot of
-    the pass before has cycles.
+    front of the last slot, or of a GDN's last step but one. A GDN of one channel has an idle cycle first. A pass begins
+    ``words - slot`` cycles late when its window has more words than the slot of the pass before has cycles.
 
     Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
     + columns`` activations; one LUT4 more for each further shape.
@@ -161,18 +164,17 @@ class Feeder(Component):
         last_channel, last_row, final_slot, slot_ends = (
             Signal(name=n) for n in ("last_channel", "last_row", "final_slot", "slot_ends")
         )
-        gate, early, conv_ends, conv_last = (Signal(name=n) for n in ("gate", "early", "conv_ends", "conv_last"))
+        gate, early, finish, last_step = (Signal(name=n) for n in ("gate", "early", "finish", "last_step"))
+        # A GDN of a single channel has no last step but one, so there an idle cycle takes its place.
+        padded = any(op.is_gdn and op.channels_in < _FEWEST_STEPS for op in ops)
+        idle = Signal(name="idle") if padded else Const(0)
 
-        run, step, finish, last_step, gdn_ends = (
-            Signal(name=n) for n in ("run", "step", "finish", "last_step", "gdn_ends")
-        )
+        run, step = Signal(name="run"), Signal(name="step")
         m.d.comb += [
-            # The gate stands before the last slot: its last step must come late enough after that of the pass before.
+            # The gate stands before the last slot, or before a GDN's last step but one: the last step must come late
+            # enough after that of the pass before. Behind the gate, `finish` and `last_step` are known a cycle ahead.
             run.eq(active & ~(gate & early)),
-            step.eq(run & (gdn | (phase < columns))),
-            gdn_ends.eq(gdn & gate & ~early),
-            finish.eq(conv_ends | gdn_ends),
-            last_step.eq(conv_last | gdn_ends),
+            step.eq(run & Mux(gdn, ~idle, phase < columns)),
             self.busy.eq(step),
             Value.cast(self.released).eq(Mux(finish, release, 0)),
         ]
@@ -196,19 +198,21 @@ class Feeder(Component):
                 address.eq(self._next_word(address, channels, wrap, phase)),
                 gate.eq(0),
                 slot_ends.eq(phase == slot - 2),
-                conv_ends.eq(final_slot & (phase == slot - 2)),
-                conv_last.eq(final_slot & (phase == columns - 2)),
+                finish.eq(final_slot & (phase == slot - 2)),
+                last_step.eq(final_slot & (phase == columns - 2)),
             ]
+            if padded:
+                m.d.sync += idle.eq(0)
             with m.If(slot_ends):
                 m.d.sync += [
                     phase.eq(0),
                     slot_ends.eq(gdn),
-                    conv_ends.eq(0),
-                    conv_last.eq(0),
+                    finish.eq(gdn & (channels_left == 2)),
+                    last_step.eq(gdn & (channels_left == 2)),
                     channels_left.eq(channels_left - 1),
                     last_channel.eq(channels_left == 2),
                     final_slot.eq(last_row & ~gdn & (channels_left == 2)),
-                    gate.eq((last_row | gdn) & (channels_left == 2)),
+                    gate.eq(Mux(gdn, channels_left == 3, last_row & (channels_left == 2))),
                     column.eq(column + 1),
                     address.eq(column + 1),
                 ]
@@ -233,14 +237,19 @@ class Feeder(Component):
             m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
         self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot)
         with m.If(finish):
-            m.d.sync += [s.eq(0) for s in (active, gate, conv_ends, conv_last, final_slot)]
+            m.d.sync += [s.eq(0) for s in (active, gate, finish, last_step, final_slot)]
         # What it says of itself is looked up while it arrives.
-        new_gdn, single, begin = Signal(), Signal(), Signal.like(column)
+        counts = [max(o.channels_in, _FEWEST_STEPS) if o.is_gdn else o.channels_in for o in ops]
+        new_gdn, shortest, begin = Signal(), Signal(), Signal.like(column)
         one_row, arriving = Signal(), self.i.payload
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 new_gdn.eq(Array(int(o.is_gdn) for o in ops)[arriving.phase]),
-                single.eq(Array(int(o.channels_in == 1) for o in ops)[arriving.phase]),
+                shortest.eq(
+                    Array(int(n == (_FEWEST_STEPS if o.is_gdn else 1)) for n, o in zip(counts, ops, strict=True))[
+                        arriving.phase
+                    ]
+                ),
                 begin.eq(arriving.row + arriving.offset),
                 one_row.eq(arriving.kernel_rows == 1),
             ]
@@ -249,9 +258,10 @@ class Feeder(Component):
                 (gdn, [o.is_gdn for o in ops]),
                 (slot_ends, [o.is_gdn for o in ops]),
                 (stage, stage_of),
-                (channels, [o.channels_in for o in ops]),
-                (channels_left, [o.channels_in for o in ops]),
-                (last_channel, [o.channels_in == 1 for o in ops]),
+                (channels, counts),
+                (channels_left, counts),
+                (last_channel, [count == 1 for count in counts]),
+                *([(idle, [count > o.channels_in for count, o in zip(counts, ops, strict=True)])] if padded else []),
                 (row_step, [stages[s].row_stride for s in stage_of]),
                 (row_begin, [stages[s].base for s in stage_of]),
                 (row_end, [stages[s].last_row for s in stage_of]),
@@ -260,8 +270,8 @@ class Feeder(Component):
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.phase]) for signal, values in constants]
             m.d.sync += [
                 waiting.eq(0), active.eq(1), phase.eq(0), kind.eq(new.phase), release.eq(new.release),
-                gate.eq(single & (new_gdn | one_row)),
-                final_slot.eq(single & ~new_gdn & one_row),
+                gate.eq(shortest & (new_gdn | one_row)),
+                final_slot.eq(shortest & ~new_gdn & one_row),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
                 last_row.eq(one_row), column.eq(begin), address.eq(begin),
                 weight.eq(new.weight), norm.eq(new.x),
@@ -269,9 +279,10 @@ class Feeder(Component):
             if program.ring_words is not None:
                 m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
 
-        # `gap` cycles are left until another last step may come; a convolution's is columns - 1 cycles into its slot.
-        # So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found out for all.
-        bounds = [0 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
+        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate,
+        # one behind a GDN's. So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is
+        # found out for all.
+        bounds = [1 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
         exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
         kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}
         m.d.sync += gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1)))

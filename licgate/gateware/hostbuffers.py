@@ -153,7 +153,9 @@ class LatentPacker(Component):
         # The block's own output is too slow to go anywhere but straight into a register.
         captured = Signal(16)
         latent = Signal(16)
-        m.d.sync += captured.eq(read.data)
+        # Two cycles pass from the count of what is sent to the last byte.
+        all_sent = Signal()
+        m.d.sync += [captured.eq(read.data), all_sent.eq(sent == count)]
         header = self.o_header.payload
 
         m.d.comb += [
@@ -202,7 +204,7 @@ class LatentPacker(Component):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.next = "READ"
-                    with m.If(sent == count):
+                    with m.If(all_sent):
                         m.d.sync += count.eq(0)
                         m.next = "COLLECT"
         return m

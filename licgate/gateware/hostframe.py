@@ -73,14 +73,15 @@ class FrameReceiver(Component):
             self.w_index.eq(index),
             self.w_data.eq(byte),
         ]
-        m.d.sync += [idle.eq(0), expired.eq((idle == self.timeout - 1) & ~taken)]
+        m.d.sync += [idle.eq(0), expired.eq((idle == self.timeout - 1) & ~self.i.valid)]
 
         @contextmanager
         def byte_state(name):
             """Take a byte of a begun frame into the CRC, or give the frame up."""
             with m.State(name):
-                m.d.comb += [self.i.ready.eq(1), crc.valid.eq(taken)]
-                with m.If(taken):
+                # whatever comes is taken here
+                m.d.comb += [self.i.ready.eq(1), crc.valid.eq(self.i.valid)]
+                with m.If(self.i.valid):
                     yield
                 with m.Else():
                     m.d.sync += idle.eq(idle + 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -36,7 +39,7 @@ class HostLink(Component):
     i, o : In(stream.Signature(8)), Out(stream.Signature(8))
         Bytes from and to the line.
     csr : Out(csr_signature)
-        The accelerator's registers; `r_data` is read one cycle after `addr`.
+        The accelerator's registers; `r_data` is read three cycles after `addr`.
     o_pixels : Out(stream.Signature(24))
     i_latents : In(stream.Signature(latent_layout))
     i_window : In(stream.Signature(window_layout))
@@ -104,6 +107,30 @@ class HostLink(Component):
             Signal(name=n) for n in ("latents", "from_answer", "from_drained", "from_window", "from_packer")
         )
         m.d.comb += sender.i.payload.eq(header)
+        # The register takes a byte at every second cycle at most, so there is time to bring the next one.
+        passes, passed = Signal(), Signal()
+        m.d.sync += passed.eq(passes)
+        with m.If(passed):
+            m.d.sync += small.eq(small[8:])
+        # The state LOAD, without its decoding. One is chosen: an OR of what each gives is shorter than a choice.
+        loads = Signal()
+        m.d.sync += loads.eq(0)
+        answers = (
+            (from_answer, answer.as_value(), answer_data),
+            (from_drained, Cat(Const(FrameType.ACK, 8), Const(1, 8)), Const(FrameType.PIXELS, 8)),
+            (from_window, Cat(Const(FrameType.WINDOW, 8), Const(8, 8)), self.i_window.payload.as_value()),
+            (from_packer, packer.o_header.payload.as_value(), Const(0, 1)),
+        )
+        m.d.comb += [
+            answer_taken.eq(loads & from_answer), acknowledged.eq(loads & from_drained),
+            self.i_window.ready.eq(loads & from_window), packer.o_header.ready.eq(loads & from_packer),
+        ]  # fmt: skip
+        with m.If(loads):
+            m.d.sync += [
+                header.eq(_chosen((by, head) for by, head, _ in answers)),
+                small.eq(_chosen((by, payload) for by, _, payload in answers)),
+                latents.eq(from_packer),
+            ]
         with m.FSM(name="answers"):
             # Choosing and loading are two steps, so that neither makes a long path; a flush may come between them.
             with m.State("PICK"):
@@ -116,22 +143,11 @@ class HostLink(Component):
                     from_packer.eq(~answer_waits & (drained == 0) & ~self.i_window.valid),
                 ]
                 with m.If(answer_waits | (drained != 0) | self.i_window.valid | packer.o_header.valid):
+                    m.d.sync += loads.eq(1)
                     m.next = "LOAD"
             with m.State("LOAD"):
                 m.next = "HEADER"
-                with m.If(from_answer):
-                    m.d.comb += answer_taken.eq(1)
-                    m.d.sync += [header.eq(answer), small.eq(answer_data)]
-                with m.Elif(from_drained):
-                    m.d.comb += acknowledged.eq(1)
-                    m.d.sync += [header.type.eq(FrameType.ACK), header.length.eq(1), small.eq(FrameType.PIXELS)]
-                with m.Elif(from_window):
-                    m.d.comb += self.i_window.ready.eq(1)
-                    m.d.sync += [header.type.eq(FrameType.WINDOW), header.length.eq(8), small.eq(self.i_window.payload)]
-                with m.Elif(from_packer & packer.o_header.valid):
-                    m.d.comb += packer.o_header.ready.eq(1)
-                    m.d.sync += [header.eq(packer.o_header.payload), latents.eq(1)]
-                with m.Else():
+                with m.If(from_packer & ~packer.o_header.valid):
                     m.next = "PICK"
             with m.State("HEADER"):
                 m.d.comb += sender.i.valid.eq(1)
@@ -145,9 +161,7 @@ class HostLink(Component):
                         packer.o.ready.eq(body.i.ready),
                     ]
                 with m.Else():
-                    m.d.comb += [body.i.payload.eq(small[:8]), body.i.valid.eq(1)]
-                    with m.If(body.i.ready):
-                        m.d.sync += small.eq(small[8:])
+                    m.d.comb += [body.i.payload.eq(small[:8]), body.i.valid.eq(1), passes.eq(body.i.ready)]
                 with m.If(sender.i.ready):
                     m.next = "PICK"
         return m
@@ -180,8 +194,22 @@ class HostLink(Component):
             with m.If(third == 2):
                 m.d.sync += pixels.eq(pixels + 1)
 
-        def reply(frame_type, length, data):
-            m.d.sync += [answer.type.eq(frame_type), answer.length.eq(length), answer_data.eq(data), answer_waits.eq(1)]
+        # Nothing waits while a command is at work, so its answer is written down whether it is one or not.
+        reading, answers = Signal(), Signal()
+        with m.If(answers):
+            m.d.sync += [
+                answer.type.eq(Mux(reading, FrameType.VALUE, Mux(fails, FrameType.ERROR, FrameType.ACK))),
+                answer.length.eq(Mux(reading, 5, 1)),
+                answer_data.eq(
+                    Cat(
+                        Mux(reading, address, Mux(fails, code, FrameType.WRITE)),
+                        self.csr.r_data & reading.replicate(32),
+                    )
+                ),
+            ]
+
+        def reply():
+            m.d.sync += answer_waits.eq(1)
             m.next = "ANSWER"
 
         def done():
@@ -223,23 +251,32 @@ class HostLink(Component):
                     m.d.sync += code.eq(report.error)
                 m.next = "ACT"
             with m.State("ACT"):
+                m.d.comb += answers.eq(1)
                 with m.If(fails):
-                    reply(FrameType.ERROR, 1, code)
+                    reply()
                 with m.Elif(is_pixels):
                     m.d.comb += buffer.commit.eq(1)
                     done()
                 with m.Elif(is_write):
                     m.d.comb += self.csr.w_stb.eq(1)
                     m.d.sync += flush.eq(resets)
-                    reply(FrameType.ACK, 1, FrameType.WRITE)
+                    reply()
                 with m.Else():
+                    m.d.sync += reading.eq(1)
                     m.next = "READ"
             # The register's address stands since CHECK, so its value is there now.
             with m.State("READ"):
-                reply(FrameType.VALUE, 5, Cat(address, self.csr.r_data))
+                m.d.comb += answers.eq(1)
+                m.d.sync += reading.eq(0)
+                reply()
             with m.State("ANSWER"), m.If(~answer_waits):
                 done()
             with m.State("DONE"):
                 m.d.comb += receiver.o.ready.eq(1)
                 m.d.sync += [third.eq(0), pixels.eq(0)]
                 m.next = "IDLE"
+
+
+def _chosen(pairs):
+    """The value whose bit is set; 0 if none is."""
+    return reduce(or_, (value & bit.replicate(len(value)) for bit, value in pairs))

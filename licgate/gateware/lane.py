@@ -136,8 +136,8 @@ class PostLane(Component):
             raised.eq(Mux(total_shift < least, least, total_shift)),
             amount.eq(Mux(raised > _PRODUCT + 1, _PRODUCT + 1, raised)[: len(amount)]),
         ]
-        rest = Signal(range(_PRODUCT + 2 - least))
-        m.d.comb += rest.eq(line(amount, 7) - least)
+        rest = Signal(range(_PRODUCT + 2 - least), reset_less=True)
+        m.d.sync += rest.eq(line(amount, 6) - least)
         coarse, fine = (Signal(signed(_PRODUCT + 1 - least), name=n, reset_less=True) for n in ("coarse", "fine"))
         fine_amount = Signal(2, reset_less=True)
         m.d.sync += [

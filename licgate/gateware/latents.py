@@ -1,7 +1,8 @@
 """The output side: keeps what belongs to the image of a patch's results and sends it value by value."""
 
-from amaranth.hdl import Array, Cat, Module, Signal, signed
-from amaranth.lib import fifo, stream
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.ports import latent_layout
@@ -71,10 +72,23 @@ class LatentReader(Component):
         rows = self._program.rows
         channels = [self._program.stages[chain.last].last_op.channels_out for chain in self._program.chains]
         bits = min(16, len(self.word[0]))
-        m.submodules.fifo = words = fifo.SyncFIFO(width=rows * bits, depth=self._depth)
-        m.d.comb += [words.w_en.eq(self.enable), words.w_data.eq(Cat(w[:bits] for w in self.word))]
-        # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.
-        m.d.sync += self.free.eq(self._depth - words.level - self.enable)
+        # The sender has seen room, so a word is written without asking for it.
+        m.submodules.words = words = Memory(shape=rows * bits, depth=self._depth, init=[])
+        write, read, level = words.write_port(), words.read_port(domain="comb"), Signal(range(self._depth + 1))
+        take, there = Signal(name="take"), Signal(name="there")
+        m.d.comb += [write.en.eq(self.enable), write.data.eq(Cat(w[:bits] for w in self.word))]
+        for port, moves in ((write, self.enable), (read, take)):
+            place = Signal(range(self._depth), name="place_written" if port is write else "place_read")
+            m.d.comb += port.addr.eq(place)
+            with m.If(moves):
+                m.d.sync += place.eq(Mux(place == self._depth - 1, 0, place + 1))
+        m.d.sync += [
+            level.eq(level + self.enable - take),
+            # No word is taken in the cycle behind another one, so `there` may be a cycle late to see it go.
+            there.eq((level != 0) | self.enable),
+            # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.
+            self.free.eq(self._depth - level - self.enable),
+        ]
 
         channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
@@ -115,15 +129,15 @@ class LatentReader(Component):
         m.d.sync += was_done.eq(word_done)
         with m.If(load):
             m.d.sync += fetched.eq(0)
-        with m.If(words.r_en):
-            m.d.sync += [fetched.eq(1), fetched_word.eq(words.r_data)]
+        with m.If(take):
+            m.d.sync += [fetched.eq(1), fetched_word.eq(read.data)]
         m.d.comb += [
             self.o.valid.eq(loaded & kept & inside),
-            self.o.payload.value.eq(current[:bits].as_signed()),
+            self.o.payload.value.eq(Array(current.word_select(r, bits) for r in range(rows))[lane].as_signed()),
             self.o.payload.last.eq((column == last_kept_x) & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
             word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
-            words.r_en.eq(~fetched & words.r_rdy),
+            take.eq(~fetched & there),
             load.eq(fetched & ~loaded & ~was_done),
         ]
         m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
@@ -136,7 +150,6 @@ class LatentReader(Component):
                 lane.eq(lane + 1),
                 column.eq(column + 1),
                 column_last.eq(column == before_last_x),
-                current.eq(current >> bits),
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < end_x)),
             ]
@@ -144,11 +157,15 @@ class LatentReader(Component):
             m.d.sync += loaded.eq(0)
         # As soon as a word is at work, its place becomes that of the next one.
         with m.If(load):
-            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel), channel.eq(channel + 1)]
+            m.d.sync += [kept.eq(row_kept), final.eq(final_row & final_channel)]
+        moves = Signal()
+        m.d.sync += moves.eq(load)
+        with m.If(moves):
+            m.d.sync += channel.eq(channel + 1)
             with m.If(final_channel):
                 m.d.sync += [channel.eq(0), x.eq(next_x)]
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done, moves)]
         return m

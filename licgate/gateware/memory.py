@@ -1,6 +1,9 @@
 """On-chip memory behind the ports that layers use, with a fixed latency that banks do not change."""
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -44,8 +47,8 @@ class BankedMemory(Component):
     writable : bool
         Build the write port.
     registered : bool
-        Put a register in front of the banks' addresses and writes, so that a memory spread over the chip is reached in
-        time; `licgate.synth.fanout` makes copies of it.
+        For a memory spread over the chip: a register in front of the banks' addresses and writes, of which
+        `licgate.synth.fanout` makes copies, and one behind each bank, which shows 0 unless the word is the bank's.
 
     Members
     -------
@@ -57,9 +60,10 @@ class BankedMemory(Component):
     Attributes
     ----------
     latency : int
-        3 cycles: block, its output register, bank multiplexer; 4 with ``registered``. interval is 1.
+        3 cycles: block, its output register, bank multiplexer; 5 with ``registered``. interval is 1.
 
-    Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair.
+    Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair; with
+    ``registered`` a flip-flop a bit and bank, whose reset makes it 0, and a LUT4 a bit and three banks.
 
     Raises
     ------
@@ -78,7 +82,7 @@ class BankedMemory(Component):
             if not 0 <= word < 1 << width:
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
-        self.latency = LATENCY + registered
+        self.latency = LATENCY + 2 * registered
         depths = [min(deep, 1 << ceil_log2(depth)) for deep in bank_depths(depth, width)]
         self._bank = depths[0]
         self._banks = [
@@ -121,10 +125,22 @@ class BankedMemory(Component):
                     m.d.sync += held.eq(source)
                     source = held
                 m.d.comb += target.eq(source)
-        wait = self.latency - 1
-        bank = delayed(m, self.address[low:], wait, name="bank", reset_less=True) if len(outputs) > 1 else 0
+        several = len(outputs) > 1
+        bank = delayed(m, self.address[low:], LATENCY - 1, name="bank", reset_less=True) if several else 0
         word = Signal(self.width, reset_less=True)
-        m.d.sync += word.eq(Array(outputs)[bank] if len(outputs) > 1 else outputs[0])
+        if self.registered:
+            # All but one are 0: their OR costs less than a choice, and each stands by its bank.
+            shown = []
+            for index, captured in enumerate(outputs):
+                register = Signal(self.width, name=f"shown_{index}", reset_less=True)
+                chosen = Signal(name=f"chosen_{index}", reset_less=True)
+                if several:
+                    m.d.sync += chosen.eq(bank == index)
+                m.d.sync += register.eq(Mux(chosen, captured, 0) if several else captured)
+                shown.append(register)
+            m.d.sync += word.eq(reduce(or_, shown))
+        else:
+            m.d.sync += word.eq(Array(outputs)[bank] if several else outputs[0])
         m.d.comb += self.data.eq(word)
         return m
 
@@ -149,7 +165,7 @@ class SplitMemory(Component):
     Attributes
     ----------
     latency : int
-        4 cycles. interval is 1.
+        5 cycles. interval is 1.
 
     Resources: two memories of half the width, which share no block.
 

@@ -46,7 +46,7 @@ class PatchScheduler(Component):
 
     Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
 
-    Timing: 8 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
+    Timing: 9 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
 
     Raises
     ------
@@ -117,6 +117,8 @@ class PatchScheduler(Component):
             with m.State("STARTED"):
                 m.next = "RUN"
             with m.State("RUN"), m.If(self.core_done):
+                m.next = "MOVE"
+            with m.State("MOVE"):
                 with m.If(x.more):
                     m.d.sync += x.cell.eq(x.cell + x.step)
                     m.next = "BOUNDS"

@@ -34,9 +34,9 @@ class PixelWriter(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word's last pixel to its first channel's write: 2.
+        Cycles from a word's last pixel to its first channel's write: 3.
     interval : int
-        A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows + 1`` slow it down.
+        A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows`` slow it down.
 
     Resources: two registers a bit of ``rows`` pixels.
 
@@ -46,7 +46,7 @@ class PixelWriter(Component):
         No chain of the program takes pixels.
     """
 
-    latency = 2
+    latency = 3
     interval = 1
 
     def __init__(self, program):
@@ -71,47 +71,51 @@ class PixelWriter(Component):
         collected = [Signal(size, name=f"pixel_{r}") for r in range(program.rows)]
         places = Signal(program.rows, init=1)  # the place of the next one
         waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
-        fill = Signal(range(program.rows + 1))
         left, rows_left = Signal(DIMENSION), Signal(DIMENSION)
         # Pixels of the row are still to come; the collected ones make a word.
         pending, full = Signal(name="pending"), Signal(name="full")
+        # A pixel is taken; it is the row's last one.
+        open_, final = Signal(name="open"), Signal(name="final")
         base, target = Signal.like(self.write_address), Signal.like(self.write_address)
         channel = Signal(range(channels + 1))
         writing, row_ends, end = Signal(), Signal(), Signal(init=channels == 1)
 
         m.d.comb += [
             self.busy.eq((rows_left != 0) | writing),
-            self.i.ready.eq(pending & ~full),
+            self.i.ready.eq(open_),
             self.row_done.eq(writing & row_ends & end),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 places.eq(places.rotate_left(1)),
-                fill.eq(fill + 1),
                 left.eq(left - 1),
-                full.eq((fill == program.rows - 1) | (left == 1)),
-                pending.eq(left != 1),
+                final.eq(left == 2),
+                full.eq(places[-1] | final),
+                open_.eq(~places[-1] & ~final),
+                pending.eq(~final),
             ]
 
+        # A full word is handed over as soon as the one before it is written, and moves a cycle later. The places behind
+        # the first one are then cleared, by their resets: no pixel can be taken for them before that.
+        hand, handed = Signal(), Signal(name="handed")
+        m.d.comb += hand.eq(full & (~writing | end))
+        m.d.sync += handed.eq(hand)
         for r, pixel in enumerate(collected):
             with m.If(self.i.valid & self.i.ready & places[r]):
                 m.d.sync += pixel.eq(self.i.payload)
             if r:
-                # a word's first pixel clears the others, by their resets
-                with m.If(self.i.valid & self.i.ready & places[0]):
+                with m.If(handed):
                     m.d.sync += pixel.eq(0)
 
-        # Hand a full word over as soon as the one before it is written.
         with m.If(writing):
             m.d.sync += [channel.eq(channel + 1), target.eq(target + 1), end.eq(channel == channels - 2)]
             with m.If(end):
                 m.d.sync += writing.eq(0)
-        with m.If(full & (~writing | end)):
+        with m.If(hand):
+            m.d.sync += [places.eq(1), full.eq(0), open_.eq(pending), row_ends.eq(~pending)]
+        with m.If(handed):
             m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
-            m.d.sync += [
-                places.eq(1), fill.eq(0), full.eq(0), writing.eq(1), channel.eq(0), end.eq(channels == 1),
-                row_ends.eq(~pending),
-            ]  # fmt: skip
+            m.d.sync += [writing.eq(1), channel.eq(0), end.eq(channels == 1)]
         m.d.comb += [
             self.write_enable.eq(writing),
             self.write_address.eq(target),
@@ -134,7 +138,9 @@ class PixelWriter(Component):
                 with m.If(ended):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing):
-                    m.d.sync += [left.eq(self.width), pending.eq(1), target.eq(base)]
+                    m.d.sync += [
+                        left.eq(self.width), final.eq(self.width == 1), pending.eq(1), open_.eq(1), target.eq(base)
+                    ]  # fmt: skip
                     m.next = "ROW"
             with m.State("ROW"), m.If(self.row_done):
                 m.d.sync += [

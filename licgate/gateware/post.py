@@ -118,14 +118,14 @@ class PostProcessor(Component):
         end_of_beat = Signal()
         go = line(self.last, array_latency(program.cols) - _LEAD - 1)
         m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
-        more = Signal()
-        m.d.comb += more.eq(active & (beat + 1 != tile.count))
+        final = Signal()  # the tile's last beat
         with m.If(go):
             m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
+            m.d.sync += final.eq(self.tile.payload.count == 1)
         with m.Elif(active):
             m.d.sync += sub.eq(sub + 1)
             with m.If(end_of_beat):
-                m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(more)]
+                m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(~final), final.eq(beat + 2 == tile.count)]
         start, lower, upper, column = Signal(), Signal(), Signal(), Signal(len(self.drain.column))
         m.d.comb += [start.eq(active & (sub == 0)), column.eq(beat)]
         if program.packing:

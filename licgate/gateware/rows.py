@@ -80,6 +80,7 @@ class RowTracker(Component):
         short = 2 + ceil_log2(2 * program.kernel_rows + max(stage.ring for stage in stages))
         complete = [Signal(short, name=f"complete_{k}") for k in range(len(stages))]
         self._sizes(m)
+        restart = []
         for k, stage in enumerate(stages):
             rows, height = self.rows[k], self.heights_in[k]
             wanted, room = Signal(DIMENSION + 2, name=f"wanted_{k}"), Signal(name=f"room_{k}", init=1)
@@ -104,12 +105,11 @@ class RowTracker(Component):
                 m.d.sync += complete[k].eq(complete[k] + 1)
             skip, finish = Signal(name=f"skip_{k}"), Signal(name=f"finish_{k}")
             m.d.sync += [skip.eq(self.skip & (self.stage == k)), finish.eq(self.finish & (self.stage == k))]
-            with m.If(skip):
-                m.d.sync += self.read_base[k].eq(_next_row(self.read_base[k], stage))
+            restart += _next_row(m, skip, self.read_base[k], stage, f"read_{k}")
             with m.If(finish):
                 m.d.sync += rows.eq(rows + 1)
-                if not stage.last:
-                    m.d.sync += self.write_base[k + 1].eq(_next_row(self.write_base[k + 1], stages[k + 1]))
+            if not stage.last:
+                restart += _next_row(m, finish, self.write_base[k + 1], stages[k + 1], f"write_{k + 1}")
 
         released = Signal(DIMENSION)
         with m.If(self.released):
@@ -131,7 +131,7 @@ class RowTracker(Component):
             self.input_missing.eq(Array(missing)[self.chain]),
         ]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in of_image]
+            m.d.sync += [*(s.eq(0) for s in of_image), *restart]
             for k, stage in enumerate(stages):
                 m.d.sync += [self.read_base[k].eq(stage.base), self.write_base[k].eq(stage.base)]
         return m
@@ -156,6 +156,19 @@ def _inside(row):
     return Mux(row < 0, 0, row)
 
 
-def _next_row(base, stage):
-    """Address of the next row of a line buffer."""
-    return Mux(base == stage.last_row, stage.base, base + stage.row_stride)
+def _next_row(m, moves, base, stage, name):
+    """Move an address on to the next row of a line buffer; return what begins again with an image.
+
+    Rows are counted beside the address, so that nothing waits for a comparison as wide as that.
+    """
+    index, last = (
+        Signal(range(max(2, stage.ring)), name=f"{name}_index"),
+        Signal(name=f"{name}_last", init=stage.ring == 1),
+    )
+    with m.If(moves):
+        m.d.sync += [
+            base.eq(Mux(last, stage.base, base + stage.row_stride)),
+            index.eq(Mux(last, 0, index + 1)),
+            last.eq(Mux(last, stage.ring == 1, index == stage.ring - 2)),
+        ]
+    return [index.eq(0), last.eq(stage.ring == 1)]

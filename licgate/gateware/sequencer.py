@@ -130,20 +130,34 @@ class Sequencer(Component):
             room.eq(self.output_words >= Array((k + 1) * words for k in range(IN_FLIGHT + 2))[promised]),
             promised.eq(promised + (issue & to_output) - self.output_written),
             outstanding.eq(outstanding + issue - self.written),
-            full.eq((outstanding + issue - self.written) == IN_FLIGHT),
+            full.eq(outstanding == IN_FLIGHT),
         ]
 
+        # Nothing is left to be done; of what SELECT sees, this alone may come late.
+        finished = Signal()
+        m.d.sync += finished.eq(~more.any() & (outstanding == 0))
         settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)
         slot = work.slot
-        # Rows and groups begin the cycle after it is decided.
-        starts, moves = Signal(), Signal()
-        m.d.sync += [starts.eq(0), moves.eq(0)]
+        # Rows, groups and further tiles begin the cycle after it is decided.
+        starts, moves, turns, continues = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [starts.eq(0), moves.eq(0), turns.eq(0), continues.eq(issue)]
+        with m.If(continues):
+            m.d.sync += work.next_tile()
+        # The states TILE and GDN_TILE, without their decoding.
+        conv_begins, gdn_begins = Signal(), Signal()
+        m.d.sync += [conv_begins.eq(0), gdn_begins.eq(0)]
+        with m.If(conv_begins):
+            m.d.sync += work.first_conv_tile()
+        with m.If(gdn_begins):
+            m.d.sync += work.first_gdn_tile()
         with m.If(starts):
             m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
         with m.If(moves):
-            work.next_group(m)
-            with m.If(work.has_gdn):
-                m.d.sync += work.keep_for_gdn()
+            m.d.sync += work.next_group()
+        with m.If(turns):
+            m.d.sync += work.next_phase()
+        with m.If((moves | turns) & work.has_gdn):
+            m.d.sync += work.keep_for_gdn()
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
@@ -161,8 +175,9 @@ class Sequencer(Component):
                 with m.If(ready.any()):
                     m.next = "ROW"
                 with m.Elif(work.pending):
+                    m.d.sync += gdn_begins.eq(1)
                     m.next = "GDN_TILE"
-                with m.Elif(~more.any() & (outstanding == 0)):
+                with m.Elif(finished):
                     m.next = "IDLE"
                 idle = ~ready.any() & ~work.pending & (outstanding == 0)
                 m.d.comb += self.wait_input.eq(idle & rows.input_missing)
@@ -173,18 +188,16 @@ class Sequencer(Component):
             with m.State("GROUP"):
                 m.next = "GROUP_2"
             with m.State("GROUP_2"):
+                m.d.sync += conv_begins.eq(1)
                 m.next = "TILE"
             with m.State("TILE"):
-                m.d.sync += work.first_conv_tile()
                 m.next = "CONV"
             with m.State("CONV"):
                 m.d.sync += offer.eq(~issue)
-                with m.If(issue):
-                    m.d.sync += work.next_tile()
-                    with m.If(work.last_tile):
-                        m.next = "GDN_TILE"
+                with m.If(issue & work.last_tile):
+                    m.d.sync += gdn_begins.eq(1)
+                    m.next = "GDN_TILE"
             with m.State("GDN_TILE"):
-                m.d.sync += work.first_gdn_tile()
                 m.next = "GDN"
             with m.State("GDN"):
                 # The GDN of the group before this one, when there is one whose inputs have arrived.
@@ -192,17 +205,15 @@ class Sequencer(Component):
                     m.next = "NEXT"
                 with m.Else():
                     m.d.sync += offer.eq(arrived.bit_select(work.gdn_slot, 1) & ~issue)
-                    with m.If(issue):
-                        m.d.sync += work.next_tile()
-                        with m.If(work.last_tile):
-                            m.d.sync += [work.pending.eq(0), arrived.bit_select(work.gdn_slot, 1).eq(0)]
-                            m.next = "NEXT"
+                    with m.If(issue & work.last_tile):
+                        m.d.sync += [work.pending.eq(0), arrived.bit_select(work.gdn_slot, 1).eq(0)]
+                        m.next = "NEXT"
             with m.State("NEXT"):
                 m.d.sync += work.is_gdn.eq(0)
                 with m.If(work.ended):  # the row had ended; only a pending GDN was issued
                     m.next = "SELECT"
                 with m.Else():
-                    m.d.sync += moves.eq(1)
+                    m.d.sync += [moves.eq(work.last_phase), turns.eq(~work.last_phase)]
                     with m.If(work.row_ends):
                         m.next = "END_ROW"
                     with m.Else():
@@ -219,12 +230,12 @@ class Sequencer(Component):
 
     def _describe(self, m, work):
         """The three descriptors of the pass that the work registers stand for."""
-        rows, stages = self._rows, self._program.stages
+        stages = self._program.stages
         m.d.sync += [
             self.o_pass.payload.phase.eq(work.kind),
-            self.o_pass.payload.row.eq(work.of_stage(rows.read_base)),
+            self.o_pass.payload.row.eq(work.read_base),
             self.o_pass.payload.offset.eq(work.window),
-            self.o_pass.payload.kernel_rows.eq(work.of_stage(rows.need) - work.of_stage(rows.first)),
+            self.o_pass.payload.kernel_rows.eq(work.kernel_rows),
             self.o_pass.payload.mask.eq(work.mask),
             self.o_pass.payload.weight.eq(work.weight),
             self.o_pass.payload.x.eq(Mux(work.gdn_slot, max_gdn_channels(self._program), 0)),

@@ -1,12 +1,16 @@
 """The accelerator: patch scheduler and core behind control and status registers."""
 
-from amaranth.hdl import Array, Module, Mux, ResetInserter, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.core import Core
 from licgate.gateware.patch import PatchScheduler
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.shared import clearable
 from licgate.gateware.watchdog import DEFAULT_THRESHOLD, Tap, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
@@ -14,6 +18,7 @@ from licgate.program import compile_program, input_widths
 __all__ = ["ID", "RESET_CYCLES", "Accelerator"]
 
 ID = 0x4C494347  # "LICG"
+_GROUP_BITS = 3  # of an address: registers that are read together
 RESET_CYCLES = 255  # more than the longest pipeline, of feeder, array, lanes and assembly, with 64 rows and columns
 
 
@@ -43,7 +48,7 @@ class Accelerator(Component):
     o : :py:`Out(stream.Signature(latent_layout))`
     o_window : :py:`Out(stream.Signature(window_layout))`
     csr : :py:`In(csr_signature)`
-        Registers of docs/hostlink.md; ``r_data`` follows ``addr`` by one cycle.
+        Registers of docs/hostlink.md; ``r_data`` follows ``addr`` by two cycles.
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
 
@@ -90,7 +95,7 @@ class Accelerator(Component):
             there.eq(Array(int(n in numbers) for n in range(8))[chosen]),
         ]
         m.submodules.core = core
-        m.submodules.scheduler = ResetInserter(reset)(scheduler)
+        m.submodules.scheduler = clearable(m, reset, "scheduler", scheduler)
         m.d.comb += [
             core.chain.eq(chain), scheduler.chain.eq(chain),
             core.start.eq(scheduler.core_start), core.clear.eq(reset), scheduler.core_done.eq(core.done),
@@ -156,10 +161,18 @@ class Accelerator(Component):
             counter, late = Signal(32, name=f"counter_{address}"), Signal(name=f"event_{address}")
             m.d.sync += [late.eq(event), counter.eq(Mux(start, 0, counter + late))]
             values[address] = counter
-        with m.Switch(self.csr.addr):
-            for address, value in values.items():
-                with m.Case(address):
-                    m.d.sync += self.csr.r_data.eq(value)
-            with m.Default():
-                m.d.sync += self.csr.r_data.eq(0)
+        _read(m, self.csr, values)
         return m
+
+
+def _read(m, csr, values):
+    """Drive ``r_data`` with the register asked for: one of its group, then of the groups, each in a cycle."""
+    group = Signal(len(csr.addr) - _GROUP_BITS)
+    m.d.sync += group.eq(csr.addr[_GROUP_BITS:])
+    words = []
+    for number in sorted({address >> _GROUP_BITS for address in values}):
+        word = Signal(32, name=f"group_{number}")
+        members = [values.get((number << _GROUP_BITS) + low, 0) for low in range(1 << _GROUP_BITS)]
+        m.d.sync += word.eq(Array(members)[csr.addr[:_GROUP_BITS]])
+        words.append(Mux(group == number, word, 0))
+    m.d.sync += csr.r_data.eq(reduce(or_, words))

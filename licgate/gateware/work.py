@@ -64,14 +64,19 @@ class Work:
         self.gdn_target, self.gdn_pixels = Signal(address), Signal(range(program.rows + 1))
         # Derived; those of the group a cycle late, of its phase two.
         self.pixels, self.tile_count = Signal(range(program.rows + 1)), Signal(range(program.most_channels + 1))
-        self.group_ends, self.row_ends, self.has_gdn, self.last_phase, self.ended = (
-            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "last_phase", "ended")
+        self.group_ends, self.row_ends, self.has_gdn, self.ended = (
+            Signal(name=n) for n in ("group_ends", "row_ends", "has_gdn", "ended")
         )
+        self._upsamples = any(stage.upsampling for stage in stages)
+        self.last_phase = Signal(name="last_phase") if self._upsamples else Const(1)
         self.in_step, self.word_step, self.offset_step, self.target_step = (
             Signal(range(1 + max(values)), name=f"{name}_step") for name, values in self._steps()
         )
         self.above, self.first_weight = Signal.like(rows.above[0]), Signal.like(self.weight, name="first_weight")
         self.first_word = Signal.like(self.offset, name="first_word")
+        # The stage, a cycle late: for the many who ask for it. What the row reads, two cycles late.
+        self._stage = Signal.like(self.stage, name="stage_of_all")
+        self.read_base, self.kernel_rows = Signal(address, name="read_base"), Signal(range(program.kernel_rows + 1))
 
     def derive(self, m):
         """Drive what follows from the registers."""
@@ -83,10 +88,17 @@ class Work:
             self.tile_count.eq(Mux(self.last_tile, self.final_count, self.channels)),
         ]
         m.d.sync += [
+            self._stage.eq(self.stage),
+            self.read_base.eq(self.of_stage(self._rows.read_base)),
+            self.kernel_rows.eq(self.of_stage(self._rows.need) - self.of_stage(self._rows.first)),
             self.group_ends.eq(ends),
             self.pixels.eq(Mux(ends, self.out_left, program.rows)),
             self.ended.eq(self.out_left == 0),
-            self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages)),
+            *(
+                [self.last_phase.eq(self.column | self.of_stage(int(not s.upsampling) for s in program.stages))]
+                if self._upsamples
+                else []
+            ),
             self.above.eq(self.of_stage(self._rows.above)),
             self.first_weight.eq(Array(weights)[Cat(self.above, self.phase)]),
             self.first_word.eq(Array(offsets)[self.phase]),
@@ -118,8 +130,8 @@ class Work:
         return weights, offsets
 
     def of_stage(self, values):
-        """The value of the stage at work."""
-        return Array(list(values))[self.stage]
+        """The value of the stage at work, from the second cycle of its row on."""
+        return Array(list(values))[self._stage]
 
     def first_group(self, rows):
         """Begin a row."""
@@ -142,22 +154,21 @@ class Work:
             self.column.eq(0),
         ]
 
-    def next_group(self, m):
-        """Move on to the group's next phase, or by ``rows`` pixels; adds statements to the open state of ``m``."""
-        program = self._program
-        stages = program.stages
-        with m.If(~self.last_phase):
-            m.d.sync += [self.column.eq(1), self.phase.eq(self.phase + 1)]
-        with m.Else():
-            if any(s.upsampling for s in stages):
-                m.d.sync += [self.column.eq(0), self.phase.eq(self.phase - self.column)]
-            m.d.sync += [
-                self.out_left.eq(self.out_left - self.pixels),
-                self.in_left.eq(self.in_left - self.in_step),
-                self.word.eq(self.word + self.word_step),
-                self.offset.eq(self.offset + self.offset_step),
-                self.target.eq(self.target + self.target_step),
-            ]
+    def next_phase(self):
+        """Move on to the group's second phase."""
+        return [self.column.eq(1), self.phase.eq(self.phase + 1)]
+
+    def next_group(self):
+        """Move on by ``rows`` pixels, from the group's last phase."""
+        begins = [self.column.eq(0), self.phase.eq(self.phase - self.column)] if self._upsamples else []
+        return [
+            *begins,
+            self.out_left.eq(self.out_left - self.pixels),
+            self.in_left.eq(self.in_left - self.in_step),
+            self.word.eq(self.word + self.word_step),
+            self.offset.eq(self.offset + self.offset_step),
+            self.target.eq(self.target + self.target_step),
+        ]
 
     def keep_for_gdn(self):
         """The group at work becomes the one whose GDN is pending."""

@@ -81,14 +81,15 @@ class ResultWriter(Component):
         program, tile = self._program, self.i.payload
         x_bits = len(self.x_data) // program.rows
         beat = Signal(range(program.most_channels + 1))
-        end = Signal()
-        m.d.comb += [end.eq(self.valid & (beat + 1 == tile.count)), self.i.ready.eq(end)]
+        # That the next word is the last one is found out with the word before it, but for a tile of a single one.
+        end, nearly = Signal(), Signal()
+        m.d.comb += [end.eq(self.valid & (nearly | (tile.count == 1))), self.i.ready.eq(end)]
         to_line = self.valid & (tile.to == Destination.LINE)
         memory = Array(s.memory for s in program.stages)[tile.line]
         with m.If(self.valid):
-            m.d.sync += beat.eq(beat + 1)
+            m.d.sync += [beat.eq(beat + 1), nearly.eq(beat + 2 == tile.count)]
         with m.If(end):
-            m.d.sync += beat.eq(0)
+            m.d.sync += [beat.eq(0), nearly.eq(0)]
         m.d.sync += [
             self.norm_enable.eq(self.valid & (tile.to == Destination.NORM)),
             self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),

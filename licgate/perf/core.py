@@ -118,7 +118,7 @@ class CoreModel:
             advance = self._first(chosen, row[chosen] + 1) - self._first(chosen, row[chosen])
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
-        idle = max(now, self._written + 1) + 1
+        idle = max(now, self._written + 2) + 1
         self.done = max(idle, self._latents.done) + 1
 
     def _first(self, k, row):
@@ -166,7 +166,7 @@ class CoreModel:
         for first in range(0, width, rows):
             # A pixel a cycle; a word of every channel is written while the next pixels come.
             handed = max(accept + min(rows, width - first), end)
-            end, accept = handed + channels, handed + 1
+            end, accept = handed + 1 + channels, handed + 1
         return end
 
     def _row(self, k, row, now, slot, pending):
@@ -223,11 +223,11 @@ class CoreModel:
         """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
         program, timing = self.program, self.timing
         if len(self._pops) == IN_FLIGHT:
-            now = max(now, self._pops[0] + 3)
+            now = max(now, self._pops[0] + 4)
         accepted = max(now, self._taken + 1)
         self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
         if op.is_gdn:
-            step = max(taken + op.channels_in, self._drained)
+            step = max(taken + max(op.channels_in, 2), self._drained)
             self._finish = step
             steps = op.channels_in
         else:

@@ -10,7 +10,7 @@ from licgate.program.strips import strips
 __all__ = ["GAP", "Prediction", "image_runs", "multiplier_cycles", "predict"]
 
 _PATCH = 7  # cycles of the patch scheduler in front of the core's start
-_END = 1  # from the core's done to the next patch
+_END = 2  # from the core's done to the next patch
 GAP = _PATCH + _END
 """Cycles of a patch beside the core's."""
 

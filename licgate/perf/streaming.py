@@ -147,7 +147,7 @@ class _Core(Loaders, Passes):
 
     def _finish(self):
         idle = max(self.ended, self.bands_done, self.last_written + 1, self.writes[-1] + 1)
-        self.run.done = idle + 2
+        self.run.done = idle + 3
         self.run.times = {"columns": self.columns, "tiles": self.tiles, "writes": self.writes}
         self.run.beats = dict(
             zip(

@@ -21,7 +21,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
 
         async def read(address):
             ctx.set(csr.addr, address)
-            await ctx.tick()
+            await ctx.tick().repeat(2)
             return ctx.get(csr.r_data)
 
         ctx.set(o.ready, 1)

@@ -55,7 +55,7 @@ def block_of(cell: str, instances: dict) -> str:
 
 
 def _unnumbered(name: str) -> str:
-    return re.sub(r"(_\d+)+$", "", name)
+    return re.sub(r"(_\d+|\$\d+)+$", "", name)
 
 
 def count_blocks(cells: dict[str, str], instances: dict) -> list[dict]:

@@ -17,12 +17,27 @@ NAME = "top"
 
 # The multipliers of array and lanes are instances; a product left as `*` is meant for the fabric, where booth encoding
 # takes 170 LUT4 for 8x8 bits instead of 290.
-ECP5_OPTIONS = ["-nodsp"]
+# Yosys' own script is run in parts, for what stands between them. Enables and resets of fewer than FEWEST_CONTROLLED
+# flip-flops become logic in front of them: a wire of their own to such pins takes longer than that, and slices
+# share their flip-flops' control signals. Wires are taken to last as long as they do, rather than 0.3 ns.
+FEWEST_CONTROLLED = 12
+WIRE_PS = 600
+ECP5_FLIP_FLOPS = (
+    "-cell $_DFF_?_ 01 -cell $_DFF_?P?_ r -cell $_SDFF_?P?_ r "
+    "-cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r -cell $_SDFFE_?P??_ r -cell $_DLATCH_?_ x"
+)
+ECP5_PARTS = "synth_ecp5 -nodsp -top top -run"
 # A memory with the attribute no_rw_check does not mind what a read gives while the same word is written on the other
 # port; by itself Yosys would build logic around the block that makes it the old word, and lengthen its slowest path.
 SIMPLE_MEMORIES = "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 DONT_CARE = f"memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 {SIMPLE_MEMORIES}"
-ECP5_BEFORE = f"hierarchy -top top; proc; flatten -noscopeinfo; {DONT_CARE}; opt_expr; opt_clean; wreduce; booth"
+ECP5_BEFORE = f"hierarchy -top top; proc; flatten -noscopeinfo; {DONT_CARE}; opt_expr; opt_clean; wreduce; booth; "
+ECP5_BEFORE += (
+    f"{ECP5_PARTS} begin:map_ffs; opt_clean; "
+    f"dfflegalize {ECP5_FLIP_FLOPS} -mince {FEWEST_CONTROLLED} -minsrst {FEWEST_CONTROLLED}; opt_merge; "
+    f"{ECP5_PARTS} map_ffs:map_luts; abc9 -W {WIRE_PS}; clean"
+)
+ECP5_OPTIONS = ["-nodsp", "-run", "map_cells:"]
 
 # Router 1 gives the better clock (an early array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6 by router 2, all
 # else equal). With the array's multipliers at their places it is done with a full device too: 12 x 12, and 12 of lanes.

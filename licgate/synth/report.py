@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 
 from licgate.synth.board import Board
 from licgate.synth.flow import Routed
@@ -99,6 +100,9 @@ def make_report(
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
     multipliers = config.rows * config.cols * (external or {}).get("cores", 1)
+    if cost is not None and external:
+        # the memory has the design's clock
+        cost = replace(cost, bandwidth=cost.bandwidth * clock / clock_mhz)
     lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
     width, height = image
     assumptions = list(board.notes)
@@ -222,8 +226,6 @@ def headline(report: dict) -> str:
             return f"DOES NOT FIT: {numbers} (synthesis only)"
         (clock,) = timing["clocks"].values()
         return f"Synthesis only, clock assumed: {clock['constraint_mhz']:g} MHz"
-    name, clock = min(
-        timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"]
-    )
+    name, clock = min(timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"])
     numbers = f"{name} achieves {clock['achieved_mhz']:g} MHz of {clock['constraint_mhz']:g} MHz"
     return f"Timing met: {numbers}" if timing["met"] else f"TIMING NOT MET: {numbers}"

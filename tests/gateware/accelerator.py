@@ -13,7 +13,7 @@ from tests.gateware.kit import monitor, run_simulation, stream_get, stream_put
 
 async def read_register(ctx, csr, address):
     ctx.set(csr.addr, address)
-    await ctx.tick()
+    await ctx.tick().repeat(2)
     return ctx.get(csr.r_data)
 
 

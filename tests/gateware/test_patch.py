@@ -104,7 +104,7 @@ def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="o
 
 
 @pytest.mark.parametrize("work", [1, 2, 10])
-def test_eight_cycles_a_patch_from_done_to_start(work):
+def test_nine_cycles_a_patch_from_done_to_start(work):
     dut = PatchScheduler(transform("one 5x5"), max_width=[100])
 
     def drive(cycle, records):
@@ -112,11 +112,11 @@ def test_eight_cycles_a_patch_from_done_to_start(work):
         sizes = dict(zip(SETTINGS, (6, 4, 2, 2, 0, 0)))
         return {**sizes, "start": cycle == 0, "o_window.ready": 1, "core_done": not busy}
 
-    seen = trace(dut, drive, ["o_window.valid", "core_start", "done"], cycles=120)
+    seen = trace(dut, drive, ["o_window.valid", "core_start", "done"], cycles=130)
     windows = [t for t, s in enumerate(seen) if s.o_window_valid]
-    assert windows == [7 + (8 + 1 + work) * k for k in range(6)]
+    assert windows == [7 + (9 + 1 + work) * k for k in range(6)]
     assert [t for t, s in enumerate(seen) if s.core_start] == [t + 1 for t in windows]
-    assert [t for t, s in enumerate(seen) if not s.done] == list(range(1, windows[-1] + work + 3))
+    assert [t for t, s in enumerate(seen) if not s.done] == list(range(1, windows[-1] + work + 4))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_error_lasts_until_the_next_start():
 
 
 def test_reset_in_the_middle_of_an_image():
-    seen = run_once((6, 4, 2, 2, 0, 0), cycles=80, resets={19}, starts=(0, 22))
+    seen = run_once((6, 4, 2, 2, 0, 0), cycles=90, resets={19}, starts=(0, 22))
     assert not seen[19].done
     assert all(s.done and not s.o_window_valid for s in seen[20:23])
     got = [(s.o_window_payload.x, s.o_window_payload.y) for s in seen[22:] if s.o_window_valid]

@@ -104,15 +104,15 @@ def offer(program, width, height, pixels, cycles, room=lambda cycle: True, reset
     return trace(dut, drive, watch, cycles=cycles, resets=resets), taken
 
 
-@pytest.mark.parametrize(("rows", "channels", "period"), [(3, 1, 4), (3, 4, 4), (3, 6, 6), (2, 3, 3), (4, 3, 5)])
+@pytest.mark.parametrize(("rows", "channels", "period"), [(3, 1, 4), (3, 4, 5), (3, 6, 7), (2, 3, 4), (4, 3, 5)])
 def test_latency_and_interval(rows, channels, period):
-    """A pixel a cycle and one cycle a word, unless the channels of a word take longer to write."""
+    """A pixel a cycle and one cycle a word, unless the channels of a word, and one cycle, take longer to write."""
     program = build(rows, channels)
     words = 3
     seen, taken = offer(program, words * rows, 1, list(range(words * rows)), 60)
     assert [b - a for a, b in pairwise(taken)][: rows - 1] == [1] * (rows - 1)
     firsts = [t for t, s in enumerate(seen) if s.write_enable][::channels]
-    assert firsts[0] - taken[rows - 1] == PixelWriter.latency == 2
+    assert firsts[0] - taken[rows - 1] == PixelWriter.latency == 3
     assert [b - a for a, b in pairwise(firsts)] == [period] * (words - 1)
     assert len(taken) == words * rows
 
