@@ -20,6 +20,8 @@ __all__ = ["fastest_stream", "search_streams"]
 
 # by how much a shape must be faster than one that takes no more, to be looked at
 _MARGIN = 0.002
+# by how much the bound of an array may be above that of one of no more multipliers, for what its buffers may save
+_NEAR = 1.03
 # by how much a shape may be slower for results that wait in fewer words
 _RESULTS_LOST = 1.001
 # shares of the device's memory blocks for which the best buffers are looked for
@@ -72,7 +74,8 @@ class _Search:
             more(done, len(arrays))
             if self.found and array.bound * self.least > min(c.bound for c in self.found):
                 break
-            if not self._beaten(array.multipliers, 0, array.bound):
+            near = min(other.bound for other in arrays if other.multipliers <= array.multipliers)
+            if array.bound <= near * _NEAR and not self._beaten(array.multipliers, 0, array.bound):
                 self._array(array)
         more(len(arrays), len(arrays))
         return self.found
