@@ -124,7 +124,8 @@ class _Search:
             if self.budget.lacks(candidate):
                 break
             candidate = self.space.estimated(candidate)
-            self.found.append(candidate)
+            if candidate not in self.found:
+                self.found.append(candidate)
             # what more columns gain is lost by the shorter ring, or there is nothing to gain any more
             if last is not None and candidate.bound > last * (1 - _MARGIN):
                 break
