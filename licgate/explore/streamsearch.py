@@ -20,10 +20,12 @@ __all__ = ["fastest_stream", "search_streams"]
 
 # by how much a shape must be faster than one that takes no more, to be looked at
 _MARGIN = 0.002
+# by how much the bound of an array may be above that of one of no more multipliers, for what its buffers may save
+_NEAR = 1.015
 # by how much a shape may be slower for results that wait in fewer words
 _RESULTS_LOST = 1.001
 # shares of the device's memory blocks for which the best buffers are looked for
-_LEVELS = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
+_LEVELS = (1.0, 0.75, 0.55, 0.4, 0.3)
 
 
 def search_streams(
@@ -72,7 +74,8 @@ class _Search:
             more(done, len(arrays))
             if self.found and array.bound * self.least > min(c.bound for c in self.found):
                 break
-            if not self._beaten(array.multipliers, 0, array.bound):
+            near = min(other.bound for other in arrays if other.multipliers <= array.multipliers)
+            if array.bound <= near * _NEAR and not self._beaten(array.multipliers, 0, array.bound):
                 self._array(array)
         more(len(arrays), len(arrays))
         return self.found
@@ -94,11 +97,15 @@ class _Search:
             if not self._beaten(array.multipliers, self._fewest(bands), bound):
                 wide = self.space.estimated(bands.wide)
                 known.append((wide.bound, number, bands._replace(wide=wide)))
-        results = None
+        results, narrow = None, []
         for bound, _, bands in sorted(known, key=lambda pair: pair[:2]):
             if not self._beaten(array.multipliers, self._fewest(bands), bound):
                 results = self._results(bands) if results is None else results
-                for level in self.levels:
+                # fewer memory blocks are for those that need few, if no other of them is about as fast
+                fewest = self._fewest(bands)
+                front = not any(blocks <= fewest for blocks in narrow)
+                narrow.append(fewest)
+                for level in self.levels if front else self.levels[:1]:
                     self._buffers(bands, level, results)
 
     def _blocks(self, bands: Bands, prefetch, results, ring):
@@ -121,7 +128,8 @@ class _Search:
             if self.budget.lacks(candidate):
                 break
             candidate = self.space.estimated(candidate)
-            self.found.append(candidate)
+            if candidate not in self.found:
+                self.found.append(candidate)
             # what more columns gain is lost by the shorter ring, or there is nothing to gain any more
             if last is not None and candidate.bound > last * (1 - _MARGIN):
                 break

@@ -132,6 +132,7 @@ class StreamSpace:
         self.cores = tuple(sorted(set(cores)))
         self.macs = manifest.g_a.macs(height, width)
         self._program = lru_cache(maxsize=4096)(lambda config: compile_streaming([manifest.g_a], config, weights=False))
+        self._estimates = {}
         self.least_work = self._least_work()
 
     def program(self, config: StreamingConfig) -> StreamProgram:
@@ -164,10 +165,13 @@ class StreamSpace:
 
     def estimated(self, candidate: StreamCandidate) -> StreamCandidate:
         """A candidate with the estimate of its cycles."""
-        if candidate.estimate is not None:
-            return candidate
-        program = self.program(candidate.config)
-        found = estimate_frame(program, program.chains[0], self.width, self.height, self.cycles, cores=candidate.cores)
+        key = candidate.config, candidate.cores
+        if key not in self._estimates:
+            program = self.program(candidate.config)
+            self._estimates[key] = estimate_frame(
+                program, program.chains[0], self.width, self.height, self.cycles, cores=candidate.cores
+            )
+        found = self._estimates[key]
         return replace(candidate, bound=max(found.cycles, candidate.bound), estimate=found)
 
     def arrays(self, budget: Budget, least: float, say: Callable = lambda done, of: None) -> list[StreamCandidate]:

@@ -52,10 +52,10 @@ class StreamEstimate:
 def estimate_frame(program, chain, width, height, cycles, *, cores=1) -> StreamEstimate:
     """Estimate the cycles of a frame.
 
-    Measured against the exact model: within 0.22 % for six shapes of 1280 x 720 with one core (N = 36, 128 and 192),
-    -0.9 % for two cores of N = 128 (640 x 96). For 60 random shapes on small frames, with one core the median is 0.12 %
-    and the largest 3.6 %, with two to four cores 0.7 % and 10.6 %; for frames of a few dozen blocks of two array rows
-    it may be 12 % too few. ``tests/bench/estimate.py`` measures it anew.
+    Measured against the exact model: within 0.22 % for seven shapes of 1280 x 720 with one core (N = 36, 128 and 192),
+    -0.9 % for two cores of N = 128 (640 x 96). For the 60 random shapes on small frames of ``tests/bench/estimate.py``
+    (seed 1), with one core the median is 0.19 % and the largest 1.9 %, with two or three cores 1.5 % and 7.9 %. Frames
+    of a few dozen blocks of two array rows may be given 12 % too few.
 
     Never fewer than the array steps, or than the beats that move.
 

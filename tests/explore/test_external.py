@@ -110,3 +110,28 @@ def test_refused_in_one_line(words, message, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("licgate: error: ")
     assert re.search(message, line.removeprefix("licgate: error: "))
+
+
+def test_without_a_shape_the_fastest_that_fits_is_taken(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=24))
+    files = [tmp_path / "found.json", tmp_path / "given.json"]
+    words = ["--memory", "sdram", "--channels", "4,6", "--fps", "1"]
+    assert plan(*words, "--json", str(files[0])) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "g_a of 33 x 18 on the fastest shape that fits with SDRAM" in out[0]
+    assert plan(*words, "--rows", "3", "--cols", "2", "--json", str(files[1])) == 0
+    found, given = (json.loads(file.read_text())["plans"][0] for file in files)
+    assert (found["searched"], given["searched"]) == (True, False)
+    assert found["fits"]
+    assert found["blocks"] <= 24
+    assert found["multipliers"] <= 6
+    assert found["fps"] >= 0.99 * given["fps"]
+    assert f" on {found['config']['rows']} x {found['config']['cols']}, blocks of " in out[1]
+    assert out[-1].startswith("the widest model that reaches 1 frames/s is made-up-n4m6, with ")
+
+
+def test_a_model_that_fits_in_no_shape_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=4))
+    assert plan("--memory", "sdram", "--channels", "4,6", "--fps", "1") == 4
+    out = capsys.readouterr().out.splitlines()
+    assert out[1:] == ["made-up-n4m6  fits in no shape of 1 core", "no model that fits reaches 1 frames/s"]
