@@ -20,6 +20,7 @@ TIMINGS = [AxiTiming(data_bits=32, read_latency=60), AxiTiming(data_bits=32, rea
            AxiTiming(data_bits=32, read_latency=3, write_latency=300, beats=5, per=8)]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timing", TIMINGS, ids=lambda timing: "-".join(map(str, timing.words())))
 def test_a_frame_is_as_predicted(timing):
     x = np.random.default_rng(0).integers(0, 256, (3, 26, 75))
@@ -34,6 +35,7 @@ def test_a_frame_is_as_predicted(timing):
     assert ran["counters"][0]["busy"] == ran["cycles"] - 1
 
 
+@pytest.mark.slow
 def test_a_memory_that_never_answers_is_told():
     program = compile_streaming([MANIFEST.g_a], CONFIG)
     schedule = make_schedule(program, program.chains[0], 20, 10)
