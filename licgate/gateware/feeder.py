@@ -182,16 +182,6 @@ class Feeder(Component):
         # A pass reads a row for two cycles at least.
         next_row = Signal.like(row)
         m.d.sync += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
-        with m.If(step):
-            m.d.sync += norm.eq(norm + 1)
-            if program.weight_ring is None:
-                m.d.sync += weight.eq(weight + 1)
-            else:
-                # the comparison is made a step ahead
-                m.d.sync += [
-                    weight.eq(Mux(weight_wraps, 0, weight + 1)),
-                    weight_wraps.eq(Mux(weight_wraps, program.weight_ring == 1, weight == program.weight_ring - 2)),
-                ]
         with m.If(run):
             m.d.sync += [
                 phase.eq(phase + 1),
@@ -274,14 +264,31 @@ class Feeder(Component):
                 final_slot.eq(shortest & ~new_gdn & one_row),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
                 last_row.eq(one_row), column.eq(begin), address.eq(begin),
-                weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
             if program.ring_words is not None:
-                m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
+                m.d.sync += wrap.eq(new.wrap)
+        # Weights and GDN inputs are asked for later than pixels, so their addresses may follow a cycle late; `new` still
+        # is what was taken.
+        stepped, taken = Signal(), Signal()
+        m.d.sync += [stepped.eq(step), taken.eq(take)]
+        with m.If(stepped):
+            m.d.sync += norm.eq(norm + 1)
+            if program.weight_ring is None:
+                m.d.sync += weight.eq(weight + 1)
+            else:
+                # the comparison is made a step ahead
+                m.d.sync += [
+                    weight.eq(Mux(weight_wraps, 0, weight + 1)),
+                    weight_wraps.eq(Mux(weight_wraps, program.weight_ring == 1, weight == program.weight_ring - 2)),
+                ]
+        with m.If(taken):
+            m.d.sync += [weight.eq(new.weight), norm.eq(new.x)]
+            if program.weight_ring is not None:
+                m.d.sync += weight_wraps.eq(new.weight == program.weight_ring - 1)
 
-        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate,
-        # one behind a GDN's. So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is
-        # found out for all.
+        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate, one
+        # behind a GDN's. So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is found
+        # out for all.
         bounds = [1 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
         exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
         kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}
@@ -306,8 +313,8 @@ class Feeder(Component):
         read = due_read(m, read, reading, delay, latest)
         m.d.comb += [
             self.line_address.eq(read.address),
-            self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 1)),
-            self.norm_address.eq(line(norm, arrival - LATENCY - 1)),
+            self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 2)),
+            self.norm_address.eq(line(norm, arrival - LATENCY - 2)),
             self.last.eq(line(last_step, arrival)),
         ]
         self._weights(m, line(kind, arrival - 2))
