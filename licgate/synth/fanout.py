@@ -13,8 +13,9 @@ from pathlib import Path
 
 __all__ = ["copy_registers", "copy_registers_of_file"]
 
-#: Readers of one register.
+#: Readers of one register; a block memory, which is as far from the next as many slices, counts as some.
 MOST_READERS = 32
+_WEIGHTS = {"DP16KD": 4}
 
 
 def copy_registers_of_file(path: Path, top: str = "top") -> int:
@@ -53,10 +54,11 @@ def copy_registers(module: dict, most: int = MOST_READERS) -> int:
         if cell["type"] != "TRELLIS_FF":
             continue
         (output,) = cell["connections"]["Q"]
-        if len(readers[output]) <= most or output in ports or not _is_quick(cells, drivers, cell):
+        weights = [min(_WEIGHTS.get(cells[reader]["type"], 1), most) for reader, _, _ in readers[output]]
+        if sum(weights) <= most or output in ports or not _is_quick(cells, drivers, cell):
             continue
         found = sorted(readers[output], key=_place)
-        groups = -(-len(found) // most)
+        groups = min(-(-sum(weights) // most), len(found))
         families[name] = [cell]
         for k in range(1, groups):
             last += 1

@@ -99,3 +99,14 @@ def test_a_chain_of_copied_registers_stays_a_chain_of_neighbours():
     for front, behind in itertools.pairwise(serving):
         for at, name in zip(front, behind, strict=True):
             assert of[cells[name]["connections"]["DI"][0]] == at
+
+
+def test_a_block_memory_counts_as_several_readers():
+    for kind, registers in (("LUT4", 1), ("DP16KD", 3)):
+        module = netlist(0)
+        for k in range(9):
+            module["cells"][f"bank_{k}"] = cell(kind, 100 + k, A=7)
+        copy_registers(module, most=12)
+        of = drivers(module)
+        served = Counter(of[module["cells"][f"bank_{k}"]["connections"]["A"][0]] for k in range(9))
+        assert sorted(served.values()) == [9 // registers] * registers
