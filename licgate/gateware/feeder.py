@@ -83,8 +83,8 @@ class Feeder(Component):
         Read port of the GDN sums' inputs.
     a, w, last
         The array's inputs.
-    released : :py:`Out(release_shape(program))`
-        The ``release`` of the pass that ends now, else zero.
+    release, released : :py:`Out(release_shape(program))`
+        The ``release`` of the pass at work; that of the pass that ends now, else zero.
     busy : :py:`Out(1)`
         A step is issued in this cycle.
 
@@ -119,7 +119,7 @@ class Feeder(Component):
             "a": Out(signed(program.activation_width)).array(program.rows),
             "w": Out(signed(program.weight_width)).array(program.cols),
             "last": Out(1),
-            "released": Out(release_shape(program)),
+            "release": Out(release_shape(program)), "released": Out(release_shape(program)),
             "busy": Out(1),
         })  # fmt: skip
 
@@ -136,7 +136,7 @@ class Feeder(Component):
 
         # The pass at work.
         active, gdn = Signal(name="active"), Signal(name="gdn")
-        release = Signal(release_shape(program), name="release")
+        release = self.release
         kind, stage = Signal(len(self.i.payload.phase)), Signal(range(max(2, len(stages))))
         channels = Signal(range(1 + max(o.channels_in for o in ops)))
         loads = []

@@ -105,15 +105,9 @@ class Passes:
             begin = max(visible, idle)
             self.taken["band"].append(begin)
             stage = program.stages[band["stage"]]
-            columns_used += band["loads"]
-            cycle = begin + 1
-            if band["loads"]:
-                while len(self.columns) < columns_used:
-                    yield
-                cycle = max(cycle, self.columns[columns_used - 1] + 1)
-            run.waits["map"] += cycle - begin - 1
-            cycle += 4
+            cycle = begin + 5
             held, behind = 0, 0
+            needed, later = band["loads_first"], band["loads"] - band["loads_first"]
             for op, group, row, tile in _passes(stage, band):
                 is_gdn = op.is_gdn
                 last_pixel = group == band["groups"] - 1 and row == band["rows"] - 1
@@ -121,6 +115,14 @@ class Passes:
                 if is_gdn and tile == 0 and group == 0 and row == 0:
                     cycle += 1
                     behind, gdn_held = band["groups"] * band["rows"] - 1, held
+                offered = cycle
+                if needed:
+                    columns_used += needed
+                    while len(self.columns) < columns_used:
+                        yield
+                    cycle = max(cycle, self.columns[columns_used - 1] + 2)
+                    needed = 0
+                run.waits["map"] += cycle - offered
                 offered = cycle
                 index = consumed + held
                 while len(self.tiles) <= index:
@@ -151,11 +153,14 @@ class Passes:
                 freed = self._feeder_ends + program.feed_latency
                 tile_ends = last_pixel and not band["keep"]
                 if tile_ends:
-                    self.words_freed.add(freed, op.phases[0].steps)
+                    self.words_freed.add(freed, op.phases[0].steps, *self._slots_of_pass, program.feed_latency)
                 if row == band["rows"] - 1 and not is_gdn and tile == op.tiles - 1:
                     self.slots_freed.add(freed, _slots_freed(band, stage, group))
                 # What the sequencer goes on to.
                 last_tile = tile == op.tiles - 1
+                if not is_gdn and tile == 0 and row == band["rows"] - 1:
+                    needed = min(stage.stride, later)
+                    later -= needed
                 if is_gdn:
                     behind = min(511, behind + (not last_tile))
                     consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
@@ -179,6 +184,7 @@ class Passes:
         if op.is_gdn:
             step = max(taken + max(op.channels_in, 2), gap)
             self._feeder_ends, steps = step, op.channels_in
+            self._slots_of_pass = (taken + 1, op.channels_in, 1, 1, step)
         else:
             first = max(row * stage.stride, band["top"])
             rows = min(row * stage.stride + op.layer.kernel, band["height"]) - first
@@ -186,6 +192,7 @@ class Passes:
             begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
             step = begin + columns - 1
             self._feeder_ends = begin + slot - 1
+            self._slots_of_pass = (taken + 1, slots, slot, columns, begin)
             if slot < program.window_words:
                 self._reads_end = self._feeder_ends + program.window_words - slot
             steps = slots * columns
@@ -268,16 +275,23 @@ class Freed:
         self.total, self.count = 0, 0
         self._events, self._at = [], 0
 
-    def add(self, cycle, amount):
-        """``amount`` more are free, said in ``cycle``."""
+    def add(self, cycle, amount, *steps):
+        """``amount`` more are free, said in ``cycle``; with ``steps`` of a pass, one at each of its steps before."""
         self.total, self.count = self.total + amount, self.count + 1
-        self._events.append((self.total, cycle))
+        self._events.append((self.total, cycle, amount, steps))
 
     def when(self, needed):
         """Cycle in which ``needed`` had been freed in all; asked for growing numbers."""
         while self._events[self._at][0] < needed:
             self._at += 1
-        return self._events[self._at][1]
+        total, cycle, amount, steps = self._events[self._at]
+        if not steps:
+            return cycle
+        first, slots, slot, columns, final, latency = steps
+        number, column = divmod(needed - (total - amount) - 1, columns)
+        if number >= slots:
+            return cycle
+        return min(cycle, (final if number == slots - 1 else first + number * slot) + column + latency)
 
 
 def _slots_freed(band, stage, group):

@@ -18,7 +18,8 @@ def command_fields(program):
     first at ``address``, ``pitch`` beats apart, the one after ``before`` rows at ``wrapped``; once ``after`` writes of
     this run are done.
 
-    band: compute ``groups`` × ``rows`` groups of ``stage``, once ``loads`` columns have come. The first group's window
+    band: compute ``groups`` × ``rows`` groups of ``stage``, for which ``loads`` columns come: ``loads_first`` that the
+    first group waits for, then as many as the stride for each of the others, while there are. The first group's window
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
     apart; the last group has ``pixels`` pixels inside the image. While the last tile of the convolution is made, slots
@@ -39,9 +40,8 @@ def command_fields(program):
         },
         "band": {
             "kind": kind, "stage": stage, "groups": groups, "rows": block, "slot": slot, "word": -13, "words": 12,
-            "top": rows, "height": rows, "target": address, "pitch": address, "loads": slot, "release_first": slot,
-            "release": slot, "keep": 1,
-            "pixels": program.rows.bit_length(),
+            "top": rows, "height": rows, "target": address, "pitch": address, "loads": slot, "loads_first": slot,
+            "release_first": slot, "release": slot, "keep": 1, "pixels": program.rows.bit_length(),
         },
     }  # fmt: skip
 

@@ -67,6 +67,8 @@ class Schedule:
                 found[first : first + len(beats)] = beats
                 first += len(beats)
         whole = self.maps[0]
+        if self.chain.transform.absolute_input:
+            x = np.abs(x)  # who writes the input takes its magnitudes
         found[whole.base - origin : whole.base - origin + whole.beats] = whole.packed(x)
         beats = encode(program, self.commands)
         found[self.address - origin : self.address - origin + len(beats)] = beats
@@ -240,13 +242,15 @@ def _commands(program, chain, maps, weights, blocks):
                 yield "load", _load(program, stage_index, source, word, slot, nominal, top, height, after)
                 slot = (slot + 1) % program.slots
             loads = max(0, end - max(loaded, kept))
+            first_loads = max(0, min(begin + words, source.words) - max(loaded, kept))
             loaded = max(loaded, end)
             released = loaded - kept if ends else max(0, min(following, loaded) - kept)
             early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
             yield "band", {
                 "stage": stage_index, "groups": groups, "rows": rows, "slot": band_slot, "word": begin,
                 "words": source.words, "top": top, "height": height,
-                "target": target.address(row, group), "pitch": target.pitch, "loads": loads, "release_first": early,
+                "target": target.address(row, group), "pitch": target.pitch, "loads": loads,
+                "loads_first": first_loads, "release_first": early,
                 "release": released - early - stage.stride * max(0, groups - 2),
                 "keep": program.resident(stage) and not ends,
                 "pixels": min(program.rows, target.width - (group + groups - 1) * program.rows),

@@ -18,21 +18,13 @@ from licgate.synth.streaming import streaming_fit
 CLOCK = 100.0
 # 8-bit weights and activations; `fits` says which shapes an 85F holds
 FRAMES = {
-    "N=128 M=192": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 16, "prefetch_words": 4}, 1),
+    "N=128 M=192": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 16, "prefetch_words": 3}, 1),
     "N=192 M=320": (
-        (3, 192, 192, 192, 320),
-        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 6, "weight_words": 11904}, 1,
-    ),
-    "N=192 M=320, 9600 weight words": (
-        (3, 192, 192, 192, 320),
-        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 4, "weight_words": 9600}, 1,
-    ),
-    "N=192 M=320, within an 85F": (
         (3, 192, 192, 192, 320),
         {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 3, "weight_words": 9216}, 1,
     ),
     "N=36 M=96": ((3, 36, 36, 36, 96), {"rows": 12, "cols": 12, "block_rows": 6, "output_words": 576}, 1),
-    "N=128 M=192, two cores": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 8, "prefetch_words": 4}, 2),
+    "N=128 M=192, two cores": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 8, "prefetch_words": 3}, 2),
 }  # fmt: skip
 SIMULATED = {
     "three layers": ({"channels": (3, 6, 5, 9)}, {"rows": 3, "cols": 6, "block_rows": 2, "band_groups": 2}, 1),

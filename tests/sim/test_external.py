@@ -11,6 +11,8 @@ from licgate.perf.streaming import StreamingModel
 from licgate.program.cores import core_jobs
 from licgate.program.streaming import compile_streaming
 from licgate.sim.external import simulate_external
+from tests.codec.kit import LATENT
+from tests.sim.kit import tiny_codec
 
 MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 
@@ -44,3 +46,26 @@ def test_what_no_memory_holds_is_refused_before_anything_is_simulated():
     config = StreamingConfig(rows=4, cols=4, address_bits=12)
     with pytest.raises(ConfigError, match=r"cut the image$"):
         simulate_external(MANIFEST, config, np.zeros((3, 64, 64), dtype=int))
+
+
+def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
+    config = StreamingConfig(rows=4, cols=4, block_rows=2)
+    x = np.random.default_rng(2).integers(0, 256, (3, 9, 11))
+    result = simulate_external(MANIFEST, config, x, faults=7)
+    assert result["bit_exact"]
+    assert result["cycles"] > 1.5 * result["cycles_predicted"][0]
+    for seed in (-1, True, 1 << 32):
+        with pytest.raises(ConfigError, match="seed"):
+            simulate_external(MANIFEST, config, x, faults=seed)
+
+
+def test_any_transform_without_transposed_convolutions_runs():
+    config = StreamingConfig(rows=4, cols=4, block_rows=2)
+    manifest = tiny_codec()
+    low, high = LATENT.min, LATENT.max
+    x = np.random.default_rng(3).integers(low, high + 1, (manifest.h_a.layers[0].in_channels, 9, 6))
+    result = simulate_external(manifest, config, x, transform="h_a")
+    assert result["bit_exact"]
+    assert result["cycles_of_cores"] == result["cycles_predicted"]
+    with pytest.raises(ConfigError, match="transposed"):
+        simulate_external(manifest, config, x, transform="g_s")

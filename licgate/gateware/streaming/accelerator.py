@@ -66,7 +66,7 @@ class SdramAccelerator(Component):
         m = Module()
         m.submodules.system = system = self.system
         m.submodules.controller = controller = self.controller
-        connect(m, system.memory, controller.port)
+        self.join(m, system.memory, controller.port)
         connect(m, flipped(self.host), system.host)
         connect(m, controller.bus, flipped(self.bus))
         m.d.comb += [
@@ -81,6 +81,10 @@ class SdramAccelerator(Component):
             ),
         ]  # fmt: skip
         return m
+
+    def join(self, m, requester, memory):
+        """Lead the cores' transactions to the controller."""
+        connect(m, requester, memory)
 
 
 class SimulatedAccelerator(Component):

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from licgate.gateware.arith import delayed
 from licgate.gateware.array import SystolicArray
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.feeder import Feeder
@@ -14,6 +15,7 @@ from licgate.gateware.streaming.commander import Commander
 from licgate.gateware.streaming.layouts import map_kinds, weight_kinds
 from licgate.gateware.streaming.maploader import MapLoader
 from licgate.gateware.streaming.recordwriter import RecordWriter
+from licgate.gateware.streaming.release import StepRelease
 from licgate.gateware.streaming.sequencer import BandSequencer
 from licgate.gateware.streaming.weightloader import WeightLoader
 from licgate.gateware.watchdog import Tap
@@ -139,11 +141,11 @@ class StreamingCore(Component):
             ]  # fmt: skip
 
         # What is used up is free when the last read has reached its memory.
-        freed = feeder.released.as_value()
-        for number in range(program.feed_latency):
-            late = Signal(len(freed), name=f"freed_{number}")
-            m.d.sync += late.eq(freed)
-            freed = late
+        m.submodules.release = release = clearable(m, self.clear, "release", StepRelease(program))
+        m.d.comb += [
+            release.step.eq(feeder.busy), release.release.eq(feeder.release), release.ended.eq(feeder.released),
+        ]  # fmt: skip
+        freed = delayed(m, release.released.as_value(), program.feed_latency - StepRelease.latency, name="freed")
         released = Signal.like(feeder.released)
         m.d.comb += [
             released.as_value().eq(freed), maps.released.eq(released.slots), weights.released.eq(released.words),

@@ -57,7 +57,7 @@ class BandSequencer(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a band to its first pass: 5, when its columns are there.
+        Cycles from a band to its first pass: 5, when what it needs is there.
     interval : int
         Cycles between passes, at least: 4.
     """
@@ -128,7 +128,8 @@ class BandSequencer(Component):
         )  # fmt: skip
         most_tiles = 1 + sum(op.tiles for op in ops) + ring
         ready, held, gdn_held = (Signal(range(most_tiles), name=n) for n in ("ready", "held", "gdn_held"))
-        columns = Signal(range(slots + 1))
+        # Columns that are there, that the next pass takes, and that come for the groups behind it.
+        columns, needed, later = (Signal(range(slots + 1), name=n) for n in ("columns", "needed", "later"))
         outstanding, behind = Signal(range(_OUTSTANDING)), Signal(9)
         unpacked = Signal(range(credits(program) + 1))
 
@@ -162,7 +163,7 @@ class BandSequencer(Component):
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue = Signal(), Signal()
         tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
-        there, room, arrived = Signal(), Signal(), Signal()
+        loaded, there, room, arrived = Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
@@ -190,19 +191,20 @@ class BandSequencer(Component):
             self.o_record.payload.first.eq(~is_gdn | (channel == 0)),
             self.o_record.payload.last.eq(~is_gdn | last_tile),
             # `room` says that the record writer's queue has a place
-            self.o_pass.valid.eq(go & there & room & arrived & self.o_tile.ready & self.o_write.ready),
+            self.o_pass.valid.eq(go & loaded & there & room & arrived & self.o_tile.ready & self.o_write.ready),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
             self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
         ]  # fmt: skip
-        consumed, columns_used = Signal(), Signal.like(columns)
+        consumed = Signal()
         m.d.comb += consumed.eq(issue & releases)
         m.d.sync += [
             # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
+            loaded.eq(columns >= needed),
             there.eq(ready > held),
             room.eq(~to_memory | (unpacked != credits(program))),
             arrived.eq(~is_gdn | (outstanding <= behind)),
             ready.eq(ready + self.tile_loaded - consumed),
-            columns.eq(columns + self.column_loaded - columns_used),
+            columns.eq(columns + self.column_loaded - Mux(issue, needed, 0)),
             outstanding.eq(outstanding + issue - self.written),
             unpacked.eq(unpacked + (issue & to_memory) - self.packed),
         ]
@@ -247,11 +249,9 @@ class BandSequencer(Component):
                     tile_left.eq(of_stage(o.tiles for o in convs)),
                     has_gdn.eq(of_stage(s.gdn is not None for s in stages)), held.eq(0), home.eq(pointer),
                     channels.eq(of_stage(s.conv.channels_out for s in stages)),
+                    needed.eq(band.loads_first), later.eq(band.loads - band.loads_first),
                 ]  # fmt: skip
-                m.d.comb += self.wait_map.eq(columns < band.loads)
-                with m.If(columns >= band.loads):
-                    m.d.comb += columns_used.eq(band.loads)
-                    m.next = "ROWS"
+                m.next = "ROWS"
             with m.State("ROWS"):
                 begins_at = Mux(kernel_row < band.top, band.top, kernel_row)
                 m.d.comb += end.eq(kernel_row + kernel)
@@ -272,10 +272,12 @@ class BandSequencer(Component):
                 m.next = "ISSUE"
             with m.State("ISSUE"):
                 m.d.comb += [
-                    go.eq(1), self.wait_weights.eq(~there), self.wait_output.eq(there & ~room),
+                    go.eq(1), self.wait_map.eq(~loaded), self.wait_weights.eq(loaded & ~there),
+                    self.wait_output.eq(loaded & there & ~room),
                 ]  # fmt: skip
                 with m.If(issue):
                     m.next = "ROWS"
+                    m.d.sync += needed.eq(0)
                     with m.If(is_gdn):
                         # tiles, then rows, then groups
                         m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
@@ -296,6 +298,9 @@ class BandSequencer(Component):
                                 group_left.eq(group_left - 1), group_target.eq(group_target + record),
                                 *first_row(group_target + record), word.eq(word + stride),
                                 slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                                # all have come when the first tile is through
+                                needed.eq(Mux(later < stride, later, stride)),
+                                later.eq(Mux(later < stride, 0, later - stride)),
                             ]  # fmt: skip
                     with m.If(~is_gdn & tile_ends):
                         m.d.sync += [*first_group(), *self._next_tile(*tile_state)]

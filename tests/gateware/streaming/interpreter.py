@@ -74,14 +74,15 @@ class Interpreter:
         self.free, self.loads = self.free - 1, self.loads + 1
 
     def _band(
-        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, release_first, release, keep,
-        pixels,
+        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, loads_first, release_first,
+        release, keep, pixels,
     ):  # fmt: skip
         program = self.program
         assert self.loads >= loads, "a column is not there"
         assert self.weights == stage, "the weights are not there"
         self.loads -= loads
         part = program.stages[stage]
+        assert 0 <= loads - loads_first <= part.stride * (groups - 1), "not all columns are waited for"
         conv = part.conv.layer
         count = program.band_words(part, groups)
         x = np.zeros((conv.in_channels, part.stride * (rows - 1) + conv.kernel, count * program.rows), dtype=np.int64)

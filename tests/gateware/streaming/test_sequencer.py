@@ -34,7 +34,7 @@ def make(name):
 
 def expected_passes(program, schedule):
     """What each pass of the schedule's bands must say, from the layouts in memory."""
-    pointer, found = 0, []
+    pointer, found, loads = 0, [], 0
     for kind, band in schedule.commands:
         if kind != "band":
             continue
@@ -51,6 +51,10 @@ def expected_passes(program, schedule):
                 pointer = (pointer + op.phases[0].steps) % program.weight_ring
         if band["keep"]:
             pointer = home
+        shape = stage.conv.phases[0].shape
+        if band["word"] == shape.first_word(program.rows):
+            origin = loads - max(0, band["word"])  # columns that came before the first one of the block's rows
+        loads += band["loads"]
         for op, g, r, t in order:
             conv, size = op is stage.conv, program.tile_channels(op)
             ends = g == band["groups"] - 1 and r == band["rows"] - 1
@@ -73,6 +77,8 @@ def expected_passes(program, schedule):
                 "offset": (band["slot"] + stage.stride * g) % program.slots * program.slot_words if conv else None,
                 "x": (g * band["rows"] + r) * stage.conv.channels_out,
                 "address": band["target"] + r * band["pitch"] + g * layout.record + part if out else None,
+                # columns that must have come: to the end of the window, or of the image
+                "columns": origin + min(band["word"] + stage.stride * g + shape.words(program.rows), band["words"]),
                 # passes that must have been written: those of the convolution up to this pixel
                 "needs": 0 if conv else base + stage.conv.tiles * len(groups) * len(rows) - len(groups) * len(rows)
                 + g * len(rows) + r + 1,
@@ -150,6 +156,7 @@ class Bench:
         # never more than there is room for, and GDN only on what was written
         assert self.given.out - self.given.packed < credits(self.program) or not recorded
         assert self.given.written >= want["needs"]
+        assert self.given.column >= want["columns"]
         self.passes.append(want)
         self.given.out += recorded
         self.given.slots += one.release.slots
