@@ -54,7 +54,7 @@ class SystolicArray(Component):
     Attributes
     ----------
     latency : int
-        Cycles from the last step to the earliest cycle in which ``results[0]`` can show its column 0: 7, and one for
+        Cycles from the last step to the earliest cycle in which ``results[0]`` can show its column 0: 8, and one for
         each power of four that the columns exceed, the zeroth included; column c follows c cycles later. A column's
         sum can be read until that of the next ``last`` arrives in the same way. interval is 1.
 
@@ -93,10 +93,10 @@ class SystolicArray(Component):
     def elaborate(self, platform):
         m = Module()
         pes, levels = self._pes, collect_levels(self.cols)
-        late = delayed(m, self.last, Multiplier.latency - 1, name="last")
+        late = delayed(m, self.last, Multiplier.latency, name="last")
         restart, quiet = Signal(), Signal(init=1)
         m.d.sync += [restart.eq(late | self.clear), quiet.eq(~late)]
-        write = self._first_write(m, delayed(m, late, ProcessingElement.latency + len(levels) - 3, name="arrives"))
+        write = self._first_write(m, delayed(m, late, ProcessingElement.latency + len(levels) - 4, name="arrives"))
         read = delayed(m, self.drain.as_value(), 1, name="drain")
         for r in range(self.rows):
             a = delayed(m, self.a[r], r, name=f"a{r}", reset_less=True)

@@ -161,8 +161,8 @@ class Feeder(Component):
         weight_wraps, wrap = Signal(), Signal(program.window_words)
         gap = Signal(range(max(program.gap_behind(op) for op in ops)))
         # Comparisons of the counters above, made a cycle before they are needed.
-        last_channel, last_row, final_slot, slot_ends = (
-            Signal(name=n) for n in ("last_channel", "last_row", "final_slot", "slot_ends")
+        last_channel, last_row, final_slot, slot_ends, row_ends = (
+            Signal(name=n) for n in ("last_channel", "last_row", "final_slot", "slot_ends", "row_ends")
         )
         gate, early, finish, last_step = (Signal(name=n) for n in ("gate", "early", "finish", "last_step"))
         # A GDN of a single channel has no last step but one, so there an idle cycle takes its place.
@@ -182,22 +182,13 @@ class Feeder(Component):
         # A pass reads a row for two cycles at least.
         next_row = Signal.like(row)
         m.d.sync += next_row.eq(Mux(row == row_end, row_begin, row + row_step))
-        with m.If(step):
-            m.d.sync += norm.eq(norm + 1)
-            if program.weight_ring is None:
-                m.d.sync += weight.eq(weight + 1)
-            else:
-                # the comparison is made a step ahead
-                m.d.sync += [
-                    weight.eq(Mux(weight_wraps, 0, weight + 1)),
-                    weight_wraps.eq(Mux(weight_wraps, program.weight_ring == 1, weight == program.weight_ring - 2)),
-                ]
         with m.If(run):
             m.d.sync += [
                 phase.eq(phase + 1),
                 address.eq(self._next_word(address, channels, wrap, phase)),
                 gate.eq(0),
                 slot_ends.eq(phase == slot - 2),
+                row_ends.eq(last_channel & (phase == slot - 2)),
                 finish.eq(final_slot & (phase == slot - 2)),
                 last_step.eq(final_slot & (phase == columns - 2)),
             ]
@@ -207,6 +198,7 @@ class Feeder(Component):
                 m.d.sync += [
                     phase.eq(0),
                     slot_ends.eq(gdn),
+                    row_ends.eq(0),
                     finish.eq(gdn & (channels_left == 2)),
                     last_step.eq(gdn & (channels_left == 2)),
                     channels_left.eq(channels_left - 1),
@@ -216,18 +208,18 @@ class Feeder(Component):
                     column.eq(column + 1),
                     address.eq(column + 1),
                 ]
-                with m.If(last_channel):
-                    m.d.sync += [
-                        channels_left.eq(channels),
-                        last_channel.eq(channels == 1),
-                        rows_left.eq(rows_left - 1),
-                        last_row.eq(rows_left == 2),
-                        final_slot.eq((rows_left == 2) & (channels == 1) & ~gdn),
-                        gate.eq((rows_left == 2) & (channels == 1)),
-                        row.eq(next_row),
-                        column.eq(next_row + offset),
-                        address.eq(next_row + offset),
-                    ]
+            with m.If(row_ends):  # of a convolution, with the slot
+                m.d.sync += [
+                    channels_left.eq(channels),
+                    last_channel.eq(channels == 1),
+                    rows_left.eq(rows_left - 1),
+                    last_row.eq(rows_left == 2),
+                    final_slot.eq((rows_left == 2) & (channels == 1)),
+                    gate.eq((rows_left == 2) & (channels == 1)),
+                    row.eq(next_row),
+                    column.eq(next_row + offset),
+                    address.eq(next_row + offset),
+                ]
 
         # The next pass waits here, so that whoever sends it has the length of this one to find it.
         waiting, new = Signal(), Signal(pass_layout(program))
@@ -237,7 +229,7 @@ class Feeder(Component):
             m.d.sync += [waiting.eq(1), new.eq(self.i.payload)]
         self._reads_apart(m, free, finish=finish, gdn=gdn, slot=slot)
         with m.If(finish):
-            m.d.sync += [s.eq(0) for s in (active, gate, finish, last_step, final_slot)]
+            m.d.sync += [s.eq(0) for s in (active, gate, finish, last_step, final_slot, row_ends)]
         # What it says of itself is looked up while it arrives.
         counts = [max(o.channels_in, _FEWEST_STEPS) if o.is_gdn else o.channels_in for o in ops]
         new_gdn, shortest, begin = Signal(), Signal(), Signal.like(column)
@@ -274,14 +266,30 @@ class Feeder(Component):
                 final_slot.eq(shortest & ~new_gdn & one_row),
                 row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
                 last_row.eq(one_row), column.eq(begin), address.eq(begin),
-                weight.eq(new.weight), norm.eq(new.x),
             ]  # fmt: skip
             if program.ring_words is not None:
-                m.d.sync += [wrap.eq(new.wrap), weight_wraps.eq(new.weight == program.weight_ring - 1)]
+                m.d.sync += wrap.eq(new.wrap)
+        # Weights and GDN inputs are asked for later than pixels, so their addresses may follow a cycle late, when `new`
+        # still is what was taken.
+        stepped, taken = Signal(), Signal()
+        m.d.sync += [stepped.eq(step), taken.eq(take)]
+        with m.If(stepped):
+            m.d.sync += norm.eq(norm + 1)
+            if program.weight_ring is None:
+                m.d.sync += weight.eq(weight + 1)
+            else:
+                # the comparison is made a step ahead
+                m.d.sync += [
+                    weight.eq(Mux(weight_wraps, 0, weight + 1)),
+                    weight_wraps.eq(Mux(weight_wraps, program.weight_ring == 1, weight == program.weight_ring - 2)),
+                ]
+        with m.If(taken):
+            m.d.sync += [weight.eq(new.weight), norm.eq(new.x)]
+            if program.weight_ring is not None:
+                m.d.sync += weight_wraps.eq(new.weight == program.weight_ring - 1)
 
-        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate,
-        # one behind a GDN's. So there is a bound for each kind of pass, and whether the next cycle's gap exceeds it is
-        # found out for all.
+        # `gap` cycles are left until another last step may come: columns - 1 cycles behind a convolution's gate, one
+        # behind a GDN's. So there is a bound for each kind of pass; whether the next gap exceeds it is found for all.
         bounds = [1 if op.is_gdn else shape.columns - 1 for op, shape in zip(ops, shapes, strict=True)]
         exceeds = {bound: Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(bounds))}
         kinds = {bound: [int(b == bound) for b in bounds] for bound in exceeds}
@@ -306,8 +314,8 @@ class Feeder(Component):
         read = due_read(m, read, reading, delay, latest)
         m.d.comb += [
             self.line_address.eq(read.address),
-            self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 1)),
-            self.norm_address.eq(line(norm, arrival - LATENCY - 1)),
+            self.weight_address.eq(line(weight, arrival - LINE_LATENCY - 2)),
+            self.norm_address.eq(line(norm, arrival - LATENCY - 2)),
             self.last.eq(line(last_step, arrival)),
         ]
         self._weights(m, line(kind, arrival - 2))

@@ -34,11 +34,11 @@ class PixelBuffer(Component):
     w_index, w_data, w_stb : In(8), In(8), In(1)
         Write a byte of the open slot.
     commit, pixels : In(1), In(7)
-        Close the open slot, which holds `pixels` (1 to 85) pixels, and open the next.
+        Close the open slot, which holds `pixels` (1 to 85) pixels, also in the cycle behind, and open the next.
     flush : In(1)
         Forget all committed slots; an offered pixel is withdrawn.
     o : Out(stream.Signature(24))
-        Pixels, R in bits 7..0; the first 7 cycles after the commit, then one every 6 cycles.
+        Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 6 cycles.
     drained : Out(1)
         Pulses as the last pixel of a slot is taken.
     """
@@ -49,7 +49,7 @@ class PixelBuffer(Component):
         if slots < 2 or slots & (slots - 1):
             raise ValueError(f"slots must be a power of two of at least 2, not {slots!r}")
         self.slots = slots
-        self.latency, self.interval = 7, 6
+        self.latency, self.interval = 8, 6
         super().__init__(
             {
                 "w_index": In(8),
@@ -82,7 +82,9 @@ class PixelBuffer(Component):
             write.en.eq(self.w_stb),
             read.addr.eq(Cat(index, tail)),
         ]
-        with m.If(self.commit):
+        committed = Signal()  # a cycle late, when `pixels` still stands
+        m.d.sync += committed.eq(self.commit)
+        with m.If(committed & ~self.flush):
             m.d.sync += [sizes[head].eq(self.pixels), head.eq(head + 1)]
 
         @contextmanager

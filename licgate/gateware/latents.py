@@ -83,7 +83,7 @@ class LatentReader(Component):
             with m.If(moves):
                 m.d.sync += place.eq(Mux(place == self._depth - 1, 0, place + 1))
         m.d.sync += [
-            level.eq(level + self.enable - take),
+            level.eq(Mux(self.enable, Mux(take, level, level + 1), Mux(take, level - 1, level))),
             # No word is taken in the cycle behind another one, so `there` may be a cycle late to see it go.
             there.eq((level != 0) | self.enable),
             # A word counts from the cycle after `enable`, in which the sequencer stops to reserve room for it.

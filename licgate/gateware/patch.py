@@ -81,11 +81,21 @@ class PatchScheduler(Component):
         window, widest = self.o_window.payload, Array(self._max_width)[self.chain]
         m.d.comb += [window.x.eq(x.start), window.y.eq(y.start), window.width.eq(x.size), window.height.eq(y.size)]
         refused = Signal()
+        # The states MOVE and, at first, IDLE, without their decoding.
+        moves, ends = Signal(), Signal()
+        m.d.sync += [moves.eq(0), ends.eq(0)]
+        with m.If(moves):
+            with m.If(x.more):
+                m.d.sync += x.cell.eq(x.cell + x.step)
+            with m.Else():
+                m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+        with m.If(ends):
+            m.d.sync += [x.cell.eq(0), y.cell.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.start):
-                    m.d.sync += [x.cell.eq(0), y.cell.eq(0), self.error.eq(0)]
+                    m.d.sync += self.error.eq(0)
                     m.next = "BOUNDS"
             # The registers of an axis follow its cell in four cycles.
             with m.State("BOUNDS"):
@@ -103,7 +113,7 @@ class PatchScheduler(Component):
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 with m.If(refused):
-                    m.d.sync += self.error.eq(1)
+                    m.d.sync += [self.error.eq(1), ends.eq(1)]
                     m.next = "IDLE"
                 with m.Else():
                     m.next = "WINDOW"
@@ -117,15 +127,13 @@ class PatchScheduler(Component):
             with m.State("STARTED"):
                 m.next = "RUN"
             with m.State("RUN"), m.If(self.core_done):
+                m.d.sync += moves.eq(1)
                 m.next = "MOVE"
             with m.State("MOVE"):
-                with m.If(x.more):
-                    m.d.sync += x.cell.eq(x.cell + x.step)
-                    m.next = "BOUNDS"
-                with m.Elif(y.more):
-                    m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+                with m.If(x.more | y.more):
                     m.next = "BOUNDS"
                 with m.Else():
+                    m.d.sync += ends.eq(1)
                     m.next = "IDLE"
         return m
 

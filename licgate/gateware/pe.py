@@ -1,8 +1,9 @@
 """The processing element: multiply, accumulate, hand the finished sum out while the next one grows."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
+from licgate.gateware.accumulator import RestartingAdder
 from licgate.gateware.multiplier import Multiplier
 from licgate.program.timing import FINISHED
 
@@ -39,11 +40,11 @@ class ProcessingElement(Component):
     a, w : :py:`In(signed(...))`
         Operands of this cycle's step.
     restart : :py:`In(1)`
-        The sum ends with the step whose operands came ``multiplier.latency`` cycles before, or a reset drains the
+        The sum ends with the step whose operands came ``multiplier.latency + 1`` cycles before, or a reset drains the
         pipelines: the next step begins at zero.
     quiet : :py:`In(1)`
-        No sum ends with that step. Both are made for the registers' synchronous resets, which cost no logic, and are
-        passed on, so that neither ends of sums nor a reset need a wire across the array.
+        No sum ends with that step. Neither costs logic: one is an input that the adder has left, the other the
+        register's synchronous reset. Both are passed on: neither ends of sums nor a reset need a wire across the array.
     a_out, w_out, restart_out, quiet_out
         The inputs one cycle later, for the neighbours.
     sum : :py:`Out(signed(acc_width))`
@@ -54,7 +55,7 @@ class ProcessingElement(Component):
     Attributes
     ----------
     latency : int
-        Cycles from the operands of the last step to ``sum``: 5. interval is 1.
+        Cycles from the operands of the last step to ``sum``: 6. interval is 1.
 
     Resources: one DSP; ``acc_width`` carry cells, no other logic, about ``2 * acc_width + 2 * (a_width + w_width) + 2``
     flip-flops; with packing as many carry cells and flip-flops again for ``high_width``.
@@ -96,15 +97,17 @@ class ProcessingElement(Component):
             self.restart_out.eq(self.restart), self.quiet_out.eq(self.quiet),
         ]  # fmt: skip
         m.d.comb += [self.a_out.eq(a), self.w_out.eq(w)]
-        self._accumulate(m, self.sum, lambda acc: acc + p)
+        self._accumulate(m, "adder", self.sum, p)
         if self.pack_shift is not None:
             # The sign of what lies below comes in as the carry.
-            one_more = Cat(p[self.pack_shift - 1], p[self.pack_shift :]).as_signed()
-            self._accumulate(m, self.high, lambda acc: (Cat(1, acc).as_signed() + one_more)[1:])
+            self._accumulate(m, "high_adder", self.high, p[self.pack_shift :].as_signed(), p[self.pack_shift - 1])
         return m
 
-    def _accumulate(self, m, out, plus):
-        """An accumulator, to which ``plus`` adds a step, and the register that hands its sum out."""
-        acc, total = Signal.like(out), Signal.like(out)
-        m.d.comb += total.eq(plus(acc))
-        m.d.sync += [acc.eq(Mux(self.restart_out, 0, total)), out.eq(Mux(self.quiet_out, 0, total))]
+    def _accumulate(self, m, name, out, step, one=None):
+        """An accumulator, and the register that hands its sum out."""
+        m.submodules[name] = adder = RestartingAdder(len(out), carries=one is not None)
+        acc = Signal.like(out)
+        m.d.comb += [adder.a.eq(step), adder.b.eq(acc), adder.restart.eq(self.restart_out)]
+        if one is not None:
+            m.d.comb += adder.one.eq(one)
+        m.d.sync += [acc.eq(adder.s), out.eq(Mux(self.quiet_out, 0, acc))]

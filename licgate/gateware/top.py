@@ -149,6 +149,8 @@ class Accelerator(Component):
         ]  # fmt: skip
         values[Register.WATCHDOG] = threshold
         values |= zip(watchdog.registers, [*watchdog.words, *watchdog.levels], strict=True)
+        started = Signal()
+        m.d.sync += started.eq(start)
         values[Register.STATUS] = busy | done << 1 | (scheduler.error | refused) << 2 | watchdog.hung << 3
         for address, event in (
             (Register.CYCLES, busy),
@@ -157,9 +159,10 @@ class Accelerator(Component):
             (Register.STALL_MEMORY, core.wait_memory),
             (Register.STALL_OUTPUT, core.wait_output),
         ):
-            # An event comes from deep in the core, so it is counted a cycle later, which is still before ``done``.
+            # An event comes from deep in the core, so it is counted a cycle later, which is still before ``done``; and
+            # the first one comes two cycles after the start.
             counter, late = Signal(32, name=f"counter_{address}"), Signal(name=f"event_{address}")
-            m.d.sync += [late.eq(event), counter.eq(Mux(start, 0, counter + late))]
+            m.d.sync += [late.eq(event), counter.eq(Mux(started, 0, counter + late))]
             values[address] = counter
         _read(m, self.csr, values)
         return m

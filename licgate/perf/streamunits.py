@@ -293,7 +293,12 @@ class Freed:
         number, column = divmod(needed - (total - amount) - 1, columns)
         if number >= slots:
             return cycle
-        return min(cycle, (final if number == slots - 1 else first + number * slot) + column + latency)
+        # a pass waits in front of its last slot, GDN, whose slots are of one step, in front of the last but one
+        if slots - 1 - number < (2 if slot == 1 else 1):
+            begin = final - (slots - 1 - number)
+        else:
+            begin = first + number * slot
+        return min(cycle, begin + column + latency)
 
 
 def _slots_freed(band, stage, group):

@@ -3,8 +3,8 @@
 __all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
 
 #: Cycles from the operands of a sum's last step to the sum in its element's output register: three in the multiplier,
-#: one to the adder, one there.
-FINISHED = 5
+#: one to the adder, one to the accumulator, one there.
+FINISHED = 6
 #: Cycles from a row's collected sums to its results: into the row's memory, and out of it.
 COLLECTED = 2
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 __all__ = ["copy_registers", "copy_registers_of_file"]
 
-#: Readers of one register.
+#: Readers of one register; a block memory, which is as far from the next as many slices, counts as some.
 MOST_READERS = 32
+_WEIGHTS = {"DP16KD": 4}
 
 
 def copy_registers_of_file(path: Path, top: str = "top") -> int:
@@ -31,7 +32,9 @@ def copy_registers(module: dict, most: int = MOST_READERS) -> int:
     """Copy flip-flops of a module that have more than ``most`` readers, in place; return the number of copies.
 
     Copied is what comes from another flip-flop, or through one LUT4 from such, where another reader costs no time. A
-    copy serves readers that are neighbours by their names, which are those of the design's hierarchy.
+    copy serves readers that are neighbours by their names, which are those of the design's hierarchy. Where a register
+    with copies comes straight from another one with copies, each takes the other's copy of the same part of the names:
+    a chain from neighbour to neighbour, of which synthesis has made one register a step, becomes many again.
     """
     cells = module["cells"]
     drivers, readers = {}, defaultdict(list)
@@ -46,21 +49,31 @@ def copy_registers(module: dict, most: int = MOST_READERS) -> int:
                     readers[bit].append((name, port, index))
     ports = {bit for port in module.get("ports", {}).values() for bit in port["bits"]}
     last = max([bit for bits in (drivers, readers, ports) for bit in bits if isinstance(bit, int)], default=1)
-    copies = {}
+    copies, families = {}, {}
     for name, cell in cells.items():
         if cell["type"] != "TRELLIS_FF":
             continue
         (output,) = cell["connections"]["Q"]
-        if len(readers[output]) <= most or output in ports or not _is_quick(cells, drivers, cell):
+        weights = [min(_WEIGHTS.get(cells[reader]["type"], 1), most) for reader, _, _ in readers[output]]
+        if sum(weights) <= most or output in ports or not _is_quick(cells, drivers, cell):
             continue
         found = sorted(readers[output], key=_place)
-        groups = -(-len(found) // most)
+        groups = min(-(-sum(weights) // most), len(found))
+        families[name] = [cell]
         for k in range(1, groups):
             last += 1
             connections = {port: list(bits) for port, bits in cell["connections"].items()}
-            copies[f"{name}_copy_{k}"] = {**cell, "connections": {**connections, "Q": [last]}}
+            # its driver, for those behind it, is as good as the cell itself
+            drivers[last] = name
+            copies[f"{name}_copy_{k}"] = copied = {**cell, "connections": {**connections, "Q": [last]}}
+            families[name].append(copied)
             for reader, port, index in found[len(found) * k // groups : len(found) * (k + 1) // groups]:
                 cells[reader]["connections"][port][index] = last
+    for family in families.values():
+        source = families.get(drivers.get(family[0]["connections"].get("DI", ["0"])[0]))
+        if source is not None:
+            for k, cell in enumerate(family):
+                cell["connections"]["DI"] = list(source[k * len(source) // len(family)]["connections"]["Q"])
     cells.update(copies)
     return len(copies)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from licgate.gateware.accumulator import ccu2c_adder
 from licgate.gateware.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 
 __all__ = ["Ecp5Tools", "UltraScalePlusPlatform"]
@@ -21,6 +22,10 @@ class Ecp5Tools:
         place = type(self).multiplier_site
         bel = place(*multiplier.site) if place is not None and multiplier.site is not None else None
         return mult18x18d_multiplier(multiplier, bel=bel)
+
+    def get_restarting_adder(self, adder):
+        """Body of a `RestartingAdder` on this family."""
+        return ccu2c_adder(adder)
 
 
 class UltraScalePlusPlatform:

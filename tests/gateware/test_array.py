@@ -113,7 +113,7 @@ def test_sums_are_read_in_any_order_until_the_next_ones_come(shape):
     check(seen, {key: value for key, value in expected.items() if key[0] < len(seen)})
 
 
-@pytest.mark.parametrize(("cols", "latency"), [(1, 7), (3, 8), (12, 9), (17, 10)])
+@pytest.mark.parametrize(("cols", "latency"), [(1, 8), (3, 9), (12, 10), (17, 11)])
 def test_latency_is_what_the_class_says(cols, latency):
     array = build(1, cols)
     assert (array.latency, array.interval) == (latency, 1)

@@ -18,7 +18,7 @@ def steps_of(sums, idle=()):
         marks.append(len(steps) - 1)
         steps += [{"a": 0, "w": 0}] * (idle[k] if idle else 0)
     steps += [{"a": 0, "w": 0}] * (ProcessingElement.latency + 3)
-    late = {m + Multiplier.latency for m in marks}
+    late = {m + Multiplier.latency + 1 for m in marks}
     return [{**s, "restart": t in late, "quiet": t not in late} for t, s in enumerate(steps)], marks
 
 
@@ -38,7 +38,7 @@ def test_every_sum_appears_after_the_latency_and_only_then(shape):
     arrivals = {m + ProcessingElement.latency: sum(a * w for a, w in s) for m, s in zip(marks, sums)}
     for cycle, seen in enumerate(trace(ProcessingElement(*shape), steps, ["sum"])):
         assert seen.sum == arrivals.get(cycle, 0), f"cycle {cycle}"
-    assert ProcessingElement.latency == 5
+    assert ProcessingElement.latency == 6
     assert ProcessingElement.interval == 1
 
 
@@ -47,7 +47,7 @@ def test_the_accumulator_uses_its_whole_width():
     assert [sum(a * w for a, w in s) for s in sums] == [2**15 - 1, -(2**15)]
     steps, marks = steps_of(sums)
     seen = trace(ProcessingElement(8, 8, 16), steps, ["sum"])
-    assert [seen[m + 5].sum for m in marks] == [2**15 - 1, -(2**15)]
+    assert [seen[m + 6].sum for m in marks] == [2**15 - 1, -(2**15)]
 
 
 def test_inputs_reach_the_neighbours_one_cycle_later():
@@ -67,17 +67,17 @@ def test_a_restart_forgets_the_sum_and_hands_nothing_out():
     after, marks = steps_of([[(2, 3), (4, 5)]])
     seen = trace(ProcessingElement(8, 8, 20), before + cleared + after, ["sum"])
     begin = len(before) + len(cleared)
-    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {begin + marks[0] + 5: 26}
+    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {begin + marks[0] + 6: 26}
 
 
 def test_reset_forgets_the_sum_once_the_products_have_drained():
-    before = [{"a": 7, "w": 9, "restart": t == 3, "quiet": t != 3} for t in range(10)]
+    before = [{"a": 7, "w": 9, "restart": t == 4, "quiet": t != 4} for t in range(10)]
     quiet = [{"a": 0, "w": 0, "restart": 0, "quiet": 1}] * (Multiplier.latency + 3)
     after, marks = steps_of([[(2, 3), (4, 5)]])
     begin = len(before) + len(quiet)
     seen = trace(ProcessingElement(8, 8, 20), before + quiet + after, ["sum"], resets=range(len(before), begin))
-    assert seen[5].sum == 63
-    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {5: 63, begin + marks[0] + 5: 26}
+    assert seen[6].sum == 63
+    assert {t: s.sum for t, s in enumerate(seen) if s.sum} == {6: 63, begin + marks[0] + 6: 26}
 
 
 @pytest.mark.parametrize("width", [1, 49, 8.0, "8", None])
@@ -139,7 +139,7 @@ def test_both_sums_are_handed_out_together():
     steps, marks = steps_of([[(5, 3 + (4 << 8))]])
     seen = trace(ProcessingElement(6, 12, 20, pack_shift=8, high_width=9), steps, ["sum", "high"])
     shown = {t: (s.sum, s.high) for t, s in enumerate(seen) if s.sum or s.high}
-    assert shown == {marks[0] + 5: (15 + (20 << 8), 20)}
+    assert shown == {marks[0] + 6: (15 + (20 << 8), 20)}
 
 
 def test_an_element_that_does_not_pack_has_one_sum():

@@ -84,7 +84,8 @@ CASES = [
     (THIN, {"rows": 2, "cols": 2}, (2, 3)),
     (THIN, {"rows": 12, "cols": 2}, (2, 6)),
     (ONE, {"rows": 7, "cols": 1}, (3, 6)),
-    (G_S, {"rows": 3, "cols": 5, "lanes": 1}, (1, 2)),
+    # one lane is slow, so many tiles are under way, each with its words promised
+    (G_S, {"rows": 3, "cols": 5, "lanes": 1, "output_words": 64}, (1, 2)),
     (G_S, {"rows": 8, "cols": 2}, (1, 1)),
     (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (2, 4)),
     (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 2)),

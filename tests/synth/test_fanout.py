@@ -1,6 +1,7 @@
 """Copies of registers that many read: the same logic, fewer readers each."""
 
 import copy
+import itertools
 from collections import Counter
 
 import pytest
@@ -77,3 +78,35 @@ def test_what_would_cost_time_or_a_port_stays(what):
         module["cells"]["wide"]["connections"]["DI"] = [DATA]
     copy_registers(module, most=4)
     assert not any(name.startswith("wide_copy") for name in module["cells"])
+
+
+def test_a_chain_of_copied_registers_stays_a_chain_of_neighbours():
+    """Each copy comes from that copy of the register in front which serves the same part of the names."""
+    steps, rows = 4, 12
+    cells = {"first": cell("TRELLIS_FF", 10, CLK=CLOCK, DI=DATA)}
+    for step in range(steps):
+        cells[f"step_{step}"] = cell("TRELLIS_FF", 11 + step, CLK=CLOCK, DI=10 + step)
+        for row in range(rows):
+            cells[f"row_{row}.at_{step}"] = cell("TRELLIS_FF", 100 + step * rows + row, CLK=CLOCK, LSR=11 + step)
+    module = {"ports": {"clk": {"bits": [CLOCK]}}, "cells": cells}
+    copy_registers(module, most=5)
+    of = drivers(module)
+    serving = [
+        [of[cells[f"row_{row}.at_{step}"]["connections"]["LSR"][0]] for row in range(rows)] for step in range(steps)
+    ]
+    assert all(max(Counter(names).values()) <= 5 for names in serving)
+    assert all(len(set(names)) == 3 for names in serving)
+    for front, behind in itertools.pairwise(serving):
+        for at, name in zip(front, behind, strict=True):
+            assert of[cells[name]["connections"]["DI"][0]] == at
+
+
+def test_a_block_memory_counts_as_several_readers():
+    for kind, registers in (("LUT4", 1), ("DP16KD", 3)):
+        module = netlist(0)
+        for k in range(9):
+            module["cells"][f"bank_{k}"] = cell(kind, 100 + k, A=7)
+        copy_registers(module, most=12)
+        of = drivers(module)
+        served = Counter(of[module["cells"][f"bank_{k}"]["connections"]["A"][0]] for k in range(9))
+        assert sorted(served.values()) == [9 // registers] * registers
