@@ -294,10 +294,9 @@ class Freed:
         if number >= slots:
             return cycle
         # a pass waits in front of its last slot, GDN, whose slots are of one step, in front of the last but one
-        if slots - 1 - number < (2 if slot == 1 else 1):
-            begin = final - (slots - 1 - number)
-        else:
-            begin = first + number * slot
+        left = slots - 1 - number
+        waits = left < (2 if slot == 1 else 1)
+        begin = final - left if waits else first + number * slot
         return min(cycle, begin + column + latency)
 
 
