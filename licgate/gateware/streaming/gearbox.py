@@ -54,8 +54,8 @@ class Unpacker(Component):
     latency : int
         Cycles from a word's last beat to the word: 3. interval is 1 beat a cycle.
 
-    Resources: a register a bit of the widest word, three for a beat, two for a record, and a barrel shifter of two beats: about 220 LUT4 at
-    beats of 16 bits.
+    Resources: a register a bit of the widest word, three for a beat, two for a record, and a barrel shifter of two
+    beats: about 220 LUT4 at beats of 16 bits.
 
     Raises
     ------
