@@ -48,7 +48,8 @@ class BankedMemory(Component):
         Build the write port.
     registered : bool
         For a memory spread over the chip: a register in front of the banks' addresses and writes, of which
-        `licgate.synth.fanout` makes copies, and one behind each bank, which shows 0 unless the word is the bank's.
+        `licgate.synth.fanout` makes copies, and two behind each bank, the second of which shows 0 unless the word is
+        the bank's: the wire from a block across the chip gets a cycle of its own.
 
     Members
     -------
@@ -60,10 +61,10 @@ class BankedMemory(Component):
     Attributes
     ----------
     latency : int
-        3 cycles: block, its output register, bank multiplexer; 5 with ``registered``. interval is 1.
+        3 cycles: block, its output register, bank multiplexer; 6 with ``registered``. interval is 1.
 
     Resources: the least number of ECP5 blocks over the shapes of DP16KD, one LUT4 a bit and bank pair; with
-    ``registered`` a flip-flop a bit and bank, whose reset makes it 0, and a LUT4 a bit and three banks.
+    ``registered`` two flip-flops a bit and bank, of which a reset makes one 0, and a LUT4 a bit and three banks.
 
     Raises
     ------
@@ -82,7 +83,7 @@ class BankedMemory(Component):
             if not 0 <= word < 1 << width:
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
-        self.latency = LATENCY + 2 * registered
+        self.latency = LATENCY + 3 * registered
         depths = [min(deep, 1 << ceil_log2(depth)) for deep in bank_depths(depth, width)]
         self._bank = depths[0]
         self._banks = [
@@ -126,17 +127,19 @@ class BankedMemory(Component):
                     source = held
                 m.d.comb += target.eq(source)
         several = len(outputs) > 1
-        bank = delayed(m, self.address[low:], LATENCY - 1, name="bank", reset_less=True) if several else 0
+        wait = LATENCY - 1 + self.registered
+        bank = delayed(m, self.address[low:], wait, name="bank", reset_less=True) if several else 0
         word = Signal(self.width, reset_less=True)
         if self.registered:
-            # All but one are 0: their OR costs less than a choice, and each stands by its bank.
+            # All but one are 0: their OR costs less than a choice.
             shown = []
             for index, captured in enumerate(outputs):
+                arrived = delayed(m, captured, 1, name=f"arrived_{index}", reset_less=True)
                 register = Signal(self.width, name=f"shown_{index}", reset_less=True)
                 chosen = Signal(name=f"chosen_{index}", reset_less=True)
                 if several:
                     m.d.sync += chosen.eq(bank == index)
-                m.d.sync += register.eq(Mux(chosen, captured, 0) if several else captured)
+                m.d.sync += register.eq(Mux(chosen, arrived, 0) if several else arrived)
                 shown.append(register)
             m.d.sync += word.eq(reduce(or_, shown))
         else:
@@ -165,7 +168,7 @@ class SplitMemory(Component):
     Attributes
     ----------
     latency : int
-        5 cycles. interval is 1.
+        6 cycles. interval is 1.
 
     Resources: two memories of half the width, which share no block.
 

@@ -293,10 +293,9 @@ class Freed:
         number, column = divmod(needed - (total - amount) - 1, columns)
         if number >= slots:
             return cycle
-        # a pass waits in front of its last slot, GDN, whose slots are of one step, in front of the last but one
+        # a pass waits in front of its last slot; GDN, whose slots are of one step, in front of the last but one
         left = slots - 1 - number
-        waits = left < (2 if slot == 1 else 1)
-        begin = final - left if waits else first + number * slot
+        begin = final - left if left < (2 if slot == 1 else 1) else first + number * slot
         return min(cycle, begin + column + latency)
 
 

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 #: Cycles from an address to the word of a line or weight memory.
-LINE_LATENCY = 5
+LINE_LATENCY = 6
 
 #: Passes issued but not yet written, at most: the depth of the descriptor queues.
 IN_FLIGHT = 8

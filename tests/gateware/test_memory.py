@@ -59,7 +59,7 @@ def test_reads_and_writes(size, registered):
     init = [int(v) for v in rng.integers(1 << width, size=depth - depth // 3)]
     model = init + [0] * (depth - len(init))
     steps, expected = operations(rng, depth, width, 150, model)
-    dut, latency = BankedMemory(depth, width, init=init, registered=registered), 5 if registered else 3
+    dut, latency = BankedMemory(depth, width, init=init, registered=registered), 6 if registered else 3
     seen = trace(dut, steps, ["data"], cycles=len(steps) + latency)
     assert [s.data for s in seen[latency:]] == expected
     assert (dut.latency, dut.interval, LATENCY) == (latency, 1, 3)
@@ -132,9 +132,9 @@ def test_halves_are_written_apart(size):
                              for k, (v, old) in enumerate(zip(lanes, model[target], strict=True))]  # fmt: skip
             last = target
     dut = SplitMemory(depth, rows, bits)
-    assert (dut.latency, dut.interval) == (5, 1) == (BankedMemory(depth, bits, registered=True).latency, 1)
-    seen = trace(dut, steps, ["data"], cycles=len(steps) + 5)
-    assert [s.data for s in seen[5:]] == expected
+    assert (dut.latency, dut.interval) == (6, 1) == (BankedMemory(depth, bits, registered=True).latency, 1)
+    seen = trace(dut, steps, ["data"], cycles=len(steps) + 6)
+    assert [s.data for s in seen[6:]] == expected
 
 
 @pytest.mark.parametrize(
