@@ -34,8 +34,9 @@ BOARD = Board(
     frequency=100.0,
     rows=8,
     cols=12,
-    # Nine columns of 8-bit weights fill the width of block memories, of which this mode needs nearly all.
-    shapes={"encoder": (8, 9)},
+    # Nearly all multipliers for g_a alone. Nine columns of 8-bit weights fill the width of block memories, of which an
+    # encoder needs nearly all.
+    shapes={"analysis": (12, 12), "encoder": (8, 9)},
     # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block memories.
     streaming=(9, 16),
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.

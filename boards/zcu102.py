@@ -13,6 +13,10 @@ BOARD = Board(
     rows=24,
     cols=12,
     max_width=1280,
+    streaming=(32, 16),
+    # S_AXI_HP0_FPD to S_AXI_HP3_FPD, AMD UG1085; DDR4 of 64 bits at 2133 MT/s, AMD UG1182.
+    axi_ports=4,
+    memory_bandwidth=2133e6 * 8,
     # AMD DS891, Zynq UltraScale+ MPSoC overview, ZU9EG.
     resources={"LUT": 274080, "FF": 548160, "DSP48E2": 2520, "RAMB36": 912},
     multiplier="DSP48E2",

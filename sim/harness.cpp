@@ -68,7 +68,8 @@ struct Host {
 
     uint32_t read(uint32_t address) {
         top.p_csr____addr.set<uint32_t>(address);
-        settle(); edge(); settle();
+        for (int cycle = 0; cycle < 2; cycle++) { settle(); edge(); }
+        settle();
         return top.p_csr____r__data.get<uint32_t>();
     }
 };

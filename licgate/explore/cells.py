@@ -7,6 +7,7 @@ registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met wi
 build, of 24 x 12, from which the factor is.
 """
 
+from licgate.program.streaming import StreamProgram
 from licgate.program.timing import collect_levels
 
 __all__ = ["estimate_lut"]
@@ -20,6 +21,9 @@ _SHARE = {"ecp5": 1.0, "xcup": 0.88}
 # a bit of the second sum of an element that packs: an adder
 _PACKED_BIT = 1.0
 
+# loaders, packer, arbiter and controller of a core with external memory: what one build of 9 x 16 had beyond the rest
+_STREAMING = 3030
+
 # a product of a lane in logic instead of a multiplier block: a lane of three synthesised both ways, 667 and 3100
 _PRODUCT = 811
 
@@ -30,6 +34,7 @@ def estimate_lut(program, *, family):
     Parameters
     ----------
     program : Program
+        With external memory: one core.
     family : str
         Of the board; see `licgate.synth.board.Board`.
     """
@@ -38,6 +43,8 @@ def estimate_lut(program, *, family):
     bits = (_ELEMENT_BIT * elements + row) * program.accumulator_width
     bits += (_PACKED_BIT * elements + row) * program.packed_accumulator_width
     count = _ALWAYS + bits + _STAGE * len(program.stages)
+    if isinstance(program, StreamProgram):
+        count += _STREAMING
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))

@@ -9,20 +9,30 @@ from functools import partial
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
+from licgate.explore.options import add_shared_arguments, channels, clock_of, packing_note, positive
 from licgate.files import write_whole
 
-__all__ = ["add_explore_arguments", "run_explore"]
+__all__ = ["add_explore_arguments", "results_folder", "route_best", "run_explore", "table"]
 
 LEAST = 0.5  # share of the fastest shape's rate below which shapes are not shown
 
 
 def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate explore``."""
+    from licgate.gateware.streaming.options import MEMORIES
+
     add_shared_arguments(parser)
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    parser.add_argument("--channels", type=channels, metavar="N,M", help="explore a made-up model: the layers of "
+                        "--model with N and M channels, not trained")  # fmt: skip
     parser.add_argument("--points", type=positive, default=24, help="shapes to show, at most (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the Pareto set")
+    parser.add_argument("--memory", choices=MEMORIES, default="chip", help="where weights and feature maps lie: on the "
+                        "chip, or in an SDR SDRAM, for models of any size (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--cores", type=positive, nargs="+", metavar="C", help="with --memory sdram: numbers of arrays "
+                        "at one memory that are tried (default: 1)")  # fmt: skip
+    parser.add_argument("--exact", type=positive, metavar="K", help="with --memory sdram: count the K fastest shapes "
+                        "of the set cycle by cycle; what is in --out already is not counted again")  # fmt: skip
     parser.add_argument("--route", type=positive, metavar="K", help="place and route the K fastest shapes of the set")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--jobs", type=positive, help="builds at the same time (default: 1)")
@@ -34,7 +44,6 @@ def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_explore(args: argparse.Namespace) -> int:
     """Body of ``licgate explore``."""
-    from licgate.manifest import find_model
     from licgate.synth.board import find_board
 
     board = find_board(args.board)
@@ -45,11 +54,28 @@ def run_explore(args: argparse.Namespace) -> int:
         raise ConfigError("--scheduler is for what --route K builds: give --route as well")
     if args.scheduler is not None and args.jobs:
         raise ConfigError("--jobs is for builds on this machine: leave it out, with --scheduler its workers decide")
-    manifest = find_model(args.model)
+    if args.memory == "chip" and (args.exact or args.cores):
+        raise ConfigError("--cores and --exact go with --memory sdram: shapes on the chip have one core, always exact")
+    if args.memory == "sdram" and args.mode != "analysis":
+        raise ConfigError(f"--memory sdram goes with --mode analysis, not {args.mode}")
+    manifest = _model(args)
     with contextlib.ExitStack() as stack:
         # before the search: that takes a while, and is no use to one whose cluster is not there
         cluster = stack.enter_context(_cluster(args.scheduler)) if args.scheduler is not None else None
+        if args.memory == "sdram":
+            from licgate.explore.cli_streams import explore_streams
+
+            return explore_streams(args, board, clock, manifest, cluster)
         return _explore(args, board, clock, manifest, cluster)
+
+
+def _model(args):
+    """The model, or one with its layers and other channels."""
+    from licgate.explore.scaled import scaled_manifest
+    from licgate.manifest import find_model
+
+    manifest = find_model(args.model)
+    return scaled_manifest(manifest, *args.channels) if args.channels else manifest
 
 
 def _explore(args, board, clock, manifest, cluster) -> int:
@@ -79,7 +105,8 @@ def _explore(args, board, clock, manifest, cluster) -> int:
         f"to {100 * LEAST:g} % of the fastest, {len(rows)} are listed; a shape that takes more is listed if it is "
         f"{100 * margin:g} % faster"
     )
-    print(_table(rows, board))
+    head = ("array", "lanes", "lines", board.multiplier, board.memory, "LUT (est.)", "cycles", "frames/s", "busy")
+    print(table(head, [_cells(row) for row in rows]))
     if args.json:
         result = {
             "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
@@ -93,26 +120,27 @@ def _explore(args, board, clock, manifest, cluster) -> int:
         plot = pareto_plot(rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
         write_whole(args.plot, plot)
     if args.route:
-        _route(args, space, front, clock, cluster)
+        best = sorted(front, key=lambda item: item[1])[: args.route]
+        route_best(args, space, [candidate for candidate, _ in best], clock, cluster)
     return 0
 
 
-def _table(rows, board) -> str:
-    head = ("array", "lanes", "lines", board.multiplier, board.memory, "LUT (est.)", "cycles", "frames/s", "busy")
-    cells = [
-        (
-            f"{row['rows']} x {row['cols']}",
-            str(row["lanes"]),
-            str(row["max_width"]),
-            str(row["multipliers"]),
-            str(row["blocks"]),
-            str(row["lut_estimate"]),
-            str(row["cycles"]),
-            f"{row['fps']:.2f}",
-            f"{100 * row['utilization']:.1f} %",
-        )
-        for row in rows
-    ]
+def _cells(row) -> tuple:
+    return (
+        f"{row['rows']} x {row['cols']}",
+        str(row["lanes"]),
+        str(row["max_width"]),
+        str(row["multipliers"]),
+        str(row["blocks"]),
+        str(row["lut_estimate"]),
+        str(row["cycles"]),
+        f"{row['fps']:.2f}",
+        f"{100 * row['utilization']:.1f} %",
+    )
+
+
+def table(head, cells) -> str:
+    """Columns of text, each as wide as it must be."""
     widths = [max(len(line[index]) for line in (head, *cells)) for index in range(len(head))]
     return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in (head, *cells))
 
@@ -123,21 +151,26 @@ def _cluster(address):
     return connect(address)
 
 
-def _route(args, space, front, clock, cluster) -> None:
+def results_folder(args, space) -> Path:
+    """Where builds and exact counts are kept."""
+    return args.out or Path("out") / f"explore-{space.board.name}-{space.manifest.name}-{space.mode}"
+
+
+def route_best(args, space, candidates, clock, cluster) -> None:
+    """Place and route shapes, and say what became of them."""
     from licgate.explore.route import route_shapes, run_here
 
-    out = args.out or Path("out") / f"explore-{space.board.name}-{space.manifest.name}-{space.mode}"
-    best = sorted(front, key=lambda item: item[1])[: args.route]
-    here = partial(run_here, model=args.model, jobs=args.jobs or 1)
+    out, model = results_folder(args, space), args.model
+    if args.channels:
+        # a build knows a model by name or path
+        from licgate.manifest import save_manifest
+
+        model = str(out / "model")
+        save_manifest(space.manifest, model)
+    here = partial(run_here, model=model, jobs=args.jobs or 1)
     run = partial(cluster.run, manifest=space.manifest) if cluster else here
     results = route_shapes(
-        space,
-        [candidate for candidate, _ in best],
-        out=out,
-        clock_mhz=clock,
-        seeds=args.seed,
-        say=lambda line: print(line, flush=True),
-        run=run,
+        space, candidates, out=out, clock_mhz=clock, seeds=args.seed, say=lambda line: print(line, flush=True), run=run
     )
     met = sum(result["status"] == "met" for result in results)
     print(f"{met} of {len(results)} met {clock:g} MHz; results: {out}")

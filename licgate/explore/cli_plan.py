@@ -6,15 +6,10 @@ import argparse
 import json
 
 from licgate.errors import ConfigError, TimingError
-from licgate.explore.options import add_shared_arguments, clock_of, packing_note, positive
+from licgate.explore.options import add_shared_arguments, channels, clock_of, packing_note, positive
 from licgate.files import write_whole
 
 __all__ = ["add_plan_arguments", "run_plan"]
-
-
-def _channels(text: str) -> tuple[int, int]:
-    inner, _, latents = text.partition(",")
-    return positive(inner), positive(latents)
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +17,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared_arguments(parser)
     parser.add_argument("--model", nargs="+", metavar="M", help="models, by name or path (default: all under models/)")
     parser.add_argument(
-        "--channels", type=_channels, nargs="+", default=[], metavar="N,M",
+        "--channels", type=channels, nargs="+", default=[], metavar="N,M",
         help="also plan made-up models: the layers of the first --model, or of the default, with N and M channels",
     )  # fmt: skip
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second wanted; exit code 4 if none reaches it")
@@ -32,12 +27,14 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "the coder, on all multipliers of the board",
     )  # fmt: skip
 
-
     from licgate.gateware.streaming.options import add_memory_arguments
 
     add_memory_arguments(parser)
-    parser.add_argument("--rows", type=positive, help="with --memory sdram: array rows (default: the board's)")
-    parser.add_argument("--cols", type=positive, help="with --memory sdram: array columns (default: the board's)")
+    off_chip = "with --memory sdram or axi: "
+    searched = "(default: searched for sdram, else the board's)"
+    parser.add_argument("--rows", type=positive, help=f"{off_chip}array rows {searched}")
+    parser.add_argument("--cols", type=positive, help=f"{off_chip}array columns {searched}")
+    parser.add_argument("--lanes", type=positive, help=f"{off_chip}lanes (default: enough for the model)")
 
 
 def run_plan(args: argparse.Namespace) -> int:
@@ -57,14 +54,20 @@ def run_plan(args: argparse.Namespace) -> int:
         from licgate.explore.cli_encoder import run_plan_encoder
 
         return run_plan_encoder(args, board, clock)
+    if args.memory == "axi":
+        from licgate.explore.projection import run_plan_axi
+
+        if args.mode != "analysis":
+            raise ConfigError(f"--memory axi goes with --mode analysis, not {args.mode}")
+        return run_plan_axi(args, board, clock, _manifests(args))
     if args.memory == "sdram":
         from licgate.explore.external import run_plan_external
 
         if args.mode != "analysis":
             raise ConfigError(f"--memory sdram goes with --mode analysis, not {args.mode}")
         return run_plan_external(args, board, clock, _manifests(args))
-    if args.rows is not None or args.cols is not None:
-        raise ConfigError("--rows and --cols go with --memory sdram: without it all shapes are tried")
+    if args.rows is not None or args.cols is not None or args.lanes is not None:
+        raise ConfigError("--rows, --cols and --lanes go with --memory sdram or axi: without it all shapes are tried")
     spaces, left_out = [], []
     for manifest in _manifests(args):
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
-__all__ = ["add_shared_arguments", "clock_of", "packing_note", "positive"]
+__all__ = ["add_shared_arguments", "channels", "clock_of", "packing_note", "positive"]
 
 
 def positive(text: str) -> int:
@@ -16,6 +16,12 @@ def positive(text: str) -> int:
     if not (text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return int(text)
+
+
+def channels(text: str) -> tuple[int, int]:
+    """N,M, for argparse."""
+    inner, _, latents = text.partition(",")
+    return positive(inner), positive(latents)
 
 
 def size(text: str) -> tuple[int, int]:

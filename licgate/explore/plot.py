@@ -44,9 +44,10 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
     end = min(right, top / peak)
     parts.append(f'<line class="peak" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(end):.1f}" y2="{y(end * peak):.1f}"/>')
     for row in rows:
+        between = row.get("buffers") or f"lines of {row['max_width']}"
         name = (
-            f"{row['rows']} x {row['cols']}, {row['lanes']} lanes, lines of {row['max_width']}: {row['fps']:.2f} "
-            f"frames/s, {row['multipliers']} multipliers, {row['blocks']} blocks"
+            f"{row['rows']} x {row['cols']}, {row['lanes']} lanes, {between}: {row['fps']:.2f} frames/s, "
+            f"{row['multipliers']} multipliers, {row['blocks']} blocks"
         )
         lightness = 92 - 62 * min(1.0, row["blocks"] / blocks)
         parts.append(
@@ -59,7 +60,7 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img"><style>{_STYLE}</style>'
         f'<rect width="100%" height="100%" fill="#fff"/><text x="{_LEFT}" y="24" font-weight="600">{escape(title)}'
         f'</text><text class="soft" x="{_LEFT}" y="43">frames a second; the darker, the more of {blocks} memory '
-        f'blocks; dashed: multipliers that are never idle</text>{"".join(parts)}'
+        f"blocks; dashed: multipliers that are never idle</text>{''.join(parts)}"
         f'<text class="soft" x="{middle}" y="{_TOP + _HEIGHT + 42}" text-anchor="middle">multipliers</text></svg>\n'
     )
 

@@ -17,7 +17,7 @@ from licgate.errors import TimingError
 from licgate.explore.space import Candidate, Space
 from licgate.synth.output import OutputFolder
 
-__all__ = ["Build", "build_command", "result_key", "route_shapes", "run_here"]
+__all__ = ["Build", "build_command", "read_result", "result_key", "route_shapes", "run_here"]
 
 # what does not change when the same is built again; other failures are tried anew
 _FINAL = ("met", "missed")
@@ -37,8 +37,7 @@ def result_key(space: Space, candidate: Candidate, clock_mhz: float, seeds: Sequ
         "seeds": list(seeds),
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-    config = candidate.config
-    return f"{config.rows}x{config.cols}x{config.lanes}-w{config.max_width}-{digest}"
+    return f"{candidate.label}-{digest}"
 
 
 def build_command(
@@ -47,7 +46,7 @@ def build_command(
     """The command that builds a shape: a process of its own, so that nothing it does reaches the others."""
     config = candidate.config
     command = [sys.executable, "-m", "licgate", "build", "--board", space.board.name, "--mode", space.mode]
-    command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, "--max-width", config.max_width]
+    command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, *candidate.options]
     command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
     command += ["--packing"] if config.packing else []
     command += ["--out", out, "--seed", *seeds]
@@ -163,7 +162,7 @@ def route_shapes(
     keys = [result_key(space, candidate, clock_mhz, seeds) for candidate in candidates]
     results: dict[str, dict] = {}
     for key in keys:
-        kept = _read(folder.path / f"{key}.json")
+        kept = read_result(folder.path / f"{key}.json")
         if kept is not None and kept.get("status") in _FINAL:
             results[key] = kept
             say(f"{key}: {_line(kept)} (kept)")
@@ -188,7 +187,7 @@ def route_shapes(
 def _result(folder: Path, key: str, code: int) -> dict:
     """What a build that ended with ``code`` made."""
     status = {0: "met", TimingError.exit_code: "missed"}.get(code, "failed")
-    report = _read(folder / key / "report.json") if status in _FINAL else None
+    report = read_result(folder / key / "report.json") if status in _FINAL else None
     if status in _FINAL and report is None:
         status = "failed"
     lines = (folder / f"{key}.log").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -201,7 +200,7 @@ def _result(folder: Path, key: str, code: int) -> dict:
     return found
 
 
-def _read(path: Path) -> dict | None:
+def read_result(path: Path) -> dict | None:
     """A JSON object from a file; None where there is none, or half of one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -84,6 +84,16 @@ class Candidate:
         """What a shape is measured by beside its speed."""
         return self.multipliers, self.blocks
 
+    @property
+    def label(self) -> str:
+        """Short name, for files."""
+        return f"{self.config.rows}x{self.config.cols}x{self.config.lanes}-w{self.config.max_width}"
+
+    @property
+    def options(self) -> list:
+        """What ``licgate build`` is told of the shape beside rows, columns and lanes."""
+        return ["--max-width", self.config.max_width]
+
 
 class Space:
     """All shapes for a model, a board, a mode and an image.

@@ -77,7 +77,7 @@ class SystolicArray(Component):
         options = {"pack_shift": pack_shift, "high_width": high_width}
         self._packing = pack_shift is not None
         self._pes = [
-            [ProcessingElement(a_width, w_width, acc_width, site=(r, c), **options) for c in range(cols)]
+            [ProcessingElement(a_width, w_width, acc_width, site=(r, c, rows, cols), **options) for c in range(cols)]
             for r in range(rows)
         ]
         super().__init__({

@@ -7,7 +7,7 @@ from licgate.manifest.geometry import margins
 
 __all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig", "check_range"]
 
-LANE_MULTIPLIERS = ("dsp", "fabric")
+LANE_MULTIPLIERS = ("dsp", "mixed", "fabric")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ class AcceleratorConfig:
     output_words : int or None
         Depth of the latent FIFO in words of ``rows`` latents, at least the channels of a pass: ``cols``, with packing
         ``2 * cols``. None makes it 32, or ``cols`` if that is more, with packing ``4 * cols``.
-    lane_multipliers : {"dsp", "fabric"}
-        What the multipliers of the lanes are made of: DSP blocks like those of the array, or logic, which leaves all
-        blocks to the array. Neither cycles nor results depend on it.
+    lane_multipliers : {"dsp", "mixed", "fabric"}
+        What the multipliers of the lanes are made of: DSP blocks like those of the array, logic for the smallest of
+        them (in GDN's table), or logic, which leaves all blocks to the array. Neither cycles nor results depend on it.
     packing : bool
         Give every multiplier two products where a layer's widths allow it; see :mod:`licgate.program.packing`.
     packed_bits : int
@@ -80,7 +80,7 @@ class AcceleratorConfig:
             check_range("lanes", self.lanes, 1, self.rows)
         if self.lane_multipliers not in LANE_MULTIPLIERS:
             raise ConfigError(
-                f"lane_multipliers is {self.lane_multipliers!r}: choose {' or '.join(LANE_MULTIPLIERS)}"
+                f"lane_multipliers is {self.lane_multipliers!r}: choose {', '.join(LANE_MULTIPLIERS)}"
             )
 
     @property

@@ -98,7 +98,7 @@ class PostLane(Component):
         total_late = line(total, slack - 3)
         if gdns:
             m.submodules.function = function = GdnFunction(
-                [op.layer for op in gdns], len(total) - 1, fabric=self._fabric
+                [op.layer for op in gdns], len(total) - 1, fabric=self._program.lane_multipliers != "dsp"
             )
             which = Array(sum(g.index < op.index for g in gdns) for op in ops)
             m.d.comb += [function.v.eq(total[:-1]), function.which.eq(which[line(self.op, 2)])]

@@ -15,8 +15,8 @@ class Multiplier(Component):
         Widths of the signed operands: 1 to 18 bits, 1 to 27 bits. The block of ECP5 takes 18 bits of both.
     fabric : bool
         Keep the product out of the DSP blocks whatever the platform offers.
-    site : (int, int) or None
-        Row and column in the array, for platforms that place the multipliers themselves.
+    site : (int, int, int, int) or None
+        Row and column in the array, and its rows and columns, for platforms that place the multipliers themselves.
 
     Members
     -------

@@ -32,8 +32,8 @@ class ProcessingElement(Component):
         Bits between the two weights of a packed step, 2 to ``a_width + w_width - 2``; None for an element with one sum.
     high_width : int
         Width of the second sum, 2 to ``acc_width``; only with ``pack_shift``.
-    site : (int, int) or None
-        Row and column in the array, see :class:`~licgate.gateware.multiplier.Multiplier`.
+    site : (int, int, int, int) or None
+        Row and column in the array, and its rows and columns, see :class:`~licgate.gateware.multiplier.Multiplier`.
 
     Members
     -------

@@ -16,7 +16,7 @@ __all__ = ["MemoryModel", "Served"]
 _NEVER = 1 << 60
 # Of the arbiter: cycles from a choice to the acceptance and to the memory, beats that are fetched ahead, and cycles
 # from the acceptance of a write to its first beat before the memory.
-_ACCEPT, _REQUEST, _DEPTH, _FETCHED = 3, 3, 8, 3
+ACCEPT, _REQUEST, DEPTH, FETCHED = 3, 3, 8, 3
 
 
 class Served(NamedTuple):
@@ -80,7 +80,7 @@ class MemoryModel:
     def __init__(self, count: int, cycles: SdramCycles):
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"a memory needs at least one port, not {count!r}")
-        self.count, self.cycles = count, cycles
+        self.count, self.cycles, self.page_beats = count, cycles, self._page(cycles)
         self.transactions = self.refreshes = self.misses = self.late = 0
         self.read_beats, self.write_beats, self.waits = [0] * count, [0] * count, [0] * count
         self._valid = [_NEVER] * count
@@ -96,6 +96,9 @@ class MemoryModel:
         self._bank, self._wrote, self._last_beats, self._fetched = -1, True, 0, -1
         self._refreshed, self._urgent = -_NEVER, False
 
+    def _page(self, cycles):
+        return SDRAM_PAGE_BEATS
+
     @property
     def beats(self) -> int:
         """Beats moved so far."""
@@ -109,7 +112,7 @@ class MemoryModel:
             raise ValueError(
                 f"port {port} requests in cycle {cycle}, its last request is accepted in {self._ready[port] - 1}"
             )
-        if not 1 <= beats <= SDRAM_PAGE_BEATS - address % SDRAM_PAGE_BEATS:
+        if not 1 <= beats <= self.page_beats - address % self.page_beats:
             raise ValueError(f"a transaction of {beats} beats from address {address} is empty or crosses a page")
         self.late += cycle < self._chosen
         self._valid[port] = cycle
@@ -128,29 +131,17 @@ class MemoryModel:
         ValueError
             Nothing is requested.
         """
-        cycles, waiting = self.cycles, self._valid
-        choice = max(min(waiting) + 1, self._choice, self._done_before + 1)
-        if choice > _NEVER:
-            raise ValueError("nothing is requested of the memory")
-        for port in self._turns[self._served]:
-            if waiting[port] < choice:
-                break
-        self._chosen = choice
-        valid = waiting[port]
+        cycles = self.cycles
+        choice, port, accepted = self._choose()
         write, beats, address = self._requests[port]
 
-        accepted = choice + _ACCEPT
-        if port == self._served and self._done + 2 > accepted:
-            accepted = self._done + 2
-        if write and self._fetched + 2 > accepted:
-            accepted = self._fetched + 2
         held = max(choice + _REQUEST, self._column)
         ending = self._ending
         opened = self._activate(held, address >> 9 & 3)
 
         start = max(opened + cycles.rcd - 1, ending)
         if write:
-            start = max(start, accepted + _FETCHED)
+            start = max(start, accepted + FETCHED)
             if not self._wrote:
                 start = max(start, ending + cycles.turn - 1)
         column = start + 1
@@ -160,13 +151,13 @@ class MemoryModel:
             first, last = accepted + 1, accepted + beats
             # The queue holds eight beats, which may be those of the write before.
             if self._wrote:
-                behind = self._column + self._last_beats - _DEPTH
-                if self._last_beats >= _DEPTH and behind + 1 > first:
+                behind = self._column + self._last_beats - DEPTH
+                if self._last_beats >= DEPTH and behind + 1 > first:
                     first = behind + 1
-                if self._last_beats + beats > _DEPTH and behind + beats > last:
+                if self._last_beats + beats > DEPTH and behind + beats > last:
                     last = behind + beats
-            if beats > _DEPTH and column + beats - _DEPTH > last:
-                last = column + beats - _DEPTH
+            if beats > DEPTH and column + beats - DEPTH > last:
+                last = column + beats - DEPTH
             self._fetched = last
             done = column + beats + 1
             self.write_beats[port] += beats
@@ -181,12 +172,36 @@ class MemoryModel:
         if self._rows[bank] != row:
             self._rows[bank] = row
             self.misses += 1
+        self._column = column
+        self._bank, self._wrote, self._last_beats = bank, write, beats
+        return self._told(port, accepted, first, last, done)
+
+    def _choose(self):
+        """The arbiter's next choice: its cycle, the port, and the cycle of the acceptance there."""
+        waiting = self._valid
+        choice = max(min(waiting) + 1, self._choice, self._done_before + 1)
+        if choice > _NEVER:
+            raise ValueError("nothing is requested of the memory")
+        for port in self._turns[self._served]:
+            if waiting[port] < choice:
+                break
+        self._chosen = choice
+        accepted = choice + ACCEPT
+        if port == self._served and self._done + 2 > accepted:
+            accepted = self._done + 2
+        if self._requests[port][0] and self._fetched + 2 > accepted:
+            accepted = self._fetched + 2
+        return choice, port, accepted
+
+    def _told(self, port, accepted, first, last, done):
+        """What was served; ``done`` before the arbiter."""
+        write, beats, address = self._requests[port]
+        valid = self._valid[port]
         self.transactions += 1
         self.waits[port] += accepted - valid
         self._done_before, self._done = self._done, done
-        self._served, self._choice, self._column = port, accepted + 1, column
-        self._bank, self._wrote, self._last_beats = bank, write, beats
-        waiting[port], self._requests[port], self._ready[port] = _NEVER, None, accepted + 1
+        self._served, self._choice = port, accepted + 1
+        self._valid[port], self._requests[port], self._ready[port] = _NEVER, None, accepted + 1
         return Served(port, write, address, beats, valid, accepted, first, last, done + 1)
 
     def _activate(self, held: int, bank: int) -> int:

@@ -19,9 +19,9 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         One for each core, see :func:`licgate.program.cores.core_jobs`.
     width, height : int
         Of the whole input.
-    cycles : SdramCycles
+    cycles : SdramCycles or AxiTiming
     clock_mhz : float
-        Of the memory: it moves a beat a cycle at most.
+        Of the memory: it moves a beat a cycle at most, behind AXI4 one each way.
 
     Returns
     -------
@@ -29,7 +29,8 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         Cycles are those of the core that ends last, products those of all. A wait counts as ``memory`` for as many
         cycles as the array did not step.
     """
-    model = StreamingModel([job.schedule for job in jobs], cycles)
+    # a frame begins with a memory that is ready: the chip's power-up comes once
+    model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
     program, chain = jobs[0].schedule.program, jobs[0].schedule.chain
     transform, multipliers = chain.transform, program.rows * program.cols * len(jobs)
     total = max(run.done - run.start for run in model.runs)
@@ -53,10 +54,12 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         "recompute_factor": macs / transform.macs(height, width),
     }  # fmt: skip
     prediction = Prediction(total, macs, row["utilization"], row["recompute_factor"], layers, [row], program)
-    return prediction, _cost([job.schedule for job in jobs], model, total, busy / multipliers, clock_mhz)
+    # of an SDRAM one
+    rate = clock_mhz * getattr(cycles, "beats_a_cycle", 1)
+    return prediction, _cost([job.schedule for job in jobs], model, total, busy / multipliers, rate)
 
 
-def _cost(schedules, model, total, products, clock_mhz):
+def _cost(schedules, model, total, products, mega_beats):
     steps = sum(run.steps for run in model.runs) / len(schedules)
     waits = sum(sum(run.waits.values()) for run in model.runs) / len(schedules)
     memory = min(waits, total - steps)
@@ -66,7 +69,7 @@ def _cost(schedules, model, total, products, clock_mhz):
     return FrameCost(
         cycles={"products": products, "edges": steps - products, "control": total - steps - memory, "memory": memory},
         traffic={name: beat_bytes * beats[kind] for kind, name in names.items()},
-        bandwidth=beat_bytes * clock_mhz * 1e6,
+        bandwidth=beat_bytes * mega_beats * 1e6,
         link_in=beat_bytes * sum(schedule.maps[0].beats for schedule in schedules),
         link_out=beat_bytes * sum(schedule.maps[-1].beats for schedule in schedules),
     )

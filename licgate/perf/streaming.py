@@ -7,8 +7,8 @@ times of what it waits for are known. When none can go on, the memory serves the
 
 from dataclasses import dataclass, field
 
+from licgate.perf.axi import core_memory
 from licgate.perf.core import Timing
-from licgate.perf.extmem import MemoryModel
 from licgate.perf.streamunits import FIFO, Freed, Loaders, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule
@@ -55,7 +55,7 @@ class StreamingModel:
     ----------
     schedules : sequence of Schedule
         One for each core, in the order of their ports.
-    cycles : SdramCycles
+    cycles : SdramCycles or AxiTiming
         Of the memory.
     start : int
         Cycle of ``start`` after the reset, for all cores.
@@ -67,15 +67,15 @@ class StreamingModel:
     """
 
     def __init__(self, schedules, cycles, *, start=1):
-        self.memory = MemoryModel(4 * len(schedules), cycles)
+        self.memory = core_memory(len(schedules), cycles)
         cores = [_Core(schedule, self.memory, 4 * n, start) for n, schedule in enumerate(schedules)]
         for core in cores:
             core.advance()
         while not all(core.finished for core in cores):
             served = self.memory.serve()
             core = cores[served.port // 4]
-            core.served(served)
-            core.advance()
+            if core.served(served):
+                core.advance()
         if self.memory.late:
             raise AssertionError(f"{self.memory.late} requests were told after the arbiter had chosen")
         self.runs = [core.run for core in cores]
@@ -108,9 +108,15 @@ class _Core(Loaders, Passes):
         self.readable, self.popped, self.stop, self.reader_done = [], [], None, False
         self.ended, self.last_written, self.bands_done, self.units_out = None, 0, None, 0
         self.reader = self._command_reader()
+        weights, maps, writer = self._weights(), self._maps(), self._writer()
+        # Behind each port but the commands': its unit, and what that tells the others.
+        self._loading = (None, weights, maps, writer)
+        self._told = (
+            (), (self.tiles, self.idle["weights"]), (self.columns, self.idle["load"]), (self.writes,),
+        )  # fmt: skip
         self.units = [
-            self._commander(), self._taker("weights"), self._taker("load"), self._weights(), self._maps(),
-            self._sequencer(), self._packer(), self._writer(),
+            self._commander(), self._taker("weights"), self._taker("load"), weights, maps,
+            self._sequencer(), self._packer(), writer,
         ]  # fmt: skip
         self.finished = False
 
@@ -141,7 +147,7 @@ class _Core(Loaders, Passes):
 
     def _finish(self):
         idle = max(self.ended, self.bands_done, self.last_written + 1, self.writes[-1] + 1)
-        self.run.done = idle + 2
+        self.run.done = idle + 3
         self.run.times = {"columns": self.columns, "tiles": self.tiles, "writes": self.writes}
         self.run.beats = dict(
             zip(
@@ -156,8 +162,16 @@ class _Core(Loaders, Passes):
         self.finished = True
 
     def served(self, served):
-        """Take the memory's answer to a port of this core."""
-        self.answers[served.port - self.first_port] = served
+        """Take the memory's answer to a port of this core; return whether any other unit may go on for it."""
+        port = served.port - self.first_port
+        self.answers[port] = served
+        if port == 0:
+            return True
+        # The others wait for what this unit tells, so as long as it tells nothing they need not be asked.
+        told = self._told[port]
+        before = [len(events) for events in told]
+        next(self._loading[port], None)
+        return [len(events) for events in told] != before
 
     def _transactions(self, unit, valid, address, beats, *, write=False, told=None):
         """Request a stretch from cycle ``valid`` on; return what was served, and tell each as soon as it is known."""

@@ -7,8 +7,8 @@ from licgate.program.streaming import WRITES
 
 __all__ = ["FIFO", "Freed", "Loaders", "Passes"]
 
-#: Cycles from a word's write to its read in a buffered queue.
-FIFO = 2
+#: Cycles from a word's write to its read in a queue in block memory.
+FIFO = 4
 
 
 class Loaders:
@@ -38,13 +38,13 @@ class Loaders:
                         cycle = max(cycle, cutter)
                         reserved += words
                         if index == len(segments) - 1 and tile == op.tiles - 1 and op is stage.last_op:
-                            self.idle["weights"].append(cycle + 1)
+                            self.idle["weights"].append(cycle + 2)
                         beats = program.beats(words * bits)
                         found = yield from self._transactions(1, cycle + 2, address, beats)
                         address += beats
                         cutter = found[-1].accepted + 1
-                        cycle += 2
-                    self.tiles.append(found[-1].last + 3)
+                        cycle += 3
+                    self.tiles.append(found[-1].last + 4)
                 cycle += 1
 
     def _maps(self):
@@ -77,7 +77,7 @@ class Loaders:
                 cutter = found[-1].accepted + 1
                 cycle += 1
                 address = fields["wrapped"] if row + 1 == fields["before"] else address + fields["pitch"]
-            self.columns.append(found[-1].last + 3)
+            self.columns.append(found[-1].last + 4)
 
     def _taker(self, kind):
         """A unit takes a command when the last one needs no more of its states."""
@@ -94,6 +94,7 @@ class Passes:
         """Bands, pass by pass, with the feeder and the array behind them."""
         program, timing, run = self.program, self.timing, self.run
         credit = max(2, program.output_words // program.most_channels)
+        feed_latency, self._window_words = program.feed_latency, program.window_words
         self._taken = self._feeder_ends = self._drained = self.start - 1
         self._reads_end = self._feeder_ends
         written, out, columns_used, consumed = [], 0, 0, 0
@@ -115,31 +116,31 @@ class Passes:
                 if is_gdn and tile == 0 and group == 0 and row == 0:
                     cycle += 1
                     behind, gdn_held = band["groups"] * band["rows"] - 1, held
-                offered = cycle
+                offered, loaded = cycle, 0
                 if needed:
                     columns_used += needed
                     while len(self.columns) < columns_used:
                         yield
-                    cycle = max(cycle, self.columns[columns_used - 1] + 2)
+                    loaded = self.columns[columns_used - 1] + 2
+                    run.waits["map"] += max(0, loaded - offered)
                     needed = 0
-                run.waits["map"] += cycle - offered
-                offered = cycle
                 index = consumed + held
                 while len(self.tiles) <= index:
                     yield
-                cycle = max(cycle, self.tiles[index] + 2)
-                run.waits["weights"] += cycle - offered
-                ready = cycle
+                seen = max(loaded, self.tiles[index] + 2)
+                run.waits["weights"] += max(0, seen - max(loaded, offered))
                 if to_memory and out >= credit:
                     while len(self.packed) <= out - credit:
                         yield
-                    cycle = max(cycle, self.packed[out - credit] + 2)
-                run.waits["output"] += cycle - ready
+                    room = self.packed[out - credit] + 3
+                    run.waits["output"] += max(0, room - max(seen, offered))
+                    seen = max(seen, room)
                 if is_gdn and len(written) > behind:
-                    cycle = max(cycle, written[len(written) - behind - 1] + 2)
+                    seen = max(seen, written[len(written) - behind - 1] + 2)
                 if len(written) >= IN_FLIGHT:
-                    cycle = max(cycle, written[-IN_FLIGHT])
-                cycle = max(cycle, self._taken + 1)
+                    seen = max(seen, written[-IN_FLIGHT])
+                # What a pass waits for is seen a cycle before it is offered.
+                cycle = max(offered, seen + 1, self._taken + 1)
                 word = self._feed(op, band, stage, row, cycle)
                 count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
                 written.append(word + timing.beat * (count - 1))
@@ -150,7 +151,7 @@ class Passes:
                         (cycle, word, timing.beat, count, band["stage"], not is_gdn or tile == 0,
                          not is_gdn or tile == op.tiles - 1)
                     )  # fmt: skip
-                freed = self._feeder_ends + program.feed_latency
+                freed = self._feeder_ends + feed_latency
                 tile_ends = last_pixel and not band["keep"]
                 if tile_ends:
                     self.words_freed.add(freed, op.phases[0].steps, *self._slots_of_pass, program.feed_latency)
@@ -168,8 +169,8 @@ class Passes:
                         held = gdn_held
                 elif last_pixel:
                     consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
-                cycle += 4
-            idle = cycle - 4 + 2
+                cycle += 5
+            idle = cycle - 5 + 3
         self.bands_done = idle
 
     def _feed(self, op, band, stage, row, accepted):
@@ -177,7 +178,7 @@ class Passes:
         program, timing = self.program, self.timing
         shape = op.phases[0].shape
         words = 0 if shape is None else shape.words(program.rows)
-        margin = program.window_words - words
+        margin = self._window_words - words
         taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
         self._taken = taken
         gap = self._drained
@@ -193,8 +194,8 @@ class Passes:
             step = begin + columns - 1
             self._feeder_ends = begin + slot - 1
             self._slots_of_pass = (taken + 1, slots, slot, columns, begin)
-            if slot < program.window_words:
-                self._reads_end = self._feeder_ends + program.window_words - slot
+            if slot < self._window_words:
+                self._reads_end = self._feeder_ends + self._window_words - slot
             steps = slots * columns
         self._drained = step + program.gap_behind(op)
         self.run.steps += steps
@@ -211,13 +212,14 @@ class Passes:
             while len(self.passes_out) <= n:
                 yield
             issue, word, beat, count, stage, first, last = self.passes_out[n]
-            begin = max(issue + 1, busy_until)
+            begin = max(issue + 2, busy_until)
             if first:
                 if begun >= WRITES:
                     while len(self.writes) <= begun - WRITES:
                         yield
                     begin = max(begin, self.writes[begun - WRITES] + 1)
                 begun += 1
+            begin += 1
             beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
             slices = -(-bits // size)
             tail = bits - (slices - 1) * size
@@ -227,13 +229,13 @@ class Passes:
                 for k in range(part, part + channels):
                     moved = max(begin + 1, word + beat * k + FIFO, ready)
                     ready = moved + slices
-                complete = moved + slices
+                complete = moved + slices + 3
                 if (channels * bits - tail) % size + tail > size:
                     complete += 1
                     ready = moved + slices + 2
                 beats_of_pass += program.beats(channels * bits)
             self.packed.append(moved)
-            busy_until = moved + 1
+            busy_until = moved + 2
             if first:
                 first_address, beats = next(addresses), 0
             beats += beats_of_pass

@@ -114,7 +114,8 @@ class Program(PackedPasses):
         if self.lane_multipliers == "fabric":
             return self.rows * self.cols
         gdns = [op.layer for op in self.ops if op.is_gdn]
-        lane = 1 + 2 * bool(gdns) + any(gdn.square for gdn in gdns)
+        of_gdn = 1 if self.lane_multipliers == "mixed" else 2
+        lane = 1 + of_gdn * bool(gdns) + any(gdn.square for gdn in gdns)
         return self.rows * self.cols + self.lanes * lane
 
     @property

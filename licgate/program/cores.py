@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from licgate.manifest.geometry import Patch, patches
 from licgate.program.schedule import Schedule, make_schedule
 
-__all__ = ["CoreJob", "core_jobs"]
+__all__ = ["CoreJob", "core_jobs", "core_patches"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,15 @@ class CoreJob:
         """The part of the patch's output (C, H, W) that belongs to the whole."""
         p = self.patch
         return output[:, p.skip_y : p.skip_y + p.out_height, p.skip_x : p.skip_x + p.out_width]
+
+
+def core_patches(chain, width, height, cores):
+    """The strips of :func:`core_jobs`: a list of Patch."""
+    transform = chain.transform
+    stride = transform.stride
+    strip = -(-width // (stride * cores)) * stride
+    patch_height = -(-height // stride) * stride
+    return list(patches(width, height, patch_width=strip, patch_height=patch_height, transform=transform))
 
 
 def core_jobs(program, chain, width, height, cores):
@@ -49,12 +58,8 @@ def core_jobs(program, chain, width, height, cores):
     ConfigError
         The memory is too small, or the input has no pixel.
     """
-    transform = chain.transform
-    stride = transform.stride
-    strip = -(-width // (stride * cores)) * stride
     found, origin = [], 0
-    for patch in patches(width, height, patch_width=strip, patch_height=-(-height // stride) * stride,
-                         transform=transform):  # fmt: skip
+    for patch in core_patches(chain, width, height, cores):
         schedule = make_schedule(program, chain, patch.width, patch.height, origin=origin)
         found.append(CoreJob(patch, schedule))
         pages = -(-(origin + schedule.beats) // program.page_beats) + len(found)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from licgate.errors import ConfigError
+from licgate.program.bands import block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats, encode
 from licgate.program.records import MapLayout, pack_weights
 
-__all__ = ["Schedule", "make_schedule"]
+__all__ = ["AHEAD", "Schedule", "block_order", "make_schedule", "map_layouts"]
 
 # Blocks that a map between two stages holds for its reader beside the one at work: as many as there is room for.
-_AHEAD = (16, 8, 4, 2, 1)
+AHEAD = (16, 8, 4, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
     room = (1 << program.address_bits) - origin
     if beats is not None:
         room = min(room, beats)
-    for ahead in _AHEAD:
+    for ahead in AHEAD:
         # all but the commands, which take their time
-        beats = sum(layout.beats for layout in _maps(program, chain, width, height, ahead))
+        beats = sum(layout.beats for layout in map_layouts(program, chain, width, height, ahead))
         if beats > room:
             continue
         found = _placed(program, chain, width, height, origin, ahead)
@@ -129,7 +130,7 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
 
 def _placed(program, chain, width, height, origin, ahead):
     """The schedule whose rings hold so many blocks beside those in use."""
-    maps = _maps(program, chain, width, height, ahead)
+    maps = map_layouts(program, chain, width, height, ahead)
     place, weights, placed = origin, [], []
     for stage in program.stages_of(chain):
         weights.append(place)
@@ -137,7 +138,7 @@ def _placed(program, chain, width, height, origin, ahead):
     for layout in maps:
         placed.append(replace(layout, base=place))
         place += layout.beats
-    blocks = _order(program, chain, placed)
+    blocks = block_order(program, chain, placed)
     commands = (*_commands(program, chain, placed, weights, blocks), ("end", {}))
     # whole reads of commands, and what is read ahead
     total = place - origin + (-(-len(commands) // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
@@ -154,7 +155,7 @@ def _parts(channels, cols):
     return tuple(min(cols, channels - first) for first in range(0, channels, cols))
 
 
-def _maps(program, chain, width, height, ahead):
+def map_layouts(program, chain, width, height, ahead):
     """Layouts of all maps, without a place: rings between stages."""
     stages = program.stages_of(chain)
     layer = stages[0].conv.layer
@@ -183,7 +184,7 @@ def _maps(program, chain, width, height, ahead):
     return found
 
 
-def _order(program, chain, maps):
+def block_order(program, chain, maps):
     """(stage, first output row) of every block, in order."""
     stages, block = program.stages_of(chain), program.block_rows
     done = [maps[0].height] + [0] * len(stages)  # rows of each map that are made
@@ -214,56 +215,34 @@ def _order(program, chain, maps):
 def _commands(program, chain, maps, weights, blocks):
     """Commands of the blocks."""
     slot, writes = 0, 0
+    bands = [
+        stage_bands(program, stage, source.words, target.words)
+        for stage, source, target in zip(program.stages_of(chain), maps, maps[1:], strict=False)
+    ]
     complete = {}  # writes after which rows of a map are there, by map and block
     for stage_index, row in blocks:
         k = stage_index - chain.first
         stage, source, target = program.stages[stage_index], maps[k], maps[k + 1]
-        rows = min(program.block_rows, target.height - row)
-        nominal = stage.span(row)[0]
-        top, height = max(0, -nominal), min(program.in_rows(stage), source.height - nominal)
-        shape = stage.conv.phases[0].shape
-        first, words = shape.first_word(program.rows), shape.words(program.rows)
+        rows, nominal, top, height = block_span(program, stage, source.height, target.height, row)
         # the last row of the input that the block reads
-        last = min(stage.span(row + rows - 1)[1], source.height) - 1
-        after = 0 if k == 0 else complete[k, last // program.block_rows]
-        height = min(height, last + 1 - nominal)
-        bands = _bands(target.words, program.band_groups)
-        loaded = 0  # words of the row that have been asked for
-        group = 0
-        for index, groups in enumerate(bands):
-            begin, ends = stage.stride * group + first, index == len(bands) - 1
-            end = min(begin + stage.stride * (groups - 1) + words, source.words)
-            following = begin + stage.stride * groups  # the next band's first word
-            if index == 0 or not program.resident(stage):
+        after = 0 if k == 0 else complete[k, (nominal + height - 1) // program.block_rows]
+        for band in bands[k]:
+            if band.weights:
                 yield "weights", {"stage": stage_index, "address": weights[k]}
-            kept = max(0, begin)
-            band_slot = (slot - (loaded - begin)) % program.slots
-            for word in range(max(loaded, kept), end):
+            band_slot = (slot - band.back) % program.slots
+            for word in range(band.first, band.end):
                 yield "load", _load(program, stage_index, source, word, slot, nominal, top, height, after)
                 slot = (slot + 1) % program.slots
-            loads = max(0, end - max(loaded, kept))
-            first_loads = max(0, min(begin + words, source.words) - max(loaded, kept))
-            loaded = max(loaded, end)
-            released = loaded - kept if ends else max(0, min(following, loaded) - kept)
-            early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
+            last = band.group + band.groups - 1
             yield "band", {
-                "stage": stage_index, "groups": groups, "rows": rows, "slot": band_slot, "word": begin,
+                "stage": stage_index, "groups": band.groups, "rows": rows, "slot": band_slot, "word": band.word,
                 "words": source.words, "top": top, "height": height,
-                "target": target.address(row, group), "pitch": target.pitch, "loads": loads,
-                "loads_first": first_loads, "release_first": early,
-                "release": released - early - stage.stride * max(0, groups - 2),
-                "keep": program.resident(stage) and not ends,
-                "pixels": min(program.rows, target.width - (group + groups - 1) * program.rows),
+                "target": target.address(row, band.group), "pitch": target.pitch, "loads": band.loads,
+                "loads_first": band.loads_first, "release_first": band.release_first, "release": band.release,
+                "keep": band.keep, "pixels": min(program.rows, target.width - last * program.rows),
             }  # fmt: skip
-            group += groups
-            writes += groups * rows * program.writes(stage)
+            writes += band.groups * rows * program.writes(stage)
         complete[k + 1, row // program.block_rows] = writes
-
-
-def _bands(groups, most):
-    """Groups of each band of a row: as few bands as there can be, as even as they can be."""
-    count = -(-groups // most)
-    return [groups // count + (index < groups % count) for index in range(count)]
 
 
 def _load(program, stage, source, word, slot, nominal, top, height, after):

@@ -160,6 +160,8 @@ def compile_streaming(transforms, config, *, weights=True):
     weight_words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
     if weight_words < largest:
         raise ConfigError(f"weight_words is {weight_words}: the largest tile of this model has {largest}")
+    if weight_words < max(gdns, default=0):
+        raise ConfigError(f"weight_words is {weight_words}: the tiles of the largest GDN have {max(gdns)}")
     made = replace(
         made,
         slots=slots,

@@ -9,7 +9,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.files import write_whole
 from licgate.gateware.config import AcceleratorConfig
-from licgate.gateware.streaming.options import add_memory_arguments, memory_config
+from licgate.gateware.streaming.options import add_memory_arguments, axi_timing, memory_config
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
 from licgate.manifest.transform import TRANSFORM_NAMES
@@ -74,8 +74,8 @@ def run_simulate(args):
     if args.crop:
         pixels = _crop(pixels, args.crop)
     started = time.monotonic()
-    if args.memory == "sdram":
-        return _run_external(manifest, pixels, args, started)
+    if args.memory != "chip":
+        return _run_external(manifest, pixels, args, started, packing)
     result = _simulate(manifest, config, pixels, args)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
@@ -83,22 +83,29 @@ def run_simulate(args):
     return 0 if result["bit_exact"] else 1
 
 
-def _run_external(manifest, pixels, args, started):
+def _run_external(manifest, pixels, args, started, packing):
     """A transform with external memory."""
-    from licgate.sim.external import simulate_external
-
     if args.transform == "all" or args.patch is not None or args.independent or args.overlap:
-        raise ConfigError("--memory sdram goes with one --transform, without --patch, --independent and --overlap")
+        raise ConfigError(
+            f"--memory {args.memory} goes with one --transform, without --patch, --independent and --overlap"
+        )
     if args.engine != "cxxrtl":
-        raise ConfigError(f"--memory sdram goes with the engine cxxrtl, not {args.engine}")
-    result = simulate_external(
-        manifest, memory_config(args), transform_input(manifest, args.transform, pixels), transform=args.transform,
-        cores=args.cores, faults=args.faults, progress=Progress(sys.stderr, "cycles"),
-    )  # fmt: skip
+        raise ConfigError(f"--memory {args.memory} goes with the engine cxxrtl, not {args.engine}")
+    config, x = memory_config(args, **packing), transform_input(manifest, args.transform, pixels)
+    options = {"transform": args.transform, "progress": Progress(sys.stderr, "cycles")}
+    if args.memory == "axi":
+        from licgate.sim.axi import simulate_axi
+
+        if args.cores != 1 or args.faults is not None:
+            raise ConfigError("--memory axi goes with one of --cores, which have nothing in common, and no --faults")
+        result = simulate_axi(manifest, config, x, axi_timing(args), **options)
+    else:
+        from licgate.sim.external import simulate_external
+
+        result = simulate_external(manifest, config, x, cores=args.cores, faults=args.faults, **options)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
     exact = result["cycles_of_cores"] == result["cycles_predicted"]
-    moved = sum(sum(of_core.values()) for of_core in result["bytes"])
     told = "as predicted" if exact else f"predicted: {result['cycles_predicted']}"
     if args.faults is not None:
         told = f"memory late at random, seed {args.faults}; without: {max(result['cycles_predicted'])}"
@@ -109,12 +116,22 @@ def _run_external(manifest, pixels, args, started):
         f"core{'s' * (result['cores'] > 1)}: utilization {100 * result['utilization']:.1f} %, recompute factor "
         f"{result['recompute_factor']:.3f}"
     )
-    print(
-        f"SDRAM: {moved} bytes, {100 * moved / 2 / result['cycles']:.1f} % of the cycles a beat, "
-        f"{result['chip']['misses']} rows changed, {result['chip']['refreshes']} refreshes "
-        f"({args.engine}, {time.monotonic() - started:.0f} s)"
-    )
+    print(f"{_memory_line(result)} ({args.engine}, {time.monotonic() - started:.0f} s)")
     return 0 if result["bit_exact"] and (exact or args.faults is not None) else 1
+
+
+def _memory_line(result):
+    moved, cycles = sum(sum(of_core.values()) for of_core in result["bytes"]), result["cycles"]
+    if result["memory"] == "axi":
+        axi = result["axi"]
+        return (
+            f"AXI4: {moved} bytes, {100 * axi['read_beats'] / cycles:.1f} % of the cycles a beat read and "
+            f"{100 * axi['write_beats'] / cycles:.1f} % one written, {axi['reads'] + axi['writes']} bursts"
+        )
+    return (
+        f"SDRAM: {moved} bytes, {100 * moved / 2 / cycles:.1f} % of the cycles a beat, "
+        f"{result['chip']['misses']} rows changed, {result['chip']['refreshes']} refreshes"
+    )
 
 
 def _simulate(manifest, config, pixels, args):

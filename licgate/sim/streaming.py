@@ -12,7 +12,7 @@ from licgate.gateware.streaming.accelerator import SimulatedAccelerator
 from licgate.gateware.streaming.system import COUNTERS
 from licgate.sim.cxxrtl import build
 
-__all__ = ["StreamingOutcome", "run_streaming"]
+__all__ = ["StreamingOutcome", "describe_hang", "run_streaming"]
 
 HARNESS = Path(__file__).resolve().parents[2] / "sim" / "streaming.cpp"
 
@@ -110,7 +110,7 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
     counters, result = result[: cores * names].reshape(cores, names).tolist(), result[cores * names :]
     streams, result = result[: cores * words].reshape(cores, words).tolist(), result[cores * words :]
     if hung:
-        raise SimulationError(_hang(accelerator, hung, counters, streams, patience))
+        raise SimulationError(describe_hang(accelerator, hung, counters, streams, patience))
     counts, contents = result[:10].reshape(5, 2) @ np.array([1, 1 << 32]), result[10:]
     return StreamingOutcome(
         [s.output(contents[s.origin : s.origin + s.beats].astype(np.uint64)) for s in schedules],
@@ -120,7 +120,7 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
     )
 
 
-def _hang(accelerator, hung, counters, streams, patience):
+def describe_hang(accelerator, hung, counters, streams, patience):
     """What the streams of the cores that hang did."""
     parts = [
         f"core {k} after {counters[k][0]} cycles: {accelerator.watchdogs[k].describe(row)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["block_of", "count_blocks", "count_blocks_of_file", "instances_of"]
 
 #: Instances that only hold others: their parts are blocks of their own.
-WRAPPERS = ("accelerator", "core")
+WRAPPERS = ("accelerator", "system", "core")
 
 KINDS = (
     (re.compile(r"LUT[1-6]$|INV$"), "LUT"),
@@ -42,16 +42,20 @@ def block_of(cell: str, instances: dict) -> str:
     """Block which a cell of the flattened netlist belongs to.
 
     That is the outermost instance in its name, or the one inside a wrapper; elements of an array (``lane_0``,
-    ``lane_1``) are one block. What a wrapper holds itself is the wrapper's.
+    ``lane_1``) are one block, and so are the parts of several cores. What a wrapper holds itself is the wrapper's.
     """
     block = "top"
     for part in cell.split("."):
         if part not in instances:
             break
         block, instances = part, instances[part]
-        if part not in WRAPPERS:
+        if _unnumbered(part) not in WRAPPERS:
             break
-    return re.sub(r"(_\d+)+$", "", block)
+    return _unnumbered(block)
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"(_\d+|\$\d+)+$", "", name)
 
 
 def count_blocks(cells: dict[str, str], instances: dict) -> list[dict]:

@@ -52,6 +52,10 @@ class Board:
         Rows and columns for modes of the build that want others; see `licgate.manifest.architectures.MODES`.
     streaming : (int, int) or None
         Default rows and columns with external memory; None without.
+    axi_ports : int
+        AXI4 ports of the board's own memory, for ``--memory axi``.
+    memory_bandwidth : float or None
+        Bytes a second of that memory at most, all ports together.
     notes : tuple of str
         What the report adds to its assumptions.
 
@@ -78,6 +82,8 @@ class Board:
     max_width: int = 768
     shapes: dict = field(default_factory=dict)
     streaming: tuple | None = None
+    axi_ports: int = 0
+    memory_bandwidth: float | None = None
     notes: tuple = field(default=())
 
     def __post_init__(self):

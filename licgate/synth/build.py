@@ -15,13 +15,13 @@ from licgate.synth.cache import BuildCache
 from licgate.synth.flow import Flow
 from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
-from licgate.synth.plan import make_plan
+from licgate.synth.plan import VERILOG, make_plan
 from licgate.synth.report import headline, make_report, timing_of
 from licgate.synth.toolchain import log_tail, stop_tools
 
 __all__ = ["build", "check_shape"]
 
-STALE = ("top.bit", "report.json", "report.html", "nextpnr.log", "nextpnr.json", "yosys.log")
+STALE = ("top.bit", "report.json", "report.html", "nextpnr.log", "nextpnr.json", "yosys.log", VERILOG)
 
 
 def check_shape(board: Board, *, rows: int, cols: int) -> None:
@@ -58,6 +58,7 @@ def build(
     route: bool = True,
     cost=None,
     external: dict | None = None,
+    copies: int = 1,
     say: Callable[[str], None] = print,
 ) -> dict:
     """Build an accelerator for a board and return what report.json says.
@@ -93,6 +94,8 @@ def build(
         What a frame costs, for the report.
     external : dict or None
         How external memory is used, for the report: ``cores`` and what else is to be told.
+    copies : int
+        How often the design is put on the device, each with a frame of its own.
     say : callable
         Takes progress lines.
 
@@ -132,6 +135,7 @@ def build(
             _save_logs(output, folder, say)
             raise
 
+        cells = {cell: copies * count for cell, count in cells.items()}
         timing, best = timing_of(routes, plan.clock_mhz)
         report = make_report(
             board=board,
@@ -149,10 +153,13 @@ def build(
             clock_mhz=plan.clock_mhz,
             cost=cost,
             external=external,
+            copies=copies,
         )
         for name in STALE:
             output.remove(name)
         files = {"yosys_log": output.copy(folder / "yosys.log", "yosys.log")}
+        if VERILOG in plan.made:
+            files["verilog"] = output.copy(folder / VERILOG, VERILOG)
         if best is not None:
             files["nextpnr_log"] = output.copy(folder / best.log, "nextpnr.log")
             files["nextpnr_report"] = output.copy(folder / f"nextpnr_{best.seed}.json", "nextpnr.json")

@@ -81,6 +81,10 @@ def run_build(args: argparse.Namespace) -> int:
     board = find_board(args.board)
     if args.frequency is not None and not 1 <= args.frequency <= 1000:
         raise ConfigError(f"a clock of {args.frequency:g} MHz makes no sense: give --frequency from 1 to 1000")
+    if args.memory == "axi":
+        from licgate.synth.cli_axi import run_build_axi
+
+        return run_build_axi(args, board)
     if args.memory == "sdram":
         from licgate.synth.cli_streaming import run_build_external
 

@@ -8,22 +8,35 @@ __all__ = ["ecp5_85f_site"]
 _ROWS = (10, 34, 58)
 _GROUPS = (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)
 _OFFSETS = (0, 1, 4, 5)
+_SITES = len(_GROUPS) * len(_OFFSETS)
 
 
-def ecp5_85f_site(row: int, column: int) -> str | None:
-    """Name of the MULT18X18D for a place in the array: a column a group, four rows a row of blocks.
+def ecp5_85f_site(row: int, column: int, rows: int = 12, columns: int = 13) -> str | None:
+    """Name of the MULT18X18D for a place in the array.
+
+    An array of up to 12 x 13 has a column a group, and four rows a row of blocks. A wider one has an equal part of its
+    rows in each row of blocks, column by column; a taller one of its columns, row by row.
 
     Parameters
     ----------
     row, column : int
+    rows, columns : int
+        Of the array.
 
     Returns
     -------
     str or None
-        None outside of 12 rows and 13 columns; the placer then chooses.
+        None where the array fits in none of these ways, and outside of it; the placer then chooses.
     """
-    block, part = divmod(row, len(_OFFSETS))
-    if block >= len(_ROWS) or column >= len(_GROUPS):
+    for index, length, other, width in ((row, rows, column, columns), (column, columns, row, rows)):
+        part = len(_OFFSETS) if rows <= 12 and columns <= len(_GROUPS) else -(-length // len(_ROWS))
+        if part * width <= _SITES:
+            block, place = divmod(index, part)
+            site = other * part + place
+            break
+    else:
         return None
-    offset = _OFFSETS[part]
-    return f"X{_GROUPS[column] + offset}/Y{_ROWS[block]}/MULT18_{offset}"
+    if not (row < rows and column < columns):
+        return None
+    group, offset = divmod(site, len(_OFFSETS))
+    return f"X{_GROUPS[group] + _OFFSETS[offset]}/Y{_ROWS[block]}/MULT18_{_OFFSETS[offset]}"

@@ -17,7 +17,7 @@ from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
 
 __all__ = ["Flow", "Routed"]
 
-SYNTHESIS_FILES = ["top.json", "stat.json", "blocks.json", "yosys.log"]
+SYNTHESIS_FILES = ["top.json", "stat.json", "yosys.log"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Flow:
         BuildError
             Yosys failed.
         """
-        if self.cache.fetch(self._key, SYNTHESIS_FILES, self.folder):
+        files = [*SYNTHESIS_FILES, *self.plan.made]
+        if self.cache.fetch(self._key, files, self.folder):
             self.say("synthesis: from the cache")
         else:
             self.say(f"synthesis: yosys {self.tools['yosys']}")
@@ -88,12 +89,10 @@ class Flow:
             if self.plan.route is not None:
                 outreg.absorb_output_registers_of_file(self.folder / "top.json")
                 fanout.copy_registers_of_file(self.folder / "top.json")
-            blocks = count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
-            (self.folder / "blocks.json").write_text(json.dumps(blocks))
-            self.cache.store(self._key, SYNTHESIS_FILES, self.folder)
+            self.cache.store(self._key, files, self.folder)
         stat = json.loads((self.folder / "stat.json").read_text())
         cells = stat.get("design", {}).get("num_cells_by_type", {})
-        return cells, json.loads((self.folder / "blocks.json").read_text())
+        return cells, count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
 
     def check_fit(self, cells: dict) -> None:
         """Refuse a design with more multipliers or memory blocks than there are, before hours go into placing it.

@@ -43,8 +43,21 @@ ECP5_OPTIONS = ["-nodsp", "-run", "map_cells:"]
 # else equal). With the array's multipliers at their places it is done with a full device too: 12 x 12, and 12 of lanes.
 ROUTER1_MULTIPLIERS = 156
 
+# What a user puts beside the processor; blocks of the device stay instances.
+VERILOG = "licgate.v"
+VERILOG_SCRIPT = f"""\
+    read_rtlil {NAME}.il
+    proc -nomux -norom
+    memory_collect
+    rename {NAME} licgate
+    write_verilog -norename -noattr {VERILOG}
+    design -reset
+"""
 XCUP_SCRIPT = f"""\
     read_rtlil {NAME}.il
+    hierarchy -top {NAME}
+    proc
+    flatten -noscopeinfo
     {DONT_CARE}
     synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp -top {NAME}
     autoname
@@ -67,6 +80,8 @@ class Plan:
         Arguments of nextpnr (seed and router come on top) and ecppack; None where there is synthesis only.
     clock_mhz : float
         Frequency that the design gets, or is assumed to get.
+    made : tuple of str
+        Files for the user that the synthesis makes.
     """
 
     files: BuildPlan
@@ -74,6 +89,7 @@ class Plan:
     route: tuple[str, ...] | None
     pack: tuple[str, ...] | None
     clock_mhz: float
+    made: tuple[str, ...] = ()
 
 
 def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
@@ -82,7 +98,8 @@ def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
     Parameters
     ----------
     accelerator : Component
-        With members ``i``, ``o``, ``o_window`` and ``csr``.
+        With members ``i``, ``o``, ``o_window`` and ``csr``; or, where nothing is routed, a module with ``ports`` of its
+        own, of which the user gets the Verilog too.
     frequency : float
         Clock wanted, in MHz.
 
@@ -118,6 +135,9 @@ def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
 
 def _xcup_plan(accelerator, board: Board, frequency: float) -> Plan:
     files = BuildPlan(script=f"build_{NAME}")
-    files.add_file(f"{NAME}.il", rtlil.convert(accelerator, name=NAME, platform=board.make_platform(), emit_src=False))
-    files.add_file(f"{NAME}.ys", dedent(XCUP_SCRIPT))
-    return Plan(files, ("-q", "-l", f"{NAME}.rpt", f"{NAME}.ys"), None, None, frequency)
+    ports = getattr(accelerator, "ports", None)
+    text = rtlil.convert(accelerator, name=NAME, platform=board.make_platform(), ports=ports, emit_src=False)
+    files.add_file(f"{NAME}.il", text)
+    files.add_file(f"{NAME}.ys", dedent(XCUP_SCRIPT if ports is None else VERILOG_SCRIPT + XCUP_SCRIPT))
+    made = () if ports is None else (VERILOG,)
+    return Plan(files, ("-q", "-l", f"{NAME}.rpt", f"{NAME}.ys"), None, None, frequency, made)

@@ -13,7 +13,8 @@ class Ecp5Tools:
 
     required_tools = ("yosys", "nextpnr-ecp5", "ecppack")
 
-    #: Function of an array row and column that names the multiplier's place, or None to leave it to the placer.
+    #: Function of a row and a column, and of the array's rows and columns, that names the multiplier's place, or None
+    #: to leave it to the placer.
     multiplier_site = None
 
     def get_multiplier(self, multiplier):

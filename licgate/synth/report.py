@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 
 from licgate.synth.board import Board
 from licgate.synth.flow import Routed
@@ -50,7 +51,10 @@ def utilization_of(board: Board, best: Routed | None, cells: Mapping[str, int]) 
         "TRELLIS_FF": total("TRELLIS_FF"),
         "MULT18X18D": total("MULT18X18D"),
         "DP16KD": total("DP16KD"),
-        "LUT": total("LUT", "INV", "SRL") + 4 * total("RAM32M", "RAM64M") + total("RAM32X", "RAM64X"),
+        # those of UltraScale+ take eight
+        "LUT": total("LUT", "INV", "SRL")
+        + 4 * (total("RAM32M", "RAM64M") + total("RAM32M16", "RAM64M8"))
+        + total("RAM32X", "RAM64X"),
         "FF": total("FD"),
         "DSP48E2": total("DSP48E2"),
         "RAMB36": total("RAMB36") + total("RAMB18") / 2,
@@ -85,16 +89,20 @@ def layer_rows(manifest, prediction) -> list[dict]:
 
 def make_report(
     *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz, cost=None,
-    external=None
+    external=None, copies=1
 ) -> dict:  # fmt: skip
     """All that report.json holds but the files; the keys are part of the command line's contract.
 
     ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.
-    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told.
+    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told. ``copies`` of
+    the design share the device, each with a frame of its own: cells are those of all, blocks those of one.
     """
     utilization = utilization_of(board, best, cells)
     clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
     multipliers = config.rows * config.cols * (external or {}).get("cores", 1)
+    if cost is not None and external:
+        # the memory has the design's clock
+        cost = replace(cost, bandwidth=cost.bandwidth * clock / clock_mhz)
     lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
     width, height = image
     assumptions = list(board.notes)
@@ -113,6 +121,16 @@ def make_report(
         assumptions.append(
             "Synthesis only, clock assumed: nothing was placed or routed. Cells are those that synthesis made, a carry "
             "chain's two bits counted as two LUT and 64 bits of LUT RAM as four."
+        )
+    if copies > 1:
+        assumptions.append(
+            f"The design was synthesised once. It stands {copies} times on the device, and so do its cells in the "
+            "table of resources; the table of blocks is of one. Each has a frame and a bus of its own."
+        )
+    if external and external.get("bus"):
+        assumptions.append(
+            "Frames per second are a projection: the clock and the memory's latency and rate are assumed. The "
+            "processor system, the interconnect of its ports and what else uses that memory are not part of it."
         )
     if mode != "analysis":
         assumptions.append(
@@ -148,7 +166,7 @@ def make_report(
             "cols": config.cols,
             "multipliers": multipliers,
             "lane_multipliers": config.lane_multipliers,
-            "macs_per_multiplier_cycle": prediction.macs / (multipliers * prediction.cycles),
+            "macs_per_multiplier_cycle": copies * prediction.macs / (multipliers * prediction.cycles),
             "macs": prediction.macs,
             "cycles": prediction.cycles,
             "utilization": prediction.utilization,
@@ -156,7 +174,7 @@ def make_report(
             "image": [width, height],
             "max_width": None if external else config.max_width,
             "external": external,
-            "fps": clock * 1e6 / prediction.cycles,
+            "fps": copies * clock * 1e6 / prediction.cycles,
             "clock_mhz": clock,
             "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
         },
@@ -208,8 +226,6 @@ def headline(report: dict) -> str:
             return f"DOES NOT FIT: {numbers} (synthesis only)"
         (clock,) = timing["clocks"].values()
         return f"Synthesis only, clock assumed: {clock['constraint_mhz']:g} MHz"
-    name, clock = min(
-        timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"]
-    )
+    name, clock = min(timing["clocks"].items(), key=lambda item: item[1]["achieved_mhz"] / item[1]["constraint_mhz"])
     numbers = f"{name} achieves {clock['achieved_mhz']:g} MHz of {clock['constraint_mhz']:g} MHz"
     return f"Timing met: {numbers}" if timing["met"] else f"TIMING NOT MET: {numbers}"

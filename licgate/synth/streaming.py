@@ -18,31 +18,35 @@ __all__ = ["choose_streaming", "streaming_fit"]
 _RING_STEP = 1024
 
 
-def streaming_fit(program, board: Board, cores: int) -> Fit:
+def streaming_fit(program, board: Board, cores: int, *, memory: str = "sdram") -> Fit:
     """Count the memory cells that cores with a streaming program take on a board."""
     cells, bits = Counter(), Counter()
     for use in streaming_memories(program):
         cells[use.holds] += cores * use.cells(BLOCKS[board.memory])
         bits[use.holds] += cores * use.bits
-    cells["host link"] += HOST_BLOCKS
+    if memory == "sdram":
+        cells["host link"] += HOST_BLOCKS
     by = {name: {"cells": cells[name], "bits": bits[name] or None} for name in cells}
     return Fit(board.memory, sum(cells.values()), board.memories, by)
 
 
-def choose_streaming(manifest, board: Board, config: StreamingConfig, *, cores: int, must_fit: bool):
+def choose_streaming(
+    manifest, board: Board, config: StreamingConfig, *, cores: int, must_fit: bool, memory: str = "sdram"
+):
     """Settle the configuration of a build with external memory, and see that it fits.
 
     Parameters
     ----------
     manifest : Manifest
     board : Board
-        With an SDRAM.
+        With an SDRAM, or with AXI4 ports.
     config : StreamingConfig
         Where the device's multipliers do not suffice for arrays and lanes, those of the lanes are made of logic. A
         weight ring of no given length grows in steps of 1024 words for as long as it takes no more memory cells.
     cores : int
     must_fit : bool
         Refuse what does not fit.
+    memory : {"sdram", "axi"}
 
     Returns
     -------
@@ -51,9 +55,15 @@ def choose_streaming(manifest, board: Board, config: StreamingConfig, *, cores: 
     Raises
     ------
     ConfigError
-        It does not fit, the board has no SDRAM, or the array does not run the model.
+        It does not fit, the board has no such memory, or the array does not run the model.
     """
-    if not hasattr(board.make_platform(), "get_sdram"):
+    if memory == "axi" and not board.axi_ports:
+        raise ConfigError(f"board {board.name} has no memory behind AXI4: take another --board, or another --memory")
+    if memory == "axi" and not 1 <= cores <= board.axi_ports:
+        raise ConfigError(
+            f"{cores} cores make no sense: board {board.name} has AXI4 ports for {board.axi_ports}, give --cores from 1"
+        )
+    if memory == "sdram" and not hasattr(board.make_platform(), "get_sdram"):
         raise ConfigError(f"board {board.name} has no SDRAM for a build: take another --board, or --memory chip")
     if not 1 <= cores <= 16:
         raise ConfigError(f"{cores} cores make no sense: give --cores from 1 to 16")
@@ -70,7 +80,7 @@ def choose_streaming(manifest, board: Board, config: StreamingConfig, *, cores: 
             # The arrays come first.
             changed = replace(changed, lane_multipliers="fabric")
             program = compile_streaming([manifest.g_a], changed, weights=False)
-        return changed, program, streaming_fit(program, board, cores)
+        return changed, program, streaming_fit(program, board, cores, memory=memory)
 
     found = at(config.weight_words)
     if config.weight_words is None:

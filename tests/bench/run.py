@@ -21,6 +21,7 @@ from tests.bench.kit import Options, versions
 #: name: module with ``bench``; in this order, the quick ones first.
 BENCHES = {
     "model-speed": "tests.bench.speed",
+    "estimate": "tests.bench.estimate",
     "model-exact": "tests.bench.exact",
     "packing": "tests.bench.packing",
     "layer": "tests.bench.layer",
@@ -28,6 +29,7 @@ BENCHES = {
     "resources": "tests.bench.resources",
     "utilization": "tests.bench.utilization",
     "streaming": "tests.bench.streaming",
+    "zcu102": "tests.bench.zcu102",
     "route": "tests.bench.figures",
 }
 

@@ -41,7 +41,8 @@ def test_a_plan_is_what_the_cycle_model_says(tmp_path, capsys):
         config = StreamingConfig(rows=4, cols=3, weight_words=row["config"]["weight_words"])
         program = compile_streaming([manifest.g_a], config)
         jobs = core_jobs(program, program.chains[0], 33, 18, 1)
-        model = StreamingModel([job.schedule for job in jobs], SdramCycles.at(ULX3S_SDRAM, 80))
+        cycles = SdramCycles.at(ULX3S_SDRAM, 80)
+        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
         (run,) = model.runs
         assert row["cycles"] == run.done - run.start == sum(row["cycles_by_cause"].values())
         assert row["fps"] == 80e6 / row["cycles"]
@@ -94,7 +95,7 @@ def test_a_saved_model_is_planned_too(tmp_path, capsys):
     ("words", "message"),
     [
         ([*SHAPE, "--clock", "150"], r"150.*: take another --clock$"),
-        (["--rows", "4"], r"^--rows and --cols go with --memory sdram: without it all shapes are tried$"),
+        (["--rows", "4"], r"^--rows, --cols and --lanes go with --memory sdram or axi: without it "),
         ([*SHAPE, "--mode", "decoder"], r"^--memory sdram goes with --mode analysis, not decoder$"),
         ([*SHAPE, "--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
         ([*SHAPE, "--cores", "3"], r"^3 x 4 x 3 need 36 multipliers, "),
@@ -109,3 +110,28 @@ def test_refused_in_one_line(words, message, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("licgate: error: ")
     assert re.search(message, line.removeprefix("licgate: error: "))
+
+
+def test_without_a_shape_the_fastest_that_fits_is_taken(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=24))
+    files = [tmp_path / "found.json", tmp_path / "given.json"]
+    words = ["--memory", "sdram", "--channels", "4,6", "--fps", "1"]
+    assert plan(*words, "--json", str(files[0])) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "g_a of 33 x 18 on the fastest shape that fits with SDRAM" in out[0]
+    assert plan(*words, "--rows", "3", "--cols", "2", "--json", str(files[1])) == 0
+    found, given = (json.loads(file.read_text())["plans"][0] for file in files)
+    assert (found["searched"], given["searched"]) == (True, False)
+    assert found["fits"]
+    assert found["blocks"] <= 24
+    assert found["multipliers"] <= 6
+    assert found["fps"] >= 0.99 * given["fps"]
+    assert f" on {found['config']['rows']} x {found['config']['cols']}, blocks of " in out[1]
+    assert out[-1].startswith("the widest model that reaches 1 frames/s is made-up-n4m6, with ")
+
+
+def test_a_model_that_fits_in_no_shape_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=4))
+    assert plan("--memory", "sdram", "--channels", "4,6", "--fps", "1") == 4
+    out = capsys.readouterr().out.splitlines()
+    assert out[1:] == ["made-up-n4m6  fits in no shape of 1 core", "no model that fits reaches 1 frames/s"]

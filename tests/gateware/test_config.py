@@ -22,7 +22,7 @@ def test_config_names_the_parameter_its_value_and_its_range(name, value, low, hi
 
 def test_config_names_the_kinds_of_multipliers():
     assert AcceleratorConfig(lane_multipliers="fabric").lane_multipliers == "fabric"
-    with pytest.raises(ConfigError, match=r"^lane_multipliers is 'lut': choose dsp or fabric$"):
+    with pytest.raises(ConfigError, match=r"^lane_multipliers is 'lut': choose dsp, mixed, fabric$"):
         AcceleratorConfig(lane_multipliers="lut")
 
 

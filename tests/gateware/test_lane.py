@@ -112,8 +112,9 @@ def test_every_layer_in_turn(name):
 
 
 @pytest.mark.parametrize("name", ["square_root", "abs_root and square", "without GDN", "wide"])
-def test_multipliers_of_logic_change_nothing(name):
-    program = replace(build(name), lane_multipliers="fabric")
+@pytest.mark.parametrize("kind", ["mixed", "fabric"])
+def test_multipliers_of_logic_change_nothing(name, kind):
+    program = replace(build(name), lane_multipliers=kind)
     cases = cases_of(program, np.random.default_rng(7), count=120)
     lane = PostLane(program)
     assert lane.latency == PostLane(build(name)).latency
@@ -133,12 +134,12 @@ class Counting:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_program_counts_the_blocks(name):
-    for kind in ("dsp", "fabric"):
+    for kind in ("dsp", "mixed", "fabric"):
         program, platform = replace(build(name), lane_multipliers=kind), Counting()
         Fragment.get(PostLane(program), platform)
         cells = program.multiplier_cells - program.rows * program.cols
         assert cells == program.lanes * platform.taken
-        assert (platform.taken > 0) == (kind == "dsp")
+        assert (platform.taken > 0) == (kind != "fabric")
 
 
 def test_latency_is_longer_with_the_square_form():

@@ -6,8 +6,10 @@ from time import perf_counter
 
 import pytest
 
+from licgate.gateware.extmem.axitiming import AxiTiming
 from licgate.gateware.extmem.sdram import SdramController
 from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
+from licgate.perf.axi import AxiModel
 from licgate.perf.extmem import MemoryModel
 from tests.gateware.extmem.kit import CHIP, random_jobs
 from tests.gateware.extmem.traffic import simulate
@@ -15,7 +17,7 @@ from tests.gateware.extmem.traffic import simulate
 
 def predict(cycles, jobs_by_port, eager):
     """Serve the jobs by the model, each port requesting as the test's requesters do."""
-    model = MemoryModel(len(jobs_by_port), cycles)
+    model = (AxiModel if isinstance(cycles, AxiTiming) else MemoryModel)(len(jobs_by_port), cycles)
     served = [[] for _ in jobs_by_port]
     queues = [list(jobs) for jobs in jobs_by_port]
 

@@ -47,7 +47,7 @@ def test_a_split_memory_is_two_of_half_the_pixels():
 
 
 @pytest.mark.parametrize(
-    ("mode", "width", "needed"), [("analysis", 768, 168), ("encoder", 192, 205), ("decoder", 768, 199)]
+    ("mode", "width", "needed"), [("analysis", 768, 172), ("encoder", 192, 205), ("decoder", 768, 199)]
 )
 def test_the_default_model_fits_the_default_board(manifest, mode, width, needed):
     config, fit = choose(manifest, mode)

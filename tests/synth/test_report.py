@@ -70,7 +70,10 @@ def routed(seed, achieved, *, constraint=100.0, other=None):
     return Routed(seed, {"utilization": utilization}, clocks, "log", "config")
 
 
-def report(board="ulx3s-85f", routes=(), manifest=None, prediction=None, mode="analysis", cells=CELL_COUNTS, cost=None):
+def report(
+    board="ulx3s-85f", routes=(), manifest=None, prediction=None, mode="analysis", cells=CELL_COUNTS, cost=None,
+    external=None,
+):  # fmt: skip
     board = find_board(board)
     clock = 100.0
     timing, best = timing_of(list(routes), clock)
@@ -89,6 +92,7 @@ def report(board="ulx3s-85f", routes=(), manifest=None, prediction=None, mode="a
         blocks=count_blocks(CELLS, instances_of(RTLIL)),
         clock_mhz=clock,
         cost=cost,
+        external=external,
     )
 
 
@@ -102,6 +106,11 @@ def test_blocks():
     assert [block_of(name, instances) for name in CELLS] == [
         *["lane"] * 3, "core", "accelerator", *["link"] * 3, "top"
     ]  # fmt: skip
+    cores = {"accelerator": {"system": {"core_0": {"lines": {}}, "core_1": {"lines": {}}, "arbiter": {}}}}
+    names = ["core_0.lines.bank", "core_1.lines.bank", "core_1.done_LUT4_Z", "arbiter.seen", "busy_LUT4_Z"]
+    found = [block_of(f"accelerator.system.{name}", cores) for name in names]
+    assert found == ["lines", "lines", "core", "arbiter", "system"]
+    assert block_of("release$395.given", {"release$395": {}}) == "release"
     blocks = {row["block"]: row for row in count_blocks(CELLS, instances)}
     assert list(blocks) == ["lane", "core", "top", "accelerator", "link"]
     assert (blocks["lane"]["LUT"], blocks["lane"]["multiplier"]) == (2, 1)
@@ -301,6 +310,9 @@ def test_traffic_bounds_the_frame():
     assert section["roofline"]["macs_per_byte"] == 900 / 4500
     assert section["roofline"]["memory_bound"]
     assert "cost" not in report(routes=[routed(1, 125.0)])
+    # a memory at the design's clock is as fast as that comes out
+    for seeds, bandwidth in (([routed(1, 80.0)], 1.6e8), ([routed(1, 125.0)], 2.5e8), ([], 2e8)):
+        assert report(routes=seeds, cost=STREAMED, external={"cores": 1})["cost"]["bandwidth"] == bandwidth
 
 
 @pytest.mark.parametrize(

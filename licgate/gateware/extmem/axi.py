@@ -8,14 +8,14 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import exact_log2
 
-from licgate.gateware.extmem.port import AXI_PAGE_BEATS, BEATS_BITS, MemoryPort
+from licgate.gateware.extmem.pages import axi_page_beats
+from licgate.gateware.extmem.port import BEATS_BITS, MemoryPort
 
 __all__ = ["Axi4Master", "axi4_signature"]
 
 _INCREMENTING = 0b01
 #: Normal memory, not cached, bufferable; unprivileged, not secure, data.
 _CACHE, _PROTECTION = 0b0011, 0b010
-_BOUNDARY = 4096
 
 
 def axi4_signature(data_bits: int, address_bits: int) -> Signature:
@@ -79,8 +79,7 @@ class Axi4Master(Component):
     latency = 1
 
     def __init__(self, data_bits: int = 128, address_bits: int = 28, *, base: int = 0, bus_address_bits: int = 40):
-        if data_bits not in (32, 64, 128, 256, 512):
-            raise ValueError(f"data_bits must be 32, 64, 128, 256 or 512, not {data_bits!r}")
+        self.page_beats = axi_page_beats(data_bits)
         port = MemoryPort(data_bits, address_bits)
         size = data_bits // 8 << address_bits
         if base % size:
@@ -88,7 +87,6 @@ class Axi4Master(Component):
         if not 0 <= base <= (1 << bus_address_bits) - size:
             raise ValueError(f"{size:#x} bytes from {base:#x} on do not fit an address of {bus_address_bits} bits")
         self.data_bits, self.base, self.bus_address_bits = data_bits, base, bus_address_bits
-        self.page_beats = min(AXI_PAGE_BEATS, _BOUNDARY * 8 // data_bits)
         bus = axi4_signature(data_bits, bus_address_bits)
         super().__init__({"port": In(port), "bus": Out(bus), "error": Out(1)})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-__all__ = ["AXI_PAGE_BEATS", "BEATS_BITS", "SDRAM_PAGE_BEATS", "split"]
+__all__ = ["AXI_PAGE_BEATS", "BEATS_BITS", "SDRAM_PAGE_BEATS", "axi_page_beats", "split"]
 
 #: Bits of the number of beats of a transaction.
 BEATS_BITS = 10
@@ -12,6 +12,22 @@ SDRAM_PAGE_BEATS = 512
 
 #: Beats of the longest AXI4 burst: of 128 bits they fill the 4 KB that no burst may cross.
 AXI_PAGE_BEATS = 256
+
+#: No AXI4 burst crosses a multiple of so many bytes.
+AXI_BOUNDARY = 4096
+
+
+def axi_page_beats(data_bits: int) -> int:
+    """Longest transaction of an AXI4 bus, of which none crosses a multiple: 256 beats, or fewer that fill 4 KB.
+
+    Raises
+    ------
+    ValueError
+        ``data_bits`` is no width of a bus that is used here.
+    """
+    if data_bits not in (32, 64, 128, 256, 512):
+        raise ValueError(f"data_bits must be 32, 64, 128, 256 or 512, not {data_bits!r}")
+    return min(AXI_PAGE_BEATS, AXI_BOUNDARY * 8 // data_bits)
 
 
 def split(address: int, beats: int, page_beats: int) -> Iterator[tuple[int, int]]:

@@ -1,10 +1,11 @@
 """Reads commands from external memory and hands them to the units."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import fifo, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streaming.blockqueue import BlockQueue
 from licgate.gateware.streaming.burst import PageCutter
 from licgate.gateware.streaming.layouts import command_layout
 from licgate.program.commands import COMMANDS_READ, KINDS, command_beats
@@ -56,7 +57,7 @@ class Commander(Component):
         m = Module()
         size = self._program.beat_bits
         m.submodules.cutter = cutter = self._cutter
-        m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=size, depth=2 * self._read)
+        m.submodules.beats = beats = BlockQueue(2 * self._read, size)
         connect(m, cutter.request, flipped(self.port.request))
 
         # Reading ahead: what has been asked for finds room.
@@ -67,9 +68,9 @@ class Commander(Component):
             cutter.i.valid.eq(running & (promised <= self._read)),
             ask.eq(cutter.i.valid & cutter.i.ready),
             cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(self._read),
-            beats.w_en.eq(self.port.r_valid), beats.w_data.eq(self.port.r_data), beats.r_en.eq(pop | drop),
+            beats.enable.eq(self.port.r_valid), beats.word.eq(self.port.r_data), beats.o.ready.eq(pop | drop),
         ]  # fmt: skip
-        taken = beats.r_en & beats.r_rdy
+        taken = beats.o.ready & beats.o.valid
         m.d.sync += promised.eq(promised + ask * self._read - taken)
         with m.If(ask):
             m.d.sync += address.eq(address + self._read)
@@ -86,7 +87,7 @@ class Commander(Component):
             with m.State("FETCH"):
                 m.d.comb += pop.eq(1)
                 with m.If(taken):
-                    m.d.sync += [command.eq(Cat(command[size:], beats.r_data)), count.eq(count - 1)]
+                    m.d.sync += [command.eq(Cat(command[size:], beats.o.payload)), count.eq(count - 1)]
                     with m.If(count == 1):
                         m.next = "GIVE"
             with m.State("GIVE"):

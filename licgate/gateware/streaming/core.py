@@ -167,7 +167,7 @@ class StreamingCore(Component):
         self._memories(m)
 
         idle = Signal()
-        m.d.comb += idle.eq(commander.ended & ~Cat(waiting).any() & sequencer.idle & records.idle)
+        m.d.sync += idle.eq(commander.ended & ~Cat(waiting).any() & sequencer.idle & records.idle & ~self.start)
         settled = Signal(2)
         m.d.sync += settled.eq(Cat(idle, settled[0] & idle))
         m.d.comb += [

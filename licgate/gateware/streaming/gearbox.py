@@ -41,7 +41,7 @@ class Unpacker(Component):
     Members
     -------
     i : :py:`In(stream.Signature(record_layout(kinds, most_words, tag)))`
-        The next record; valid before its first beat comes, and taken when the one before it ends.
+        The next record; valid before its first beat comes, and taken while the one before it is under way.
     valid, beat : :py:`In(1)`, :py:`In(beat_bits)`
     o_valid : :py:`Out(1)`
     word : :py:`Out(max(kinds))`
@@ -52,10 +52,10 @@ class Unpacker(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word's last beat to the word: 2. interval is 1 beat a cycle.
+        Cycles from a word's last beat to the word: 3. interval is 1 beat a cycle.
 
-    Resources: a register a bit of the widest word, two for a beat, and a barrel shifter of two beats: about 220 LUT4 at
-    beats of 16 bits.
+    Resources: a register a bit of the widest word, three for a beat, two for a record, and a barrel shifter of two
+    beats: about 220 LUT4 at beats of 16 bits.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Unpacker(Component):
         A word is narrower than a beat, or a number not positive.
     """
 
-    latency = 2
+    latency = 3
     interval = 1
 
     def __init__(self, beat_bits, kinds, *, most_words, part=None, tag=1):
@@ -87,31 +87,65 @@ class Unpacker(Component):
         # Bits that the word still needs; those of the beat before it that it has got; its beats so far.
         need, offset, index = Signal(range(widest + 1)), Signal(range(size)), Signal(range(slices))
         first = Signal()
-        new, width = self.i.payload, Signal.like(need)
-        new_width = Array(kinds)[new.kind] if len(kinds) > 1 else kinds[0]
-        m.d.comb += width.eq(Array(kinds)[record.kind] if len(kinds) > 1 else kinds[0])
+        # What is compared with the counters above, a cycle before it is needed: the next beat is the word's last; the
+        # word is the record's last, or that of a part.
+        final, last, flush = Signal(), Signal(), Signal()
+        width = Signal.like(need)
 
-        ends, flush, record_ends, rest = Signal(), Signal(), Signal(), Signal(range(size))
-        m.d.comb += [
-            ends.eq(self.valid & (need <= size)),
-            record_ends.eq(ends & (left == 1)),
-            flush.eq((left == 1) | (part_left == 1 if part else 0)),
-            rest.eq(Mux(flush, 0, size - need)),
-            self.i.ready.eq(~active | record_ends),
-        ]
-        with m.If(self.valid):
-            m.d.sync += [need.eq(need - size), index.eq(index + 1)]
-            with m.If(ends):
-                m.d.sync += [
-                    need.eq(width - rest), offset.eq(rest), index.eq(0), left.eq(left - 1), first.eq(0),
-                    part_left.eq(Mux(flush, part or 1, part_left - 1)),
-                ]  # fmt: skip
-        with m.If(record_ends):
-            m.d.sync += active.eq(0)
+        def of_kind(kind, values):
+            return Array(values)[kind] if len(kinds) > 1 else values[0]
+
+        m.d.comb += width.eq(of_kind(record.kind, kinds))
+
+        # Beats and records come from elsewhere on the chip, into registers.
+        came, beat = Signal(), Signal(size, reset_less=True)
+        m.d.sync += [came.eq(self.valid), beat.eq(self.beat)]
+        waiting, load, arriving = Signal(), Signal(), self.i.payload
+        new = Signal(data.StructLayout({
+            "record": self.i.payload.shape(), "need": need.shape(), "final": 1, "last": 1, "flush": 1,
+        }))  # fmt: skip
+        with m.If(load):
+            m.d.sync += waiting.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                active.eq(1), record.eq(new), left.eq(new.words), part_left.eq(part or 1), first.eq(1),
-                need.eq(new_width), offset.eq(0), index.eq(0),
+                waiting.eq(1), new.record.eq(arriving), new.need.eq(of_kind(arriving.kind, kinds)),
+                new.final.eq(of_kind(arriving.kind, [int(bits <= size) for bits in kinds])),
+                new.last.eq(arriving.words == 1), new.flush.eq((arriving.words == 1) | (part == 1)),
+            ]  # fmt: skip
+
+        ends, record_ends, rest = Signal(), Signal(), Signal(range(size))
+        m.d.comb += [
+            ends.eq(came & final),
+            record_ends.eq(ends & last),
+            rest.eq(Mux(flush, 0, size - need)),
+            load.eq(waiting & (~active | record_ends)),
+            # a record of one beat leaves no time for asking first
+            self.i.ready.eq(~waiting | (load if min(kinds) <= size else 0)),
+        ]
+        with m.If(came):
+            m.d.sync += [need.eq(need - size), index.eq(index + 1), final.eq(need <= 2 * size)]
+            with m.If(final):
+                begun = [bits <= size for bits in kinds]
+                short = [(need <= 2 * size - bits) if bits < 2 * size else 0 for bits in kinds]
+                m.d.sync += [
+                    need.eq(width - rest), offset.eq(rest), index.eq(0), left.eq(left - 1), first.eq(0),
+                    final.eq(Mux(flush, of_kind(record.kind, begun), of_kind(record.kind, short))),
+                    last.eq(left == 2),
+                ]  # fmt: skip
+                if part:
+                    m.d.sync += [
+                        part_left.eq(Mux(flush, part, part_left - 1)),
+                        flush.eq((left == 2) | Mux(flush, part == 1, part_left == 2)),
+                    ]
+                else:
+                    m.d.sync += flush.eq(left == 2)
+        with m.If(record_ends):
+            m.d.sync += active.eq(0)
+        with m.If(load):
+            m.d.sync += [
+                active.eq(1), record.eq(new.record), left.eq(new.record.words), part_left.eq(part or 1), first.eq(1),
+                need.eq(new.need), offset.eq(0), index.eq(0), final.eq(new.final), last.eq(new.last),
+                flush.eq(new.flush),
             ]  # fmt: skip
 
         # A cycle later the beat is put in place.
@@ -120,9 +154,9 @@ class Unpacker(Component):
             "index": index.shape(), "tag": self.tag.shape(), "first": 1, "last": 1,
         }))  # fmt: skip
         m.d.sync += [
-            late.valid.eq(self.valid), late.beat.eq(self.beat), late.ends.eq(ends), late.flush.eq(flush),
+            late.valid.eq(came), late.beat.eq(beat), late.ends.eq(ends), late.flush.eq(flush),
             late.offset.eq(offset), late.rest.eq(rest), late.index.eq(index), late.tag.eq(record.tag),
-            late.first.eq(first), late.last.eq(left == 1),
+            late.first.eq(first), late.last.eq(last),
         ]  # fmt: skip
         held, aligned, carry = Signal(size), Signal(2 * size - 1), Signal(size)
         low, high = aligned[:size] | held, aligned[size:]
@@ -144,7 +178,7 @@ class Unpacker(Component):
 
 
 class Packer(Component):
-    """Words to beats: the other way round.
+    """Words to beats: the other way round. A beat is never refused.
 
     Parameters
     ----------
@@ -157,18 +191,21 @@ class Packer(Component):
     i : :py:`In(stream.Signature(...))`
         Words: ``word``, of which bits beyond those of its ``kind`` do not count, and ``last``: the next one begins with
         a beat.
-    o : :py:`Out(stream.Signature(...))`
-        ``beat``, and ``last``: it is the last one of a run of words.
+    o_valid, beat : :py:`Out(1)`, :py:`Out(beat_bits)`
+    last : :py:`Out(1)`
+        The beat is the last one of a run of words.
+    busy : :py:`Out(1)`
+        Something of a word is on its way.
 
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first whole beat: 1, where the word begins with a beat.
+        Cycles from a word to its first whole beat: 3, where the word begins with a beat.
     interval : int
         Cycles from beat to beat: 1. A word takes ``ceil(bits / beat_bits)`` cycles, and two more where it ends a run
         and its last slice begins a beat of its own.
 
-    Resources: two registers a bit of the widest word, a barrel shifter of two beats.
+    Resources: two registers a bit of the widest word, five for a beat, a barrel shifter of two beats.
 
     Raises
     ------
@@ -176,7 +213,7 @@ class Packer(Component):
         A word is narrower than a beat.
     """
 
-    latency = 1
+    latency = 3
     interval = 1
 
     def __init__(self, beat_bits, kinds):
@@ -186,54 +223,66 @@ class Packer(Component):
             "i": In(stream.Signature(data.StructLayout({
                 "word": max(kinds), "kind": range(max(2, len(kinds))), "last": 1,
             }))),
-            "o": Out(stream.Signature(data.StructLayout({"beat": beat_bits, "last": 1}))),
+            "o_valid": Out(1), "beat": Out(beat_bits), "last": Out(1), "busy": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
         size, kinds = self._beat_bits, self._kinds
-        # Words are cut into slices; `valid_bits` of the last one count.
+        # Words are cut into slices; `tail` bits of the last one count.
         counts = [-(-bits // size) for bits in kinds]
         tails = [bits - (count - 1) * size for bits, count in zip(kinds, counts, strict=True)]
-        busy, last = Signal(), Signal()
+        active, last, final, ready = Signal(), Signal(), Signal(), Signal(init=1)
         word, left, tail = Signal(max(kinds)), Signal(range(max(counts) + 1)), Signal(range(size + 1))
-        held, offset, flushing = Signal(size), Signal(range(size)), Signal()
-        new, new_kind = self.i.payload, self.i.payload.kind
+        offset, flushing = Signal(range(size)), Signal()
+        new, take = self.i.payload, Signal()
 
-        final, bits, total = Signal(), Signal(range(size + 1)), Signal(range(2 * size))
-        current, aligned = Signal(size), Signal(2 * size - 1)
-        give, go = Signal(), Signal()
+        # Where the next word begins, and whether this one's last slice fills a beat, or begins another.
+        total, whole, spills = Signal(range(2 * size)), Signal(), Signal()
+        next_offset = Signal.like(offset)
         m.d.comb += [
-            final.eq(left == 1),
-            bits.eq(Mux(final, tail, size)),
-            total.eq(offset + bits),
-            current.eq(word[:size] & Mux(final, ~(Cat(1).replicate(size) << tail)[:size], (1 << size) - 1)),
-            aligned.eq(current << offset),
-            give.eq(flushing | (busy & ((total >= size) | (final & last)))),
-            self.o.valid.eq(give),
-            self.o.payload.beat.eq(Mux(flushing, held, aligned[:size] | held)),
-            self.o.payload.last.eq(flushing | (busy & final & last & (total <= size))),
-            # a slice is used up in this cycle
-            go.eq(busy & ~flushing & (~give | self.o.ready)),
-            self.i.ready.eq((~busy | (go & final)) & ~(flushing | (go & final & last & (total > size)))),
-        ]
-        with m.If(flushing & self.o.ready):
-            m.d.sync += [flushing.eq(0), held.eq(0), offset.eq(0)]
-        with m.If(go):
-            m.d.sync += [word.eq(word >> size), left.eq(left - 1)]
-            with m.If(total >= size):
-                m.d.sync += [held.eq(aligned[size:]), offset.eq(total - size)]
-            with m.Else():
-                m.d.sync += [held.eq(aligned[:size] | held), offset.eq(total)]
+            total.eq(offset + tail), whole.eq(total >= size), spills.eq(last & (total > size)),
+            next_offset.eq(Mux(final & active, Mux(last, 0, Mux(whole, total - size, total)), offset)),
+            self.i.ready.eq(ready), take.eq(self.i.valid & ready),
+        ]  # fmt: skip
+        m.d.sync += [offset.eq(next_offset), flushing.eq(0)]
+        with m.If(flushing):
+            m.d.sync += ready.eq(1)
+        with m.If(active):
+            m.d.sync += [word.eq(word >> size), left.eq(left - 1), final.eq(left == 2)]
+            with m.If(left == 2):
+                # what stands here is settled a cycle before the next word is taken
+                m.d.sync += ready.eq(~spills)
             with m.If(final):
-                m.d.sync += busy.eq(0)
-                with m.If(last):
-                    m.d.sync += flushing.eq(total > size)
-                    with m.If(total <= size):
-                        m.d.sync += [held.eq(0), offset.eq(0)]
-        with m.If(self.i.valid & self.i.ready):
+                m.d.sync += [active.eq(0), flushing.eq(spills)]
+        with m.If(take):
+            single = Array(int(count == 1) for count in counts)[new.kind]
             m.d.sync += [
-                busy.eq(1), word.eq(new.word), last.eq(new.last),
-                left.eq(Array(counts)[new_kind]), tail.eq(Array(tails)[new_kind]),
+                active.eq(1), word.eq(new.word), last.eq(new.last), final.eq(single),
+                left.eq(Array(counts)[new.kind]), tail.eq(Array(tails)[new.kind]),
+                ready.eq(single & ~(new.last & (next_offset != 0))),
             ]  # fmt: skip
+
+        # A cycle later a slice is put in place.
+        late = Signal(data.StructLayout({
+            "valid": 1, "beat": size, "offset": offset.shape(), "keeps": 1, "ends": 1, "spills": 1, "flushing": 1,
+        }))  # fmt: skip
+        mask = Mux(final, ~(Cat(1).replicate(size) << tail)[:size], (1 << size) - 1)
+        m.d.sync += [
+            late.valid.eq(active), late.beat.eq(word[:size] & mask), late.offset.eq(offset),
+            # no beat is full, and there are more words
+            late.keeps.eq(final & ~last & ~whole),
+            late.ends.eq(final & last), late.spills.eq(spills), late.flushing.eq(flushing),
+        ]  # fmt: skip
+        held, aligned, low = Signal(size), Signal(2 * size - 1), Signal(size)
+        m.d.comb += [aligned.eq(late.beat << late.offset), low.eq(aligned[:size] | held)]
+        with m.If(late.flushing | (late.valid & late.ends & ~late.spills)):
+            m.d.sync += held.eq(0)
+        with m.Elif(late.valid):
+            m.d.sync += held.eq(Mux(late.keeps, low, aligned[size:]))
+        m.d.sync += [
+            self.o_valid.eq(late.flushing | (late.valid & ~late.keeps)), self.beat.eq(Mux(late.flushing, held, low)),
+            self.last.eq(late.flushing | (late.ends & ~late.spills)),
+        ]  # fmt: skip
+        m.d.comb += self.busy.eq(active | flushing | late.valid | late.flushing | self.o_valid)
         return m

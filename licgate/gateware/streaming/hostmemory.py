@@ -32,7 +32,7 @@ class HostMemory(Component):
     write, read : :py:`In(1)`
         Begin, for one cycle; only while not ``busy``.
     address, beats : :py:`In(address_bits)`, :py:`In(address_bits + 1)`
-        Of the stretch; no beats are nothing to do.
+        Of the stretch, in that cycle and the next; no beats are nothing to do.
     busy : :py:`Out(1)`
         A stretch is under way (level). When a write ends it is in memory.
     i : :py:`In(stream.Signature(24))`
@@ -44,7 +44,7 @@ class HostMemory(Component):
     Attributes
     ----------
     latency : int
-        Cycles from ``read`` to its request: 3.
+        Cycles from ``read`` to its request: 4.
     interval : int
         Cycles between two requests, at least: 3.
 
@@ -57,7 +57,7 @@ class HostMemory(Component):
         A parameter is out of range.
     """
 
-    latency = 3
+    latency = 4
     interval = 3
 
     def __init__(self, beat_bits, address_bits, *, burst_beats=32):
@@ -80,14 +80,17 @@ class HostMemory(Component):
         m.submodules.cutter = cutter = self._cutter
         m.submodules.queue = queue = fifo.SyncFIFO(width=size, depth=depth)
 
-        # Beats that the host has still to give or to take.
+        # Beats that the host has still to give or to take: some, and one.
         left, writing = Signal.like(self.beats), Signal()
+        some, final = Signal(), Signal()
         # Beats that wait, or places, and no request has been made for.
         credit, under_way = Signal(range(depth + 1)), Signal()
         given, taken = Signal(), Signal()
-        begins = Signal()
+        # A stretch is told, and a cycle later it is known whether there is anything to do.
+        told, wanted, moving, begins = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [told.eq((self.write | self.read) & ~self.busy), wanted.eq(self.beats != 0)]
         m.d.comb += [
-            begins.eq((self.write | self.read) & (self.beats != 0) & ~self.busy),
+            begins.eq(told & wanted), self.busy.eq(told | moving),
             cutter.i.payload.address.eq(self.address), cutter.i.payload.beats.eq(self.beats),
             cutter.i.valid.eq(begins),
         ]  # fmt: skip
@@ -114,14 +117,14 @@ class HostMemory(Component):
         full, last_half = Signal(), Signal()
         m.d.comb += [
             full.eq(count >= beat_bytes), last_half.eq(half == size // _HALF - 1),
-            self.i.ready.eq(self.busy & writing & (left != 0) & ~full),
-            given.eq(writing & full & (left != 0) & queue.w_rdy),
+            self.i.ready.eq(moving & writing & some & ~full),
+            given.eq(writing & full & some & queue.w_rdy),
             queue.w_en.eq(Mux(writing, given, port.r_valid)),
             queue.w_data.eq(Mux(writing, held[:size], port.r_data)),
             port.w.payload.eq(queue.r_data), port.w.valid.eq(writing & queue.r_rdy),
-            self.o.valid.eq(self.busy & ~writing & queue.r_rdy),
+            self.o.valid.eq(moving & ~writing & queue.r_rdy),
             self.o.payload.value.eq(queue.r_data.word_select(half, _HALF)),
-            self.o.payload.last.eq(last_half & (left == 1)),
+            self.o.payload.last.eq(last_half & final),
             taken.eq(self.o.valid & self.o.ready & last_half),
             queue.r_en.eq(Mux(writing, port.w.ready, taken)),
         ]  # fmt: skip
@@ -134,13 +137,19 @@ class HostMemory(Component):
             m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += half.eq(Mux(last_half, 0, half + 1))
-        m.d.sync += left.eq(left - (given | taken))
+        # The upper bits have long been 0 when the lower ones count the last beats.
+        few = Signal()
+        m.d.sync += few.eq(left[4:] == 0)
+        with m.If(given | taken):
+            m.d.sync += [left.eq(left - 1), final.eq(few & (left[:4] == 2)), some.eq(~final)]
 
+        with m.If((self.write | self.read) & ~self.busy):
+            m.d.sync += writing.eq(self.write)
         with m.If(begins):
             m.d.sync += [
-                self.busy.eq(1), writing.eq(self.write), left.eq(self.beats), count.eq(0), held.eq(0), half.eq(0),
-                credit.eq(Mux(self.write, 0, depth)),
+                moving.eq(1), some.eq(1), left.eq(self.beats), final.eq(self.beats == 1), count.eq(0), held.eq(0),
+                half.eq(0), credit.eq(Mux(writing, 0, depth)),
             ]  # fmt: skip
-        with m.Elif(self.busy & (left == 0) & cutter.i.ready & ~under_way):
-            m.d.sync += self.busy.eq(0)
+        with m.Elif(~some & cutter.i.ready & ~under_way):
+            m.d.sync += moving.eq(0)
         return m

@@ -4,7 +4,9 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import fifo, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from licgate.gateware.arith import delayed
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streaming.blockqueue import BlockQueue
 from licgate.gateware.streaming.burst import PageCutter
 from licgate.gateware.streaming.gearbox import Packer
 from licgate.gateware.streaming.layouts import output_kinds
@@ -35,7 +37,7 @@ class RecordWriter(Component):
     enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
         The next word of the oldest pass. There are never more passes under way than ``credits(program)``.
     packed : :py:`Out(1)`
-        The words of a pass have left their queue.
+        The words of a pass have left their queue, the cycle before.
     writes : :py:`Out(24)`
         Writes that are in memory, since ``start``.
     port : :py:`Out(MemoryPort(...))`
@@ -86,78 +88,86 @@ class RecordWriter(Component):
         m.submodules.cutter = cutter = self._cutter
         count = credits(program)
         bits = max(kinds) // program.rows
-        m.submodules.words = words = fifo.SyncFIFOBuffered(
-            width=program.rows * bits, depth=count * program.most_channels
-        )
-        m.submodules.beats = beats = fifo.SyncFIFOBuffered(width=program.beat_bits, depth=WRITES * self._most)
+        m.submodules.words = words = BlockQueue(count * program.most_channels, program.rows * bits)
+        m.submodules.beats = beats = BlockQueue(WRITES * self._most, program.beat_bits)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload
         m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
         m.d.comb += [
             passes.w_data.eq(self.i.payload.as_value()), passes.w_en.eq(self.i.valid), self.i.ready.eq(passes.w_rdy),
-            words.w_data.eq(Cat(w[:bits] for w in self.word)), words.w_en.eq(self.enable),
+            words.word.eq(Cat(w[:bits] for w in self.word)), words.enable.eq(self.enable),
         ]  # fmt: skip
 
-        # Words of the pass at work, through the packer.
+        # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left.
         current, left = Signal.like(self.i.payload), Signal.like(self.i.payload.count)
-        busy, first = Signal(), Signal()
+        busy, first, ends_pass, ends_part = Signal(), Signal(), Signal(), Signal()
         # A part of a record has as many channels as the array columns; a packed pass makes two.
         part_left = Signal(range(program.cols + 1))
         kind_of = Array(kinds.index(k) for k in output_kinds(program))
-        values = [words.r_data.word_select(r, bits) for r in range(program.rows)]
+        kind = Signal(range(max(2, len(kinds))))
+        values = [words.o.payload.word_select(r, bits) for r in range(program.rows)]
         m.d.comb += [
             current.as_value().eq(passes.r_data),
-            packer.i.payload.word.eq(
-                Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind_of[current.stage]]
-            ),
-            packer.i.payload.kind.eq(kind_of[current.stage]),
-            packer.i.payload.last.eq((left == 1) | (part_left == 1)),
-            packer.i.valid.eq(busy & words.r_rdy),
-            words.r_en.eq(busy & packer.i.ready),
+            packer.i.payload.word.eq(Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind]),
+            packer.i.payload.kind.eq(kind),
+            packer.i.payload.last.eq(ends_pass | ends_part),
+            packer.i.valid.eq(busy & words.o.valid),
+            words.o.ready.eq(busy & packer.i.ready),
         ]  # fmt: skip
-        moved = packer.i.valid & packer.i.ready
-        m.d.comb += [self.packed.eq(moved & (left == 1)), passes.r_en.eq(self.packed)]
+        moved, through = Signal(), Signal()
+        m.d.comb += [
+            moved.eq(packer.i.valid & packer.i.ready), through.eq(moved & ends_pass), passes.r_en.eq(self.packed),
+        ]  # fmt: skip
+        m.d.sync += self.packed.eq(through)
         with m.If(moved):
             m.d.sync += [
-                left.eq(left - 1), first.eq(0), part_left.eq(Mux(part_left == 1, program.cols, part_left - 1)),
+                left.eq(left - 1), first.eq(0), ends_pass.eq(left == 2),
+                part_left.eq(Mux(ends_part, program.cols, part_left - 1)),
+                ends_part.eq(Mux(ends_part, program.cols == 1, part_left == 2)),
             ]  # fmt: skip
-            with m.If(left == 1):
+            with m.If(ends_pass):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
         begins, completes, begun = Signal(), Signal(), Signal(range(WRITES + 1))
-        m.d.comb += begins.eq(~busy & passes.r_rdy & ((begun != WRITES) | ~current.first))
+        m.d.sync += begins.eq(
+            ~busy & ~begins & ~self.packed & passes.r_rdy & ((begun != WRITES) | ~current.first)
+        )  # fmt: skip
         m.d.sync += begun.eq(begun + (begins & current.first) - completes)
         with m.If(begins):
-            m.d.sync += [busy.eq(1), left.eq(current.count), first.eq(current.first), part_left.eq(program.cols)]
+            m.d.sync += [
+                busy.eq(1), left.eq(current.count), first.eq(current.first), ends_pass.eq(current.count == 1),
+                part_left.eq(program.cols), ends_part.eq(program.cols == 1), kind.eq(kind_of[current.stage]),
+            ]  # fmt: skip
 
         # Where they go, with the number of beats counted as they come.
         target = Signal.like(stretch)
         beat_count = Signal.like(stretch.beats)
-        given = packer.o.valid & packer.o.ready
-        ends = Signal()
-        complete = given & packer.o.payload.last & ends
-        waiting = Signal.like(stretch.address)
-        # The packer takes a word when it has given all beats of the one before.
+        # Of the word that the packer took last, and that comes out of it.
+        ends, waiting = Signal(), Signal.like(stretch.address)
         with m.If(moved):
-            m.d.sync += ends.eq(current.last & (left == 1))
+            m.d.sync += ends.eq(current.last & ends_pass)
             with m.If(first):
                 m.d.sync += waiting.eq(current.address)
+        out = delayed(m, Cat(ends, waiting), packer.latency - 1, name="out")
+        complete, written = Signal(), Signal()
         m.d.comb += [
-            packer.o.ready.eq(1), beats.w_en.eq(packer.o.valid), beats.w_data.eq(packer.o.payload.beat),
-            target.address.eq(waiting), target.beats.eq(beat_count + 1),
-            targets.w_data.eq(target.as_value()), targets.w_en.eq(complete),
+            complete.eq(packer.o_valid & packer.last & out[0]),
+            beats.enable.eq(packer.o_valid), beats.word.eq(packer.beat),
+            targets.w_data.eq(target.as_value()), targets.w_en.eq(written),
             stretch.as_value().eq(targets.r_data), cutter.i.valid.eq(targets.r_rdy), targets.r_en.eq(cutter.i.ready),
         ]  # fmt: skip
-        with m.If(given):
+        # A cycle later: a write is asked for when its last beat is on its way to the port.
+        m.d.sync += [written.eq(complete), target.address.eq(out[1:]), target.beats.eq(beat_count + 1)]
+        with m.If(packer.o_valid):
             m.d.sync += beat_count.eq(beat_count + 1)
-            with m.If(packer.o.payload.last & ends):
+            with m.If(complete):
                 m.d.sync += beat_count.eq(0)
 
         # Requests, and the writes that they complete.
         final, under_way, asked = Signal(), Signal(), Signal()
         connect(m, cutter.request, flipped(port.request))
         m.d.comb += [
-            port.w.payload.eq(beats.r_data), port.w.valid.eq(beats.r_rdy), beats.r_en.eq(port.w.ready),
+            port.w.payload.eq(beats.o.payload), port.w.valid.eq(beats.o.valid), beats.o.ready.eq(port.w.ready),
             asked.eq(port.request.valid & port.request.ready),
         ]  # fmt: skip
         m.d.comb += completes.eq(port.done & final)
@@ -168,6 +178,6 @@ class RecordWriter(Component):
         with m.If(self.start):
             m.d.sync += self.writes.eq(0)
         m.d.comb += self.idle.eq(
-            ~(passes.r_rdy | busy | targets.r_rdy | beats.r_rdy | under_way | ~cutter.i.ready | packer.o.valid)
+            ~(passes.r_rdy | busy | packer.busy | written | targets.r_rdy | beats.o.valid | under_way | ~cutter.i.ready)
         )
         return m

@@ -46,7 +46,7 @@ class BandSequencer(Component):
     i : :py:`In(stream.Signature(command_layout(program, "band")))`
     o_pass, o_tile, o_write, o_record
         Descriptors for feeder, post-processor, result writer and, where results leave the chip, record writer; they
-        move with ``o_pass``.
+        move with ``o_pass``, that of the record writer a cycle later.
     column_loaded, tile_loaded, written, packed : :py:`In(1)`
         A word column has come; a weight tile has come; a pass is through; the words of a pass to memory are packed.
     idle : :py:`Out(1)`
@@ -59,11 +59,11 @@ class BandSequencer(Component):
     latency : int
         Cycles from a band to its first pass: 5, when what it needs is there.
     interval : int
-        Cycles between passes, at least: 4.
+        Cycles between passes, at least: 5.
     """
 
     latency = 5
-    interval = 4
+    interval = 5
 
     def __init__(self, program):
         self._program = program
@@ -133,11 +133,18 @@ class BandSequencer(Component):
         outstanding, behind = Signal(range(_OUTSTANDING)), Signal(9)
         unpacked = Signal(range(credits(program) + 1))
 
-        m.d.comb += [last_group.eq(group_left == 1), last_row.eq(row_left == 1)]
+        # A cycle behind what they look at, and long settled when a pass is offered.
+        tile_ends = Signal()
+        m.d.sync += [
+            last_group.eq(group_left == 1), last_row.eq(row_left == 1),
+            # the last pass that uses this tile
+            tile_ends.eq((group_left == 1) & (row_left == 1)),
+        ]  # fmt: skip
 
         # The descriptor, made in two cycles.
         first, end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
         above, kernel_rows = Signal.like(self.o_pass.payload.kernel_rows), Signal.like(self.o_pass.payload.kernel_rows)
+        beyond = Signal.like(end)
         most_rows = max(program.in_rows(stage) for stage in stages)
         kernel = of_stage(s.conv.layer.kernel for s in stages)
         row_address = Array(
@@ -161,15 +168,13 @@ class BandSequencer(Component):
         p_address = Signal.like(band.target)
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
-        go, issue = Signal(), Signal()
-        tile_ends, gdn_ends, releases, to_memory = Signal(), Signal(), Signal(), Signal()
-        loaded, there, room, arrived = Signal(), Signal(), Signal(), Signal()
+        go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
+        stage_ends, releases, to_memory = Signal(), Signal(), Signal()
+        loaded, there, room, arrived, can = Signal(), Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
-            # the last pass that uses this tile
-            tile_ends.eq(last_group & last_row),
-            gdn_ends.eq(is_gdn & tile_ends),
+            stage_ends.eq(last_tile & tile_ends),
             releases.eq(tile_ends & ~band.keep),
             count.eq(Mux(last_tile, final_count, full)),
             out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
@@ -190,23 +195,26 @@ class BandSequencer(Component):
             self.o_record.payload.stage.eq(band.stage),
             self.o_record.payload.first.eq(~is_gdn | (channel == 0)),
             self.o_record.payload.last.eq(~is_gdn | last_tile),
-            # `room` says that the record writer's queue has a place
-            self.o_pass.valid.eq(go & loaded & there & room & arrived & self.o_tile.ready & self.o_write.ready),
+            self.o_pass.valid.eq(go & can),
             issue.eq(self.o_pass.valid & self.o_pass.ready),
-            self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(issue & to_memory),
+            self.o_tile.valid.eq(issue), self.o_write.valid.eq(issue), self.o_record.valid.eq(recorded),
         ]  # fmt: skip
         consumed = Signal()
-        m.d.comb += consumed.eq(issue & releases)
+        m.d.comb += consumed.eq(issued & releases)
         m.d.sync += [
             # Up to date when a pass is offered: nothing but other units' reports changes them in the cycles before.
+            issued.eq(issue),
+            recorded.eq(issue & to_memory),
+            # `room` says that the record writer's queue has a place
+            can.eq(loaded & there & room & arrived & self.o_tile.ready & self.o_write.ready),
             loaded.eq(columns >= needed),
             there.eq(ready > held),
             room.eq(~to_memory | (unpacked != credits(program))),
             arrived.eq(~is_gdn | (outstanding <= behind)),
             ready.eq(ready + self.tile_loaded - consumed),
-            columns.eq(columns + self.column_loaded - Mux(issue, needed, 0)),
-            outstanding.eq(outstanding + issue - self.written),
-            unpacked.eq(unpacked + (issue & to_memory) - self.packed),
+            columns.eq(columns + self.column_loaded - Mux(issued, needed, 0)),
+            outstanding.eq(outstanding + issued - self.written),
+            unpacked.eq(unpacked + recorded - self.packed),
         ]
         sum_pointer, next_pointer = Signal(range(2 * ring + 1)), Signal.like(pointer)
         m.d.comb += [
@@ -258,60 +266,33 @@ class BandSequencer(Component):
                 m.d.sync += [
                     first.eq(begins_at),
                     above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
-                    kernel_rows.eq(Mux(end < band.height, end, band.height) - begins_at),
+                    beyond.eq(Mux(end < band.height, end, band.height)),
                 ]  # fmt: skip
                 m.next = "PLACES"
             with m.State("PLACES"):
                 m.d.sync += [
+                    kernel_rows.eq(beyond - first),
                     p_row.eq(row_address), p_offset.eq(begins[slot]), p_mask.eq(inside), p_wrap.eq(wraps),
                     sum_weight.eq(pointer + Mux(is_gdn, 0, skipped)), p_address.eq(row_target + part),
                 ]  # fmt: skip
                 m.next = "WEIGHT"
             with m.State("WEIGHT"):
-                m.d.sync += p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight))
+                m.d.sync += [p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight)), go.eq(1)]
                 m.next = "ISSUE"
             with m.State("ISSUE"):
                 m.d.comb += [
-                    go.eq(1), self.wait_map.eq(~loaded), self.wait_weights.eq(loaded & ~there),
+                    self.wait_map.eq(~loaded), self.wait_weights.eq(loaded & ~there),
                     self.wait_output.eq(loaded & there & ~room),
                 ]  # fmt: skip
                 with m.If(issue):
-                    m.next = "ROWS"
-                    m.d.sync += needed.eq(0)
-                    with m.If(is_gdn):
-                        # tiles, then rows, then groups
-                        m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
-                        with m.If(last_tile):
-                            m.d.sync += [
-                                tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
-                                part.eq(0), behind.eq(behind), x.eq(x + channels),
-                            ]  # fmt: skip
-                            with m.If(~tile_ends):
-                                m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
-                    with m.If(~is_gdn | last_tile):
-                        m.d.sync += [
-                            row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
-                            row_target.eq(row_target + band.pitch), x.eq(x + channels),
-                        ]  # fmt: skip
-                        with m.If(last_row):
-                            m.d.sync += [
-                                group_left.eq(group_left - 1), group_target.eq(group_target + record),
-                                *first_row(group_target + record), word.eq(word + stride),
-                                slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
-                                # all have come when the first tile is through
-                                needed.eq(Mux(later < stride, later, stride)),
-                                later.eq(Mux(later < stride, 0, later - stride)),
-                            ]  # fmt: skip
-                    with m.If(~is_gdn & tile_ends):
-                        m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
-                        with m.If(last_tile):
-                            m.d.sync += [channel.eq(0), part.eq(0)]
-                            m.next = "END"
-                            with m.If(has_gdn):
-                                m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
-                                m.next = "GDN"
-                    with m.If(gdn_ends & last_tile):
-                        m.next = "END"
+                    m.d.sync += go.eq(0)
+                    m.next = "NEXT"
+            with m.State("NEXT"):
+                m.next = "ROWS"
+                with m.If(stage_ends):
+                    m.next = "END"
+                    with m.If(~is_gdn & has_gdn):
+                        m.next = "GDN"
             with m.State("GDN"):
                 m.d.sync += [tile_left.eq(tiles), gdn_pointer.eq(pointer), gdn_held.eq(held)]
                 m.next = "ROWS"
@@ -319,6 +300,39 @@ class BandSequencer(Component):
                 with m.If(band.keep):
                     m.d.sync += pointer.eq(home)
                 m.next = "IDLE"
+        # What happens in the state NEXT: a flip-flop knows that as well, and many wait for it.
+        with m.If(issued):
+            m.d.sync += needed.eq(0)
+            with m.If(is_gdn):
+                # tiles, then rows, then groups
+                m.d.sync += [behind.eq(Mux(behind == 511, 511, behind + 1)), *self._next_tile(*tile_state)]
+                with m.If(last_tile):
+                    m.d.sync += [
+                        tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
+                        part.eq(0), behind.eq(behind), x.eq(x + channels),
+                    ]  # fmt: skip
+                    with m.If(~tile_ends):
+                        m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+            with m.If(~is_gdn | last_tile):
+                m.d.sync += [
+                    row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
+                    row_target.eq(row_target + band.pitch), x.eq(x + channels),
+                ]  # fmt: skip
+                with m.If(last_row):
+                    m.d.sync += [
+                        group_left.eq(group_left - 1), group_target.eq(group_target + record),
+                        *first_row(group_target + record), word.eq(word + stride),
+                        slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                        # all have come when the first tile is through
+                        needed.eq(Mux(later < stride, later, stride)),
+                        later.eq(Mux(later < stride, 0, later - stride)),
+                    ]  # fmt: skip
+            with m.If(~is_gdn & tile_ends):
+                m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
+                with m.If(last_tile):
+                    m.d.sync += [channel.eq(0), part.eq(0)]
+                    with m.If(has_gdn):
+                        m.d.sync += [*of_op(False), behind.eq(band.groups * band.rows - 1)]
         with m.If(self.start):
             m.d.sync += [s.eq(0) for s in (ready, columns, pointer)]
         return m

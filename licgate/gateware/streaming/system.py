@@ -9,7 +9,7 @@ from licgate.gateware.streaming.core import PORTS, StreamingCore
 from licgate.gateware.streaming.gate import PortGate
 from licgate.gateware.watchdog import Watchdog
 
-__all__ = ["COUNTERS", "StreamingSystem"]
+__all__ = ["COUNTERS", "StreamingSystem", "add_core"]
 
 #: What is counted of every core, in cycles since its ``start``.
 COUNTERS = ("busy", "steps", "wait_map", "wait_weights", "wait_output")
@@ -78,32 +78,48 @@ class StreamingSystem(Component):
         connect(m, arbiter.o, flipped(self.memory))
         ports = iter(arbiter.i)
         for number, core in enumerate(self._cores):
-            m.submodules[f"core_{number}"] = core
-            gates = [PortGate(self.host.signature.beat_bits, self.host.signature.address_bits) for _ in core.ports]
-            for name, port, gate in zip(PORTS, core.ports, gates, strict=True):
-                m.submodules[f"{name}_gate_{number}"] = gate
-                connect(m, port, gate.i)
-                connect(m, gate.o, next(ports))
-                m.d.comb += gate.stop.eq(self.clear[number])
-            m.submodules[f"watchdog_{number}"] = watchdog = self.watchdogs[number]
-            m.d.sync += self.cleared[number].eq(self.clear[number] & Cat(gate.quiet for gate in gates).all())
-            m.d.comb += [
-                core.start.eq(self.start[number]), core.address.eq(self.addresses[number]),
-                core.clear.eq(self.cleared[number]),
-                watchdog.threshold.eq(self.threshold), self.hung[number].eq(watchdog.hung),
-                *(mine.eq(its) for mine, its in zip(self.streams[number], watchdog.words, strict=True)),
-            ]  # fmt: skip
-            m.d.sync += watchdog.clear.eq(self.start[number] | self.clear[number])
-            counted = Signal(len(COUNTERS), name=f"counted_{number}")
-            busy = Signal(name=f"busy_{number}")
-            m.d.comb += [busy.eq(~core.done), watchdog.busy.eq(busy)]
-            m.d.sync += counted.eq(
-                Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output) & busy.replicate(len(counted))
-            )
-            for bit, counter in zip(counted, self.counters[number], strict=True):
-                m.d.sync += counter.eq(counter + bit)
-                with m.If(self.start[number]):
-                    m.d.sync += counter.eq(0)
+            add_core(m, self, number, core, ports)
         connect(m, flipped(self.host), next(ports))
         m.d.comb += self.done.eq(Cat(core.done for core in self._cores))
         return m
+
+
+def add_core(m, system, number, core, ports):
+    """Put a core, its gates, its watchdog and its counters into the module of a system.
+
+    Parameters
+    ----------
+    m : Module
+    system : StreamingSystem or AxiSystem
+    number : int
+        Of the core.
+    core : StreamingCore
+    ports : iterator of interfaces of MemoryPort
+        What the core's ports lead to, in the order of ``PORTS``.
+    """
+    m.submodules[f"core_{number}"] = core
+    gates = [PortGate(port.signature.beat_bits, port.signature.address_bits) for port in core.ports]
+    for name, port, gate in zip(PORTS, core.ports, gates, strict=True):
+        m.submodules[f"{name}_gate_{number}"] = gate
+        connect(m, port, gate.i)
+        connect(m, gate.o, next(ports))
+        m.d.comb += gate.stop.eq(system.clear[number])
+    m.submodules[f"watchdog_{number}"] = watchdog = system.watchdogs[number]
+    m.d.sync += system.cleared[number].eq(system.clear[number] & Cat(gate.quiet for gate in gates).all())
+    m.d.comb += [
+        core.start.eq(system.start[number]), core.address.eq(system.addresses[number]),
+        core.clear.eq(system.cleared[number]),
+        watchdog.threshold.eq(system.threshold), system.hung[number].eq(watchdog.hung),
+        *(mine.eq(its) for mine, its in zip(system.streams[number], watchdog.words, strict=True)),
+    ]  # fmt: skip
+    m.d.sync += watchdog.clear.eq(system.start[number] | system.clear[number])
+    counted = Signal(len(COUNTERS), name=f"counted_{number}")
+    busy = Signal(name=f"busy_{number}")
+    m.d.comb += [busy.eq(~core.done), watchdog.busy.eq(busy)]
+    m.d.sync += counted.eq(
+        Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output) & busy.replicate(len(counted))
+    )
+    for bit, counter in zip(counted, system.counters[number], strict=True):
+        m.d.sync += counter.eq(counter + bit)
+        with m.If(system.start[number]):
+            m.d.sync += counter.eq(0)

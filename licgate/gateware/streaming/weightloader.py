@@ -103,7 +103,11 @@ class WeightLoader(Component):
             cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(beats),
         ]  # fmt: skip
         m.d.comb += last_segment.eq(rest == 1)
-        m.d.sync += [free.eq(free + self.released - Mux(reserve, words, 0)), room.eq(free >= words)]
+        # Room for the next segment is known three cycles behind the reservation of the last one.
+        reserved = Signal.like(words)
+        m.d.sync += [
+            reserved.eq(Mux(reserve, words, 0)), free.eq(free + self.released - reserved), room.eq(free >= words),
+        ]  # fmt: skip
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -123,9 +127,8 @@ class WeightLoader(Component):
                     rest.eq(Array(len(found) for found in segments)[op]),
                     *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
                 ]
-                m.next = "SEGMENT"
-            with m.State("SEGMENT"):
-                # `room` for this one comes a cycle later
+                m.next = "ROOM"
+            with m.State("ROOM"):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
@@ -134,23 +137,25 @@ class WeightLoader(Component):
                     tiles.w_en.eq(reserve & first), self.waits.eq(~room),
                 ]  # fmt: skip
                 with m.If(reserve):
-                    whole = Array(len(found) for found in segments)[op]
-                    m.d.sync += [
-                        address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
-                        first.eq(last_segment),
-                        *self._segment(
-                            op, segments, words, beats,
-                            Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
-                        ),
-                    ]  # fmt: skip
                     m.next = "SEGMENT"
-                    with m.If(last_segment):
-                        m.d.sync += left.eq(left - 1)
-                        with m.If(left == 1):
-                            m.next = "IDLE"
-                            with m.If(more):
-                                m.d.sync += [op.eq(op + 1), more.eq(0)]
-                                m.next = "OP"
+            with m.State("SEGMENT"):
+                whole = Array(len(found) for found in segments)[op]
+                m.d.sync += [
+                    address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
+                    first.eq(last_segment),
+                    *self._segment(
+                        op, segments, words, beats,
+                        Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
+                    ),
+                ]  # fmt: skip
+                m.next = "ROOM"
+                with m.If(last_segment):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "IDLE"
+                        with m.If(more):
+                            m.d.sync += [op.eq(op + 1), more.eq(0)]
+                            m.next = "OP"
         with m.If(self.start):
             m.d.sync += free.eq(program.weight_ring)
 

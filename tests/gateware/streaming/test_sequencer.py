@@ -109,6 +109,7 @@ class Bench:
     async def units(self, ctx):
         """Report columns, tiles, results and packed words at random; record what is issued."""
         dut, given = self.dut, self.given
+        issued = False
         await ctx.tick().until(dut.start)
         while True:
             ready = self.random.random() < 0.7
@@ -142,23 +143,30 @@ class Bench:
             )
             _clk, _rst, valid, recorded, one, tile, record, *waits = await sampled
             self.waits = [a + b for a, b in zip(self.waits, waits, strict=True)]
-            if valid and ready:
-                self._issued(recorded, one, tile, record)
+            assert not recorded or issued, "a record comes with its pass"
+            if issued:
+                self._recorded(recorded, record)
+            issued = valid and ready
+            if issued:
+                self._issued(one, tile)
 
-    def _issued(self, recorded, one, tile, record):
+    def _recorded(self, recorded, record):
+        assert self.passes[-1]["address"] == (record.address if recorded else None)
+        self.given.out += recorded
+        # never more than there is room for
+        assert self.given.out - self.given.packed <= credits(self.program)
+
+    def _issued(self, one, tile):
         want = self.expected[len(self.passes)]
         got = {"op": tile.op, "count": tile.count, "param": tile.param, "weight": one.weight, "pixels": tile.pixels,
-               "words": one.release.words, "slots": one.release.slots, "x": one.x,
-               "address": record.address if recorded else None}  # fmt: skip
+               "words": one.release.words, "slots": one.release.slots, "x": one.x}  # fmt: skip
         if want["kernel_rows"] is not None:
             got |= {"kernel_rows": one.kernel_rows, "offset": one.offset}
         assert got == {name: want[name] for name in got}
-        # never more than there is room for, and GDN only on what was written
-        assert self.given.out - self.given.packed < credits(self.program) or not recorded
+        # GDN only on what was written
         assert self.given.written >= want["needs"]
         assert self.given.column >= want["columns"]
         self.passes.append(want)
-        self.given.out += recorded
         self.given.slots += one.release.slots
 
     async def all_issued(self, ctx):

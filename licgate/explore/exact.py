@@ -1,0 +1,85 @@
+"""Shapes with external memory by the exact cycle model, kept as JSON so that a second run goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from licgate.explore.route import read_result, result_key
+from licgate.explore.streamspace import StreamCandidate, StreamSpace
+from licgate.perf.streamcost import streaming_cost
+from licgate.program.cores import core_jobs
+from licgate.synth.output import OutputFolder
+
+__all__ = ["exact_frame", "exact_frames"]
+
+
+def exact_frame(program, width, height, timing, *, cores, clock_mhz) -> dict:
+    """Figures of a frame by the exact model, for JSON."""
+    jobs = core_jobs(program, program.chains[0], width, height, cores)
+    prediction, cost = streaming_cost(jobs, width, height, timing, clock_mhz=clock_mhz)
+    return {
+        "cycles": prediction.cycles,
+        "fps": clock_mhz * 1e6 / prediction.cycles,
+        "macs": prediction.macs,
+        "utilization": prediction.utilization,
+        "recompute_factor": prediction.recompute_factor,
+        "cycles_by_cause": cost.cycles,
+        "traffic": cost.traffic,
+        "bandwidth": cost.bandwidth,
+    }
+
+
+def exact_frames(
+    space: StreamSpace,
+    candidates: Sequence[StreamCandidate],
+    *,
+    out: Path,
+    clock_mhz: float,
+    say: Callable[[str], None] = print,
+) -> list[dict]:
+    """Count the cycles of shapes exactly; what has a result under ``out`` is not counted again.
+
+    Parameters
+    ----------
+    space : StreamSpace
+    candidates : sequence of StreamCandidate
+        With estimates.
+    out : Path
+        Folder: a file ``KEY-exact.json`` for each shape.
+    clock_mhz : float
+    say : callable
+        Takes progress lines.
+
+    Returns
+    -------
+    list of dict
+        See `exact_frame`; ``error`` is by how much the estimate was off, as a share.
+
+    Raises
+    ------
+    ConfigError
+        The folder cannot be written to.
+    """
+    folder, results = OutputFolder(out), []
+    for number, candidate in enumerate(candidates, 1):
+        key = result_key(space, candidate, clock_mhz, ())
+        name = f"{key}-exact.json"
+        found = read_result(folder.path / name)
+        kept = found is not None and "cycles" in found
+        if not kept:
+            say(f"{key}: counting cycle by cycle ({number} of {len(candidates)})")
+            begun = time.monotonic()
+            found = exact_frame(space.program(candidate.config), space.width, space.height, space.cycles,
+                                cores=candidate.cores, clock_mhz=clock_mhz)  # fmt: skip
+            found["seconds"] = round(time.monotonic() - begun, 1)
+            found["error"] = candidate.bound / found["cycles"] - 1
+            folder.write(name, json.dumps(found, indent=2) + "\n")
+        results.append(found)
+        say(
+            f"{key}: {found['cycles']} cycles, {found['fps']:.3f} frames/s, {100 * found['utilization']:.2f} % busy; "
+            f"the estimate was {100 * found['error']:+.2f} % off{' (kept)' if kept else ''}"
+        )
+    return results

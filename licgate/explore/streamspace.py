@@ -1,0 +1,287 @@
+"""Accelerators with external memory that a board could hold: arrays, cores, lanes and buffers, with their figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from licgate.errors import ConfigError
+from licgate.explore.cells import estimate_lut
+from licgate.explore.space import LARGEST, Budget, Candidate
+from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streaming.options import MEMORY_SHAPE
+from licgate.manifest.geometry import layer_macs
+from licgate.perf.memories import BLOCKS
+from licgate.perf.predict import multiplier_cycles
+from licgate.perf.streamestimate import StreamEstimate, estimate_frame, least_frame
+from licgate.program.packing import shift_range
+from licgate.program.streaming import StreamProgram, compile_streaming
+from licgate.synth.streaming import streaming_fit
+
+__all__ = ["Bands", "StreamCandidate", "StreamSpace", "sdram_cycles"]
+
+#: Rows of a block and groups of a band that are tried.
+BLOCK_ROWS = (1, 2, 3, 4, 6, 8)
+BAND_GROUPS = (1, 2, 3, 4, 6, 8)
+# what else is tried, from narrow to wide: word columns ahead, words of results for each channel of a pass
+_PREFETCH = (1, 2, 3, 4, 6, 8, 12, 16)
+_RESULTS = (2, 4, 8, 16, 32, 48)
+_WAITS = 1.25
+_LANES = 3  # fewer lanes than hold nothing up are tried so many times
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamCandidate(Candidate):
+    """One shape with external memory; ``bound`` are estimated cycles of a frame, or fewer where it has no estimate.
+
+    Attributes
+    ----------
+    cores : int
+    estimate : StreamEstimate or None
+    """
+
+    cores: int
+    estimate: StreamEstimate | None = None
+
+    @property
+    def label(self) -> str:
+        """Short name, for files."""
+        config = self.config
+        shape = f"{self.cores}x{config.rows}x{config.cols}x{config.lanes}"
+        return f"{shape}-b{config.block_rows}-g{config.band_groups}-d{config.weight_words}"
+
+    @property
+    def options(self) -> list:
+        """What ``licgate build`` is told of the shape beside rows, columns and lanes."""
+        fields = [(f"--{name.replace('_', '-')}", getattr(self.config, name)) for name in MEMORY_SHAPE]
+        given = [word for option, value in fields if value is not None for word in (option, value)]
+        return ["--memory", "sdram", "--cores", self.cores, *given]
+
+
+class Bands(NamedTuple):
+    """A height of blocks and a width of bands of an array, and how wide its buffers may be.
+
+    Attributes
+    ----------
+    wide : StreamCandidate
+        With the widest.
+    slots : int
+        Of its line memory, but for those that are fetched ahead.
+    prefetch, rings, results : tuple of int
+        Word columns fetched ahead, words of the weight ring, words of results: from narrow to wide.
+    """
+
+    wide: StreamCandidate
+    slots: int
+    prefetch: tuple
+    rings: tuple
+    results: tuple
+
+
+def sdram_cycles(board, clock_mhz: float) -> SdramCycles:
+    """Timing of a board's SDRAM.
+
+    Raises
+    ------
+    ConfigError
+        The board has none, or it does not run at that clock.
+    """
+    platform = board.make_platform()
+    if not hasattr(platform, "get_sdram"):
+        raise ConfigError(f"board {board.name} has no SDRAM: take another --board, or --memory chip")
+    try:
+        return SdramCycles.at(getattr(platform, "sdram_timing", ULX3S_SDRAM), clock_mhz)
+    except ValueError as error:
+        raise ConfigError(f"{error}: take another --clock") from None
+
+
+class StreamSpace:
+    """All shapes for g_a of a model, a board and an image.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    board : Board
+    width, height : int
+        Image in pixels.
+    cycles : SdramCycles
+        Of the board's memory.
+    cores : tuple of int
+        Numbers of cores that are tried.
+    packing : bool
+        Two products a multiplier where a layer's widths allow it.
+
+    Raises
+    ------
+    ConfigError
+        The array does not run the model, or a number of cores is out of range.
+    """
+
+    mode = "analysis"
+
+    def __init__(self, manifest, board, width, height, cycles, *, cores=(1,), packing=False):
+        for count in cores:
+            if not 1 <= count <= 16:
+                raise ConfigError(f"{count} cores make no sense: give --cores from 1 to 16")
+        self.manifest, self.board, self.packing = manifest, board, packing
+        self.width, self.height, self.cycles = width, height, cycles
+        self.cores = tuple(sorted(set(cores)))
+        self.macs = manifest.g_a.macs(height, width)
+        self._program = lru_cache(maxsize=4096)(lambda config: compile_streaming([manifest.g_a], config, weights=False))
+        self._estimates = {}
+        self.least_work = self._least_work()
+
+    def program(self, config: StreamingConfig) -> StreamProgram:
+        """The program of a shape, without weights."""
+        return self._program(config)
+
+    def candidate(self, config: StreamingConfig, cores: int) -> StreamCandidate:
+        """A shape with what it takes; its bound counts neither waits nor what a transaction costs.
+
+        Raises
+        ------
+        ConfigError
+            The array does not run the model in this shape, or the memory is too small.
+        """
+        program = self.program(config)
+        if cores * program.multiplier_cells > self.board.multipliers and config.lane_multipliers == "dsp":
+            # as `licgate build` does: the arrays come first
+            config = replace(config, lane_multipliers="fabric")
+            program = self.program(config)
+        chain = program.chains[0]
+        return StreamCandidate(
+            replace(config, lanes=program.lanes, weight_words=program.weight_words),
+            cores * program.multiplier_cells,
+            streaming_fit(program, self.board, cores).needed,
+            cores * estimate_lut(program, family=self.board.family),
+            least_frame(program, chain, self.width, self.height, cores=cores),
+            multiplier_cycles(program, chain, self.width, self.height),
+            cores=cores,
+        )
+
+    def estimated(self, candidate: StreamCandidate) -> StreamCandidate:
+        """A candidate with the estimate of its cycles."""
+        key = candidate.config, candidate.cores
+        if key not in self._estimates:
+            program = self.program(candidate.config)
+            self._estimates[key] = estimate_frame(
+                program, program.chains[0], self.width, self.height, self.cycles, cores=candidate.cores
+            )
+        found = self._estimates[key]
+        return replace(candidate, bound=max(found.cycles, candidate.bound), estimate=found)
+
+    def arrays(self, budget: Budget, least: float, say: Callable = lambda done, of: None) -> list[StreamCandidate]:
+        """Cores, rows, columns and lanes within a budget of multipliers, with usual buffers; the fastest first.
+
+        Parameters
+        ----------
+        budget : Budget
+        least : float
+            Share of the fastest one's rate that each might reach, if that waits for a fifth of its time at most.
+        say : callable
+            Gets how many of how many are done.
+        """
+        shapes = [
+            (count * rows * cols, count, rows, cols)
+            for count in self.cores for rows in range(1, LARGEST + 1) for cols in self._columns()
+            if count * rows * cols <= budget.multipliers
+        ]  # fmt: skip
+        found, best = [], math.inf
+        for done, (multipliers, count, rows, cols) in enumerate(sorted(shapes, reverse=True)):
+            say(done, len(shapes))
+            # no array is faster than its multipliers, never idle
+            if self.least_work / multipliers * least > best * _WAITS:
+                break
+            known, lanes = set(), None
+            for _ in range(_LANES):
+                candidate = self._tried(count, rows=rows, cols=cols, lanes=lanes)
+                if candidate is None or candidate.lut > budget.lut or candidate.multipliers > budget.multipliers:
+                    break
+                lanes = candidate.config.lanes
+                if lanes not in known:
+                    known.add(lanes)
+                    found.append(candidate)
+                    best = min(best, candidate.bound)
+                lanes -= 1
+                if not lanes:
+                    break
+        say(len(shapes), len(shapes))
+        return sorted(found, key=lambda c: (c.bound, *c.costs))
+
+    def bands(self, array: StreamCandidate, blocks: int) -> Iterator[Bands]:
+        """Heights of blocks and widths of bands for which an array's buffers can fit so many memory blocks."""
+        config = array.config
+        channels = config.cols << self.packing
+        for rows in BLOCK_ROWS:
+            for groups in BAND_GROUPS:
+                shape = replace(config, block_rows=rows, band_groups=groups, prefetch_words=None, weight_words=None,
+                                output_words=_RESULTS[-1] * channels)  # fmt: skip
+                wide = self._tried(array.cores, config=shape)
+                if wide is None:
+                    continue
+                program = self.program(wide.config)
+                most = max(stage.stride for stage in program.stages) * groups
+                found = Bands(
+                    wide, program.slots - most, tuple(words for words in _PREFETCH if words <= most),
+                    self._rings(program), tuple(times * channels for times in _RESULTS),
+                )  # fmt: skip
+                if self.blocks(found, found.prefetch[0], found.rings[0], found.results[0]) <= blocks:
+                    yield found
+
+    def blocks(self, bands: Bands, prefetch: int, ring: int, results: int) -> int:
+        """Memory blocks that so wide buffers take, in microseconds."""
+        program = self.program(bands.wide.config)
+        changed = replace(program, slots=bands.slots + prefetch, weight_words=ring, output_words=results)
+        return streaming_fit(changed, self.board, bands.wide.cores).needed
+
+    def _rings(self, program) -> tuple[int, ...]:
+        """Lengths of the weight ring from the least to the usual one, in steps of a memory cell's least depth."""
+        largest = max(op.phases[0].steps for op in program.ops)
+        gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
+        least, step = max(largest, *gdns, 0), min(deep for deep, _ in BLOCKS[self.board.memory])
+        usual = 2 * largest + max(gdns, default=0)
+        return tuple(range(-(-least // step) * step, -(-usual // step) * step + 1, step))
+
+    def usual(self, rows: int, cols: int) -> StreamCandidate:
+        """One array with usual buffers, whether it fits or not.
+
+        Raises
+        ------
+        ConfigError
+            The array does not run the model, or external memory does not hold the image.
+        """
+        config = StreamingConfig(rows=rows, cols=cols, packing=self.packing, packed_bits=self.board.packed_bits)
+        return self.candidate(config, self.cores[0])
+
+    def _tried(self, cores, *, config=None, **shape) -> StreamCandidate | None:
+        """A candidate, or None where the array does not run the model."""
+        try:
+            if config is None:
+                config = StreamingConfig(packing=self.packing, packed_bits=self.board.packed_bits, **shape)
+            return self.candidate(config, cores)
+        except ConfigError:
+            return None
+
+    def _columns(self) -> list[int]:
+        """Columns of arrays, but for those that save no pass, packed or not."""
+        seen, found = set(), []
+        layers = self.manifest.g_a.layers
+        for count in range(1, LARGEST + 1):
+            each = {count, count << self.packing}
+            passes = tuple(-(-layer.out_channels // cols) for cols in sorted(each) for layer in layers)
+            if passes not in seen:
+                seen.add(passes)
+                found.append(count)
+        return found
+
+    def _least_work(self) -> float:
+        """Cycles of one multiplier that the image takes at least, whatever is packed."""
+        sizes = self.manifest.g_a.layer_sizes(self.height, self.width)
+        return sum(
+            layer_macs(layer, *size) / (1 + (self.packing and bool(shift_range(layer, self.board.packed_bits))))
+            for layer, size in zip(self.manifest.g_a.layers, sizes, strict=False)
+        )

@@ -1,0 +1,103 @@
+"""How a block is cut into bands, and what each asks of the line memory: the same in every block of a stage."""
+
+from typing import NamedTuple
+
+__all__ = ["Band", "block_span", "stage_bands"]
+
+
+class Band(NamedTuple):
+    """One band of any block of a stage.
+
+    Attributes
+    ----------
+    group, groups : int
+        First group of ``rows`` columns, and how many.
+    word : int
+        Input word with which the first group's window begins; negative beside the image.
+    first, end : int
+        Input words to be fetched: from ``first`` on, before ``end``.
+    loads_first : int
+        Of these, how many the first group waits for; each of the others for as many as the stride, while there are.
+    back : int
+        Slots from the one of ``word`` to that of ``first``.
+    weights : bool
+        The stage's weights are fetched for this band.
+    keep : bool
+        They stay for the next one.
+    release_first, release : int
+        Slots that become free behind the first group, and behind the last; the stride behind the others.
+    """
+
+    group: int
+    groups: int
+    word: int
+    first: int
+    end: int
+    loads_first: int
+    back: int
+    weights: bool
+    keep: bool
+    release_first: int
+    release: int
+
+    @property
+    def loads(self) -> int:
+        """Words to be fetched."""
+        return max(0, self.end - self.first)
+
+
+def stage_bands(program, stage, source_words, target_words):
+    """Bands of a block of a stage.
+
+    Parameters
+    ----------
+    program : StreamProgram
+    stage : Stage
+    source_words, target_words : int
+        Words in a row of its input and of its output.
+
+    Returns
+    -------
+    list of Band
+    """
+    shape, resident = stage.conv.phases[0].shape, program.resident(stage)
+    offset, words = shape.first_word(program.rows), shape.words(program.rows)
+    counts = _even(target_words, program.band_groups)
+    found, loaded, group = [], 0, 0  # words of the row that have been asked for
+    for index, groups in enumerate(counts):
+        begin, ends = stage.stride * group + offset, index == len(counts) - 1
+        end = min(begin + stage.stride * (groups - 1) + words, source_words)
+        following = begin + stage.stride * groups  # the next band's first word
+        kept = max(0, begin)
+        first, back = max(loaded, kept), loaded - begin
+        loads_first = max(0, min(begin + words, source_words) - first)
+        loaded = max(loaded, end)
+        released = loaded - kept if ends else max(0, min(following, loaded) - kept)
+        early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
+        release = released - early - stage.stride * max(0, groups - 2)
+        found.append(
+            Band(group, groups, begin, first, end, loads_first, back, index == 0 or not resident,
+                 resident and not ends, early, release)
+        )  # fmt: skip
+        group += groups
+    return found
+
+
+def block_span(program, stage, source_height, target_height, row):
+    """Rows of the block that begins with output row ``row``.
+
+    Returns
+    -------
+    rows, nominal, top, height : int
+        Output rows; input row that lies in row 0 of a slot; rows of a slot between which the image lies that it reads.
+    """
+    rows = min(program.block_rows, target_height - row)
+    nominal = stage.span(row)[0]
+    last = min(stage.span(row + rows - 1)[1], source_height) - nominal
+    return rows, nominal, max(0, -nominal), min(program.in_rows(stage), last)
+
+
+def _even(groups, most):
+    """Groups of each band of a row: as few bands as there can be, as even as they can be."""
+    count = -(-groups // most)
+    return [groups // count + (index < groups % count) for index in range(count)]

@@ -1,0 +1,203 @@
+"""Simulation of a streaming core behind AXI4, as compiled C++, held against the models."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Cat, Module
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.errors import ConfigError, SimulationError, ToolError
+from licgate.gateware.streaming.axisystem import BUS_ADDRESS_BITS, AxiSystem
+from licgate.gateware.streaming.system import COUNTERS
+from licgate.manifest.geometry import layer_macs
+from licgate.perf.streaming import StreamingModel
+from licgate.program.schedule import make_schedule
+from licgate.program.streaming import compile_streaming
+from licgate.reference import run_transform
+from licgate.sim.cxxrtl import build
+from licgate.sim.streaming import PATIENCE, describe_hang
+
+__all__ = ["SimulatedAxi", "run_axi", "simulate_axi"]
+
+HARNESS = Path(__file__).resolve().parents[2] / "sim" / "axi.cpp"
+
+#: Cycle after the reset in which the core starts.
+_START = 1
+_COUNTS = ("reads", "writes", "read_beats", "write_beats")
+_ADDRESS = {"addr": BUS_ADDRESS_BITS, "len": 8, "size": 3, "burst": 2}
+
+
+class SimulatedAxi(Component):
+    """An :class:`AxiSystem` of one core, each field of its bus and each array in a signal of its own, for harnesses."""
+
+    def __init__(self, system):
+        self.system = system
+        bits = system.program.beat_bits
+        self._driven = {
+            "ar": _ADDRESS, "aw": _ADDRESS, "w": {"data": bits, "strb": bits // 8, "last": 1}, "r": {}, "b": {},
+        }  # fmt: skip
+        self._seen = {"r": {"data": bits, "last": 1}, "b": {}, "ar": {}, "aw": {}, "w": {}}
+        fields = {f"{c}_{name}": Out(width) for c, names in self._driven.items() for name, width in names.items()}
+        fields |= {f"{c}_{name}": In(width) for c, names in self._seen.items() for name, width in names.items()}
+        fields |= {f"{c}_valid": Out(1) for c in ("ar", "aw", "w")} | {f"{c}_ready": Out(1) for c in ("r", "b")}
+        fields |= {f"{c}_valid": In(1) for c in ("r", "b")} | {f"{c}_ready": In(1) for c in ("ar", "aw", "w")}
+        super().__init__(fields | {
+            "start": In(1), "done": Out(1), "address": In(system.program.address_bits), "threshold": In(32),
+            "hung": Out(1), "counters": Out(32 * len(COUNTERS)), "streams": Out(32 * len(system.watchdogs[0].words)),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        """Connect each field to its signal."""
+        m = Module()
+        m.submodules.system = system = self.system
+        for channel, flow in ((name, getattr(system.buses[0], name)) for name in self._driven):
+            outwards = channel in ("ar", "aw", "w")
+            mine = {name: getattr(self, f"{channel}_{name}") for name in ("valid", "ready")}
+            m.d.comb += [
+                mine["valid"].eq(flow.valid) if outwards else flow.valid.eq(mine["valid"]),
+                flow.ready.eq(mine["ready"]) if outwards else mine["ready"].eq(flow.ready),
+                *(getattr(self, f"{channel}_{name}").eq(getattr(flow.payload, name)) for name in self._driven[channel]),
+                *(getattr(flow.payload, name).eq(getattr(self, f"{channel}_{name}")) for name in self._seen[channel]),
+            ]
+        m.d.comb += [
+            system.start.eq(self.start), self.done.eq(system.done), system.addresses[0].eq(self.address),
+            system.threshold.eq(self.threshold), self.hung.eq(system.hung),
+            self.counters.eq(Cat(system.counters[0])), self.streams.eq(Cat(system.streams[0])),
+        ]  # fmt: skip
+        return m
+
+
+def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
+    """Run a schedule on a core.
+
+    Parameters
+    ----------
+    system : AxiSystem
+        Of one core. Whatever it is wrapped in may be converted only once, so this is called once for each.
+    schedule : Schedule
+    x : ndarray
+        Its input.
+    timing : AxiTiming
+        Of the memory.
+    progress : callable or None
+        Called with the number of cycles so far, now and then.
+    patience : int
+        Cycles without progress of the core after which it counts as hung, 1 to 2³² − 1.
+
+    Returns
+    -------
+    ndarray, int, dict, dict
+        The output, (C, H, W); cycles from ``start`` to ``done``; counters by the names of ``COUNTERS``; what the
+        memory counted: reads, writes, read_beats, write_beats.
+
+    Raises
+    ------
+    ToolError
+        Yosys or g++ is missing, or one of them fails.
+    SimulationError
+        The core hung, or a rule of AXI4 was broken.
+    ConfigError
+        The patience is out of range.
+    """
+    if not 1 <= patience < 1 << 32:
+        raise ConfigError(f"a patience of {patience} cycles makes no sense: give 1 to {(1 << 32) - 1}")
+    words = len(system.watchdogs[0].words)
+    header = [*timing.words(), len(COUNTERS), words, _START, patience]
+    header += [schedule.address, schedule.origin, schedule.beats]
+    contents = schedule.memory(x).astype("<u8").tobytes()
+    program = build(SimulatedAxi(system), HARNESS)
+    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
+        job, result_file = Path(folder, "job"), Path(folder, "result")
+        job.write_bytes(np.array(header, dtype="<u4").tobytes() + contents)
+        command = [program, job, result_file]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                for line in process.stdout:
+                    if progress is not None:
+                        progress(int(line))
+                said, code = process.stderr.read().strip(), process.wait()
+            finally:
+                process.kill()
+        if code == 3:
+            raise SimulationError(f"the AXI4 bus was not driven as its specification asks: {said}")
+        if code or not result_file.exists():
+            raise ToolError(f"the simulation ended with exit code {code} and no result")
+        result = np.frombuffer(result_file.read_bytes(), dtype="<u4")
+    hung, cycles, result = int(result[0]), int(result[1]), result[2:]
+    counters, result = result[: len(COUNTERS)].tolist(), result[len(COUNTERS) :]
+    streams, wide = result[:words].tolist(), result[words:].view("<u8")
+    if hung:
+        raise SimulationError(describe_hang(system, 1, [counters], [streams], patience))
+    return (
+        schedule.output(wide[len(_COUNTS) :]),
+        cycles,
+        dict(zip(COUNTERS, counters, strict=True)),
+        dict(zip(_COUNTS, wide[: len(_COUNTS)].tolist(), strict=True)),
+    )
+
+
+def simulate_axi(manifest, config, x, timing, *, transform="g_a", progress=None):
+    """Run a transform on a core behind AXI4 and compare every value with the reference, and the cycles with the model.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    config : StreamingConfig
+        With beats and pages of an AXI4 bus.
+    x : ndarray of int, shape (C, H, W)
+        In the range of the transform's input.
+    timing : AxiTiming
+        Of the memory.
+    transform : str
+    progress : callable or None
+        Called with (cycles so far, cycles that the model predicts).
+
+    Returns
+    -------
+    dict
+        What ``licgate simulate --memory axi --json`` writes.
+
+    Raises
+    ------
+    ConfigError, SimulationError, ToolError
+    """
+    program = compile_streaming([manifest.transforms[transform]], config)
+    chain = program.chains[0]
+    _, height, width = x.shape
+    schedule = make_schedule(program, chain, width, height)
+    (run,) = StreamingModel([schedule], timing, start=_START).runs
+    predicted = run.done - run.start
+    told = None if progress is None else lambda cycles: progress(min(cycles, predicted), predicted)
+    output, cycles, counters, moved = run_axi(AxiSystem(program), schedule, x, timing, progress=told)
+    mismatches = int(np.count_nonzero(output != run_transform(chain.transform, x)))
+    macs = chain.transform.macs(height, width)
+    return {
+        "transform": transform,
+        "memory": "axi",
+        "bit_exact": mismatches == 0,
+        "mismatches": mismatches,
+        "values": output.size,
+        "cycles": cycles,
+        "cycles_predicted": [predicted],
+        "cycles_of_cores": [cycles],
+        "macs": macs,
+        "multipliers": config.multipliers,
+        "cores": 1,
+        # two products of a packed layer are one piece of the multipliers' work
+        "utilization": sum(
+            layer_macs(op.layer, *size) / op.products
+            for op, size in zip(program.ops, chain.transform.layer_sizes(height, width), strict=False)
+        )
+        / (config.multipliers * cycles),
+        "recompute_factor": 1.0,
+        "image": [width, height],
+        "counters": [counters],
+        "axi": moved,
+        "bytes": [{kind: beats * config.beat_bits // 8 for kind, beats in run.beats.items()}],
+        "timing": timing.words(),
+        "model": {"name": manifest.name, "hash": manifest.hash},
+        "rows": config.rows,
+        "cols": config.cols,
+    }

@@ -1,0 +1,52 @@
+"""The projection of a ZCU102: whole g_a of 1280 x 720 by the exact cycle model, four cores with a frame each.
+
+A projection: the clock and the memory's latency and rate are assumed, nothing is placed or routed. The model is held
+against compiled simulations of a small core behind the same memories.
+"""
+
+import numpy as np
+
+from licgate.explore.projection import project
+from licgate.gateware.extmem.axitiming import AxiTiming
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.sim.axi import simulate_axi
+from licgate.synth.board import find_board
+from tests.bench.kit import Options
+
+CLOCK, CORES = 300.0, 4
+CHANNELS = (3, 128, 128, 128, 192)
+BUS = {"beat_bits": 64, "page_beats": 256, "burst_beats": 128, "weight_burst": 256, "address_bits": 28}
+CONFIG = StreamingConfig(rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", packing=True,
+                         packed_bits=27, **BUS)  # fmt: skip
+TIMINGS = [AxiTiming(read_latency=read, write_latency=read // 2) for read in (60, 120, 240)]
+SIMULATED = StreamingConfig(rows=8, cols=8, block_rows=2, band_groups=2, packing=True, packed_bits=27, **BUS)
+
+
+def bench(options: Options) -> dict:
+    """Frames by the model, then model against simulation."""
+    size = (640, 360) if options.quick else (1280, 720)
+    board, manifest = find_board("zcu102"), synthetic_manifest(channels=CHANNELS)
+    frames = []
+    for timing in TIMINGS[: 1 if options.quick else None]:
+        row = project(manifest, board, CONFIG, timing, cores=CORES, clock_mhz=CLOCK, size=size)
+        frames.append(row | {"read_latency": timing.read_latency, "write_latency": timing.write_latency})
+        options.say(f"{timing.read_latency} cycles of latency: {row['fps']:.2f} frames/s, a projection")
+    headline = {
+        f"projected frames/s, {row['read_latency']} cycles of latency": round(row["fps"], 2) for row in frames
+    } | {"roofline": round(frames[0]["roofline_fps"], 2), board.multiplier: frames[0]["multiplier_blocks"]}
+    runs = []
+    if not options.quick:
+        small = synthetic_manifest(channels=(3, 20, 18, 9), seed=1)
+        x = np.random.default_rng(0).integers(0, 256, (3, 50, 75))
+        for timing in TIMINGS:
+            ran = simulate_axi(small, SIMULATED, x, timing)
+            apart = abs(ran["cycles"] - ran["cycles_predicted"][0])
+            runs.append({"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"],
+                         "difference": apart})  # fmt: skip
+        headline["largest difference in cycles"] = max(run["difference"] for run in runs)
+        headline["all bit-exact"] = all(run["bit_exact"] for run in runs)
+    return {
+        "headline": headline, "projection": True, "seeds": [0, 1], "frames": frames, "simulated": runs,
+        "configuration": {"clock_mhz": CLOCK, "clock": "assumed", "cores": CORES, "image": list(size)},
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""The cycle model of a streaming core behind AXI4 against the simulated gateware: every column, tile and write."""
+
+import numpy as np
+import pytest
+
+from licgate.gateware.extmem.axitiming import AxiTiming
+from licgate.gateware.streaming.axisystem import AxiSystem
+from licgate.gateware.streaming.config import StreamingConfig
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf.streaming import StreamingModel
+from licgate.program.schedule import make_schedule
+from licgate.program.streaming import compile_streaming
+from licgate.reference import run_transform
+from tests.gateware.extmem.axipaced import PacedSlave
+from tests.gateware.kit import monitor, run_simulation
+
+WIDTH, HEIGHT = 21, 3
+
+
+def make_program(bits):
+    shape = {"rows": 8, "cols": 8, "output_words": 32, "packing": True, "packed_bits": 27, "address_bits": 28}
+    config = StreamingConfig(**shape, beat_bits=bits, page_beats=256)
+    return compile_streaming([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
+
+
+@pytest.mark.parametrize(
+    ("bits", "latencies", "rate"), [(32, (1, 1), (1, 1)), (64, (70, 25), (1, 1)), (64, (23, 140), (5, 8))]
+)
+def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate):
+    timing = AxiTiming(
+        data_bits=bits, read_latency=latencies[0], write_latency=latencies[1], beats=rate[0], per=rate[1]
+    )
+    program = make_program(bits)
+    chain = program.chains[0]
+    schedule = make_schedule(program, chain, WIDTH, HEIGHT, origin=1 << 20)
+    x = np.random.default_rng(1).integers(0, 256, (3, HEIGHT, WIDTH))
+    system = AxiSystem(program)
+    bus, core = system.buses[0], system._cores[0]
+    memory = schedule.memory(x).tolist()
+    slave = PacedSlave(bus, timing, dict(enumerate(memory, schedule.origin)))
+    seen = {"columns": [], "tiles": [], "writes": []}
+    done, start = [], 3
+
+    async def watch(ctx):
+        cycle, count = 0, 0
+        samples = (core._maps.loaded, core._weights.loaded, core._records.writes)
+        async for _clk, _rst, has_column, has_tile, written in ctx.tick().sample(*samples):
+            seen["columns"] += [cycle] * has_column
+            seen["tiles"] += [cycle] * has_tile
+            seen["writes"] += [cycle - 1] * (written != count)
+            count, cycle = written, cycle + 1
+
+    async def bench(ctx):
+        ctx.set(system.addresses[0], schedule.address)
+        ctx.set(system.threshold, (1 << 32) - 1)
+        await ctx.tick().repeat(start)
+        ctx.set(system.start, 1)
+        await ctx.tick()
+        ctx.set(system.start, 0)
+        cycle = start + 1
+        while not ctx.get(system.done):
+            await ctx.tick()
+            cycle += 1
+        done.append(cycle)
+        assert not ctx.get(system.errors)
+
+    monitors = [monitor(getattr(bus, name), name) for name in ("ar", "r", "aw", "w", "b")]
+    run_simulation(system, bench, monitors=monitors, background=[slave.process, watch], limit=60_000)
+    found = np.array([slave.contents.get(schedule.origin + k, 0) for k in range(schedule.beats)], dtype=np.uint64)
+    assert np.array_equal(schedule.output(found), run_transform(chain.transform, x))
+    model = StreamingModel([schedule], timing, start=start)
+    (run,) = model.runs
+    assert seen == run.times
+    assert [run.done] == done
+    assert model.memory.late == 0
+    assert model.memory.transactions == len(slave.bursts)
+    assert model.memory.beats == sum(beats for _, _, beats in slave.bursts)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="cores must be an integer from 1 to 16, not 0"):
+        AxiSystem(make_program(64), cores=0)
+    config = StreamingConfig(rows=8, cols=8, beat_bits=64)
+    program = compile_streaming([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
+    with pytest.raises(ValueError, match="the program has pages of 512 beats, a burst of AXI4 has 256 at most"):
+        AxiSystem(program)
