@@ -1,14 +1,12 @@
 """Simulation of a streaming core behind AXI4, as compiled C++, held against the models."""
 
-import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from amaranth.hdl import Cat, Module
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.errors import ConfigError, SimulationError, ToolError
+from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.streaming.axisystem import BUS_ADDRESS_BITS, AxiSystem
 from licgate.gateware.streaming.system import COUNTERS
 from licgate.manifest.geometry import layer_macs
@@ -17,7 +15,7 @@ from licgate.program.schedule import make_schedule
 from licgate.program.streaming import compile_streaming
 from licgate.reference import run_transform
 from licgate.sim.cxxrtl import build
-from licgate.sim.streaming import PATIENCE, describe_hang
+from licgate.sim.streaming import PATIENCE, describe_hang, run_harness
 
 __all__ = ["SimulatedAxi", "run_axi", "simulate_axi"]
 
@@ -108,23 +106,9 @@ def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
     header += [schedule.address, schedule.origin, schedule.beats]
     contents = schedule.memory(x).astype("<u8").tobytes()
     program = build(SimulatedAxi(system), HARNESS)
-    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
-        job, result_file = Path(folder, "job"), Path(folder, "result")
-        job.write_bytes(np.array(header, dtype="<u4").tobytes() + contents)
-        command = [program, job, result_file]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                for line in process.stdout:
-                    if progress is not None:
-                        progress(int(line))
-                said, code = process.stderr.read().strip(), process.wait()
-            finally:
-                process.kill()
-        if code == 3:
-            raise SimulationError(f"the AXI4 bus was not driven as its specification asks: {said}")
-        if code or not result_file.exists():
-            raise ToolError(f"the simulation ended with exit code {code} and no result")
-        result = np.frombuffer(result_file.read_bytes(), dtype="<u4")
+    job = np.array(header, dtype="<u4").tobytes() + contents
+    broken = "the AXI4 bus was not driven as its specification asks"
+    result = run_harness(program, job, broken=broken, progress=progress)
     hung, cycles, result = int(result[0]), int(result[1]), result[2:]
     counters, result = result[: len(COUNTERS)].tolist(), result[len(COUNTERS) :]
     streams, wide = result[:words].tolist(), result[words:].view("<u8")

@@ -12,7 +12,7 @@ from licgate.gateware.streaming.accelerator import SimulatedAccelerator
 from licgate.gateware.streaming.system import COUNTERS
 from licgate.sim.cxxrtl import build
 
-__all__ = ["StreamingOutcome", "describe_hang", "run_streaming"]
+__all__ = ["StreamingOutcome", "describe_hang", "run_harness", "run_streaming"]
 
 HARNESS = Path(__file__).resolve().parents[2] / "sim" / "streaming.cpp"
 
@@ -88,23 +88,9 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
     header = [*timing, len(schedules), len(COUNTERS), len(schedules) * words, start, patience, 0, size]
     header += [s.address for s in schedules]
     program = build(SimulatedAccelerator(accelerator), HARNESS)
-    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
-        job, result_file = Path(folder, "job"), Path(folder, "result")
-        job.write_bytes(np.array(header, dtype="<u4").tobytes() + contents.tobytes())
-        command = [program, job, result_file]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                for line in process.stdout:
-                    if progress is not None:
-                        progress(int(line))
-                said, code = process.stderr.read().strip(), process.wait()
-            finally:
-                process.kill()
-        if code == 3:
-            raise SimulationError(f"the SDRAM was not driven as its data sheet asks: {said}")
-        if code or not result_file.exists():
-            raise ToolError(f"the simulation ended with exit code {code} and no result")
-        result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
+    job = np.array(header, dtype="<u4").tobytes() + contents.tobytes()
+    broken = "the SDRAM was not driven as its data sheet asks"
+    result = run_harness(program, job, broken=broken, progress=progress).astype(np.int64)
     cores, names = len(schedules), len(COUNTERS)
     hung, cycles, result = int(result[0]), result[1 : 1 + cores].tolist(), result[1 + cores :]
     counters, result = result[: cores * names].reshape(cores, names).tolist(), result[cores * names :]
@@ -118,6 +104,31 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
         [dict(zip(COUNTERS, row, strict=True)) for row in counters],
         dict(zip(_COUNTS, counts.tolist(), strict=True)),
     )
+
+
+def run_harness(program, job, *, broken, progress=None):
+    """Run a compiled harness on the bytes of its job; return what it wrote, uint32.
+
+    ``broken`` begins the message when the harness says that a rule of the memory was broken, by exit code 3. Its
+    standard output is lines of cycles so far, for ``progress``.
+    """
+    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
+        job_file, result_file = Path(folder, "job"), Path(folder, "result")
+        job_file.write_bytes(job)
+        command = [program, job_file, result_file]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                for line in process.stdout:
+                    if progress is not None:
+                        progress(int(line))
+                said, code = process.stderr.read().strip(), process.wait()
+            finally:
+                process.kill()
+        if code == 3:
+            raise SimulationError(f"{broken}: {said}")
+        if code or not result_file.exists():
+            raise ToolError(f"the simulation ended with exit code {code} and no result")
+        return np.frombuffer(result_file.read_bytes(), dtype="<u4")
 
 
 def describe_hang(accelerator, hung, counters, streams, patience):
