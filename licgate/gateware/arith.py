@@ -3,9 +3,9 @@
 Everything here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
 """
 
-from amaranth.hdl import Mux, Signal, Value, signed
+from amaranth.hdl import Signal, Value, signed
 
-__all__ = ["DelayLine", "delayed", "round_up_half", "saturate", "shift_right", "truncate"]
+__all__ = ["DelayLine", "delayed", "fits_into", "round_up_half", "shift_right", "truncate"]
 
 
 def truncate(value, width, *, is_signed=True):
@@ -14,9 +14,10 @@ def truncate(value, width, *, is_signed=True):
     return low.as_signed() if is_signed else low
 
 
-def saturate(value, low, high):
-    """``min(max(value, low), high)``; ``low`` and ``high`` may be values or integers."""
-    return Mux(value < low, low, Mux(value > high, high, value))
+def fits_into(value, width):
+    """``-2**(width - 1) <= value < 2**(width - 1)``, for a signed value: the bits above are those of the sign."""
+    above = Value.cast(value)[width - 1 :]
+    return above.all() | ~above.any()
 
 
 def shift_right(value, amount, *, least=0):

@@ -54,7 +54,7 @@ class GdnFunction(Component):
     Attributes
     ----------
     latency : int
-        10 cycles. interval is 1.
+        11 cycles. interval is 1.
 
     Resources: one block RAM, one multiplier for slope and fraction, about 130 LUT4 for the normalisation at 24 bits.
 
@@ -64,7 +64,7 @@ class GdnFunction(Component):
         There is no layer, ``width`` is not in 1 to 48, or the layers' tables differ in their index or fraction width.
     """
 
-    latency = 7 + Multiplier.latency
+    latency = 8 + Multiplier.latency
     interval = 1
 
     def __init__(self, gdns, width, *, fabric=False):
@@ -133,20 +133,20 @@ class GdnFunction(Component):
         parity = Signal()
         m.d.comb += [fraction.eq(mantissa[:fraction_bits]), parity.eq(roots[which] & e3[0])]
 
-        # 5, 6: table, and its output register
+        # 5 to 7: table, its output register, and one on the way to the multiplier
         m.submodules.table = table = self._rom()
         read = table.read_port()
         m.d.comb += read.addr.eq(Cat(mantissa[fraction_bits:], parity, which))
-        word = Signal(18 + self._slope_width, reset_less=True)
-        m.d.sync += word.eq(read.data)
+        out, word = (Signal(18 + self._slope_width, name=n, reset_less=True) for n in ("out", "word"))
+        m.d.sync += [out.eq(read.data), word.eq(out)]
         value = Signal(18)
         m.d.comb += value.eq(word[:18])
 
-        # 7 to 10: interpolate
+        # 8 to 11: interpolate
         m.submodules.multiplier = multiplier = Multiplier(
             fraction_bits + 1, self._slope_width, fabric=self._fabric
         )
-        m.d.comb += [multiplier.a.eq(line(fraction, 2)), multiplier.b.eq(word[18:].as_signed())]
+        m.d.comb += [multiplier.a.eq(line(fraction, 3)), multiplier.b.eq(word[18:].as_signed())]
         m.d.sync += self.r.eq((line(value, Multiplier.latency) + (multiplier.p >> fraction_bits))[:18])
 
         whole = Signal(len(e) + 1)

@@ -1,9 +1,9 @@
 """A post-processing lane: bias, the GDN quotient, requantisation. One result a cycle."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.arith import DelayLine, delayed, round_up_half, saturate, shift_right, truncate
+from licgate.gateware.arith import DelayLine, delayed, fits_into, round_up_half, shift_right, truncate
 from licgate.gateware.gdn import GdnFunction
 from licgate.gateware.multiplier import Multiplier
 from licgate.program.timing import lane_latency
@@ -44,7 +44,7 @@ class PostLane(Component):
     Attributes
     ----------
     latency : int
-        30 cycles, 34 when a layer of the program uses the square form. interval is 1.
+        33 cycles, 37 when a layer of the program uses the square form. interval is 1.
 
     Resources: three 18×18 multipliers (four with the square form, one without GDN); about 700 LUT4, carries included,
     at 25-bit accumulators (Yosys 0.70, ECP5);
@@ -52,7 +52,7 @@ class PostLane(Component):
     """
 
     interval = 1
-    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 12, 12, 19, 25
+    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 13, 13, 21, 28
 
     def __init__(self, program):
         self._program = program
@@ -92,9 +92,9 @@ class PostLane(Component):
         acc, total = Signal.like(self.acc, reset_less=True), Signal.like(self.acc, reset_less=True)
         m.d.sync += [acc.eq(self.acc), total.eq(acc + self.bias)]
 
-        # 3 to 16: the quotient of GDN, or nothing
+        # 3 to 17: the quotient of GDN, or nothing
         wide = Signal(signed(max(len(total), self._x_width + 18 if gdns else 0)), reset_less=True)
-        slack = self.multiplier_cycle - 3
+        slack = self.multiplier_cycle - 4
         total_late = line(total, slack - 3)
         if gdns:
             m.submodules.function = function = GdnFunction(
@@ -109,24 +109,29 @@ class PostLane(Component):
         else:
             m.d.sync += wide.eq(total_late)
 
-        # 17 to 19: to 18 bits
+        # 18 to 21: to 18 bits
         pre = constant([op.layer.requantize.pre_shift for op in ops], slack)
         pre = Signal(5, name="pre_shift", init=pre) if isinstance(pre, int) else pre
         shifted = Signal(signed(len(wide) + 1), reset_less=True)
         halved = Signal(signed(len(wide) + 1), name="halved", reset_less=True)
+        fits, kept = Signal(name="fits", reset_less=True), Signal(signed(18), name="kept", reset_less=True)
+        limit = Signal(signed(18), name="limit", reset_less=True)
         t = Signal(signed(18), reset_less=True)
         least_pre = min(op.layer.requantize.pre_shift for op in ops)
         m.d.sync += [
             shifted.eq(shift_right(wide, pre, least=least_pre)),
             halved.eq(round_up_half(shifted)),
-            t.eq(saturate(halved, -_T, _T - 1)),
+            fits.eq(fits_into(halved, len(t))),
+            kept.eq(truncate(halved, len(t))),
+            limit.eq(Mux(halved < 0, -_T, _T - 1)),
+            t.eq(Mux(fits, kept, limit)),
         ]
 
-        # 20 to 22: multiply
+        # 22 to 24: multiply
         m.submodules.scale = scale = Multiplier(18, 18, fabric=self._fabric)
         m.d.comb += [scale.a.eq(t), scale.b.eq(self.multiplier)]
 
-        # 23, 24: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
+        # 25 to 27: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
         least = min(self._least_shift(op) for op in ops)
         total_shift, raised = (Signal(signed(8), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
@@ -137,32 +142,30 @@ class PostLane(Component):
             amount.eq(Mux(raised > _PRODUCT + 1, _PRODUCT + 1, raised)[: len(amount)]),
         ]
         rest = Signal(range(_PRODUCT + 2 - least), reset_less=True)
-        m.d.sync += rest.eq(line(amount, 6) - least)
-        coarse, fine = (Signal(signed(_PRODUCT + 1 - least), name=n, reset_less=True) for n in ("coarse", "fine"))
-        fine_amount = Signal(2, reset_less=True)
-        m.d.sync += [
-            coarse.eq(((scale.p << 1) >> least) >> Cat(0, 0, rest[2:])),
-            fine_amount.eq(rest[:2]),
-            fine.eq(coarse >> fine_amount),
-        ]
+        m.d.sync += rest.eq(line(amount, 7) - least)
+        fine = (scale.p << 1) >> least
+        for step, (low, high) in enumerate(((4, len(rest)), (2, 4), (0, 2))):
+            part = Signal(signed(_PRODUCT + 1 - least), name=f"shifted_from_{low}", reset_less=True)
+            m.d.sync += part.eq(fine >> Cat(Const(0, low), line(rest, step)[low:high]))
+            fine = part
 
-        # 25 to 28: round, offset, clip
+        # 28 to 31: round, offset, clip
         rounded = Signal(signed(len(fine) + 1), reset_less=True)
         moved = Signal(signed(1 + max(len(rounded), len(self.offset))), name="moved", reset_less=True)
         m.d.sync += [rounded.eq(round_up_half(fine)), moved.eq(rounded + self.offset)]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 26)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 26)
+        low = constant([op.layer.requantize.clip[0] for op in ops], 29)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 29)
         q = Signal.like(self.q, reset_less=True)
         below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
         m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 27)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 27)
-        keep = line(self.keep, 27)
+        low = constant([op.layer.requantize.clip[0] for op in ops], 30)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 30)
+        keep = line(self.keep, 30)
         clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
         m.d.sync += q.eq(Mux(keep, clipped, 0))
 
-        # 29, 30 (to 34): what GDN will sum
-        m.d.comb += self.q.eq(line(q, self.latency - 28))
+        # 32, 33 (to 37): what GDN will sum
+        m.d.comb += self.q.eq(line(q, self.latency - 31))
         if gdns:
             self._norm(m, line, q, constant)
         return m
@@ -192,7 +195,7 @@ class PostLane(Component):
         else:
             m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
-            is_square = constant([g.square for g in following], 31)
+            is_square = constant([g.square for g in following], 34)
             chosen = Signal(2 * len(q), reset_less=True)
             m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 2)))
             base = delayed(m, chosen, 1, name="chosen_late", reset_less=True)

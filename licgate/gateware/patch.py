@@ -1,6 +1,6 @@
 """The patch scheduler: walks an image in patches and asks for the pixels that each of them needs."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -76,10 +76,14 @@ class PatchScheduler(Component):
 
     def elaborate(self, platform):
         m = Module()
-        x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width)
+        widest = Array(self._max_width)[self.chain]
+        x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width, widest)
         y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
-        window, widest = self.o_window.payload, Array(self._max_width)[self.chain]
-        m.d.comb += [window.x.eq(x.start), window.y.eq(y.start), window.width.eq(x.size), window.height.eq(y.size)]
+        window = self.o_window.payload
+        m.d.comb += [
+            window.x.eq(x.start), window.y.eq(y.start),
+            window.width.eq(self.core_width), window.height.eq(self.core_height),
+        ]  # fmt: skip
         refused = Signal()
         # The states MOVE and, at first, IDLE, without their decoding.
         moves, ends = Signal(), Signal()
@@ -107,9 +111,7 @@ class PatchScheduler(Component):
             with m.State("SIZE"):
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += refused.eq(
-                    (x.size == 0) | (y.size == 0) | (x.size > widest) | (x.step == 0) | (y.step == 0)
-                )
+                m.d.sync += refused.eq(x.refused | y.refused)
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 with m.If(refused):
@@ -141,28 +143,38 @@ class PatchScheduler(Component):
 class _Axis:
     """One axis of the walk: registers that follow from ``cell``, the pixel at which the patch's own part begins."""
 
-    def __init__(self, scheduler, m, name, length, patch, size, skip, keep):
+    def __init__(self, scheduler, m, name, length, patch, size, skip, keep, widest=None):
         wide = DIMENSION + 2
         shift = scheduler._shift
-        self.size = size
         self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
-        self.more = Signal(name=f"{name}_more")
-        stop, end = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end"))
-        kept, limited = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited"))
+        self.more, self.refused = (Signal(name=f"{name}_{n}") for n in ("more", "refused"))
+        stop, end, limit = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "limit"))
+        ahead, excess = (Signal(signed(DIMENSION + 1), name=f"{name}_{n}") for n in ("ahead", "excess"))
+        kept, limited, owned = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited", "owned"))
+        empty, stuck, beyond = (Signal(name=f"{name}_{n}") for n in ("empty", "stuck", "beyond"))
         before, after = scheduler._before << shift, scheduler._after << shift
         halo = ~scheduler.independent
         m.d.sync += [
             # 1
             stop.eq(self.cell + patch),
-            self.start.eq(Mux(halo, Mux(self.cell > before, self.cell - before, 0), self.cell)),
-            self.step.eq(Mux(halo, patch, Mux(patch > scheduler.overlap, patch - scheduler.overlap, 0))),
+            ahead.eq(self.cell - before),
+            excess.eq(patch - scheduler.overlap),
             # 2
+            self.start.eq(Mux(halo, Mux(ahead < 0, 0, ahead), self.cell)),
+            self.step.eq(Mux(halo, patch, Mux(excess < 0, 0, excess))),
             self.more.eq(stop < length),
             end.eq(Mux(halo, stop + after, stop)),
             kept.eq(Mux(stop < length, stop, length)),
-            # 3, 4
+            # 3
             limited.eq(Mux(end < length, end, length)),
-            size.eq(limited - self.start),
             skip.eq((self.cell - self.start) >> shift),
-            keep.eq((kept - self.cell + (1 << shift) - 1) >> shift),
+            owned.eq(kept - self.cell),
+            # 4
+            size.eq(limited - self.start),
+            keep.eq((owned + (1 << shift) - 1) >> shift),
+            empty.eq(limited == self.start),
+            stuck.eq(self.step == 0),
         ]
+        if widest is not None:
+            m.d.sync += [limit.eq(self.start + widest), beyond.eq(limited > limit)]
+        m.d.comb += self.refused.eq(empty | stuck | beyond)

@@ -76,12 +76,13 @@ class PixelWriter(Component):
         pending, full = Signal(name="pending"), Signal(name="full")
         # A pixel is taken; it is the row's last one.
         open_, final = Signal(name="open"), Signal(name="final")
-        base, target = Signal.like(self.write_address), Signal.like(self.write_address)
+        base, following, target = (Signal.like(self.write_address, name=n) for n in ("base", "following", "target"))
+        starting = Signal(name="starting")
         channel = Signal(range(channels + 1))
         writing, row_ends, end = Signal(), Signal(), Signal(init=channels == 1)
 
         m.d.comb += [
-            self.busy.eq((rows_left != 0) | writing),
+            self.busy.eq(starting | (rows_left != 0) | writing),
             self.i.ready.eq(open_),
             self.row_done.eq(writing & row_ends & end),
         ]
@@ -125,29 +126,30 @@ class PixelWriter(Component):
         ]
 
         ended = Signal(init=1)
-        m.d.sync += ended.eq(rows_left == 0)
+        m.d.sync += [
+            starting.eq(self.start),
+            ended.eq(rows_left == 0),
+            following.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
+        ]
         with m.FSM():
-            with m.State("IDLE"), m.If(self.start):
-                m.next = "ROOM"
+            with m.State("IDLE"), m.If(starting):
+                m.next = "ROOM_2"
             with m.State("ROOM"):
-                # The count behind `room` follows `row_done` by two cycles.
+                # The count behind `room` follows `start` and `row_done` by two cycles.
                 m.next = "ROOM_2"
             with m.State("ROOM_2"):
                 m.next = "ROOM_3"
             with m.State("ROOM_3"):
-                with m.If(ended):
+                with m.If(ended & ~starting):
                     m.next = "IDLE"
-                with m.Elif(self.room & ~writing):
+                with m.Elif(self.room & ~writing & ~ended):
                     m.d.sync += [
                         left.eq(self.width), final.eq(self.width == 1), pending.eq(1), open_.eq(1), target.eq(base)
                     ]  # fmt: skip
                     m.next = "ROW"
             with m.State("ROW"), m.If(self.row_done):
-                m.d.sync += [
-                    rows_left.eq(rows_left - 1),
-                    base.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
-                ]
+                m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM"
-        with m.If(self.start):
+        with m.If(starting):
             m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(stage.base)]
         return m

@@ -15,7 +15,7 @@ __all__ = ["copy_registers", "copy_registers_of_file"]
 
 #: Readers of one register; a block memory, which is as far from the next as many slices, counts as some.
 MOST_READERS = 32
-_WEIGHTS = {"DP16KD": 4}
+_WEIGHTS = {"DP16KD": 8}
 
 
 def copy_registers_of_file(path: Path, top: str = "top") -> int:

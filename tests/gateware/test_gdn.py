@@ -62,9 +62,9 @@ def test_layers_change_from_cycle_to_cycle():
 def test_latency_and_interval():
     gdns = [layer("v")]
     dut = GdnFunction(gdns, 12)
-    assert (dut.latency, dut.interval) == (10, 1)
+    assert (dut.latency, dut.interval) == (11, 1)
     seen = trace(dut, [{"v": 1}] * 12 + [{"v": 1 << 7}] * 12, ["exponent"])
-    assert [s.exponent for s in seen[10:]] == [0] * 12 + [7, 7]
+    assert [s.exponent for s in seen[dut.latency :]] == [0] * 12 + [7]
 
 
 def test_reset_in_the_middle():
@@ -72,7 +72,7 @@ def test_reset_in_the_middle():
     values = inputs(16, 40)
     steps = [{"v": v, "which": k & 1} for k, v in enumerate(values)]
     dut = GdnFunction(gdns, 16)
-    seen = trace(dut, steps[:20] + steps, ["r", "exponent"], cycles=20 + len(steps) + 10, resets={18, 19})
+    seen = trace(dut, steps[:20] + steps, ["r", "exponent"], cycles=20 + len(steps) + dut.latency, resets={18, 19})
     check(dut, gdns, steps, offset=20, seen=seen)
 
 

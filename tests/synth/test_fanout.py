@@ -106,7 +106,7 @@ def test_a_block_memory_counts_as_several_readers():
         module = netlist(0)
         for k in range(9):
             module["cells"][f"bank_{k}"] = cell(kind, 100 + k, A=7)
-        copy_registers(module, most=12)
+        copy_registers(module, most=24)
         of = drivers(module)
         served = Counter(of[module["cells"][f"bank_{k}"]["connections"]["A"][0]] for k in range(9))
         assert sorted(served.values()) == [9 // registers] * registers
