@@ -54,7 +54,7 @@ class GdnFunction(Component):
     Attributes
     ----------
     latency : int
-        11 cycles. interval is 1.
+        12 cycles. interval is 1.
 
     Resources: one block RAM, one multiplier for slope and fraction, about 130 LUT4 for the normalisation at 24 bits.
 
@@ -64,7 +64,7 @@ class GdnFunction(Component):
         There is no layer, ``width`` is not in 1 to 48, or the layers' tables differ in their index or fraction width.
     """
 
-    latency = 8 + Multiplier.latency
+    latency = 9 + Multiplier.latency
     interval = 1
 
     def __init__(self, gdns, width, *, fabric=False):
@@ -142,12 +142,13 @@ class GdnFunction(Component):
         value = Signal(18)
         m.d.comb += value.eq(word[:18])
 
-        # 8 to 11: interpolate
+        # 8 to 12: interpolate; the product goes to a register on its way, for the block may be far off
         m.submodules.multiplier = multiplier = Multiplier(
             fraction_bits + 1, self._slope_width, fabric=self._fabric
         )
         m.d.comb += [multiplier.a.eq(line(fraction, 3)), multiplier.b.eq(word[18:].as_signed())]
-        m.d.sync += self.r.eq((line(value, Multiplier.latency) + (multiplier.p >> fraction_bits))[:18])
+        product = line(multiplier.p, 1)
+        m.d.sync += self.r.eq((line(value, Multiplier.latency + 1) + (product >> fraction_bits))[:18])
 
         whole = Signal(len(e) + 1)
         m.d.comb += whole.eq(Mux(roots[which], e3 >> 1, e3))

@@ -38,9 +38,9 @@ class PixelBuffer(Component):
     flush : In(1)
         Forget all committed slots; an offered pixel is withdrawn.
     o : Out(stream.Signature(24))
-        Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 6 cycles.
+        Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 7 cycles.
     drained : Out(1)
-        Pulses as the last pixel of a slot is taken.
+        Pulses in the cycle behind the one that takes a slot's last pixel.
     """
 
     def __init__(self, *, slots: int = 8):
@@ -49,7 +49,7 @@ class PixelBuffer(Component):
         if slots < 2 or slots & (slots - 1):
             raise ValueError(f"slots must be a power of two of at least 2, not {slots!r}")
         self.slots = slots
-        self.latency, self.interval = 8, 6
+        self.latency, self.interval = 8, 7
         super().__init__(
             {
                 "w_index": In(8),
@@ -71,7 +71,8 @@ class PixelBuffer(Component):
         tail = Signal(range(self.slots))
         sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
         index = Signal(8)
-        left = Signal(7)
+        left, last = Signal(7), Signal(name="last")
+        m.d.sync += last.eq(left == 1)
         # The block's own output is too slow to go anywhere but straight into a register.
         captured = Signal(8)
         m.d.sync += captured.eq(read.data)
@@ -112,12 +113,15 @@ class PixelBuffer(Component):
             with state("OFFER"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += left.eq(left - 1)
-                    m.next = "ADDRESS"
-                    with m.If(left == 1):
-                        m.d.comb += self.drained.eq(1)
-                        m.d.sync += tail.eq(tail + 1)
-                        m.next = "EMPTY"
+                    m.next = "TAKEN"
+            # The reader may be far off, so one state alone asks for it.
+            with state("TAKEN"):
+                m.d.sync += left.eq(left - 1)
+                m.next = "ADDRESS"
+                with m.If(last):
+                    m.d.comb += self.drained.eq(1)
+                    m.d.sync += tail.eq(tail + 1)
+                    m.next = "EMPTY"
         return m
 
 

@@ -73,6 +73,11 @@ class FrameReceiver(Component):
             self.w_index.eq(index),
             self.w_data.eq(byte),
         ]
+        # The head is kept a cycle later, so that its many registers are enabled by one of their own.
+        kept, late_byte = Signal(name="kept"), Signal(8, name="late_byte")
+        m.d.sync += [kept.eq(self.w_stb & (index < HEAD_BYTES)), late_byte.eq(byte)]
+        with m.If(kept):
+            m.d.sync += report.head.eq(Cat(report.head[8:], late_byte))
         m.d.sync += [idle.eq(0), expired.eq((idle == self.timeout - 1) & ~self.i.valid)]
 
         @contextmanager
@@ -106,8 +111,6 @@ class FrameReceiver(Component):
             with byte_state("PAYLOAD"):
                 m.d.comb += self.w_stb.eq(1)
                 m.d.sync += [index.eq(index + 1), left.eq(left - 1)]
-                with m.If(index < HEAD_BYTES):
-                    m.d.sync += report.head.eq(Cat(report.head[8:], byte))
                 with m.If(left == 1):
                     m.next = "CRC_HIGH"
             with byte_state("CRC_HIGH"):

@@ -1,6 +1,6 @@
 """A post-processing lane: bias, the GDN quotient, requantisation. One result a cycle."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import DelayLine, delayed, fits_into, round_up_half, shift_right, truncate
@@ -44,7 +44,7 @@ class PostLane(Component):
     Attributes
     ----------
     latency : int
-        33 cycles, 37 when a layer of the program uses the square form. interval is 1.
+        35 cycles, 39 when a layer of the program uses the square form. interval is 1.
 
     Resources: three 18×18 multipliers (four with the square form, one without GDN); about 700 LUT4, carries included,
     at 25-bit accumulators (Yosys 0.70, ECP5);
@@ -52,7 +52,7 @@ class PostLane(Component):
     """
 
     interval = 1
-    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 13, 13, 21, 28
+    bias_cycle, shift_cycle, x_cycle, multiplier_cycle, offset_cycle = 1, 14, 14, 23, 30
 
     def __init__(self, program):
         self._program = program
@@ -92,7 +92,7 @@ class PostLane(Component):
         acc, total = Signal.like(self.acc, reset_less=True), Signal.like(self.acc, reset_less=True)
         m.d.sync += [acc.eq(self.acc), total.eq(acc + self.bias)]
 
-        # 3 to 17: the quotient of GDN, or nothing
+        # 3 to 19: the quotient of GDN, or nothing
         wide = Signal(signed(max(len(total), self._x_width + 18 if gdns else 0)), reset_less=True)
         slack = self.multiplier_cycle - 4
         total_late = line(total, slack - 3)
@@ -105,11 +105,11 @@ class PostLane(Component):
             m.submodules.quotient = quotient = Multiplier(self._x_width, 18, fabric=self._fabric)
             m.d.comb += [quotient.a.eq(self.x), quotient.b.eq(function.r)]
             is_gdn = constant([op.is_gdn for op in ops], slack - 1)
-            m.d.sync += wide.eq(Mux(is_gdn, quotient.p, total_late))
+            m.d.sync += wide.eq(Mux(is_gdn, line(quotient.p, 1), total_late))
         else:
             m.d.sync += wide.eq(total_late)
 
-        # 18 to 21: to 18 bits
+        # 20 to 23: to 18 bits
         pre = constant([op.layer.requantize.pre_shift for op in ops], slack)
         pre = Signal(5, name="pre_shift", init=pre) if isinstance(pre, int) else pre
         shifted = Signal(signed(len(wide) + 1), reset_less=True)
@@ -127,11 +127,11 @@ class PostLane(Component):
             t.eq(Mux(fits, kept, limit)),
         ]
 
-        # 22 to 24: multiply
+        # 24 to 26: multiply
         m.submodules.scale = scale = Multiplier(18, 18, fabric=self._fabric)
         m.d.comb += [scale.a.eq(t), scale.b.eq(self.multiplier)]
 
-        # 25 to 27: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
+        # 27 to 29: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
         least = min(self._least_shift(op) for op in ops)
         total_shift, raised = (Signal(signed(8), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
@@ -142,30 +142,32 @@ class PostLane(Component):
             amount.eq(Mux(raised > _PRODUCT + 1, _PRODUCT + 1, raised)[: len(amount)]),
         ]
         rest = Signal(range(_PRODUCT + 2 - least), reset_less=True)
-        m.d.sync += rest.eq(line(amount, 7) - least)
-        fine = (scale.p << 1) >> least
-        for step, (low, high) in enumerate(((4, len(rest)), (2, 4), (0, 2))):
-            part = Signal(signed(_PRODUCT + 1 - least), name=f"shifted_from_{low}", reset_less=True)
-            m.d.sync += part.eq(fine >> Cat(Const(0, low), line(rest, step)[low:high]))
-            fine = part
+        m.d.sync += rest.eq(line(amount, 9) - least)
+        coarse, fine = (Signal(signed(_PRODUCT + 1 - least), name=n, reset_less=True) for n in ("coarse", "fine"))
+        fine_amount = Signal(2, reset_less=True)
+        m.d.sync += [
+            coarse.eq(((line(scale.p, 1) << 1) >> least) >> Cat(0, 0, rest[2:])),
+            fine_amount.eq(rest[:2]),
+            fine.eq(coarse >> fine_amount),
+        ]
 
-        # 28 to 31: round, offset, clip
+        # 30 to 33: round, offset, clip
         rounded = Signal(signed(len(fine) + 1), reset_less=True)
         moved = Signal(signed(1 + max(len(rounded), len(self.offset))), name="moved", reset_less=True)
         m.d.sync += [rounded.eq(round_up_half(fine)), moved.eq(rounded + self.offset)]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 29)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 29)
+        low = constant([op.layer.requantize.clip[0] for op in ops], 31)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 31)
         q = Signal.like(self.q, reset_less=True)
         below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
         m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 30)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 30)
-        keep = line(self.keep, 30)
+        low = constant([op.layer.requantize.clip[0] for op in ops], 32)
+        high = constant([op.layer.requantize.clip[1] for op in ops], 32)
+        keep = line(self.keep, 32)
         clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
         m.d.sync += q.eq(Mux(keep, clipped, 0))
 
-        # 32, 33 (to 37): what GDN will sum
-        m.d.comb += self.q.eq(line(q, self.latency - 31))
+        # 34, 35 (to 39): what GDN will sum
+        m.d.comb += self.q.eq(line(q, self.latency - 33))
         if gdns:
             self._norm(m, line, q, constant)
         return m
@@ -195,7 +197,7 @@ class PostLane(Component):
         else:
             m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
-            is_square = constant([g.square for g in following], 34)
+            is_square = constant([g.square for g in following], 36)
             chosen = Signal(2 * len(q), reset_less=True)
             m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 2)))
             base = delayed(m, chosen, 1, name="chosen_late", reset_less=True)

@@ -93,6 +93,7 @@ class LatentReader(Component):
         channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
+        value, last_kept = Signal(bits, name="value", reset_less=True), Signal(name="last_kept")
         # What x, y and the sizes imply, up to two cycles later; the next word is not loaded before that.
         end_x, last_x, last_kept_x, end_y, next_x = (
             Signal(DIMENSION, name=n) for n in ("end_x", "last_x", "last_kept_x", "end_y", "next_x")
@@ -102,14 +103,15 @@ class LatentReader(Component):
         )
         final_y, following = Signal(DIMENSION), Signal(DIMENSION)
         # A word takes three cycles at least, so what it does to these is known in time.
-        final_channel, begins_last, column_last = (
-            Signal(name=n) for n in ("final_channel", "begins_last", "column_last")
+        final_channel, begins_last, begins_last_kept, column_last = (
+            Signal(name=n) for n in ("final_channel", "begins_last", "begins_last_kept", "column_last")
         )
         before_last_x = Signal(DIMENSION)
         m.d.sync += [
             final_channel.eq(channel == Array(count - 1 for count in channels)[self.chain]),
             before_last_x.eq(last_x - 1),
             begins_last.eq(x == last_x),
+            begins_last_kept.eq(x == last_kept_x),
             end_x.eq(self.skip_x + self.keep_width),
             last_kept_x.eq(end_x - 1),
             last_x.eq(self.width - 1),
@@ -133,8 +135,8 @@ class LatentReader(Component):
             m.d.sync += [fetched.eq(1), fetched_word.eq(read.data)]
         m.d.comb += [
             self.o.valid.eq(loaded & kept & inside),
-            self.o.payload.value.eq(Array(current.word_select(r, bits) for r in range(rows))[lane].as_signed()),
-            self.o.payload.last.eq((column == last_kept_x) & final),
+            self.o.payload.value.eq(value.as_signed()),
+            self.o.payload.last.eq(last_kept & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
             word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
             take.eq(~fetched & there),
@@ -143,7 +145,7 @@ class LatentReader(Component):
         m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
-            m.d.sync += following.eq(x + 1)
+            m.d.sync += [following.eq(x + 1), value.eq(fetched_word[:bits]), last_kept.eq(begins_last_kept)]
             m.d.sync += column_last.eq(begins_last)
         with m.If(step):
             m.d.sync += [
@@ -152,6 +154,8 @@ class LatentReader(Component):
                 column_last.eq(column == before_last_x),
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < end_x)),
+                last_kept.eq(following == last_kept_x),
+                value.eq(Array(current.word_select(min(r + 1, rows - 1), bits) for r in range(rows))[lane]),
             ]
         with m.If(word_done):
             m.d.sync += loaded.eq(0)

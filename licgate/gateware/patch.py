@@ -84,7 +84,6 @@ class PatchScheduler(Component):
             window.x.eq(x.start), window.y.eq(y.start),
             window.width.eq(self.core_width), window.height.eq(self.core_height),
         ]  # fmt: skip
-        refused = Signal()
         # The states MOVE and, at first, IDLE, without their decoding.
         moves, ends = Signal(), Signal()
         m.d.sync += [moves.eq(0), ends.eq(0)]
@@ -101,7 +100,7 @@ class PatchScheduler(Component):
                 with m.If(self.start):
                     m.d.sync += self.error.eq(0)
                     m.next = "BOUNDS"
-            # The registers of an axis follow its cell in four cycles.
+            # The registers of an axis follow its cell in five cycles.
             with m.State("BOUNDS"):
                 m.next = "EXTENT"
             with m.State("EXTENT"):
@@ -111,10 +110,9 @@ class PatchScheduler(Component):
             with m.State("SIZE"):
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += refused.eq(x.refused | y.refused)
                 m.next = "DECIDE"
             with m.State("DECIDE"):
-                with m.If(refused):
+                with m.If(x.refused | y.refused):
                     m.d.sync += [self.error.eq(1), ends.eq(1)]
                     m.next = "IDLE"
                 with m.Else():
@@ -151,7 +149,7 @@ class _Axis:
         stop, end, limit = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "limit"))
         ahead, excess = (Signal(signed(DIMENSION + 1), name=f"{name}_{n}") for n in ("ahead", "excess"))
         kept, limited, owned = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited", "owned"))
-        empty, stuck, beyond = (Signal(name=f"{name}_{n}") for n in ("empty", "stuck", "beyond"))
+        cut, empty, stuck, beyond = (Signal(name=f"{name}_{n}") for n in ("cut", "empty", "stuck", "beyond"))
         before, after = scheduler._before << shift, scheduler._after << shift
         halo = ~scheduler.independent
         m.d.sync += [
@@ -164,12 +162,14 @@ class _Axis:
             self.step.eq(Mux(halo, patch, Mux(excess < 0, 0, excess))),
             self.more.eq(stop < length),
             end.eq(Mux(halo, stop + after, stop)),
-            kept.eq(Mux(stop < length, stop, length)),
             # 3
-            limited.eq(Mux(end < length, end, length)),
+            cut.eq(length < end),
+            kept.eq(Mux(self.more, stop, length)),
             skip.eq((self.cell - self.start) >> shift),
-            owned.eq(kept - self.cell),
             # 4
+            limited.eq(Mux(cut, length, end)),
+            owned.eq(kept - self.cell),
+            # 5
             size.eq(limited - self.start),
             keep.eq((owned + (1 << shift) - 1) >> shift),
             empty.eq(limited == self.start),

@@ -27,4 +27,4 @@ def array_latency(cols):
 
 def lane_latency(program):
     """Cycles from a sum to its result in a post-processing lane."""
-    return 37 if any(op.is_gdn and op.layer.square for op in program.ops) else 33
+    return 39 if any(op.is_gdn and op.layer.square for op in program.ops) else 35

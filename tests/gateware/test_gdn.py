@@ -62,9 +62,9 @@ def test_layers_change_from_cycle_to_cycle():
 def test_latency_and_interval():
     gdns = [layer("v")]
     dut = GdnFunction(gdns, 12)
-    assert (dut.latency, dut.interval) == (11, 1)
-    seen = trace(dut, [{"v": 1}] * 12 + [{"v": 1 << 7}] * 12, ["exponent"])
-    assert [s.exponent for s in seen[dut.latency :]] == [0] * 12 + [7]
+    assert (dut.latency, dut.interval) == (12, 1)
+    seen = trace(dut, [{"v": 1}] * 12 + [{"v": 1 << 7}] * (dut.latency + 2), ["exponent"])
+    assert [s.exponent for s in seen[dut.latency :]] == [0] * 12 + [7, 7]
 
 
 def test_reset_in_the_middle():
