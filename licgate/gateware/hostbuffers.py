@@ -77,12 +77,12 @@ class PixelBuffer(Component):
         captured = Signal(8)
         m.d.sync += captured.eq(read.data)
 
-        m.d.comb += [
+        m.d.sync += [
             write.addr.eq(Cat(self.w_index, head)),
             write.data.eq(self.w_data),
             write.en.eq(self.w_stb),
-            read.addr.eq(Cat(index, tail)),
         ]
+        m.d.comb += read.addr.eq(Cat(index, tail))
         committed = Signal()  # a cycle late, when `pixels` still stands
         m.d.sync += committed.eq(self.commit)
         with m.If(committed & ~self.flush):
@@ -164,15 +164,16 @@ class LatentPacker(Component):
         m.d.sync += [captured.eq(read.data), all_sent.eq(sent == count)]
         header = self.o_header.payload
 
-        m.d.comb += [
+        m.d.comb += [read.addr.eq(sent), self.o.payload.eq(latent[:8])]
+        # The block may be far off, and what is written is read three cycles later at the earliest.
+        m.d.sync += [
             write.addr.eq(count),
             write.data.eq(self.i.payload.value),
-            read.addr.eq(sent),
-            self.o.payload.eq(latent[:8]),
+            write.en.eq(self.i.valid & self.i.ready),
         ]
         with m.FSM():
             with m.State("COLLECT"):
-                m.d.comb += [self.i.ready.eq(1), write.en.eq(self.i.valid)]
+                m.d.comb += self.i.ready.eq(1)
                 m.d.sync += sent.eq(0)
                 with m.If(self.i.valid):
                     m.d.sync += [
