@@ -90,7 +90,7 @@ class LatentReader(Component):
             self.free.eq(self._depth - level - self.enable),
         ]
 
-        channel, lane = Signal(range(max(channels))), Signal(range(rows + 1))
+        channel, next_lane = Signal(range(max(channels))), Signal(range(rows + 2), name="next_lane")
         x, y, column = (Signal(DIMENSION, name=n) for n in ("x", "y", "column"))
         loaded, current = Signal(), Signal(rows * bits, reset_less=True)
         value, last_kept = Signal(bits, name="value", reset_less=True), Signal(name="last_kept")
@@ -138,24 +138,28 @@ class LatentReader(Component):
             self.o.payload.value.eq(value.as_signed()),
             self.o.payload.last.eq(last_kept & final),
             step.eq(loaded & (~self.o.valid | self.o.ready)),
-            word_done.eq(step & ((lane == rows - 1) | column_last | ~kept)),
+            word_done.eq(step & ((next_lane == rows) | column_last | ~kept)),
             take.eq(~fetched & there),
             load.eq(fetched & ~loaded & ~was_done),
         ]
         m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
         with m.If(load):
-            m.d.sync += [loaded.eq(1), current.eq(fetched_word), lane.eq(0), column.eq(x), inside.eq(first_inside)]
-            m.d.sync += [following.eq(x + 1), value.eq(fetched_word[:bits]), last_kept.eq(begins_last_kept)]
-            m.d.sync += column_last.eq(begins_last)
+            m.d.sync += [loaded.eq(1), current.eq(fetched_word), next_lane.eq(1), inside.eq(first_inside)]
+            m.d.sync += [column.eq(x), following.eq(x + 1), column_last.eq(begins_last)]
         with m.If(step):
             m.d.sync += [
-                lane.eq(lane + 1),
+                next_lane.eq(next_lane + 1),
                 column.eq(column + 1),
                 column_last.eq(column == before_last_x),
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < end_x)),
-                last_kept.eq(following == last_kept_x),
-                value.eq(Array(current.word_select(min(r + 1, rows - 1), bits) for r in range(rows))[lane]),
+            ]
+        lanes = Array(current.word_select(r, bits) for r in range(rows))
+        # What is offered next. A word is loaded only where there is none, so the choice need not wait for `step`.
+        with m.If(load | step):
+            m.d.sync += [
+                value.eq(Mux(loaded, lanes[next_lane], fetched_word)),
+                last_kept.eq(Mux(loaded, following == last_kept_x, begins_last_kept)),
             ]
         with m.If(word_done):
             m.d.sync += loaded.eq(0)

@@ -34,7 +34,7 @@ class PixelWriter(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a word's last pixel to its first channel's write: 3.
+        Cycles from a word's last pixel to its first channel's write: 4.
     interval : int
         A pixel a cycle, and one cycle for each word of ``rows`` pixels; channels more than ``rows`` slow it down.
 
@@ -46,7 +46,7 @@ class PixelWriter(Component):
         No chain of the program takes pixels.
     """
 
-    latency = 3
+    latency = 4
     interval = 1
 
     def __init__(self, program):
@@ -79,12 +79,12 @@ class PixelWriter(Component):
         base, following, target = (Signal.like(self.write_address, name=n) for n in ("base", "following", "target"))
         starting = Signal(name="starting")
         channel = Signal(range(channels + 1))
-        writing, row_ends, end = Signal(), Signal(), Signal(init=channels == 1)
+        writing, row_ends, end, row_done = Signal(), Signal(), Signal(init=channels == 1), Signal(name="row_ended")
 
         m.d.comb += [
-            self.busy.eq(starting | (rows_left != 0) | writing),
+            self.busy.eq(starting | (rows_left != 0) | writing | self.write_enable),
             self.i.ready.eq(open_),
-            self.row_done.eq(writing & row_ends & end),
+            row_done.eq(writing & row_ends & end),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
@@ -117,7 +117,9 @@ class PixelWriter(Component):
         with m.If(handed):
             m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
             m.d.sync += [writing.eq(1), channel.eq(0), end.eq(channels == 1)]
-        m.d.comb += [
+        # The line buffer's blocks are all over the chip.
+        m.d.sync += [
+            self.row_done.eq(row_done),
             self.write_enable.eq(writing),
             self.write_address.eq(target),
             self.write_data.eq(
@@ -133,13 +135,15 @@ class PixelWriter(Component):
         ]
         with m.FSM():
             with m.State("IDLE"), m.If(starting):
-                m.next = "ROOM_2"
+                m.next = "ROOM_3"
+            # The count behind `room` follows `start` and `row_done` by two cycles.
             with m.State("ROOM"):
-                # The count behind `room` follows `start` and `row_done` by two cycles.
                 m.next = "ROOM_2"
             with m.State("ROOM_2"):
                 m.next = "ROOM_3"
             with m.State("ROOM_3"):
+                m.next = "ROOM_4"
+            with m.State("ROOM_4"):
                 with m.If(ended & ~starting):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing & ~ended):
@@ -147,7 +151,7 @@ class PixelWriter(Component):
                         left.eq(self.width), final.eq(self.width == 1), pending.eq(1), open_.eq(1), target.eq(base)
                     ]  # fmt: skip
                     m.next = "ROW"
-            with m.State("ROW"), m.If(self.row_done):
+            with m.State("ROW"), m.If(row_done):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM"
         with m.If(starting):

@@ -117,12 +117,13 @@ class Accelerator(Component):
         # A reset is held until whatever is in the pipelines has drained away.
         draining = Signal(range(RESET_CYCLES + 1))
         control = self.csr.w_stb & (self.csr.addr == Register.CONTROL)
+        drains = Signal(name="drains")  # the counter is not 0
         with m.If(control & self.csr.w_data[1]):
-            m.d.sync += draining.eq(RESET_CYCLES)
-        with m.Elif(draining != 0):
-            m.d.sync += draining.eq(draining - 1)
-        m.d.comb += busy.eq(~scheduler.done | (draining != 0))
-        m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(draining != 0)]
+            m.d.sync += [draining.eq(RESET_CYCLES), drains.eq(1)]
+        with m.Elif(drains):
+            m.d.sync += [draining.eq(draining - 1), drains.eq(draining != 1)]
+        m.d.comb += busy.eq(~scheduler.done | drains)
+        m.d.sync += [start.eq(control & self.csr.w_data[0] & ~busy), reset.eq(drains)]
         shape = self.config.rows | self.config.cols << 8 | self.config.max_width << 16
         values = {Register.ID: ID, Register.MODEL: self._model, Register.SHAPE: shape}
         values[Register.TRANSFORMS] = sum(1 << number for number in numbers)
@@ -133,7 +134,7 @@ class Accelerator(Component):
             m.d.comb += target.eq(held)
             values[address] = held
         was_busy = Signal()
-        m.d.sync += was_busy.eq(busy & (draining == 0))
+        m.d.sync += was_busy.eq(busy & ~drains)
         with m.If(start | reset):
             m.d.sync += done.eq(0)
         with m.Elif(was_busy & ~busy):

@@ -69,14 +69,18 @@ class UartTransmitter(Component):
         timer = Signal(range(self.divisor))
         bits = Signal(range(11))
         shift = Signal(10, init=0x3FF)
-        ends = Signal()  # the bit does, in this cycle
+        # The bit ends in this cycle; nothing is being sent, or the stop bit ends in this cycle.
+        ends, free = Signal(), Signal(init=1)
         m.d.sync += ends.eq(timer == 1)
+        with m.If((bits == 1) & (timer == 1)):
+            m.d.sync += free.eq(1)
 
         m.d.comb += [
             self.tx.eq(shift[0]),
-            self.i.ready.eq((bits == 0) | ((bits == 1) & ends)),
+            self.i.ready.eq(free),
         ]
         with m.If(self.i.valid & self.i.ready):
+            m.d.sync += free.eq(0)
             m.d.sync += [
                 shift.eq(Cat(Const(0, 1), self.i.payload, Const(1, 1))),
                 bits.eq(10),

@@ -167,7 +167,7 @@ class CoreModel:
             # A pixel a cycle; a word of every channel is written while the next pixels come.
             handed = max(accept + min(rows, width - first), end)
             end, accept = handed + 1 + channels, handed + 1
-        return end
+        return end + 1  # the write has a register of its own
 
     def _row(self, k, row, now, slot, pending):
         """Issue a row of stage k, seen by SELECT in cycle `now`.

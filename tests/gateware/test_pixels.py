@@ -112,7 +112,7 @@ def test_latency_and_interval(rows, channels, period):
     seen, taken = offer(program, words * rows, 1, list(range(words * rows)), 60)
     assert [b - a for a, b in pairwise(taken)][: rows - 1] == [1] * (rows - 1)
     firsts = [t for t, s in enumerate(seen) if s.write_enable][::channels]
-    assert firsts[0] - taken[rows - 1] == PixelWriter.latency == 3
+    assert firsts[0] - taken[rows - 1] == PixelWriter.latency == 4
     assert [b - a for a, b in pairwise(firsts)] == [period] * (words - 1)
     assert len(taken) == words * rows
 
