@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.rows import DIMENSION
+from licgate.gateware.stream import SkidBuffer
 
 __all__ = ["LatentReader"]
 
@@ -37,12 +38,12 @@ class LatentReader(Component):
     o : :py:`Out(stream.Signature(latent_layout))`
         ``last`` marks the patch's final kept latent.
     done : :py:`Out(1)`
-        All words of the patch have been used up.
+        All words of the patch have been used up, and the latents have left.
 
     Attributes
     ----------
     latency : int
-        Cycles from a word to its first latent: 3. interval is 1 latent a cycle, two more cycles a word.
+        Cycles from a word to its first latent: 4. interval is 1 latent a cycle, two more cycles a word.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class LatentReader(Component):
         A parameter is not an integer in its range.
     """
 
-    latency = 3
+    latency = 4
     interval = 1
 
     def __init__(self, program, depth, result_width):
@@ -123,26 +124,29 @@ class LatentReader(Component):
             row_ends.eq(next_x > last_x),
             first_inside.eq((x >= self.skip_x) & (x < end_x)),
         ]
-        inside, step, word_done, was_done, kept, final, load = (
-            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "kept", "final", "load")
+        inside, step, word_done, was_done, kept, final, load, ended = (
+            Signal(name=n) for n in ("inside", "step", "word_done", "was_done", "kept", "final", "load", "ended")
         )
         # The FIFO's word goes into a register before anything is done with it: what holds it may be far away.
         fetched, fetched_word = Signal(name="fetched"), Signal(rows * bits, name="fetched_word", reset_less=True)
         m.d.sync += was_done.eq(word_done)
+        # Nothing here waits for the receiver, who may be far off.
+        m.submodules.out = out = SkidBuffer(latent_layout)
         with m.If(load):
             m.d.sync += fetched.eq(0)
         with m.If(take):
             m.d.sync += [fetched.eq(1), fetched_word.eq(read.data)]
         m.d.comb += [
-            self.o.valid.eq(loaded & kept & inside),
-            self.o.payload.value.eq(value.as_signed()),
-            self.o.payload.last.eq(last_kept & final),
-            step.eq(loaded & (~self.o.valid | self.o.ready)),
+            out.i.valid.eq(loaded & kept & inside),
+            out.i.payload.value.eq(value.as_signed()),
+            out.i.payload.last.eq(last_kept & final),
+            self.o.payload.eq(out.o.payload), self.o.valid.eq(out.o.valid), out.o.ready.eq(self.o.ready),
+            step.eq(loaded & (~out.i.valid | out.i.ready)),
             word_done.eq(step & ((next_lane == rows) | column_last | ~kept)),
             take.eq(~fetched & there),
             load.eq(fetched & ~loaded & ~was_done),
         ]
-        m.d.sync += self.done.eq((y == self.height) & ~loaded & ~self.start)
+        m.d.sync += [ended.eq((y == self.height) & ~loaded), self.done.eq(ended & ~out.o.valid & ~self.start)]
         with m.If(load):
             m.d.sync += [loaded.eq(1), current.eq(fetched_word), next_lane.eq(1), inside.eq(first_inside)]
             m.d.sync += [column.eq(x), following.eq(x + 1), column_last.eq(begins_last)]
@@ -175,5 +179,5 @@ class LatentReader(Component):
                 with m.If(row_ends):
                     m.d.sync += [x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done, moves)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, loaded, fetched, was_done, moves, ended)]
         return m

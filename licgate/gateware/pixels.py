@@ -1,6 +1,6 @@
 """The input side: packs a stream of pixels into the first line buffer."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -71,7 +71,10 @@ class PixelWriter(Component):
         collected = [Signal(size, name=f"pixel_{r}") for r in range(program.rows)]
         places = Signal(program.rows, init=1)  # the place of the next one
         waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
-        left, rows_left = Signal(DIMENSION), Signal(DIMENSION)
+        # The row's pixels that are still to come, less three: its sign says that this one is the last but one.
+        behind, behind_all = (Signal(signed(DIMENSION + 1), name=n) for n in ("behind", "behind_all"))
+        single = Signal(name="single")
+        rows_left = Signal(DIMENSION, name="rows_left")
         # Pixels of the row are still to come; the collected ones make a word.
         pending, full = Signal(name="pending"), Signal(name="full")
         # A pixel is taken; it is the row's last one.
@@ -89,8 +92,8 @@ class PixelWriter(Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 places.eq(places.rotate_left(1)),
-                left.eq(left - 1),
-                final.eq(left == 2),
+                behind.eq(behind - 1),
+                final.eq(behind < 0),
                 full.eq(places[-1] | final),
                 open_.eq(~places[-1] & ~final),
                 pending.eq(~final),
@@ -130,6 +133,8 @@ class PixelWriter(Component):
         ended = Signal(init=1)
         m.d.sync += [
             starting.eq(self.start),
+            behind_all.eq(self.width - 3),
+            single.eq(self.width == 1),
             ended.eq(rows_left == 0),
             following.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
         ]
@@ -148,7 +153,7 @@ class PixelWriter(Component):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing & ~ended):
                     m.d.sync += [
-                        left.eq(self.width), final.eq(self.width == 1), pending.eq(1), open_.eq(1), target.eq(base)
+                        behind.eq(behind_all), final.eq(single), pending.eq(1), open_.eq(1), target.eq(base)
                     ]  # fmt: skip
                     m.next = "ROW"
             with m.State("ROW"), m.If(row_done):

@@ -119,13 +119,17 @@ class PostProcessor(Component):
         go = line(self.last, array_latency(program.cols) - _LEAD - 1)
         m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
         final = Signal()  # the tile's last beat
+        # Counted rather than added to the tile's first ones: they address memories, which are far away.
+        channel, x_channel = Signal.like(tile.param, name="channel"), Signal.like(self.x_address, name="x_channel")
         with m.If(go):
             m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
             m.d.sync += final.eq(self.tile.payload.count == 1)
+            m.d.sync += [channel.eq(self.tile.payload.param), x_channel.eq(self.tile.payload.x)]
         with m.Elif(active):
             m.d.sync += sub.eq(sub + 1)
             with m.If(end_of_beat):
                 m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(~final), final.eq(beat + 2 == tile.count)]
+                m.d.sync += [channel.eq(channel + 1), x_channel.eq(x_channel + 1)]
         start, lower, upper, column = Signal(), Signal(), Signal(), Signal(len(self.drain.column))
         m.d.comb += [start.eq(active & (sub == 0)), column.eq(beat)]
         if program.packing:
@@ -137,8 +141,6 @@ class PostProcessor(Component):
             self.drain.column.eq(line(column, _LEAD - COLLECTED)),
         ]
 
-        channel, x_channel = Signal(range(len(program.biases) + program.most_channels)), Signal.like(self.x_address)
-        m.d.comb += [channel.eq(tile.param + beat), x_channel.eq((tile.x + beat)[: len(x_channel)])]
         op, pixels = Signal(len(tile.op)), Signal(len(tile.pixels))
         m.d.comb += [op.eq(tile.op), pixels.eq(tile.pixels)]
 

@@ -273,7 +273,7 @@ class _LatentReader:
             inside = self._skip_y <= self._y < self._skip_y + self._keep_height
             used = min(rows, self._width - self._x) if inside else 1
             self._free_at = load + used + 2
-            self.done = load + used + 2
+            self.done = load + used + 3
             self._channel += 1
             if self._channel == self._channels:
                 self._channel = 0

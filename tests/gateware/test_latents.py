@@ -130,14 +130,14 @@ def test_every_chain_has_its_channels():
 
 
 def test_latency_and_interval():
-    """3 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
+    """4 cycles to the first latent, a latent a cycle, two cycles more a word; `free` counts words."""
     dut = LatentReader(build(3, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((9, 1), (0, 0, 9, 1)), "o.ready": 1}, {"start": 0}, {}]
     steps += [{"enable": 1, "word": [3 * k + 1, 3 * k + 2, 3 * k + 3]} for k in range(3)] + [{"enable": 0}]
     seen = trace(dut, steps, ["o.valid", "o.payload", "free", "done"], cycles=24)
     shown = {t: s.o_payload.value for t, s in enumerate(seen) if s.o_valid}
     first = 3 + LatentReader.latency
-    assert (LatentReader.latency, LatentReader.interval) == (3, 1)
+    assert (LatentReader.latency, LatentReader.interval) == (4, 1)
     assert shown == {first + 5 * k + i: 3 * k + i + 1 for k in range(3) for i in range(3)}
     assert [t for t, s in enumerate(seen) if s.o_valid and s.o_payload.last] == [first + 12]
     assert [s.done for s in seen].index(1, 1) == first + 14
@@ -151,12 +151,12 @@ def test_a_word_counts_from_the_cycle_after_its_enable():
     """The sequencer's reservation ends in that cycle: the room must never look larger than it is."""
     dut = LatentReader(build(1, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((20, 1), (0, 0, 20, 1))}, *[{"start": 0}] * 3]
-    steps += [{"enable": t % 3 == 0, "word": [t]} for t in range(3 * DEPTH + 6)] + [{"enable": 0}] * 2
+    steps += [{"enable": t % 3 == 0, "word": [t]} for t in range(3 * DEPTH + 12)] + [{"enable": 0}] * 2
     seen = trace(dut, steps, ["free"])
-    # nothing leaves: one word waits at the output and one behind it, the others fill the FIFO
-    written = [4 + 3 * k for k in range(DEPTH + 2)]
-    assert [seen[t + 1].free for t in written[4:]] == list(range(DEPTH - 3, -1, -1))
-    assert [seen[t].free for t in written[4:]] == list(range(DEPTH - 2, 0, -1))
+    # nothing leaves: two words wait at the output and two behind them, the others fill the FIFO
+    written = [4 + 3 * k for k in range(DEPTH + 4)]
+    assert [seen[t + 1].free for t in written[6:]] == list(range(DEPTH - 3, -1, -1))
+    assert [seen[t].free for t in written[6:]] == list(range(DEPTH - 2, 0, -1))
 
 
 def test_values_wider_than_the_stream_are_cut_and_narrow_ones_extended():
@@ -164,7 +164,7 @@ def test_values_wider_than_the_stream_are_cut_and_narrow_ones_extended():
         dut = LatentReader(build(1, 1), DEPTH, width)
         steps = [{"start": 1, **settings((1, 1), (0, 0, 1, 1))}, {"start": 0, "enable": 1, "word": [value]}]
         steps += [{"enable": 0}]
-        seen = trace(dut, steps, ["o.valid", "o.payload"], cycles=7)
+        seen = trace(dut, steps, ["o.valid", "o.payload"], cycles=8)
         assert [s.o_payload.value for s in seen if s.o_valid] == [shown] * 3
 
 
