@@ -83,8 +83,9 @@ class PageCutter(Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
+                # taken over whether there is one or not, so that few wait for `valid`
+                m.d.sync += [address.eq(self.i.payload.address), left.eq(self.i.payload.beats)]
                 with m.If(self.i.valid):
-                    m.d.sync += [address.eq(self.i.payload.address), left.eq(self.i.payload.beats)]
                     m.next = "CUT"
             with m.State("CUT"):
                 m.d.sync += [length.eq(Mux(fits, left, room)), self.ends.eq(fits)]

@@ -144,6 +144,14 @@ class BandSequencer(Component):
             # the last pass that uses this tile
             tile_ends.eq((group_left == 1) & (row_left == 1)),
         ]  # fmt: skip
+        # Two cycles behind: what moves on with the pass.
+        moves_row, moves_group, moves_tile, goes_back = Signal(), Signal(), Signal(), Signal()
+        stage_ends, releases = Signal(), Signal()
+        m.d.sync += [
+            moves_row.eq(~is_gdn | last_tile), moves_group.eq((~is_gdn | last_tile) & last_row),
+            moves_tile.eq(~is_gdn & tile_ends), goes_back.eq(is_gdn & last_tile & ~tile_ends),
+            stage_ends.eq(last_tile & tile_ends), releases.eq(tile_ends & ~band.keep),
+        ]  # fmt: skip
 
         # The descriptor, made in two cycles.
         first, kernel_end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
@@ -175,13 +183,11 @@ class BandSequencer(Component):
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
-        stage_ends, releases, to_memory = Signal(), Signal(), Signal()
+        to_memory = Signal()
         loaded, there, room, arrived, can = Signal(), Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
-            stage_ends.eq(last_tile & tile_ends),
-            releases.eq(tile_ends & ~band.keep),
             count.eq(Mux(last_tile, final_count, full)),
             out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
                              of_stage(op.phases[0].index for op in convs))),
@@ -313,15 +319,15 @@ class BandSequencer(Component):
                         tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
                         part.eq(0), behind.eq(behind), x.eq(x + channels),
                     ]  # fmt: skip
-                    with m.If(~tile_ends):
-                        m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
-            with m.If(~is_gdn | last_tile):
+                with m.If(goes_back):
+                    m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+            with m.If(moves_row):
                 m.d.sync += [
                     row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
                     kernel_end.eq(kernel_end + stride),
                     row_target.eq(row_target + band.pitch), x.eq(x + channels),
                 ]  # fmt: skip
-                with m.If(last_row):
+                with m.If(moves_group):
                     m.d.sync += [
                         group_left.eq(group_left - 1), group_target.eq(next_group),
                         *first_row(next_group), word.eq(word + stride), slot.eq(next_slot),
@@ -329,7 +335,7 @@ class BandSequencer(Component):
                         needed.eq(Mux(later < stride, later, stride)),
                         later.eq(Mux(later < stride, 0, later - stride)),
                     ]  # fmt: skip
-            with m.If(~is_gdn & tile_ends):
+            with m.If(moves_tile):
                 m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
                 with m.If(last_tile):
                     m.d.sync += [channel.eq(0), part.eq(0)]
