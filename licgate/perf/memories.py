@@ -38,12 +38,15 @@ class MemoryUse:
     depth, width : int
         Words, and bits a word.
     copies : int
+    parts : bool
+        Words are cut into parts, each in a cell as deep as the memory.
     """
 
     holds: str
     depth: int
     width: int
     copies: int = 1
+    parts: bool = False
 
     @property
     def bits(self) -> int:
@@ -52,6 +55,8 @@ class MemoryUse:
 
     def cells(self, shapes) -> int:
         """Memory cells of the (depth, width) in ``shapes``."""
+        if self.parts:
+            shapes = [shape for shape in shapes if shape[0] >= self.depth] or shapes[:1]
         return self.copies * memory_cells(self.depth, self.width, shapes)
 
 
@@ -190,4 +195,5 @@ def _queues(program):
         (WRITES * longest, program.beat_bits),
     )
     # cells of 16 words of 4 bits, of which it takes 16 for a block
-    return [MemoryUse("queues", depth, bits) for depth, bits in sizes if -(-depth // 16) * -(-bits // 4) > 16]
+    large = [(depth, bits) for depth, bits in sizes if -(-depth // 16) * -(-bits // 4) > 16]
+    return [MemoryUse("queues", depth, bits, parts=True) for depth, bits in large]

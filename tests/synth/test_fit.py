@@ -8,9 +8,10 @@ from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.gateware.config import AcceleratorConfig
 from licgate.gateware.memory import BLOCK_SHAPES, bank_depths
+from licgate.gateware.streaming.blockqueue import part_width
 from licgate.manifest import find_model
 from licgate.manifest.architectures import MODES
-from licgate.perf.memories import BLOCKS, memory_cells, memory_uses, program_memories
+from licgate.perf.memories import BLOCKS, MemoryUse, memory_cells, memory_uses, program_memories
 from licgate.program import compile_program, input_widths
 from licgate.synth.board import find_board
 from licgate.synth.fit import choose_config, memory_fit
@@ -34,6 +35,14 @@ def test_cells_are_those_of_the_banks():
     for depth, width in ((1, 1), (2304, 64), (15120, 80), (12825, 96), (513, 37), (16385, 9)):
         banks = [dict(BLOCK_SHAPES)[deep] for deep in bank_depths(depth, width)]
         assert memory_cells(depth, width, BLOCK_SHAPES) == sum(-(-width // wide) for wide in banks)
+
+
+def test_a_queue_has_the_cells_of_its_parts():
+    for depth, width in ((512, 72), (576, 64), (2304, 16), (3456, 16), (4097, 16), (16384, 3), (20000, 3)):
+        parts = [min(part_width(depth), width - first) for first in range(0, width, part_width(depth))]
+        cells = sum(memory_cells(depth, part, BLOCK_SHAPES) for part in parts)
+        assert MemoryUse("queues", depth, width, parts=True).cells(BLOCK_SHAPES) == cells
+    assert MemoryUse("queues", 2304, 16, parts=True).cells(BLOCK_SHAPES) == 4
 
 
 def test_a_split_memory_is_two_of_half_the_pixels():

@@ -70,8 +70,12 @@ class PageCutter(Component):
         page = self._page_beats
         address, left = Signal.like(self.i.payload.address), Signal.like(self.i.payload.beats)
         room, length = Signal(range(page + 1)), Signal(range(page + 1))
+        # Beats from the page's beginning to the end of the stretch; beside `room`, not behind it.
+        within, fits = Signal(range(page)), Signal()
         m.d.comb += [
-            room.eq(page - (address & (page - 1))),
+            within.eq(address),
+            room.eq(page - within),
+            fits.eq(left + within <= page),
             self.request.payload.write.eq(int(self._write)),
             self.request.payload.address.eq(address),
             self.request.payload.beats.eq(length),
@@ -79,11 +83,12 @@ class PageCutter(Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
+                # taken over whether there is one or not, so that few wait for `valid`
+                m.d.sync += [address.eq(self.i.payload.address), left.eq(self.i.payload.beats)]
                 with m.If(self.i.valid):
-                    m.d.sync += [address.eq(self.i.payload.address), left.eq(self.i.payload.beats)]
                     m.next = "CUT"
             with m.State("CUT"):
-                m.d.sync += [length.eq(Mux(left < room, left, room)), self.ends.eq(left <= room)]
+                m.d.sync += [length.eq(Mux(fits, left, room)), self.ends.eq(fits)]
                 m.next = "ASK"
             with m.State("ASK"):
                 m.d.comb += self.request.valid.eq(1)

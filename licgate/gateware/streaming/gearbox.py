@@ -84,31 +84,32 @@ class Unpacker(Component):
         widest, slices = max(kinds), -(-(max(kinds) + size - 1) // size)
         active, record = Signal(), Signal.like(self.i.payload)
         left, part_left = Signal.like(self.i.payload.words), Signal(range((part or 1) + 1))
-        # Bits that the word still needs; those of the beat before it that it has got; its beats so far.
-        need, offset, index = Signal(range(widest + 1)), Signal(range(size)), Signal(range(slices))
+        # Bits that the word still needs; those of the beat before it that it has got; one bit for its next slice.
+        need, offset, index = Signal(range(widest + 1)), Signal(range(size)), Signal(slices, init=1)
         first = Signal()
         # What is compared with the counters above, a cycle before it is needed: the next beat is the word's last; the
         # word is the record's last, or that of a part.
         final, last, flush = Signal(), Signal(), Signal()
-        width = Signal.like(need)
+        # Bits of the record's words, and those beyond a beat.
+        width, excess = Signal.like(need), Signal.like(need)
 
         def of_kind(kind, values):
             return Array(values)[kind] if len(kinds) > 1 else values[0]
-
-        m.d.comb += width.eq(of_kind(record.kind, kinds))
 
         # Beats and records come from elsewhere on the chip, into registers.
         came, beat = Signal(), Signal(size, reset_less=True)
         m.d.sync += [came.eq(self.valid), beat.eq(self.beat)]
         waiting, load, arriving = Signal(), Signal(), self.i.payload
         new = Signal(data.StructLayout({
-            "record": self.i.payload.shape(), "need": need.shape(), "final": 1, "last": 1, "flush": 1,
+            "record": self.i.payload.shape(), "need": need.shape(), "excess": need.shape(),
+            "final": 1, "last": 1, "flush": 1,
         }))  # fmt: skip
         with m.If(load):
             m.d.sync += waiting.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 waiting.eq(1), new.record.eq(arriving), new.need.eq(of_kind(arriving.kind, kinds)),
+                new.excess.eq(of_kind(arriving.kind, [bits - size for bits in kinds])),
                 new.final.eq(of_kind(arriving.kind, [int(bits <= size) for bits in kinds])),
                 new.last.eq(arriving.words == 1), new.flush.eq((arriving.words == 1) | (part == 1)),
             ]  # fmt: skip
@@ -123,12 +124,13 @@ class Unpacker(Component):
             self.i.ready.eq(~waiting | (load if min(kinds) <= size else 0)),
         ]
         with m.If(came):
-            m.d.sync += [need.eq(need - size), index.eq(index + 1), final.eq(need <= 2 * size)]
+            m.d.sync += [need.eq(need - size), index.eq(index << 1), final.eq(need <= 2 * size)]
             with m.If(final):
                 begun = [bits <= size for bits in kinds]
                 short = [(need <= 2 * size - bits) if bits < 2 * size else 0 for bits in kinds]
                 m.d.sync += [
-                    need.eq(width - rest), offset.eq(rest), index.eq(0), left.eq(left - 1), first.eq(0),
+                    need.eq(Mux(flush, width, need + excess)), offset.eq(rest), index.eq(1),
+                    left.eq(left - 1), first.eq(0),
                     final.eq(Mux(flush, of_kind(record.kind, begun), of_kind(record.kind, short))),
                     last.eq(left == 2),
                 ]  # fmt: skip
@@ -142,20 +144,23 @@ class Unpacker(Component):
         with m.If(record_ends):
             m.d.sync += active.eq(0)
         with m.If(load):
+            m.d.sync += active.eq(1)
+        # whether there is a next record or not: of one that is not active nothing counts
+        with m.If(~active | record_ends):
             m.d.sync += [
-                active.eq(1), record.eq(new.record), left.eq(new.record.words), part_left.eq(part or 1), first.eq(1),
-                need.eq(new.need), offset.eq(0), index.eq(0), final.eq(new.final), last.eq(new.last),
-                flush.eq(new.flush),
+                record.eq(new.record), left.eq(new.record.words), part_left.eq(part or 1), first.eq(1),
+                need.eq(new.need), width.eq(new.need), excess.eq(new.excess), offset.eq(0), index.eq(1),
+                final.eq(new.final), last.eq(new.last), flush.eq(new.flush),
             ]  # fmt: skip
 
         # A cycle later the beat is put in place.
         late = Signal(data.StructLayout({
             "valid": 1, "beat": size, "ends": 1, "flush": 1, "offset": offset.shape(), "rest": rest.shape(),
-            "index": index.shape(), "tag": self.tag.shape(), "first": 1, "last": 1,
+            "at": index.shape(), "tag": self.tag.shape(), "first": 1, "last": 1,
         }))  # fmt: skip
         m.d.sync += [
             late.valid.eq(came), late.beat.eq(beat), late.ends.eq(ends), late.flush.eq(flush),
-            late.offset.eq(offset), late.rest.eq(rest), late.index.eq(index), late.tag.eq(record.tag),
+            late.offset.eq(offset), late.rest.eq(rest), late.at.eq(Mux(came, index, 0)), late.tag.eq(record.tag),
             late.first.eq(first), late.last.eq(last),
         ]  # fmt: skip
         held, aligned, carry = Signal(size), Signal(2 * size - 1), Signal(size)
@@ -164,12 +169,12 @@ class Unpacker(Component):
         placed = [Signal(size, name=f"slice_{k}", reset_less=True) for k in range(slices)]
         with m.If(late.valid):
             m.d.sync += held.eq(Mux(late.ends, Mux(late.flush, 0, carry), high))
-            for k, target in enumerate(placed):
-                with m.If(late.index == k):
-                    m.d.sync += target.eq(low)
-                if k:
-                    with m.If(late.index == k - 1):
-                        m.d.sync += target.eq(high)
+        for k, target in enumerate(placed):
+            with m.If(late.at[k]):
+                m.d.sync += target.eq(low)
+            if k:
+                with m.If(late.at[k - 1]):
+                    m.d.sync += target.eq(high)
         m.d.sync += [
             self.o_valid.eq(late.ends), self.tag.eq(late.tag), self.first.eq(late.first), self.last.eq(late.last),
         ]  # fmt: skip
@@ -249,19 +254,22 @@ class Packer(Component):
         with m.If(flushing):
             m.d.sync += ready.eq(1)
         with m.If(active):
-            m.d.sync += [word.eq(word >> size), left.eq(left - 1), final.eq(left == 2)]
             with m.If(left == 2):
                 # what stands here is settled a cycle before the next word is taken
                 m.d.sync += ready.eq(~spills)
             with m.If(final):
                 m.d.sync += [active.eq(0), flushing.eq(spills)]
-        with m.If(take):
-            single = Array(int(count == 1) for count in counts)[new.kind]
+        # Whether a word comes or not, what is offered is kept: many wait for `ready`, which a register knows, and few
+        # for `take`. While nothing is active it does not count.
+        single = Array(int(count == 1) for count in counts)[new.kind]
+        m.d.sync += [word.eq(word >> size), left.eq(left - 1), final.eq(left == 2)]
+        with m.If(ready):
             m.d.sync += [
-                active.eq(1), word.eq(new.word), last.eq(new.last), final.eq(single),
-                left.eq(Array(counts)[new.kind]), tail.eq(Array(tails)[new.kind]),
-                ready.eq(single & ~(new.last & (next_offset != 0))),
+                word.eq(new.word), last.eq(new.last), final.eq(single), left.eq(Array(counts)[new.kind]),
+                tail.eq(Array(tails)[new.kind]),
             ]  # fmt: skip
+        with m.If(take):
+            m.d.sync += [active.eq(1), ready.eq(single & ~(new.last & (next_offset != 0)))]
 
         # A cycle later a slice is put in place.
         late = Signal(data.StructLayout({

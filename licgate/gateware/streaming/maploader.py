@@ -101,7 +101,10 @@ class MapLoader(Component):
         rows, before = Signal.like(command.rows), Signal.like(command.before)
         address, line = Signal.like(command.address), Signal.like(self.write_address)
         reserve = Signal()
-        channels = Array(stage.conv.channels_in for stage in stages)[command.stage]
+        # Of the command's stage, and of the slot and row at which it begins.
+        channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
+        beats, memory = Signal.like(cutter.i.payload.beats), Signal.like(unpacker.i.payload.kind)
+        slot_line, row_line = Signal.like(line), Signal.like(line)
         # Where a slot begins, and how far a row lies in it.
         begins = Array(slot * program.slot_words for slot in range(program.slots))
         most_rows = max(program.in_rows(stage) for stage in stages)
@@ -119,11 +122,11 @@ class MapLoader(Component):
         ]
         item = Signal.like(unpacker.i.payload)
         m.d.comb += [
-            item.kind.eq(Array(stage.memory for stage in stages)[command.stage]),
+            item.kind.eq(memory),
             item.words.eq(channels), item.tag.address.eq(line), item.tag.ends.eq(rows == 1),
             records.w_data.eq(item.as_value()),
             cutter.i.payload.address.eq(address),
-            cutter.i.payload.beats.eq(Array(record_beats(program, stage) for stage in stages)[command.stage]),
+            cutter.i.payload.beats.eq(beats),
         ]  # fmt: skip
         with m.FSM():
             with m.State("IDLE"):
@@ -135,12 +138,16 @@ class MapLoader(Component):
                 # `there` of the new command comes a cycle later
                 m.d.sync += [
                     rows.eq(command.rows), before.eq(command.before), address.eq(command.address),
-                    line.eq(begins[command.slot] + into[command.stage][command.row]),
+                    slot_line.eq(begins[command.slot]), row_line.eq(into[command.stage][command.row]),
+                    channels.eq(Array(stage.conv.channels_in for stage in stages)[command.stage]),
+                    memory.eq(Array(stage.memory for stage in stages)[command.stage]),
+                    beats.eq(Array(record_beats(program, stage) for stage in stages)[command.stage]),
                 ]  # fmt: skip
                 m.next = "WAIT"
             with m.State("WAIT"):
                 ready = there & fits
                 m.d.comb += [reserve.eq(ready), self.waits.eq(~ready)]
+                m.d.sync += line.eq(slot_line + row_line)
                 with m.If(ready):
                     m.next = "RECORD"
             with m.State("RECORD"):

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.arith import delayed
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.streaming.blockqueue import BlockQueue
+from licgate.gateware.streaming.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streaming.burst import PageCutter
 from licgate.gateware.streaming.gearbox import Packer
 from licgate.gateware.streaming.layouts import output_kinds
@@ -98,8 +98,10 @@ class RecordWriter(Component):
             words.word.eq(Cat(w[:bits] for w in self.word)), words.enable.eq(self.enable),
         ]  # fmt: skip
 
-        # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left.
-        current, left = Signal.like(self.i.payload), Signal.like(self.i.payload.count)
+        # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left. The pass is
+        # seen through a register: it stays a cycle longer than in its queue.
+        coming, current = Signal.like(self.i.payload), Signal.like(self.i.payload)
+        left, current_kind, of_one = Signal.like(self.i.payload.count), Signal(range(max(2, len(kinds)))), Signal()
         busy, first, ends_pass, ends_part = Signal(), Signal(), Signal(), Signal()
         # A part of a record has as many channels as the array columns; a packed pass makes two.
         part_left = Signal(range(program.cols + 1))
@@ -107,7 +109,7 @@ class RecordWriter(Component):
         kind = Signal(range(max(2, len(kinds))))
         values = [words.o.payload.word_select(r, bits) for r in range(program.rows)]
         m.d.comb += [
-            current.as_value().eq(passes.r_data),
+            coming.as_value().eq(passes.r_data),
             packer.i.payload.word.eq(Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind]),
             packer.i.payload.kind.eq(kind),
             packer.i.payload.last.eq(ends_pass | ends_part),
@@ -118,7 +120,10 @@ class RecordWriter(Component):
         m.d.comb += [
             moved.eq(packer.i.valid & packer.i.ready), through.eq(moved & ends_pass), passes.r_en.eq(self.packed),
         ]  # fmt: skip
-        m.d.sync += self.packed.eq(through)
+        m.d.sync += [
+            current.eq(coming), current_kind.eq(kind_of[coming.stage]), of_one.eq(coming.count == 1),
+            self.packed.eq(through),
+        ]  # fmt: skip
         with m.If(moved):
             m.d.sync += [
                 left.eq(left - 1), first.eq(0), ends_pass.eq(left == 2),
@@ -128,27 +133,29 @@ class RecordWriter(Component):
             with m.If(ends_pass):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
-        begins, completes, begun = Signal(), Signal(), Signal(range(WRITES + 1))
+        begins, completes, begun = Signal(), Signal(), Signal(WRITES)
         m.d.sync += begins.eq(
-            ~busy & ~begins & ~self.packed & passes.r_rdy & ((begun != WRITES) | ~current.first)
+            ~busy & ~begins & ~self.packed & passes.r_rdy & (~begun[-1] | ~coming.first)
         )  # fmt: skip
-        m.d.sync += begun.eq(begun + (begins & current.first) - completes)
+        m.d.sync += begun.eq(moved_level(begun, begins & current.first, completes))
         with m.If(begins):
             m.d.sync += [
-                busy.eq(1), left.eq(current.count), first.eq(current.first), ends_pass.eq(current.count == 1),
-                part_left.eq(program.cols), ends_part.eq(program.cols == 1), kind.eq(kind_of[current.stage]),
+                busy.eq(1), left.eq(current.count), first.eq(current.first), ends_pass.eq(of_one),
+                part_left.eq(program.cols), ends_part.eq(program.cols == 1), kind.eq(current_kind),
             ]  # fmt: skip
 
         # Where they go, with the number of beats counted as they come.
         target = Signal.like(stretch)
         beat_count = Signal.like(stretch.beats)
-        # Of the word that the packer took last, and that comes out of it.
+        # Of the word that the packer took last, and that comes out of it; known a cycle after it was taken.
         ends, waiting = Signal(), Signal.like(stretch.address)
-        with m.If(moved):
-            m.d.sync += ends.eq(current.last & ends_pass)
-            with m.If(first):
-                m.d.sync += waiting.eq(current.address)
-        out = delayed(m, Cat(ends, waiting), packer.latency - 1, name="out")
+        took, was_first, was_end = Signal(), Signal(), Signal()
+        m.d.sync += [took.eq(moved), was_first.eq(moved & first), was_end.eq(ends_pass)]
+        with m.If(took):
+            m.d.sync += ends.eq(current.last & was_end)
+        with m.If(was_first):
+            m.d.sync += waiting.eq(current.address)
+        out = delayed(m, Cat(ends, waiting), packer.latency - 2, name="out")
         complete, written = Signal(), Signal()
         m.d.comb += [
             complete.eq(packer.o_valid & packer.last & out[0]),

@@ -80,7 +80,7 @@ class BandSequencer(Component):
     def elaborate(self, platform):
         m = Module()
         program, stages, ops = self._program, self._program.stages, self._program.ops
-        cols, ring, slots, most = program.cols, program.weight_ring, program.slots, program.most_channels
+        ring, slots, most = program.weight_ring, program.slots, program.most_channels
         band = Signal.like(self.i.payload)
 
         def of_stage(values):
@@ -93,8 +93,13 @@ class BandSequencer(Component):
         tiles, final_count = Signal(range(1 + max(op.tiles for op in ops))), Signal(range(most + 1))
         full = Signal(range(most + 1))  # channels of a pass that is not the last
         channels = Signal(range(1 + max(op.channels_out for op in ops)))  # of the GDN inputs
-        stride = Signal(2)
-        m.d.comb += [stride.eq(of_stage(s.stride for s in stages))]
+        # Known a cycle after the band: of these nobody asks before its first pass is issued.
+        stride, record = Signal(2), Signal(range(1 + max(map(self._record, stages))))
+        part_beats = Signal(range(1 + max(map(self._part, stages))))
+        m.d.sync += [
+            stride.eq(of_stage(s.stride for s in stages)), record.eq(of_stage(map(self._record, stages))),
+            part_beats.eq(of_stage(map(self._part, stages))),
+        ]  # fmt: skip
 
         def of_op(conv):
             which = convs if conv else lasts
@@ -120,8 +125,7 @@ class BandSequencer(Component):
         slot, word = Signal.like(band.slot), Signal(signed(14))
         # Addresses: of the group's first record, of the row's, and of the tile's part in it.
         group_target, row_target = Signal.like(band.target), Signal.like(band.target)
-        parts = [(program.beats(program.rows * s.last_op.layer.output.bits * cols), s.last_op) for s in stages]
-        part = Signal(range(1 + max(beats * op.products * op.tiles for beats, op in parts)))
+        part = Signal(range(1 + max(self._part(s) * s.last_op.tiles for s in stages)))
         # The weight ring: of this tile, of the GDN's first tile, of the band's first tile.
         pointer, gdn_pointer, home = (
             Signal(range(ring), name=n) for n in ("pointer", "gdn_pointer", "home")
@@ -140,11 +144,19 @@ class BandSequencer(Component):
             # the last pass that uses this tile
             tile_ends.eq((group_left == 1) & (row_left == 1)),
         ]  # fmt: skip
+        # Two cycles behind: what moves on with the pass.
+        moves_row, moves_group, moves_tile, goes_back = Signal(), Signal(), Signal(), Signal()
+        stage_ends, releases = Signal(), Signal()
+        m.d.sync += [
+            moves_row.eq(~is_gdn | last_tile), moves_group.eq((~is_gdn | last_tile) & last_row),
+            moves_tile.eq(~is_gdn & tile_ends), goes_back.eq(is_gdn & last_tile & ~tile_ends),
+            stage_ends.eq(last_tile & tile_ends), releases.eq(tile_ends & ~band.keep),
+        ]  # fmt: skip
 
         # The descriptor, made in two cycles.
-        first, end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
+        first, kernel_end = Signal.like(kernel_row), Signal(range(2 * program.kernel_rows + 64))
         above, kernel_rows = Signal.like(self.o_pass.payload.kernel_rows), Signal.like(self.o_pass.payload.kernel_rows)
-        beyond = Signal.like(end)
+        beyond = Signal.like(kernel_end)
         most_rows = max(program.in_rows(stage) for stage in stages)
         kernel = of_stage(s.conv.layer.kernel for s in stages)
         row_address = Array(
@@ -158,7 +170,9 @@ class BandSequencer(Component):
         begins = Array(number * program.slot_words for number in range(slots))
         inside = Cat((word + k >= 0) & (word + k < band.words) for k in range(words))
         wraps = Cat(slot + k == slots - 1 for k in range(words))
-        sum_weight = Signal(range(2 * ring + 1))
+        # The ring's address behind skipped rows, and the same less a ring, of which the one that is inside is taken.
+        skip, back = Signal(range(ring + 1)), Signal(range(-ring, 1))
+        sum_weight, sum_back = Signal(range(2 * ring + 1)), Signal(range(-ring, ring + 1))
         out = self.o_pass.payload
         p_row, p_offset, p_weight, p_mask, p_wrap = (
             Signal.like(s, name=n)
@@ -169,13 +183,11 @@ class BandSequencer(Component):
 
         freed = Mux(last_group, band.release, Mux(group_left == band.groups, band.release_first, stride))
         go, issue, issued, recorded = Signal(), Signal(), Signal(), Signal()
-        stage_ends, releases, to_memory = Signal(), Signal(), Signal()
+        to_memory = Signal()
         loaded, there, room, arrived, can = Signal(), Signal(), Signal(), Signal(), Signal()
         count = Signal.like(final_count)
         m.d.comb += [
             to_memory.eq(is_gdn | ~has_gdn),
-            stage_ends.eq(last_tile & tile_ends),
-            releases.eq(tile_ends & ~band.keep),
             count.eq(Mux(last_tile, final_count, full)),
             out.phase.eq(Mux(is_gdn, of_stage(op.phases[0].index for op in lasts),
                              of_stage(op.phases[0].index for op in convs))),
@@ -217,10 +229,17 @@ class BandSequencer(Component):
             unpacked.eq(unpacked + recorded - self.packed),
         ]
         sum_pointer, next_pointer = Signal(range(2 * ring + 1)), Signal.like(pointer)
+        moved_slot, next_slot, next_group = Signal(range(2 * slots + 2)), Signal.like(slot), Signal.like(group_target)
         m.d.comb += [
-            sum_pointer.eq(pointer + steps),
-            next_pointer.eq(Mux(sum_pointer >= ring, sum_pointer - ring, sum_pointer)),
-        ]
+            sum_pointer.eq(pointer + steps), moved_slot.eq(slot + stride),
+            sum_weight.eq(pointer + skip), sum_back.eq(back + skip),
+        ]  # fmt: skip
+        # Long settled when the next pass is issued.
+        m.d.sync += [
+            next_pointer.eq(Mux(sum_pointer >= ring, sum_pointer - ring, sum_pointer)), back.eq(pointer - ring),
+            next_slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+            next_group.eq(group_target + record),
+        ]  # fmt: skip
 
         def first_group():
             return [
@@ -229,21 +248,11 @@ class BandSequencer(Component):
             ]  # fmt: skip
 
         def first_row(target):
-            return [row_left.eq(band.rows), kernel_row.eq(0), row_target.eq(target)]
+            return [row_left.eq(band.rows), kernel_row.eq(0), kernel_end.eq(kernel), row_target.eq(target)]
 
-        record = of_stage(
-            sum(
-                program.beats(min(cols, s.last_op.channels_out - c) * program.rows * s.last_op.layer.output.bits)
-                for c in range(0, s.last_op.channels_out, cols)
-            )
-            for s in stages
-        )
-        part_beats = of_stage(beats * op.products for beats, op in parts)
         tile_state = (
             tile_left, last_tile, param, channel, full, part, part_beats, pointer, next_pointer, held, releases
         )  # fmt: skip
-        moved_slot = Signal(range(2 * slots + 2))
-        m.d.comb += moved_slot.eq(slot + stride)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -262,22 +271,21 @@ class BandSequencer(Component):
                 m.next = "ROWS"
             with m.State("ROWS"):
                 begins_at = Mux(kernel_row < band.top, band.top, kernel_row)
-                m.d.comb += end.eq(kernel_row + kernel)
                 m.d.sync += [
                     first.eq(begins_at),
                     above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
-                    beyond.eq(Mux(end < band.height, end, band.height)),
+                    beyond.eq(Mux(kernel_end < band.height, kernel_end, band.height)),
                 ]  # fmt: skip
                 m.next = "PLACES"
             with m.State("PLACES"):
                 m.d.sync += [
                     kernel_rows.eq(beyond - first),
                     p_row.eq(row_address), p_offset.eq(begins[slot]), p_mask.eq(inside), p_wrap.eq(wraps),
-                    sum_weight.eq(pointer + Mux(is_gdn, 0, skipped)), p_address.eq(row_target + part),
+                    skip.eq(Mux(is_gdn, 0, skipped)), p_address.eq(row_target + part),
                 ]  # fmt: skip
                 m.next = "WEIGHT"
             with m.State("WEIGHT"):
-                m.d.sync += [p_weight.eq(Mux(sum_weight >= ring, sum_weight - ring, sum_weight)), go.eq(1)]
+                m.d.sync += [p_weight.eq(Mux(sum_back >= 0, sum_back, sum_weight)), go.eq(1)]
                 m.next = "ISSUE"
             with m.State("ISSUE"):
                 m.d.comb += [
@@ -311,23 +319,23 @@ class BandSequencer(Component):
                         tile_left.eq(tiles), last_tile.eq(tiles == 1), param.eq(first_param), channel.eq(0),
                         part.eq(0), behind.eq(behind), x.eq(x + channels),
                     ]  # fmt: skip
-                    with m.If(~tile_ends):
-                        m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
-            with m.If(~is_gdn | last_tile):
+                with m.If(goes_back):
+                    m.d.sync += [pointer.eq(gdn_pointer), held.eq(gdn_held)]
+            with m.If(moves_row):
                 m.d.sync += [
                     row_left.eq(row_left - 1), kernel_row.eq(kernel_row + stride),
+                    kernel_end.eq(kernel_end + stride),
                     row_target.eq(row_target + band.pitch), x.eq(x + channels),
                 ]  # fmt: skip
-                with m.If(last_row):
+                with m.If(moves_group):
                     m.d.sync += [
-                        group_left.eq(group_left - 1), group_target.eq(group_target + record),
-                        *first_row(group_target + record), word.eq(word + stride),
-                        slot.eq(Mux(moved_slot >= slots, moved_slot - slots, moved_slot)),
+                        group_left.eq(group_left - 1), group_target.eq(next_group),
+                        *first_row(next_group), word.eq(word + stride), slot.eq(next_slot),
                         # all have come when the first tile is through
                         needed.eq(Mux(later < stride, later, stride)),
                         later.eq(Mux(later < stride, 0, later - stride)),
                     ]  # fmt: skip
-            with m.If(~is_gdn & tile_ends):
+            with m.If(moves_tile):
                 m.d.sync += [*first_group(), *self._next_tile(*tile_state)]
                 with m.If(last_tile):
                     m.d.sync += [channel.eq(0), part.eq(0)]
@@ -336,6 +344,17 @@ class BandSequencer(Component):
         with m.If(self.start):
             m.d.sync += [s.eq(0) for s in (ready, columns, pointer)]
         return m
+
+    def _part(self, stage):
+        """Beats of the part of a record that a pass makes."""
+        program, op = self._program, stage.last_op
+        return program.beats(program.rows * op.layer.output.bits * program.cols) * op.products
+
+    def _record(self, stage):
+        """Beats of a record of the stage's output."""
+        program, op = self._program, stage.last_op
+        parts = [min(program.cols, op.channels_out - c) for c in range(0, op.channels_out, program.cols)]
+        return sum(program.beats(part * program.rows * op.layer.output.bits) for part in parts)
 
     def _next_tile(self, left, last, param, channel, full, part, part_beats, pointer, next_pointer, held, releases):
         """Move on to the next output channels."""

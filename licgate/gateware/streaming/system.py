@@ -113,13 +113,12 @@ def add_core(m, system, number, core, ports):
         *(mine.eq(its) for mine, its in zip(system.streams[number], watchdog.words, strict=True)),
     ]  # fmt: skip
     m.d.sync += watchdog.clear.eq(system.start[number] | system.clear[number])
+    # `busy` is the first of them; what it holds back is held back behind the register.
     counted = Signal(len(COUNTERS), name=f"counted_{number}")
     busy = Signal(name=f"busy_{number}")
     m.d.comb += [busy.eq(~core.done), watchdog.busy.eq(busy)]
-    m.d.sync += counted.eq(
-        Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output) & busy.replicate(len(counted))
-    )
+    m.d.sync += counted.eq(Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output))
     for bit, counter in zip(counted, system.counters[number], strict=True):
-        m.d.sync += counter.eq(counter + bit)
+        m.d.sync += counter.eq(counter + (bit & counted[0]))
         with m.If(system.start[number]):
             m.d.sync += counter.eq(0)

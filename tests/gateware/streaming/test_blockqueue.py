@@ -5,11 +5,12 @@ from collections import deque
 
 import pytest
 
-from licgate.gateware.streaming.blockqueue import BlockQueue
+from licgate.gateware.streaming.blockqueue import BlockQueue, part_width
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_get
 from tests.gateware.waves import trace
 
-SIZES = [(1, 1), (5, 8), (16, 72), (40, 16)]
+# The last one is of two parts.
+SIZES = [(1, 1), (5, 8), (16, 72), (40, 16), (600, 20)]
 
 
 def carry(depth, width, count, *, seed=None, full=False):
@@ -75,3 +76,8 @@ def test_a_reset_empties_it():
 def test_a_size_that_makes_no_sense_is_refused(depth, width):
     with pytest.raises(ValueError, match=f"at least one word of one bit, not {depth} of {width}$"):
         BlockQueue(depth, width)
+
+
+@pytest.mark.parametrize(("depth", "bits"), [(1, 36), (512, 36), (513, 18), (2304, 4), (16385, 1)])
+def test_a_part_is_as_wide_as_a_block_of_that_depth(depth, bits):
+    assert part_width(depth) == bits
