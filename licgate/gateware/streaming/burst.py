@@ -41,7 +41,7 @@ class PageCutter(Component):
     latency : int
         Cycles from a stretch to its first request: 2. interval: a request every two cycles, the next stretch one later.
 
-    Resources: two adders of an address.
+    Resources: an adder of an address, three of a stretch.
 
     Raises
     ------
@@ -70,22 +70,30 @@ class PageCutter(Component):
         page = self._page_beats
         address, left = Signal.like(self.i.payload.address), Signal.like(self.i.payload.beats)
         room, length = Signal(range(page + 1)), Signal(range(page + 1))
-        # Beats from the page's beginning to the end of the stretch; beside `room`, not behind it.
+        # The stretch's last beat, counted from its first one and from the page's: in the same page if what lies above a
+        # page's beats is 0.
         within, fits = Signal(range(page)), Signal()
+        last, from_page = Signal.like(left, name="last"), Signal(1 + max(len(left), len(within)))
+        # The state IDLE, without its decoding.
+        free = Signal(init=1)
         m.d.comb += [
             within.eq(address),
             room.eq(page - within),
-            fits.eq(left + within <= page),
+            from_page.eq(last + within),
+            fits.eq(~from_page[page.bit_length() - 1 :].any()),
+            self.i.ready.eq(free),
             self.request.payload.write.eq(int(self._write)),
             self.request.payload.address.eq(address),
             self.request.payload.beats.eq(length),
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i.ready.eq(1)
                 # taken over whether there is one or not, so that few wait for `valid`
-                m.d.sync += [address.eq(self.i.payload.address), left.eq(self.i.payload.beats)]
+                m.d.sync += [
+                    address.eq(self.i.payload.address), left.eq(self.i.payload.beats), last.eq(self.i.payload.beats - 1)
+                ]  # fmt: skip
                 with m.If(self.i.valid):
+                    m.d.sync += free.eq(0)
                     m.next = "CUT"
             with m.State("CUT"):
                 m.d.sync += [length.eq(Mux(fits, left, room)), self.ends.eq(fits)]
@@ -93,8 +101,9 @@ class PageCutter(Component):
             with m.State("ASK"):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):
-                    m.d.sync += [address.eq(address + length), left.eq(left - length)]
+                    m.d.sync += [address.eq(address + length), left.eq(left - length), last.eq(last - length)]
                     m.next = "CUT"
                     with m.If(self.ends):
+                        m.d.sync += free.eq(1)
                         m.next = "IDLE"
         return m
