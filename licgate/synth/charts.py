@@ -75,8 +75,9 @@ def roofline_plot(cost: dict, performance: dict) -> str:
         name = "memory" if external else "serial port"
         parts.append(_text(x(given) + 6, _TOP + _HEIGHT - 8, f"{name}: {_bytes(given)}"))
     parts.append(f'<circle class="dot" cx="{x(needed):.1f}" cy="{y(fps):.1f}" r="5"/>')
-    # above the slope, or below it where there is no room at its left
-    anchor, right, down = ("end", -12, -8) if x(needed) > _LEFT + _WIDTH / 3 else ("start", 14, 24)
+    # above the slope and the peak's label, or below them where there is no room at its left
+    above = -24 if y(fps) < y(peak) + 16 else -8
+    anchor, right, down = ("end", -12, above) if x(needed) > _LEFT + _WIDTH / 3 else ("start", 14, 24)
     design = f"this design: {fps:.3g} frames/s take {_bytes(needed)}"
     parts.append(_text(x(needed) + right, y(fps) + down, design, anchor=anchor))
     box = f"0 0 {_LEFT + _WIDTH + _RIGHT} {_TOP + _HEIGHT + _BOTTOM}"

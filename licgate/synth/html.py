@@ -32,7 +32,7 @@ section { padding: 18px 20px; margin-top: 18px }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th { text-align: right; color: var(--soft); font-weight: 500; font-size: 13px; vertical-align: bottom }
 td { text-align: right; font-size: 14px } th, td { padding: 5px 7px; white-space: nowrap }
-th, td { border-bottom: 1px solid var(--line) }
+th, td { border-bottom: 1px solid var(--line) } td:first-child { white-space: normal }
 tr:last-child td { border-bottom: 0 } th:first-child, td:first-child { text-align: left; padding-left: 0 }
 tr.sum td { font-weight: 600 } .meter { width: 110px; height: 8px; background: var(--rest); display: inline-block }
 .meter { border-radius: 4px }
