@@ -43,31 +43,20 @@ class StreamBuffer(Component):
         return m
 
 
-class SkidBuffer(Component):
-    """Two registers, so that no combinational path runs through a stream, at full speed.
+class SkidBuffer(StreamBuffer):
+    """Two registers, at full speed: what comes in the cycle in which the receiver stops waits in the second one.
 
-    Parameters
-    ----------
-    shape : ShapeLike
-        Of the payload.
-
-    Members
-    -------
-    i, o : :py:`In(stream.Signature(shape))`, :py:`Out(stream.Signature(shape))`
+    Parameters and members are those of a :class:`StreamBuffer`.
 
     Attributes
     ----------
     latency : int
         1 cycle.
     interval : int
-        1 cycle. What comes in the cycle in which the receiver stops waits in the second register.
+        1 cycle.
     """
 
-    latency = 1
     interval = 1
-
-    def __init__(self, shape):
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform):
         m = Module()

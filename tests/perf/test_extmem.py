@@ -1,5 +1,6 @@
 """The model of external memory against the simulated gateware, to the cycle."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,20 @@ def test_every_cycle_is_as_predicted(traffic, ports, clock, round_trip, postpone
         assert model.waits[port] == sum(event.accepted - event.valid for event in requester.events)
         assert model.read_beats[port] == sum(len(event.data) for event in requester.events)
     assert model.beats == sum(job.beats for one in jobs for job in one)
+
+
+def test_every_transaction_and_beat_is_counted():
+    model = MemoryModel(7, SdramCycles.at(ULX3S_SDRAM, 133))
+    coin = random.Random(1)
+    sizes = [(coin.random() < 0.3, coin.choice((72, 512)), coin.randrange(1 << 15) << 9) for _ in range(20_000)]
+    for port in range(7):
+        model.request(port, 0, *sizes[port])
+    served = 0
+    for job in sizes:
+        one = model.serve()
+        served += one.beats
+        model.request(one.port, one.done + 20, *job)
+    assert (model.transactions, model.beats) == (20_000, served)
 
 
 def test_a_request_told_too_late_is_counted():
