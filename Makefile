@@ -1,6 +1,6 @@
 # make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
 # make test    lint, then the tests, on two cores
-# make lint    ruff
+# make lint    ruff, linter and formatter
 # make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
 
 PYTHON ?= python3
@@ -38,6 +38,7 @@ demo: $(STAMP)-demo
 
 lint: $(STAMP)-dev
 	$(RUN) ruff check .
+	$(RUN) ruff format --check --quiet .
 
 test: lint
 	$(RUN) pytest -n 2 --dist worksteal

@@ -29,11 +29,13 @@ SUFFIX = ".lic"
 def add_encode_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate encode``."""
     parser.add_argument("files", metavar="IMAGE", nargs="+", help="PNG, JPEG, WebP, PPM, ... of any size")
-    parser.add_argument("-o", "--output", metavar="FILE.lic|FOLDER", required=True,
-                        help="where to; a folder for several images")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE.lic|FOLDER", required=True, help="where to; a folder for several images"
+    )
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
-    parser.add_argument("--patch", type=int, metavar="P",
-                        help="code squares of P x P pixels, a multiple of 64, as images of their own")
+    parser.add_argument(
+        "--patch", type=int, metavar="P", help="code squares of P x P pixels, a multiple of 64, as images of their own"
+    )
     parser.add_argument("--verify", action="store_true", help="decode again, and give the PSNR")
     _add_common(parser)
 
@@ -41,8 +43,13 @@ def add_encode_arguments(parser: argparse.ArgumentParser) -> None:
 def add_decode_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate decode``."""
     parser.add_argument("files", metavar="FILE.lic", nargs="+", help="coded images")
-    parser.add_argument("-o", "--output", metavar="IMAGE|FOLDER", required=True,
-                        help="where to, the suffix gives the format; PNG in a folder, for several files")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="IMAGE|FOLDER",
+        required=True,
+        help="where to, the suffix gives the format; PNG in a folder, for several files",
+    )
     parser.add_argument("--model", metavar="MODEL", help="name or path; the one under models/ that fits if left out")
     _add_common(parser)
 
@@ -54,11 +61,20 @@ def add_info_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=ENGINES, default="reference",
-                        help="what runs the transforms: numpy, or simulated gateware (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="reference",
+        help="what runs the transforms: numpy, or simulated gateware (default: %(default)s)",
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--threads", type=int, metavar="N", default=cores,
-                        help="threads of the reference (default: the cores there are)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        default=cores,
+        help="threads of the reference (default: the cores there are)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write sizes, rates and seconds as JSON; - for standard output")
 
 
@@ -78,9 +94,14 @@ def run_encode(args: argparse.Namespace) -> int:
         data = codec.encode(image, patch=args.patch, trace=trace)
         write_whole(target, data)
         height, width = image.shape[:2]
-        entry = {**_sizes(width, height, len(data)), "bpp-estimate": trace.ideal_bits / (width * height),
-                 "sections": trace.section_bytes, "model": codec.manifest.name, "engine": args.engine,
-                 "seconds": _seconds(trace)}
+        entry = {
+            **_sizes(width, height, len(data)),
+            "bpp-estimate": trace.ideal_bits / (width * height),
+            "sections": trace.section_bytes,
+            "model": codec.manifest.name,
+            "engine": args.engine,
+            "seconds": _seconds(trace),
+        }
         if args.verify:
             entry.update(_distortion(image, codec.decode(data)))
         return entry
@@ -104,8 +125,13 @@ def run_decode(args: argparse.Namespace) -> int:
             codec = codecs[header.manifest] = _codec(model_of(header), args, "decoder")
         trace = Trace()
         save_image(codec.decode(data, trace=trace), target)
-        return {**_sizes(header.width, header.height, len(data)), "sections": trace.section_bytes,
-                "model": codec.manifest.name, "engine": args.engine, "seconds": _seconds(trace)}
+        return {
+            **_sizes(header.width, header.height, len(data)),
+            "sections": trace.section_bytes,
+            "model": codec.manifest.name,
+            "engine": args.engine,
+            "seconds": _seconds(trace),
+        }
 
     return _each(pairs, work, args.json)
 
@@ -125,8 +151,15 @@ def run_info(args: argparse.Namespace) -> int:
             entry["error"] = str(error)
             continue
         sections = {key: sum(len(patch[key]) for patch in patches) for key in patches[0]}
-        entry.update(**_sizes(header.width, header.height, len(data)), patch=header.patch, patches=len(patches),
-                     sections=sections, model=_model_name(header), manifest=header.manifest, tables=header.tables)
+        entry.update(
+            **_sizes(header.width, header.height, len(data)),
+            patch=header.patch,
+            patches=len(patches),
+            sections=sections,
+            model=_model_name(header),
+            manifest=header.manifest,
+            tables=header.tables,
+        )
         if not args.json:
             print(_info_text(entry))
     if args.json:
@@ -137,10 +170,12 @@ def run_info(args: argparse.Namespace) -> int:
 def _info_text(entry: dict) -> str:
     coded = f"in {entry['patches']} patches of {entry['patch']} pixels" if entry["patch"] else "as a whole"
     sections = ", ".join(f"{name} {size}" for name, size in entry["sections"].items())
-    return (f"{entry['file']}: {entry['width']} x {entry['height']} pixels, {entry['bytes']} bytes, "
-            f"{entry['bpp']:.4f} bpp, coded {coded}\n"
-            f"  model     {entry['model'] or 'not in models/'} ({entry['manifest'][:16]}, tables {entry['tables']})\n"
-            f"  sections  {sections} bytes")
+    return (
+        f"{entry['file']}: {entry['width']} x {entry['height']} pixels, {entry['bytes']} bytes, "
+        f"{entry['bpp']:.4f} bpp, coded {coded}\n"
+        f"  model     {entry['model'] or 'not in models/'} ({entry['manifest'][:16]}, tables {entry['tables']})\n"
+        f"  sections  {sections} bytes"
+    )
 
 
 def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
@@ -157,8 +192,11 @@ def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
 
     run = engine_run(manifest, args.engine, transforms=MODES[mode], progress=progress)
     left = f"; {' and '.join(run.host)}: the reference's" if run.host else ""
-    print(f"licgate: note: {manifest.name} on simulated gateware, which takes minutes to make the first time{left}",
-          file=sys.stderr, flush=True)
+    print(
+        f"licgate: note: {manifest.name} on simulated gateware, which takes minutes to make the first time{left}",
+        file=sys.stderr,
+        flush=True,
+    )
     return Codec(manifest, run=run)
 
 
@@ -215,9 +253,12 @@ def _each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], dict], re
         entry["seconds"]["total"] = time.perf_counter() - started
         mark = f"{number}/{len(pairs)} " if len(pairs) > 1 else ""
         quality = f", {entry['psnr']:.2f} dB" if entry.get("psnr") is not None else ""
-        print(f"{mark}{source} -> {target}: {entry['width']} x {entry['height']}, {entry['bytes']} bytes, "
-              f"{entry['bpp']:.4f} bpp{quality}, {entry['seconds']['total']:.2f} s",
-              file=sys.stderr if report == "-" else sys.stdout, flush=True)
+        print(
+            f"{mark}{source} -> {target}: {entry['width']} x {entry['height']}, {entry['bytes']} bytes, "
+            f"{entry['bpp']:.4f} bpp{quality}, {entry['seconds']['total']:.2f} s",
+            file=sys.stderr if report == "-" else sys.stdout,
+            flush=True,
+        )
     if report:
         text = json.dumps(entries, indent=2) + "\n"
         print(text, end="") if report == "-" else write_whole(Path(report), text)

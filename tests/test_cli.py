@@ -136,8 +136,12 @@ def test_broken_pipe_is_quiet():
     with os.fdopen(write, "w") as gone:
         result = subprocess.run(
             [sys.executable, "-m", "licgate", "boards", "--json"],
-            cwd=ROOT, stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert (result.returncode, result.stderr) == (0, "")
 
 

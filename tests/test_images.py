@@ -17,14 +17,16 @@ def colours():
 
 def deep_png(path, colour_type, samples):
     """Write a PNG of 16 bits a channel, which Pillow itself cannot: `samples` of shape (H, W, C)."""
+
     def chunk(tag, data):
         return struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
 
     height, width = samples.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows))
-                     + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
 
 
 def test_rgb_is_read_as_it_is(tmp_path):
@@ -97,9 +99,15 @@ def test_exif_orientation(tmp_path, orientation):
     assert notices == [f"{path}: turned upright as its EXIF orientation says"]
 
 
-@pytest.mark.parametrize(("text", "told"), [
-    (b"Adobe RGB (1998)", True), (b"sRGB IEC61966-2.1", False), ("sRGB".encode("utf-16-be"), False), (b"", False),
-])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"Adobe RGB (1998)", True),
+        (b"sRGB IEC61966-2.1", False),
+        ("sRGB".encode("utf-16-be"), False),
+        (b"", False),
+    ],
+)
 def test_a_colour_profile_is_ignored_aloud(tmp_path, text, told):
     path = tmp_path / "a.png"
     Image.fromarray(colours()).save(path, icc_profile=text and bytes(128) + text)
@@ -143,15 +151,18 @@ def broken(tmp_path, kind):
     return path
 
 
-@pytest.mark.parametrize(("kind", "message"), [
-    ("missing", "no such file"),
-    ("empty", "the file is empty"),
-    ("folder", "is a folder"),
-    ("text", "not an image of a known format"),
-    ("header", "not an image|cannot be read"),
-    ("truncated", "cannot be read"),
-    ("corrupt", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "no such file"),
+        ("empty", "the file is empty"),
+        ("folder", "is a folder"),
+        ("text", "not an image of a known format"),
+        ("header", "not an image|cannot be read"),
+        ("truncated", "cannot be read"),
+        ("corrupt", "cannot be read"),
+    ],
+)
 def test_bad_files_are_one_line(tmp_path, kind, message):
     path = broken(tmp_path, kind)
     with pytest.raises(ImageError, match=message) as caught:

@@ -106,8 +106,11 @@ def loaded(statement):
 def test_a_fresh_import_loads_nothing_forbidden(name):
     if not (PACKAGE / name).is_dir() and not (PACKAGE / f"{name}.py").is_file():
         pytest.skip(f"licgate.{name} is not there yet")
-    modules = [f"licgate.{'.'.join(p.relative_to(PACKAGE).with_suffix('').parts)}" for p in FILES
-               if room(p) == name and not p.stem.startswith("__")] or [f"licgate.{name}"]
+    modules = [
+        f"licgate.{'.'.join(p.relative_to(PACKAGE).with_suffix('').parts)}"
+        for p in FILES
+        if room(p) == name and not p.stem.startswith("__")
+    ] or [f"licgate.{name}"]
     found = loaded("import " + ", ".join(modules))
     assert not found & FORBIDDEN[name]
     assert "licgate" in found

@@ -16,8 +16,16 @@ from tests.manifest.kit import chain
 
 
 def conv(a_bits, w_bits, *, signed=True):
-    return synthetic_conv2d("c", in_channels=1, out_channels=1, kernel=1, stride=1, weight_bits=w_bits,
-                            input_type=IntType(a_bits, signed=signed), output_type=IntType(8))  # fmt: skip
+    return synthetic_conv2d(
+        "c",
+        in_channels=1,
+        out_channels=1,
+        kernel=1,
+        stride=1,
+        weight_bits=w_bits,
+        input_type=IntType(a_bits, signed=signed),
+        output_type=IntType(8),
+    )
 
 
 def parted(p, shift):
@@ -28,9 +36,17 @@ def parted(p, shift):
 
 @pytest.mark.parametrize(
     ("a_bits", "signed", "w_bits", "packed_bits", "shifts"),
-    [(8, True, 4, 18, (11, 14)), (8, True, 5, 18, (12, 13)), (8, False, 5, 18, (13, 13)), (6, True, 6, 18, (11, 12)),
-     (4, True, 7, 18, (10, 11)), (7, True, 6, 18, (12, 12)), (8, True, 8, 27, (15, 19)), (9, True, 9, 27, (17, 18))],
-)  # fmt: skip
+    [
+        (8, True, 4, 18, (11, 14)),
+        (8, True, 5, 18, (12, 13)),
+        (8, False, 5, 18, (13, 13)),
+        (6, True, 6, 18, (11, 12)),
+        (4, True, 7, 18, (10, 11)),
+        (7, True, 6, 18, (12, 12)),
+        (8, True, 8, 27, (15, 19)),
+        (9, True, 9, 27, (17, 18)),
+    ],
+)
 def test_exact_for_all_pairs(a_bits, signed, w_bits, packed_bits, shifts):
     layer = conv(a_bits, w_bits, signed=signed)
     found = shift_range(layer, packed_bits)
@@ -57,8 +73,10 @@ def test_a_shift_less_is_not_exact():
         shift = shift_range(layer, 27)[0] - 1
         a = layer.input.max if not signed else layer.input.min
         w = layer.weight_type.max
-        assert any(parted(a * (low + (high << shift)), shift) != (a * low, a * high)
-                   for low, high in product((-w, w), (-w, 0, w)))  # fmt: skip
+        assert any(
+            parted(a * (low + (high << shift)), shift) != (a * low, a * high)
+            for low, high in product((-w, w), (-w, 0, w))
+        )
 
 
 @pytest.mark.parametrize(("a_bits", "w_bits", "packed_bits"), [(8, 6, 18), (8, 8, 18), (10, 5, 18), (10, 10, 27)])
@@ -83,7 +101,7 @@ def fields(word, op, cols):
 @pytest.mark.parametrize(("cols", "channels"), [(1, 5), (2, 7), (3, 6), (2, 3)])
 def test_words_hold_two_weights_a_column(cols, channels):
     g_a = chain("g_a", 2, (5, 1, channels), weight_bits=5)
-    op, = small_program(g_a, rows=2, cols=cols, packing=True).ops  # fmt: skip
+    (op,) = small_program(g_a, rows=2, cols=cols, packing=True).ops
     assert (op.packed, op.products, op.tiles) == (True, 2, -(-channels // (2 * cols)))
     matrix = op.layer.weight.transpose(0, 2, 1, 3).reshape(channels, -1)
     for tile in range(op.tiles):
@@ -105,8 +123,11 @@ def test_layers_are_chosen_one_by_one():
     program, chosen = packed(channels=(3, 5, 6, 7, 4), weight_bits=(5, 8, 4, 6), gdn="none")
     assert (chosen, program.pack_shift) == ([True, False, True, False], 13)
     assert [(m.bits, m.packed, m.field) for m in program.weight_memories] == [
-        (5, True, 10), (8, False, 8), (4, True, 8), (6, False, 6)
-    ]  # fmt: skip
+        (5, True, 10),
+        (8, False, 8),
+        (4, True, 8),
+        (6, False, 6),
+    ]
     assert program.weight_width == 18
     assert program.packed_accumulator_width == max(op.layer.accumulator.bits for op in program.ops if op.packed)
 
@@ -153,8 +174,9 @@ def test_without_packing_nothing_is_packed():
 def test_lanes_drain_packed_passes_in_time():
     for rows, cols in ((8, 12), (12, 12), (16, 9), (3, 5)):
         config = AcceleratorConfig(rows=rows, cols=cols, packing=True)
-        program = compile_program(synthetic_manifest(channels=(3, 2 * cols, 2 * cols), weight_bits=5, gdn="none").g_a,
-                                  config, weights=False)  # fmt: skip
+        program = compile_program(
+            synthetic_manifest(channels=(3, 2 * cols, 2 * cols), weight_bits=5, gdn="none").g_a, config, weights=False
+        )
         assert all(op.packed for op in program.ops)
         assert all(program.gap_behind(op) <= op.shortest for op in program.ops)
         assert program.gap_behind(program.ops[0]) == drain_gap(cols, program.lane_rows, 2)
@@ -163,10 +185,12 @@ def test_lanes_drain_packed_passes_in_time():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"packing": 1}, "packing is 1: give True or False"),
-     ({"packed_bits": 28}, "packed_bits is 28: give an integer from 2 to 27"),
-     ({"packing": True, "cols": 12, "output_words": 23}, "output_words is 23: give an integer from 24 to 4096")],
-)  # fmt: skip
+    [
+        ({"packing": 1}, "packing is 1: give True or False"),
+        ({"packed_bits": 28}, "packed_bits is 28: give an integer from 2 to 27"),
+        ({"packing": True, "cols": 12, "output_words": 23}, "output_words is 23: give an integer from 24 to 4096"),
+    ],
+)
 def test_parameters_are_checked(options, message):
     with pytest.raises(ConfigError, match=message):
         AcceleratorConfig(**options)

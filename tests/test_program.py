@@ -133,8 +133,12 @@ def test_phases_follow_each_other_in_the_weight_memory():
     program = compiled(kit.chain("h_s", 3, (5, -2, 5, "relu"), (3, 1, 2)), cols=2)
     first, second = program.ops
     assert [(p.index, p.op, p.row, p.column) for p in program.phases] == [
-        (0, 0, 0, 0), (1, 0, 0, 1), (2, 0, 1, 0), (3, 0, 1, 1), (4, 1, 0, 0)
-    ]  # fmt: skip
+        (0, 0, 0, 0),
+        (1, 0, 0, 1),
+        (2, 0, 1, 0),
+        (3, 0, 1, 1),
+        (4, 1, 0, 0),
+    ]
     # 9 + 6 + 6 + 4 taps of three channels, three tiles
     assert [p.steps for p in program.phases] == [27, 18, 18, 12, 45]
     assert [p.base for p in program.phases] == [0, 81, 135, 189, 225]
@@ -153,8 +157,10 @@ def test_operations_and_stages_follow_the_layers():
     assert [(c.index, c.first, c.last, c.max_width, c.pixels) for c in program.chains] == [(0, 0, 2, 48, True)]
     assert [(s.chain, s.first, s.last) for s in program.stages] == [(0, 1, 0), (0, 0, 0), (0, 0, 1)]
     assert [(s.conv.index, s.gdn and s.gdn.index, s.last_op.index) for s in program.stages] == [
-        (0, 1, 1), (2, None, 2), (3, None, 3)
-    ]  # fmt: skip
+        (0, 1, 1),
+        (2, None, 2),
+        (3, None, 3),
+    ]
     types = [program.line_memories[s.memory] for s in program.stages]
     assert [(memory.bits, memory.signed) for memory in types] == [(8, False), (6, True), (7, False)]
 
@@ -242,8 +248,14 @@ DOUBLE = "the array runs transposed convolutions of stride 2 that double the siz
 
 
 def conv(name="g_a.0", inputs=2, signed=False, **options):
-    return synthetic_conv2d(name, in_channels=inputs, out_channels=2, input_type=IntType(8, signed=signed),
-                            output_type=IntType(8), **options)  # fmt: skip
+    return synthetic_conv2d(
+        name,
+        in_channels=inputs,
+        out_channels=2,
+        input_type=IntType(8, signed=signed),
+        output_type=IntType(8),
+        **options,
+    )
 
 
 def gdn(name="g_a.1", inverse=False):
@@ -257,21 +269,28 @@ def gdn(name="g_a.1", inverse=False):
         ([conv(kernel=4, padding=1)], f"g_a.0: {ODD}, not kernel 4, stride 2, padding 1"),
         ([conv(padding=1)], f"g_a.0: {ODD}, not kernel 5, stride 2, padding 1"),
         ([conv(stride=1, padding=0)], f"g_a.0: {ODD}, not kernel 5, stride 1, padding 0"),
-        ([conv(), conv("g_a.2", signed=True, kernel=2, padding=1)],
-         f"g_a.2: {ODD}, not kernel 2, stride 2, padding 1"),
+        ([conv(), conv("g_a.2", signed=True, kernel=2, padding=1)], f"g_a.2: {ODD}, not kernel 2, stride 2, padding 1"),
         ([conv(transposed=True)], f"g_a.0: {DOUBLE}, not kernel 5, stride 2, padding 2, output padding 0"),
-        ([conv(transposed=True, kernel=4, output_padding=1, padding=1)],
-         f"g_a.0: {DOUBLE}, not kernel 4, stride 2, padding 1, output padding 1"),
-        ([conv(transposed=True, kernel=1, output_padding=1)],
-         f"g_a.0: {DOUBLE}, not kernel 1, stride 2, padding 0, output padding 1"),
-        ([conv(transposed=True, stride=1, kernel=3)],
-         f"g_a.0: {DOUBLE}, not kernel 3, stride 1, padding 1, output padding 0"),
+        (
+            [conv(transposed=True, kernel=4, output_padding=1, padding=1)],
+            f"g_a.0: {DOUBLE}, not kernel 4, stride 2, padding 1, output padding 1",
+        ),
+        (
+            [conv(transposed=True, kernel=1, output_padding=1)],
+            f"g_a.0: {DOUBLE}, not kernel 1, stride 2, padding 0, output padding 1",
+        ),
+        (
+            [conv(transposed=True, stride=1, kernel=3)],
+            f"g_a.0: {DOUBLE}, not kernel 3, stride 1, padding 1, output padding 0",
+        ),
         ([conv(), gdn(), gdn("g_a.2")], "g_a.2: the array runs a GDN only behind a convolution"),
         ([gdn("g_a.0")], "g_a: the array needs a transform that begins with a convolution"),
-        ([conv(transposed=True, output_padding=1), gdn(inverse=True)],
-         "g_a.1: the array ends no transform with a GDN behind a transposed convolution"),
+        (
+            [conv(transposed=True, output_padding=1), gdn(inverse=True)],
+            "g_a.1: the array ends no transform with a GDN behind a transposed convolution",
+        ),
     ],
-)  # fmt: skip
+)
 def test_layers_that_the_array_does_not_run(layers, message):
     kind = IntType(8, signed=layers[0].kind == "gdn")
     transform = Transform(name="g_a", in_channels=2, input=kind, input_scale=1 / 255, layers=layers)

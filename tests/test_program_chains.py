@@ -25,9 +25,12 @@ def test_stages_of_every_kind():
     chain = program.chain_of("h_s")
     assert (chain.index, chain.first, chain.last, chain.max_width, chain.pixels) == (0, 0, 2, 3, False)
     assert [(s.upsampling, s.conv.depth_form, s.first, s.last) for s in program.stages] == [
-        (True, False, True, False), (True, False, False, False), (False, False, False, True),
-        (True, False, True, False), (False, True, False, True),
-    ]  # fmt: skip
+        (True, False, True, False),
+        (True, False, False, False),
+        (False, False, False, True),
+        (True, False, True, False),
+        (False, True, False, True),
+    ]
     # 4 x 4: two rows for each parity; a picture's 12 channels in depth form
     assert [len(s.conv.phases) for s in program.stages] == [4, 4, 1, 4, 1]
     assert [s.most_rows for s in program.stages] == [3, 3, 3, 2, 2]
@@ -47,15 +50,18 @@ def test_line_buffers_of_chains_lie_over_each_other():
     program = small_program(H_S, max_width=3, **options)
     assert lines(program, "h_s") == h_s
     assert [(m.bits, m.signed, m.depth, m.split) for m in program.line_memories] == [
-        (6, True, 8, False), (8, False, 66, True)
-    ]  # fmt: skip
+        (6, True, 8, False),
+        (8, False, 66, True),
+    ]
     both = small_program(H_A, H_S, max_width=(10, 3), **options)
     assert lines(both, "h_a") == h_a
     assert lines(both, "h_s") == [(2, 0, 4, 1), *h_s[1:]]
     # |y| and z come from the host, into memories of their own; the one between has room for the larger chain
     assert [(m.bits, m.signed, m.depth, m.split) for m in both.line_memories] == [
-        (7, False, 60, False), (8, False, 90, True), (6, True, 8, False)
-    ]  # fmt: skip
+        (7, False, 60, False),
+        (8, False, 90, True),
+        (6, True, 8, False),
+    ]
     assert [s.depth for s in both.stages] == [60, 60, 30, 8, 18, 48]
 
 
@@ -64,8 +70,11 @@ def test_what_the_host_sends_has_memories_of_its_own():
     program = small_program(G_A, G_S, H_S, rows=4, max_width=(9, 5, 5), map_slack=2, input_slack=1)
     # 8 bits unsigned: pixels; 8 signed: g_a's GDN and g_s's; 6 signed: values of g_s and h_s; 8 unsigned: h_s's ReLU
     assert [(m.bits, m.signed, m.split) for m in program.line_memories] == [
-        (8, False, False), (8, True, True), (6, True, False), (8, False, True)
-    ]  # fmt: skip
+        (8, False, False),
+        (8, True, True),
+        (6, True, False),
+        (8, False, True),
+    ]
     assert lines(program, "g_a") == [(0, 0, 6, 3), (1, 0, 3, 2)]
     assert lines(program, "g_s") == [(2, 0, 4, 2), (1, 0, 2, 4)]
     assert lines(program, "h_s") == [(2, 0, 5, 2), (3, 0, 3, 4), (3, 36, 3, 6)]

@@ -82,7 +82,8 @@ def test_what_fits_is_one_strip_and_a_margin_alone_is_refused():
     assert least_width(transform) == 4
     assert len(strips(transform, 9, 4)) > 1
     for transposed, message in ((True, "gives 2 times the size"), (False, "divided by the stride")):
-        odd = SimpleNamespace(name="h_s.0", kind="conv2d", kernel=5, stride=2, padding=0, transposed=transposed,
-                              output_padding=0)  # fmt: skip
+        odd = SimpleNamespace(
+            name="h_s.0", kind="conv2d", kernel=5, stride=2, padding=0, transposed=transposed, output_padding=0
+        )
         with pytest.raises(ConfigError, match=rf"^h_s\.0: strips need .* {message}"):
             reach(SimpleNamespace(layers=[odd]))

@@ -97,16 +97,16 @@ class Codec:
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ImageError(f"image is {image.dtype} of shape {image.shape}, expected uint8 of shape "
-                             "(height, width, 3)")
+            raise ImageError(
+                f"image is {image.dtype} of shape {image.shape}, expected uint8 of shape (height, width, 3)"
+            )
         height, width = image.shape[:2]
         check_size(width, height, ImageError)
         if patch is not None and (not isinstance(patch, int) or patch not in range(UNIT, MAX_PATCH + 1, UNIT)):
             raise ConfigError(f"patch {patch!r} is not a multiple of {UNIT} from {UNIT} to {MAX_PATCH}")
         header = Header(width=width, height=height, patch=patch or 0, manifest=self.manifest.hash, tables=self._tables)
         trace = trace or Trace()
-        return pack(header, [self._encode_patch(image[y : y + h, x : x + w], trace)
-                             for x, y, w, h in header.patches()])
+        return pack(header, [self._encode_patch(image[y : y + h, x : x + w], trace) for x, y, w, h in header.patches()])
 
     def decode(self, data: bytes, *, trace: Trace | None = None) -> NDArray[np.uint8]:
         """Decode a file.
@@ -142,11 +142,14 @@ class Codec:
     def _check_same(self, header: Header) -> None:
         own, name = self.manifest.hash, self.manifest.name
         if header.manifest != own:
-            raise StreamError(f"made by the model of hash {header.manifest[:16]}, but {name} has {own[:16]}; give the "
-                              "model that made it")
+            raise StreamError(
+                f"made by the model of hash {header.manifest[:16]}, but {name} has {own[:16]}; give the "
+                "model that made it"
+            )
         if header.tables != self._tables:
-            raise StreamError(f"made with entropy tables of hash {header.tables}, but those of {name} have "
-                              f"{self._tables}")
+            raise StreamError(
+                f"made with entropy tables of hash {header.tables}, but those of {name} have {self._tables}"
+            )
 
     def _timed(self, trace: Trace) -> Run:
         def run(transform, x):
@@ -171,8 +174,9 @@ class Codec:
                 excess.append(self._y_coder.encode(y_writer, indices, values))
             data = z_writer.data(), y_writer.data(), write_escapes(np.concatenate(excess))
         trace.sections(dict(zip(SECTIONS, data, strict=True)))
-        trace.ideal_bits += (self._z_coder.ideal_bits(_channels(z.shape), z.ravel())
-                             + self._y_coder.ideal_bits(levels.ravel(), symbols.ravel()))
+        trace.ideal_bits += self._z_coder.ideal_bits(_channels(z.shape), z.ravel()) + self._y_coder.ideal_bits(
+            levels.ravel(), symbols.ravel()
+        )
         return data
 
     def _decode_patch(self, sections: dict, height: int, width: int, trace: Trace) -> NDArray[np.uint8]:
@@ -225,14 +229,17 @@ def _check_model(manifest: Manifest) -> None:
     pixel = IntType(8, signed=False)
     g_a, g_s = manifest.g_a, manifest.g_s
     if (g_a.input, g_a.in_channels, g_s.output, g_s.out_channels) != (pixel, 3, pixel, 3):
-        raise ConfigError(f"model {manifest.name} goes from {g_a.in_channels} channels of {g_a.input} to "
-                          f"{g_s.out_channels} of {g_s.output}; a codec of images needs 3 of {pixel} on both ends")
+        raise ConfigError(
+            f"model {manifest.name} goes from {g_a.in_channels} channels of {g_a.input} to "
+            f"{g_s.out_channels} of {g_s.output}; a codec of images needs 3 of {pixel} on both ends"
+        )
     for side in (UNIT, 2 * UNIT):
         latents = layer_sizes(g_a.layers, side, side)[-1]
         hyper = layer_sizes(manifest.h_a.layers + manifest.h_s.layers, *latents)[-1]
         if hyper != latents or layer_sizes(g_s.layers, *latents)[-1] != (side, side):
-            raise ConfigError(f"model {manifest.name}: the transforms do not give an image of {side} x {side} pixels "
-                              "back at its size")
+            raise ConfigError(
+                f"model {manifest.name}: the transforms do not give an image of {side} x {side} pixels back at its size"
+            )
 
 
 def _channels(shape: tuple) -> NDArray:

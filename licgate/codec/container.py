@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from licgate.errors import ImageError, StreamError
 from licgate.images import MAX_PIXELS
 
-__all__ = ["HEADER_BYTES", "MAX_PATCH", "MAX_SIDE", "SECTIONS", "UNIT", "VERSION", "Header", "pack", "read_header",
-           "unpack"]
+__all__ = [
+    "HEADER_BYTES",
+    "MAX_PATCH",
+    "MAX_SIDE",
+    "SECTIONS",
+    "UNIT",
+    "VERSION",
+    "Header",
+    "pack",
+    "read_header",
+    "unpack",
+]
 
 MAGIC = b"LICG"
 VERSION = 1
@@ -54,8 +64,11 @@ class Header:
     def patches(self):
         """Return (x, y, width, height) of every patch in the order of coding: row by row."""
         side = self.patch or MAX_SIDE
-        return [(x, y, min(side, self.width - x), min(side, self.height - y))
-                for y in range(0, self.height, side) for x in range(0, self.width, side)]
+        return [
+            (x, y, min(side, self.width - x), min(side, self.height - y))
+            for y in range(0, self.height, side)
+            for x in range(0, self.width, side)
+        ]
 
 
 def check_size(width, height, error=StreamError):
@@ -81,8 +94,18 @@ def pack(header, patches):
         parts.extend(SECTION.pack(len(data), zlib.crc32(data)) for data in sections)
         parts.extend(sections)
     body = b"".join(parts)
-    head = HEAD.pack(MAGIC, VERSION, 0, 1 if header.patch else 0, header.patch // UNIT, header.width, header.height,
-                     bytes.fromhex(header.manifest), bytes.fromhex(header.tables), zlib.crc32(body))
+    head = HEAD.pack(
+        MAGIC,
+        VERSION,
+        0,
+        1 if header.patch else 0,
+        header.patch // UNIT,
+        header.width,
+        header.height,
+        bytes.fromhex(header.manifest),
+        bytes.fromhex(header.tables),
+        zlib.crc32(body),
+    )
     return head + CRC.pack(zlib.crc32(head)) + body
 
 
@@ -104,8 +127,10 @@ def read_header(data):
     if data[: len(MAGIC)] != MAGIC:
         raise StreamError(f"not a .lic file: it begins with {data[:4].hex(' ') or 'nothing'}, not {MAGIC.hex(' ')}")
     if len(data) > len(MAGIC) and data[len(MAGIC)] > VERSION:
-        raise StreamError(f"version {data[len(MAGIC)]} of the format is newer than {VERSION}, which is what this "
-                          "licgate reads; update licgate")
+        raise StreamError(
+            f"version {data[len(MAGIC)]} of the format is newer than {VERSION}, which is what this "
+            "licgate reads; update licgate"
+        )
     if len(data) < HEADER_BYTES:
         raise StreamError(f"damaged: {len(data)} bytes are no whole header of {HEADER_BYTES}")
     if CRC.unpack_from(data, HEAD.size)[0] != zlib.crc32(data[: HEAD.size]):
@@ -116,8 +141,9 @@ def read_header(data):
     if flags:
         raise StreamError(f"flags {flags:#04x} are unknown; a newer licgate may read them")
     if mode not in (0, 1) or (mode == 0) != (units == 0):
-        raise StreamError(f"patch mode {mode} with patches of {units * UNIT} pixels is unknown; a newer licgate may "
-                          "read it")
+        raise StreamError(
+            f"patch mode {mode} with patches of {units * UNIT} pixels is unknown; a newer licgate may read it"
+        )
     check_size(width, height)
     return Header(width=width, height=height, patch=units * UNIT, manifest=manifest.hex(), tables=tables.hex())
 

@@ -54,8 +54,10 @@ def model_of(header: Header, *, folder: Path | None = None) -> Manifest:
     for name in names:
         if _hash(base / name / MANIFEST_FILE) == header.manifest:
             return load_manifest(base / name)
-    raise StreamError(f"made by the model of hash {header.manifest[:16]}, which is none of {', '.join(names) or 'none'}"
-                      "; name its folder with --model")
+    raise StreamError(
+        f"made by the model of hash {header.manifest[:16]}, which is none of {', '.join(names) or 'none'}"
+        "; name its folder with --model"
+    )
 
 
 def _hash(path: Path) -> str | None:

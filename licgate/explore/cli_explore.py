@@ -23,23 +23,46 @@ def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_shared_arguments(parser)
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
-    parser.add_argument("--channels", type=channels, metavar="N,M", help="explore a made-up model: the layers of "
-                        "--model with N and M channels, not trained")  # fmt: skip
+    parser.add_argument(
+        "--channels",
+        type=channels,
+        metavar="N,M",
+        help="explore a made-up model: the layers of --model with N and M channels, not trained",
+    )
     parser.add_argument("--points", type=positive, default=24, help="shapes to show, at most (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the Pareto set")
-    parser.add_argument("--memory", choices=MEMORIES, default="chip", help="where weights and feature maps lie: on the "
-                        "chip, or in an SDR SDRAM, for models of any size (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--cores", type=positive, nargs="+", metavar="C", help="with --memory sdram: numbers of arrays "
-                        "at one memory that are tried (default: 1)")  # fmt: skip
-    parser.add_argument("--exact", type=positive, metavar="K", help="with --memory sdram: count the K fastest shapes "
-                        "of the set cycle by cycle; what is in --out already is not counted again")  # fmt: skip
+    parser.add_argument(
+        "--memory",
+        choices=MEMORIES,
+        default="chip",
+        help="where weights and feature maps lie: on the "
+        "chip, or in an SDR SDRAM, for models of any size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cores",
+        type=positive,
+        nargs="+",
+        metavar="C",
+        help="with --memory sdram: numbers of arrays at one memory that are tried (default: 1)",
+    )
+    parser.add_argument(
+        "--exact",
+        type=positive,
+        metavar="K",
+        help="with --memory sdram: count the K fastest shapes "
+        "of the set cycle by cycle; what is in --out already is not counted again",
+    )
     parser.add_argument("--route", type=positive, metavar="K", help="place and route the K fastest shapes of the set")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--jobs", type=positive, help="builds at the same time (default: 1)")
-    parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="build on the workers of a Dask cluster, not "
-                        "on this machine")  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder of the builds; what is there already is not built again "
-                        "(default: out/explore-BOARD-MODEL-MODE)")  # fmt: skip
+    parser.add_argument(
+        "--scheduler", metavar="tcp://HOST:PORT", help="build on the workers of a Dask cluster, not on this machine"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the builds; what is there already is not built again (default: out/explore-BOARD-MODEL-MODE)",
+    )
 
 
 def run_explore(args: argparse.Namespace) -> int:
@@ -109,11 +132,19 @@ def _explore(args, board, clock, manifest, cluster) -> int:
     print(table(head, [_cells(row) for row in rows]))
     if args.json:
         result = {
-            "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
-            "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
-            "clock": "assumed", "packing": args.packing, "shapes_that_fit": len(candidates), "margin": margin,
+            "board": board.name,
+            "device": board.device,
+            "mode": args.mode,
+            "image": [width, height],
+            "model": {"name": manifest.name, "hash": manifest.hash},
+            "macs": space.macs,
+            "clock_mhz": clock,
+            "clock": "assumed",
+            "packing": args.packing,
+            "shapes_that_fit": len(candidates),
+            "margin": margin,
             "pareto": rows,
-        }  # fmt: skip
+        }
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     if args.plot:
         title = f"{manifest.name}, {args.mode}, {width} x {height}, {clock:g} MHz assumed, {board.title}"

@@ -17,15 +17,20 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared_arguments(parser)
     parser.add_argument("--model", nargs="+", metavar="M", help="models, by name or path (default: all under models/)")
     parser.add_argument(
-        "--channels", type=channels, nargs="+", default=[], metavar="N,M",
+        "--channels",
+        type=channels,
+        nargs="+",
+        default=[],
+        metavar="N,M",
         help="also plan made-up models: the layers of the first --model, or of the default, with N and M channels",
-    )  # fmt: skip
+    )
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second wanted; exit code 4 if none reaches it")
     parser.add_argument(
-        "--encoder", action="store_true",
+        "--encoder",
+        action="store_true",
         help="instead: g_a, h_a, h_s and the entropy coder one after the other, against a pipeline of two arrays and "
         "the coder, on all multipliers of the board",
-    )  # fmt: skip
+    )
 
     from licgate.gateware.streaming.options import add_memory_arguments
 
@@ -97,10 +102,17 @@ def run_plan(args: argparse.Namespace) -> int:
         print(verdict)
     if args.json:
         result = {
-            "board": board.name, "device": board.device, "mode": args.mode, "image": [width, height],
-            "clock_mhz": clock, "clock": "assumed", "packing": args.packing, "fps_wanted": args.fps,
-            "widest": found and found.model, "plans": [plan.as_dict() for plan in plans],
-        }  # fmt: skip
+            "board": board.name,
+            "device": board.device,
+            "mode": args.mode,
+            "image": [width, height],
+            "clock_mhz": clock,
+            "clock": "assumed",
+            "packing": args.packing,
+            "fps_wanted": args.fps,
+            "widest": found and found.model,
+            "plans": [plan.as_dict() for plan in plans],
+        }
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     return TimingError.exit_code if args.fps is not None and found is None else 0
 

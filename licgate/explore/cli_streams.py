@@ -30,9 +30,7 @@ def explore_streams(args, board, clock, manifest, cluster) -> int:
     """
     width, height = args.size
     cores = tuple(args.cores or (1,))
-    space = StreamSpace(
-        manifest, board, width, height, sdram_cycles(board, clock), cores=cores, packing=args.packing
-    )  # fmt: skip
+    space = StreamSpace(manifest, board, width, height, sdram_cycles(board, clock), cores=cores, packing=args.packing)
     budget = Budget.of(board)
     found = search_streams(space, budget, least=LEAST, say=Progress("arrays bounded"), more=Progress("arrays searched"))
     if not found:
@@ -49,11 +47,21 @@ def explore_streams(args, board, clock, manifest, cluster) -> int:
     )
     print(_table(rows, board))
     result = {
-        "board": board.name, "device": board.device, "memory": "sdram", "mode": space.mode, "image": [width, height],
-        "model": {"name": manifest.name, "hash": manifest.hash}, "macs": space.macs, "clock_mhz": clock,
-        "clock": "assumed", "cycles": "estimated", "packing": args.packing, "shapes_estimated": len(found),
-        "margin": margin, "pareto": rows,
-    }  # fmt: skip
+        "board": board.name,
+        "device": board.device,
+        "memory": "sdram",
+        "mode": space.mode,
+        "image": [width, height],
+        "model": {"name": manifest.name, "hash": manifest.hash},
+        "macs": space.macs,
+        "clock_mhz": clock,
+        "clock": "assumed",
+        "cycles": "estimated",
+        "packing": args.packing,
+        "shapes_estimated": len(found),
+        "margin": margin,
+        "pareto": rows,
+    }
     if args.plot:
         title = f"{manifest.name}, g_a, {width} x {height}, {clock:g} MHz assumed, {board.title} with SDRAM"
         plot = pareto_plot(rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
@@ -63,9 +71,12 @@ def explore_streams(args, board, clock, manifest, cluster) -> int:
     if args.exact:
         chosen = best[: args.exact]
         figures = exact_frames(
-            space, [front[index] for index in chosen], out=results_folder(args, space), clock_mhz=clock,
+            space,
+            [front[index] for index in chosen],
+            out=results_folder(args, space),
+            clock_mhz=clock,
             say=lambda line: print(line, flush=True),
-        )  # fmt: skip
+        )
         for index, exact in zip(chosen, figures, strict=True):
             rows[index]["exact"] = exact
         _write(args, result)
@@ -110,20 +121,45 @@ def stream_row(candidate, clock_mhz: float) -> dict:
 
 def _table(rows, board) -> str:
     head = (
-        "array", "lanes", "block", "band", "ahead", "ring", "results", board.multiplier, board.memory, "LUT (est.)",
-        "cycles (est.)", "frames/s", "busy", "memory",
-    )  # fmt: skip
+        "array",
+        "lanes",
+        "block",
+        "band",
+        "ahead",
+        "ring",
+        "results",
+        board.multiplier,
+        board.memory,
+        "LUT (est.)",
+        "cycles (est.)",
+        "frames/s",
+        "busy",
+        "memory",
+    )
     cells = [
         (
             f"{row['cores']} x {row['rows']} x {row['cols']}",
-            *(str(row[name]) for name in ("lanes", "block_rows", "band_groups", "prefetch_words", "weight_words",
-                                          "output_words", "multipliers", "blocks", "lut_estimate", "cycles")),
+            *(
+                str(row[name])
+                for name in (
+                    "lanes",
+                    "block_rows",
+                    "band_groups",
+                    "prefetch_words",
+                    "weight_words",
+                    "output_words",
+                    "multipliers",
+                    "blocks",
+                    "lut_estimate",
+                    "cycles",
+                )
+            ),
             f"{row['fps']:.3f}",
             f"{100 * row['utilization']:.1f} %",
             f"{100 * row['memory_busy']:.0f} %",
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return table(head, cells)
 
 
@@ -133,8 +169,10 @@ def nothing_fits(space) -> ConfigError:
     for rows, cols in ((4, 4), (8, 4), (8, 8), (8, 16)):
         array = space.usual(rows, cols)
         if array.multipliers <= budget.multipliers:
-            needed += [space.blocks(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
-                       for bands in space.bands(array, 1 << 30)]  # fmt: skip
+            needed += [
+                space.blocks(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
+                for bands in space.bands(array, 1 << 30)
+            ]
     board = space.board
     least = f"it takes {min(needed)} {board.memory} at least" if needed else "its arrays take too many multipliers"
     return ConfigError(

@@ -36,11 +36,18 @@ class CycleCounter:
 def _shape(program, chain):
     """All that the cycles of a chain depend on beside the size of the run."""
     stages = tuple(
-        (s.ring, s.conv.phases and tuple((p.shape, p.kernel_rows) for p in s.conv.phases), s.span(0), s.span(1),
-         s.conv.channels_in, s.conv.channels_out, s.conv.packed,
-         None if s.gdn is None else (s.gdn.channels_in, s.gdn.packed))
+        (
+            s.ring,
+            s.conv.phases and tuple((p.shape, p.kernel_rows) for p in s.conv.phases),
+            s.span(0),
+            s.span(1),
+            s.conv.channels_in,
+            s.conv.channels_out,
+            s.conv.packed,
+            None if s.gdn is None else (s.gdn.channels_in, s.gdn.packed),
+        )
         for s in program.stages_of(chain)
-    )  # fmt: skip
+    )
     timing = (program.feed_latency, program.drain_gap, program.window_words, program.lanes, program.lane_rows)
     square = any(op.is_gdn and op.layer.square for op in program.ops)
     timing += (program.merge_latency,)

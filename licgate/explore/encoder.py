@@ -132,9 +132,15 @@ class ArraySearch:
 
 
 def compare_arrangements(
-    manifest, multipliers: int, width: int, height: int, clock_mhz: float, coder: Coder, *,
+    manifest,
+    multipliers: int,
+    width: int,
+    height: int,
+    clock_mhz: float,
+    coder: Coder,
+    *,
     say: Callable[[int, int], None] = lambda done, of: None,
-) -> dict:  # fmt: skip
+) -> dict:
     """Frames a second of an encoder's stages one after the other and side by side.
 
     Parameters
@@ -186,9 +192,14 @@ def compare_arrangements(
         for name, arrangement in found.items()
     }
     return {
-        "model": manifest.name, "image": [width, height], "padded": list(search.size), "clock_mhz": clock_mhz,
-        "multipliers": multipliers, "coder": asdict(coder) | {"cycles": cycles}, "arrangements": rows,
-    }  # fmt: skip
+        "model": manifest.name,
+        "image": [width, height],
+        "padded": list(search.size),
+        "clock_mhz": clock_mhz,
+        "multipliers": multipliers,
+        "coder": asdict(coder) | {"cycles": cycles},
+        "arrangements": rows,
+    }
 
 
 def picture_of(width: int, height: int) -> np.ndarray:

@@ -72,8 +72,14 @@ def exact_frames(
         if not kept:
             say(f"{key}: counting cycle by cycle ({number} of {len(candidates)})")
             begun = time.monotonic()
-            found = exact_frame(space.program(candidate.config), space.width, space.height, space.cycles,
-                                cores=candidate.cores, clock_mhz=clock_mhz)  # fmt: skip
+            found = exact_frame(
+                space.program(candidate.config),
+                space.width,
+                space.height,
+                space.cycles,
+                cores=candidate.cores,
+                clock_mhz=clock_mhz,
+            )
             found["seconds"] = round(time.monotonic() - begun, 1)
             found["error"] = candidate.bound / found["cycles"] - 1
             folder.write(name, json.dumps(found, indent=2) + "\n")

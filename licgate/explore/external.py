@@ -80,9 +80,15 @@ def run_plan_external(args, board, clock, manifests) -> int:
             print(f"no model that fits reaches {args.fps:g} frames/s")
     if args.json:
         result = {
-            "board": board.name, "device": board.device, "memory": "sdram", "image": [width, height],
-            "clock_mhz": clock, "clock": "assumed", "fps_wanted": args.fps, "plans": plans,
-        }  # fmt: skip
+            "board": board.name,
+            "device": board.device,
+            "memory": "sdram",
+            "image": [width, height],
+            "clock_mhz": clock,
+            "clock": "assumed",
+            "fps_wanted": args.fps,
+            "plans": plans,
+        }
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     return TimingError.exit_code if args.fps is not None and not fast else 0
 

@@ -38,9 +38,11 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     """Add board, mode, size, clock and JSON."""
     parser.add_argument("--board", required=True, help="board, see: licgate boards")
     parser.add_argument(
-        "--mode", choices=tuple(MODES), default="analysis",
+        "--mode",
+        choices=tuple(MODES),
+        default="analysis",
         help="which transforms the accelerator contains, as in licgate build (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--size", type=size, default=(768, 512), metavar="WxH", help="image (default: 768x512)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock assumed (default: the board's)")
     parser.add_argument(

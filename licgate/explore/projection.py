@@ -51,10 +51,17 @@ def run_plan_axi(args, board, clock, manifests) -> int:
             print(f"no model that fits is projected to reach {args.fps:g} frames/s")
     if args.json:
         result = {
-            "board": board.name, "device": board.device, "memory": "axi", "projection": True,
-            "image": [width, height], "clock_mhz": clock, "clock": "assumed", "axi": asdict(timing),
-            "fps_wanted": args.fps, "plans": plans,
-        }  # fmt: skip
+            "board": board.name,
+            "device": board.device,
+            "memory": "axi",
+            "projection": True,
+            "image": [width, height],
+            "clock_mhz": clock,
+            "clock": "assumed",
+            "axi": asdict(timing),
+            "fps_wanted": args.fps,
+            "plans": plans,
+        }
         write_whole(args.json, json.dumps(result, indent=2) + "\n")
     return TimingError.exit_code if args.fps is not None and not fast else 0
 

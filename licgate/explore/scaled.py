@@ -63,19 +63,42 @@ def _scaled(transform, mapped):
         kind = layer.input if kind is None else kind
         if layer.kind == "gdn":
             made = synthetic_gdn(
-                layer.name, channels=mapped(layer.channels), form=forms[layer.root, layer.square],
-                inverse=layer.inverse, input_type=kind, output_type=layer.output, gamma_bits=layer.gamma_type.bits,
-                index_bits=layer.table.index_bits, fraction_bits=layer.table.fraction_bits,
-                output_scale=layer.output_scale, seed=index)  # fmt: skip
+                layer.name,
+                channels=mapped(layer.channels),
+                form=forms[layer.root, layer.square],
+                inverse=layer.inverse,
+                input_type=kind,
+                output_type=layer.output,
+                gamma_bits=layer.gamma_type.bits,
+                index_bits=layer.table.index_bits,
+                fraction_bits=layer.table.fraction_bits,
+                output_scale=layer.output_scale,
+                seed=index,
+            )
         else:
             made = synthetic_conv2d(
-                layer.name, in_channels=mapped(layer.in_channels), out_channels=mapped(layer.out_channels),
-                kernel=layer.kernel, stride=layer.stride, padding=layer.padding, transposed=layer.transposed,
-                output_padding=layer.output_padding, input_type=kind, weight_bits=layer.weight_type.bits,
-                output_type=layer.output, relu=not layer.output.signed, output_scale=layer.output_scale,
-                seed=index)  # fmt: skip
+                layer.name,
+                in_channels=mapped(layer.in_channels),
+                out_channels=mapped(layer.out_channels),
+                kernel=layer.kernel,
+                stride=layer.stride,
+                padding=layer.padding,
+                transposed=layer.transposed,
+                output_padding=layer.output_padding,
+                input_type=kind,
+                weight_bits=layer.weight_type.bits,
+                output_type=layer.output,
+                relu=not layer.output.signed,
+                output_scale=layer.output_scale,
+                seed=index,
+            )
         layers.append(made)
         kind = made.output
     return Transform(
-        name=transform.name, in_channels=mapped(transform.in_channels), input=transform.input,
-        input_scale=transform.input_scale, layers=layers, absolute_input=transform.absolute_input)  # fmt: skip
+        name=transform.name,
+        in_channels=mapped(transform.in_channels),
+        input=transform.input,
+        input_scale=transform.input_scale,
+        layers=layers,
+        absolute_input=transform.absolute_input,
+    )

@@ -219,8 +219,11 @@ class Space:
     def least_blocks(self) -> int:
         """Memory blocks that any shape takes: a small array with narrow lines."""
         narrow = min(self.line_widths())
-        return min(self.candidate(self._config(rows, cols, 1, narrow)).blocks for rows in (1, 4, 8)
-                   for cols in (1, 2, 4, 9, 12, 18, 36))  # fmt: skip
+        return min(
+            self.candidate(self._config(rows, cols, 1, narrow)).blocks
+            for rows in (1, 4, 8)
+            for cols in (1, 2, 4, 9, 12, 18, 36)
+        )
 
     def line_widths(self) -> list[int]:
         """Least widths of line buffers that cut the image into one strip, two, and so on."""
@@ -278,5 +281,11 @@ class Space:
         return sum(multiplier_cycles(program, chain, *size) for chain, size, _ in runs)
 
     def _config(self, rows, cols, lanes, max_width):
-        return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=max_width, packing=self.packing,
-                                 packed_bits=self.board.packed_bits)  # fmt: skip
+        return AcceleratorConfig(
+            rows=rows,
+            cols=cols,
+            lanes=lanes,
+            max_width=max_width,
+            packing=self.packing,
+            packed_bits=self.board.packed_bits,
+        )

@@ -91,8 +91,10 @@ class _Search:
     def _array(self, array):
         """Blocks and bands of an array, those first that are fastest with wide buffers."""
         known = []
-        pairs = [(bands.wide.bound, number, bands) for number, bands in
-                 enumerate(self.space.bands(array, self.budget.blocks))]  # fmt: skip
+        pairs = [
+            (bands.wide.bound, number, bands)
+            for number, bands in enumerate(self.space.bands(array, self.budget.blocks))
+        ]
         for bound, number, bands in sorted(pairs, key=lambda pair: pair[:2]):
             if not self._beaten(array.multipliers, self._fewest(bands), bound):
                 wide = self.space.estimated(bands.wide)

@@ -187,9 +187,11 @@ class StreamSpace:
         """
         shapes = [
             (count * rows * cols, count, rows, cols)
-            for count in self.cores for rows in range(1, LARGEST + 1) for cols in self._columns()
+            for count in self.cores
+            for rows in range(1, LARGEST + 1)
+            for cols in self._columns()
             if count * rows * cols <= budget.multipliers
-        ]  # fmt: skip
+        ]
         found, best = [], math.inf
         for done, (multipliers, count, rows, cols) in enumerate(sorted(shapes, reverse=True)):
             say(done, len(shapes))
@@ -218,17 +220,26 @@ class StreamSpace:
         channels = config.cols << self.packing
         for rows in BLOCK_ROWS:
             for groups in BAND_GROUPS:
-                shape = replace(config, block_rows=rows, band_groups=groups, prefetch_words=None, weight_words=None,
-                                output_words=_RESULTS[-1] * channels)  # fmt: skip
+                shape = replace(
+                    config,
+                    block_rows=rows,
+                    band_groups=groups,
+                    prefetch_words=None,
+                    weight_words=None,
+                    output_words=_RESULTS[-1] * channels,
+                )
                 wide = self._tried(array.cores, config=shape)
                 if wide is None:
                     continue
                 program = self.program(wide.config)
                 most = max(stage.stride for stage in program.stages) * groups
                 found = Bands(
-                    wide, program.slots - most, tuple(words for words in _PREFETCH if words <= most),
-                    self._rings(program), tuple(times * channels for times in _RESULTS),
-                )  # fmt: skip
+                    wide,
+                    program.slots - most,
+                    tuple(words for words in _PREFETCH if words <= most),
+                    self._rings(program),
+                    tuple(times * channels for times in _RESULTS),
+                )
                 if self.blocks(found, found.prefetch[0], found.rings[0], found.results[0]) <= blocks:
                     yield found
 

@@ -57,9 +57,15 @@ class RestartingAdder(Component):
             raise ValueError(f"width must be an integer of at least 2, not {width!r}")
         self.width, self.carries = width, carries
         word = signed(width)
-        super().__init__({
-            "a": In(word), "b": In(word), "restart": In(1), "s": Out(word), **({"one": In(1)} if carries else {}),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "a": In(word),
+                "b": In(word),
+                "restart": In(1),
+                "s": Out(word),
+                **({"one": In(1)} if carries else {}),
+            }
+        )
 
     def elaborate(self, platform):
         if hasattr(platform, "get_restarting_adder"):

@@ -80,15 +80,17 @@ class SystolicArray(Component):
             [ProcessingElement(a_width, w_width, acc_width, site=(r, c, rows, cols), **options) for c in range(cols)]
             for r in range(rows)
         ]
-        super().__init__({
-            "a": In(signed(a_width)).array(rows),
-            "w": In(signed(w_width)).array(cols),
-            "last": In(1),
-            "clear": In(1),
-            "drain": In(drain_shape(cols)),
-            "results": Out(signed(acc_width)).array(rows),
-            **({"highs": Out(signed(high_width)).array(rows)} if self._packing else {}),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "a": In(signed(a_width)).array(rows),
+                "w": In(signed(w_width)).array(cols),
+                "last": In(1),
+                "clear": In(1),
+                "drain": In(drain_shape(cols)),
+                "results": Out(signed(acc_width)).array(rows),
+                **({"highs": Out(signed(high_width)).array(rows)} if self._packing else {}),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -149,7 +151,10 @@ class SystolicArray(Component):
         write, read = (data.View(drain_shape(self.cols), value) for value in (write, read))
         shown = Signal.like(result, name=f"{name}_shown", reset_less=True)
         m.d.comb += [
-            port.addr.eq(write.column), port.data.eq(sums[0]), port.en.eq(write.enable), out.addr.eq(read.column),
+            port.addr.eq(write.column),
+            port.data.eq(sums[0]),
+            port.en.eq(write.enable),
+            out.addr.eq(read.column),
             result.eq(shown),
-        ]  # fmt: skip
+        ]
         m.d.sync += shown.eq(Mux(read.enable, out.data, 0))

@@ -79,9 +79,7 @@ class AcceleratorConfig:
         if self.lanes is not None:
             check_range("lanes", self.lanes, 1, self.rows)
         if self.lane_multipliers not in LANE_MULTIPLIERS:
-            raise ConfigError(
-                f"lane_multipliers is {self.lane_multipliers!r}: choose {', '.join(LANE_MULTIPLIERS)}"
-            )
+            raise ConfigError(f"lane_multipliers is {self.lane_multipliers!r}: choose {', '.join(LANE_MULTIPLIERS)}")
 
     @property
     def multipliers(self) -> int:

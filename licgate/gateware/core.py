@@ -57,10 +57,14 @@ class Core(Component):
         self._sequencer = Sequencer(program, output_words)
         self._feeder = Feeder(program)
         self._array = SystolicArray(
-            program.rows, program.cols,
-            a_width=program.activation_width, w_width=program.weight_width, acc_width=program.accumulator_width,
-            pack_shift=program.pack_shift, high_width=program.packed_accumulator_width or None,
-        )  # fmt: skip
+            program.rows,
+            program.cols,
+            a_width=program.activation_width,
+            w_width=program.weight_width,
+            acc_width=program.accumulator_width,
+            pack_shift=program.pack_shift,
+            high_width=program.packed_accumulator_width or None,
+        )
         self._post = PostProcessor(program)
         result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
         self._writer = ResultWriter(program, result_width, norm_width)
@@ -75,12 +79,21 @@ class Core(Component):
         i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
         self._latents = LatentReader(program, output_words, result_width)
         size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
-        super().__init__({
-            "start": In(1), "clear": In(1), "done": Out(1), "chain": In(range(max(2, len(program.chains)))), **size,
-            "i": In(stream.Signature(i_width)),
-            "o": Out(stream.Signature(latent_layout)),
-            "step": Out(1), "wait_input": Out(1), "wait_memory": Out(1), "wait_output": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "clear": In(1),
+                "done": Out(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                **size,
+                "i": In(stream.Signature(i_width)),
+                "o": Out(stream.Signature(latent_layout)),
+                "step": Out(1),
+                "wait_input": Out(1),
+                "wait_memory": Out(1),
+                "wait_output": Out(1),
+            }
+        )
 
     def taps(self):
         """Streams as a watchdog sees them: in and out, a pass on its way to the array, its tiles on their way back."""
@@ -107,13 +120,17 @@ class Core(Component):
 
         # Control. Each pass leaves descriptors for the drain and for the writer.
         m.d.comb += [
-            sequencer.start.eq(self._started(m, "sequencer")), latents.start.eq(self._started(m, "latents")),
-            sequencer.chain.eq(self.chain), latents.chain.eq(self.chain),
-            sequencer.width.eq(self.width), sequencer.height.eq(self.height),
-            latents.width.eq(sequencer.out_width), latents.height.eq(sequencer.out_height),
+            sequencer.start.eq(self._started(m, "sequencer")),
+            latents.start.eq(self._started(m, "latents")),
+            sequencer.chain.eq(self.chain),
+            latents.chain.eq(self.chain),
+            sequencer.width.eq(self.width),
+            sequencer.height.eq(self.height),
+            latents.width.eq(sequencer.out_width),
+            latents.height.eq(sequencer.out_height),
             sequencer.released.eq(feeder.released),
             sequencer.output_words.eq(latents.free),
-        ]  # fmt: skip
+        ]
         _connect(m, sequencer.o_pass, feeder.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
@@ -125,22 +142,33 @@ class Core(Component):
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
                 source.ready.eq(1),  # never full, see there
-                front.i.payload.eq(queue.r_data), front.i.valid.eq(queue.r_rdy), queue.r_en.eq(front.i.ready),
-                target.payload.as_value().eq(front.o.payload), target.valid.eq(front.o.valid),
+                front.i.payload.eq(queue.r_data),
+                front.i.valid.eq(queue.r_rdy),
+                queue.r_en.eq(front.i.ready),
+                target.payload.as_value().eq(front.o.payload),
+                target.valid.eq(front.o.valid),
                 front.o.ready.eq(target.ready),
-            ]  # fmt: skip
+            ]
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
             m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))
 
         # Datapath.
         m.d.comb += [
-            Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last),
+            Cat(array.a).eq(Cat(feeder.a)),
+            Cat(array.w).eq(Cat(feeder.w)),
+            array.last.eq(feeder.last),
             post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)), array.drain.eq(post.drain),
-            Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
-            Cat(latents.word).eq(Cat(writer.output_word)), latents.enable.eq(writer.output_enable),
-            self.o.payload.eq(latents.o.payload), self.o.valid.eq(latents.o.valid), latents.o.ready.eq(self.o.ready),
-        ]  # fmt: skip
+            Cat(post.results).eq(Cat(array.results)),
+            array.drain.eq(post.drain),
+            Cat(writer.word).eq(Cat(post.word)),
+            Cat(writer.norms).eq(Cat(post.norms)),
+            writer.valid.eq(post.valid),
+            Cat(latents.word).eq(Cat(writer.output_word)),
+            latents.enable.eq(writer.output_enable),
+            self.o.payload.eq(latents.o.payload),
+            self.o.valid.eq(latents.o.valid),
+            latents.o.ready.eq(self.o.ready),
+        ]
         if program.packing:
             m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         busy = self._connect_inputs(m)
@@ -168,10 +196,12 @@ class Core(Component):
             chosen = takes_pixels if name == "pixels" else ~takes_pixels
             m.d.comb += [
                 block.start.eq(self._started(m, name) & chosen),
-                block.width.eq(self.width), block.height.eq(self.height),
-                block.room.eq(sequencer.input_room), block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
+                block.width.eq(self.width),
+                block.height.eq(self.height),
+                block.room.eq(sequencer.input_room),
+                block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
                 block.i.valid.eq(self.i.valid & chosen),
-            ]  # fmt: skip
+            ]
             if name == "maps":
                 m.d.comb += block.chain.eq(self.chain)
         blocks = list(self._inputs.values())
@@ -180,9 +210,11 @@ class Core(Component):
             sequencer.input_row.eq(Cat(block.row_done for block in blocks).any()),
         ]
         for kept, given, all_of_it in (
-            (latents.skip_x, self.skip_x, 0), (latents.keep_width, self.keep_width, sequencer.out_width),
-            (latents.skip_y, self.skip_y, 0), (latents.keep_height, self.keep_height, sequencer.out_height),
-        ):  # fmt: skip
+            (latents.skip_x, self.skip_x, 0),
+            (latents.keep_width, self.keep_width, sequencer.out_width),
+            (latents.skip_y, self.skip_y, 0),
+            (latents.keep_height, self.keep_height, sequencer.out_height),
+        ):
             m.d.sync += kept.eq(Mux(takes_pixels, given, all_of_it))
         return Cat(block.busy for block in blocks).any()
 

@@ -32,17 +32,19 @@ def pass_layout(program):
     row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window behind
     which the line memory's ring begins again.
     """
-    return data.StructLayout({
-        "phase": ceil_log2(max(2, len(program.phases))),
-        "row": range(max(memory.depth for memory in program.line_memories)),
-        "offset": address_width(program),
-        "kernel_rows": range(program.kernel_rows + 1),
-        "mask": program.window_words,
-        "weight": range(max(memory.depth for memory in program.weight_memories)),
-        "x": range(program.gdn_depth),
-        "release": release_shape(program),
-        "wrap": program.window_words if program.ring_words else 0,
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "phase": ceil_log2(max(2, len(program.phases))),
+            "row": range(max(memory.depth for memory in program.line_memories)),
+            "offset": address_width(program),
+            "kernel_rows": range(program.kernel_rows + 1),
+            "mask": program.window_words,
+            "weight": range(max(memory.depth for memory in program.weight_memories)),
+            "x": range(program.gdn_depth),
+            "release": release_shape(program),
+            "wrap": program.window_words if program.ring_words else 0,
+        }
+    )
 
 
 def release_shape(program):
@@ -108,20 +110,23 @@ class Feeder(Component):
     def __init__(self, program):
         self._program = program
         self.latency = program.feed_latency + 2
-        super().__init__({
-            "i": In(stream.Signature(pass_layout(program))),
-            "line_address": Out(address_width(program)),
-            "line_data": In(words_layout(program.line_memories, program.rows)),
-            "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
-            "weight_data": In(words_layout(program.weight_memories, program.cols)),
-            "norm_address": Out(range(program.gdn_depth)),
-            "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
-            "a": Out(signed(program.activation_width)).array(program.rows),
-            "w": Out(signed(program.weight_width)).array(program.cols),
-            "last": Out(1),
-            "release": Out(release_shape(program)), "released": Out(release_shape(program)),
-            "busy": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(pass_layout(program))),
+                "line_address": Out(address_width(program)),
+                "line_data": In(words_layout(program.line_memories, program.rows)),
+                "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
+                "weight_data": In(words_layout(program.weight_memories, program.cols)),
+                "norm_address": Out(range(program.gdn_depth)),
+                "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
+                "a": Out(signed(program.activation_width)).array(program.rows),
+                "w": Out(signed(program.weight_width)).array(program.cols),
+                "last": Out(1),
+                "release": Out(release_shape(program)),
+                "released": Out(release_shape(program)),
+                "busy": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -261,12 +266,21 @@ class Feeder(Component):
             ]
             m.d.sync += [signal.eq(Array(int(v) for v in values)[new.phase]) for signal, values in constants]
             m.d.sync += [
-                waiting.eq(0), active.eq(1), phase.eq(0), kind.eq(new.phase), release.eq(new.release),
+                waiting.eq(0),
+                active.eq(1),
+                phase.eq(0),
+                kind.eq(new.phase),
+                release.eq(new.release),
                 gate.eq(shortest & (new_gdn | one_row)),
                 final_slot.eq(shortest & ~new_gdn & one_row),
-                row.eq(new.row), offset.eq(new.offset), mask.eq(new.mask), rows_left.eq(new.kernel_rows),
-                last_row.eq(one_row), column.eq(begin), address.eq(begin),
-            ]  # fmt: skip
+                row.eq(new.row),
+                offset.eq(new.offset),
+                mask.eq(new.mask),
+                rows_left.eq(new.kernel_rows),
+                last_row.eq(one_row),
+                column.eq(begin),
+                address.eq(begin),
+            ]
             if program.ring_words is not None:
                 m.d.sync += wrap.eq(new.wrap)
         # Weights and GDN inputs are asked for later than pixels, so their addresses may follow a cycle late, when `new`
@@ -307,9 +321,12 @@ class Feeder(Component):
         arrival = program.feed_latency
         read = Signal(read_layout(program, len(self.line_address)))
         m.d.comb += [
-            read.address.eq(address), read.inside.eq(Array(mask)[phase] & (phase < words)), read.stage.eq(stage),
-            read.last.eq(run & ~gdn & (phase == words - 1)), read.kind.eq(kind),
-        ]  # fmt: skip
+            read.address.eq(address),
+            read.inside.eq(Array(mask)[phase] & (phase < words)),
+            read.stage.eq(stage),
+            read.last.eq(run & ~gdn & (phase == words - 1)),
+            read.kind.eq(kind),
+        ]
         reading = run & ~gdn & (phase < words)
         read = due_read(m, read, reading, delay, latest)
         m.d.comb += [

@@ -81,9 +81,14 @@ class GdnFunction(Component):
         self._gdns, self._fabric = tuple(gdns), fabric
         ((self._index_bits, self._fraction_bits),) = shapes
         self._slope_width = 1 + max(max(abs(int(s)) for s in t.slope).bit_length() for t in tables)
-        super().__init__({
-            "v": In(width), "which": In(range(max(2, len(gdns)))), "r": Out(18), "exponent": Out(signed(8)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "v": In(width),
+                "which": In(range(max(2, len(gdns)))),
+                "r": Out(18),
+                "exponent": Out(signed(8)),
+            }
+        )
 
     def _rom(self):
         words = []
@@ -143,9 +148,7 @@ class GdnFunction(Component):
         m.d.comb += value.eq(word[:18])
 
         # 8 to 12: interpolate; the product goes to a register on its way, for the block may be far off
-        m.submodules.multiplier = multiplier = Multiplier(
-            fraction_bits + 1, self._slope_width, fabric=self._fabric
-        )
+        m.submodules.multiplier = multiplier = Multiplier(fraction_bits + 1, self._slope_width, fabric=self._fabric)
         m.d.comb += [multiplier.a.eq(line(fraction, 3)), multiplier.b.eq(word[18:].as_signed())]
         product = line(multiplier.p, 1)
         m.d.sync += self.r.eq((line(value, Multiplier.latency + 1) + (product >> fraction_bits))[:18])

@@ -122,9 +122,11 @@ class HostLink(Component):
             (from_packer, packer.o_header.payload.as_value(), Const(0, 1)),
         )
         m.d.comb += [
-            answer_taken.eq(loads & from_answer), acknowledged.eq(loads & from_drained),
-            self.i_window.ready.eq(loads & from_window), packer.o_header.ready.eq(loads & from_packer),
-        ]  # fmt: skip
+            answer_taken.eq(loads & from_answer),
+            acknowledged.eq(loads & from_drained),
+            self.i_window.ready.eq(loads & from_window),
+            packer.o_header.ready.eq(loads & from_packer),
+        ]
         with m.If(loads):
             m.d.sync += [
                 header.eq(_chosen((by, head) for by, head, _ in answers)),
@@ -237,16 +239,19 @@ class HostLink(Component):
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += [
-                    fails.eq(
-                        broken
-                        | Mux(is_pixels, odd | busy, ~(is_write | is_read) | wrong_length | wrong_address)
-                    ),
+                    fails.eq(broken | Mux(is_pixels, odd | busy, ~(is_write | is_read) | wrong_length | wrong_address)),
                     code.eq(
-                        Mux(is_pixels, Mux(odd, ErrorCode.BAD_LENGTH, ErrorCode.BUSY),
-                            Mux(is_write | is_read, Mux(wrong_length, ErrorCode.BAD_LENGTH, ErrorCode.BAD_ADDRESS),
-                                ErrorCode.UNKNOWN_TYPE))
+                        Mux(
+                            is_pixels,
+                            Mux(odd, ErrorCode.BAD_LENGTH, ErrorCode.BUSY),
+                            Mux(
+                                is_write | is_read,
+                                Mux(wrong_length, ErrorCode.BAD_LENGTH, ErrorCode.BAD_ADDRESS),
+                                ErrorCode.UNKNOWN_TYPE,
+                            ),
+                        )
                     ),
-                ]  # fmt: skip
+                ]
                 with m.If(broken):
                     m.d.sync += code.eq(report.error)
                 m.next = "ACT"

@@ -64,12 +64,20 @@ class PostLane(Component):
         self.result_width = max(op.layer.output.bits + (not op.layer.output.signed) for op in program.ops)
         self.latency = lane_latency(program)
         offset_width = 1 + max(abs(v) for v in program.offsets).bit_length()
-        super().__init__({
-            "acc": In(signed(program.accumulator_width)), "op": In(range(max(2, len(program.ops)))), "keep": In(1),
-            "bias": In(signed(program.accumulator_width)), "x": In(signed(self._x_width)), "shift": In(6),
-            "multiplier": In(17), "offset": In(signed(offset_width)),
-            "q": Out(signed(self.result_width)), "n": Out(self.norm_width),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "acc": In(signed(program.accumulator_width)),
+                "op": In(range(max(2, len(program.ops)))),
+                "keep": In(1),
+                "bias": In(signed(program.accumulator_width)),
+                "x": In(signed(self._x_width)),
+                "shift": In(6),
+                "multiplier": In(17),
+                "offset": In(signed(offset_width)),
+                "q": Out(signed(self.result_width)),
+                "n": Out(self.norm_width),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -60,13 +60,23 @@ class LatentReader(Component):
         if not isinstance(result_width, int) or not 1 <= result_width <= 18:
             raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
         self._program, self._depth = program, depth
-        super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))),
-            "width": In(DIMENSION), "height": In(DIMENSION),
-            "skip_x": In(DIMENSION), "skip_y": In(DIMENSION), "keep_width": In(DIMENSION), "keep_height": In(DIMENSION),
-            "enable": In(1), "word": In(signed(result_width)).array(program.rows), "free": Out(range(depth + 1)),
-            "o": Out(stream.Signature(latent_layout)), "done": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "skip_x": In(DIMENSION),
+                "skip_y": In(DIMENSION),
+                "keep_width": In(DIMENSION),
+                "keep_height": In(DIMENSION),
+                "enable": In(1),
+                "word": In(signed(result_width)).array(program.rows),
+                "free": Out(range(depth + 1)),
+                "o": Out(stream.Signature(latent_layout)),
+                "done": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -140,7 +150,9 @@ class LatentReader(Component):
             out.i.valid.eq(loaded & kept & inside),
             out.i.payload.value.eq(value.as_signed()),
             out.i.payload.last.eq(last_kept & final),
-            self.o.payload.eq(out.o.payload), self.o.valid.eq(out.o.valid), out.o.ready.eq(self.o.ready),
+            self.o.payload.eq(out.o.payload),
+            self.o.valid.eq(out.o.valid),
+            out.o.ready.eq(self.o.ready),
             step.eq(loaded & (~out.i.valid | out.i.ready)),
             word_done.eq(step & ((next_lane == rows) | column_last | ~kept)),
             take.eq(~fetched & there),

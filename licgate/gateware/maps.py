@@ -71,15 +71,21 @@ class MapWriter(Component):
         if not taken:
             raise ValueError("no chain of the program takes feature maps")
         bits = max(program.line_memories[stage.memory].bits for stage in taken)
-        super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))),
-            "width": In(DIMENSION), "height": In(DIMENSION),
-            "i": In(stream.Signature(16)),
-            "room": In(1), "row_done": Out(1), "busy": Out(1),
-            "write_enable": Out(len(program.line_memories)),
-            "write_address": Out(range(max(2, *(stage.base + stage.depth for stage in taken)))),
-            "write_word": Out(bits).array(program.rows),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "i": In(stream.Signature(16)),
+                "room": In(1),
+                "row_done": Out(1),
+                "busy": Out(1),
+                "write_enable": Out(len(program.line_memories)),
+                "write_address": Out(range(max(2, *(stage.base + stage.depth for stage in taken)))),
+                "write_word": Out(bits).array(program.rows),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -118,10 +124,14 @@ class MapWriter(Component):
         value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
         at, row_ends = Signal.like(lane, reset_less=True), Signal()
         m.d.sync += [
-            value.eq(self._magnitude()), at.eq(lane),
-            arrived.eq(taken), ends.eq(word_ends), row_ends.eq(group_ends & final),
-            self.write_enable.eq(Mux(ends, memory, 0)), self.row_done.eq(row_ends),
-        ]  # fmt: skip
+            value.eq(self._magnitude()),
+            at.eq(lane),
+            arrived.eq(taken),
+            ends.eq(word_ends),
+            row_ends.eq(group_ends & final),
+            self.write_enable.eq(Mux(ends, memory, 0)),
+            self.row_done.eq(row_ends),
+        ]
         with m.If(arrived):
             for r, target in enumerate(self.write_word):
                 # a word's first value clears the others

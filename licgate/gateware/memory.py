@@ -187,10 +187,15 @@ class SplitMemory(Component):
         counts = [rows - rows // 2, rows // 2]
         self._halves = [BankedMemory(depth, count * bits, registered=True) for count in counts if count]
         self.latency = self._halves[0].latency
-        super().__init__({
-            "address": In(range(depth)), "data": Out(rows * bits),
-            "write_enable": In(2), "write_address": In(range(depth)), "write_data": In(rows * bits),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "address": In(range(depth)),
+                "data": Out(rows * bits),
+                "write_enable": In(2),
+                "write_address": In(range(depth)),
+                "write_data": In(rows * bits),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

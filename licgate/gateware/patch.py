@@ -66,13 +66,20 @@ class PatchScheduler(Component):
             if not isinstance(width, int) or not 1 <= width < 1 << DIMENSION:
                 raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {width!r}")
         self._max_width = tuple(max_width)
-        super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(self._max_width)))),
-            **{name: In(DIMENSION) for name in _SIZES}, "independent": In(1),
-            "o_window": Out(stream.Signature(window_layout)),
-            "core_start": Out(1), "core_done": In(1), **{name: Out(DIMENSION) for name in _CORE},
-            "done": Out(1), "error": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(self._max_width)))),
+                **{name: In(DIMENSION) for name in _SIZES},
+                "independent": In(1),
+                "o_window": Out(stream.Signature(window_layout)),
+                "core_start": Out(1),
+                "core_done": In(1),
+                **{name: Out(DIMENSION) for name in _CORE},
+                "done": Out(1),
+                "error": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -81,9 +88,11 @@ class PatchScheduler(Component):
         y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
         window = self.o_window.payload
         m.d.comb += [
-            window.x.eq(x.start), window.y.eq(y.start),
-            window.width.eq(self.core_width), window.height.eq(self.core_height),
-        ]  # fmt: skip
+            window.x.eq(x.start),
+            window.y.eq(y.start),
+            window.width.eq(self.core_width),
+            window.height.eq(self.core_height),
+        ]
         # The states MOVE and, at first, IDLE, without their decoding.
         moves, ends = Signal(), Signal()
         m.d.sync += [moves.eq(0), ends.eq(0)]

@@ -80,11 +80,20 @@ class ProcessingElement(Component):
         self.pack_shift = pack_shift
         a, w = signed(a_width), signed(w_width)
         second = {} if pack_shift is None else {"high": Out(signed(high_width))}
-        super().__init__({
-            "a": In(a), "w": In(w), "restart": In(1), "quiet": In(1, init=1),
-            "a_out": Out(a), "w_out": Out(w), "restart_out": Out(1), "quiet_out": Out(1, init=1),
-            "sum": Out(signed(acc_width)), **second,
-        })  # fmt: skip
+        super().__init__(
+            {
+                "a": In(a),
+                "w": In(w),
+                "restart": In(1),
+                "quiet": In(1, init=1),
+                "a_out": Out(a),
+                "w_out": Out(w),
+                "restart_out": Out(1),
+                "quiet_out": Out(1, init=1),
+                "sum": Out(signed(acc_width)),
+                **second,
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -93,9 +102,12 @@ class ProcessingElement(Component):
         # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
         a, w, p = (Signal.like(s, reset_less=True) for s in (self.a, self.w, multiplier.p))
         m.d.sync += [
-            a.eq(self.a), w.eq(self.w), p.eq(multiplier.p),
-            self.restart_out.eq(self.restart), self.quiet_out.eq(self.quiet),
-        ]  # fmt: skip
+            a.eq(self.a),
+            w.eq(self.w),
+            p.eq(multiplier.p),
+            self.restart_out.eq(self.restart),
+            self.quiet_out.eq(self.quiet),
+        ]
         m.d.comb += [self.a_out.eq(a), self.w_out.eq(w)]
         self._accumulate(m, "adder", self.sum, p)
         if self.pack_shift is not None:

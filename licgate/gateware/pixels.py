@@ -56,13 +56,20 @@ class PixelWriter(Component):
         self._stage = stage = program.stages[chain.first]
         self._program = program
         self._channels, self._bits = stage.conv.channels_in, program.line_memories[stage.memory].bits
-        super().__init__({
-            "start": In(1), "width": In(DIMENSION), "height": In(DIMENSION),
-            "i": In(stream.Signature(self._channels * self._bits)),
-            "room": In(1), "row_done": Out(1), "busy": Out(1),
-            "write_enable": Out(1), "write_address": Out(range(stage.depth)),
-            "write_data": Out(program.rows * self._bits),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "i": In(stream.Signature(self._channels * self._bits)),
+                "room": In(1),
+                "row_done": Out(1),
+                "busy": Out(1),
+                "write_enable": Out(1),
+                "write_address": Out(range(stage.depth)),
+                "write_data": Out(program.rows * self._bits),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -152,9 +159,7 @@ class PixelWriter(Component):
                 with m.If(ended & ~starting):
                     m.next = "IDLE"
                 with m.Elif(self.room & ~writing & ~ended):
-                    m.d.sync += [
-                        behind.eq(behind_all), final.eq(single), pending.eq(1), open_.eq(1), target.eq(base)
-                    ]  # fmt: skip
+                    m.d.sync += [behind.eq(behind_all), final.eq(single), pending.eq(1), open_.eq(1), target.eq(base)]
                     m.next = "ROW"
             with m.State("ROW"), m.If(row_done):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]

@@ -21,13 +21,15 @@ _LEAD = LATENCY
 
 def drain_layout(program):
     """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
-    return data.StructLayout({
-        "op": ceil_log2(max(2, len(program.ops))),
-        "count": range(program.most_channels + 1),
-        "param": range(len(program.biases) + program.most_channels),
-        "x": range(program.gdn_depth + program.most_channels),
-        "pixels": range(program.rows + 1),
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "op": ceil_log2(max(2, len(program.ops))),
+            "count": range(program.most_channels + 1),
+            "param": range(len(program.biases) + program.most_channels),
+            "x": range(program.gdn_depth + program.most_channels),
+            "pixels": range(program.rows + 1),
+        }
+    )
 
 
 def _any_of(values):
@@ -93,18 +95,20 @@ class PostProcessor(Component):
         self.latency = drained + lane.latency + program.lanes * program.lane_rows
         self.x_depth = program.gdn_depth
         rows = program.rows
-        super().__init__({
-            "last": In(1),
-            "tile": In(stream.Signature(drain_layout(program))),
-            "results": In(signed(program.accumulator_width)).array(rows),
-            **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
-            "drain": Out(drain_shape(program.cols)),
-            "x_address": Out(range(self.x_depth)),
-            "x_data": In(rows * len(lane.x)),
-            "word": Out(signed(lane.result_width)).array(rows),
-            "norms": Out(lane.norm_width).array(rows),
-            "valid": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "last": In(1),
+                "tile": In(stream.Signature(drain_layout(program))),
+                "results": In(signed(program.accumulator_width)).array(rows),
+                **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
+                "drain": Out(drain_shape(program.cols)),
+                "x_address": Out(range(self.x_depth)),
+                "x_data": In(rows * len(lane.x)),
+                "word": Out(signed(lane.result_width)).array(rows),
+                "norms": Out(lane.norm_width).array(rows),
+                "valid": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

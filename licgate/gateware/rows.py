@@ -58,19 +58,30 @@ class RowTracker(Component):
         count = len(program.stages)
         stage = range(max(2, count))
         address = address_width(program)
-        super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))),
-            "width": In(DIMENSION), "height": In(DIMENSION),
-            "input_row": In(1), "row_done": In(1), "row_line": In(stage), "released": In(1),
-            "skip": In(1), "finish": In(1), "stage": In(stage),
-            "ready": Out(1).array(count), "more": Out(1).array(count),
-            **{name: Out(DIMENSION).array(count) for name in ("rows", "first", "need")},
-            "above": Out(range(1 + max(s.most_above for s in program.stages))).array(count),
-            "advance": Out(2).array(count),
-            **{name: Out(address).array(count) for name in ("read_base", "write_base")},
-            **{f"{n}_{way}": Out(DIMENSION).array(count) for n in ("widths", "heights") for way in ("in", "out")},
-            "input_room": Out(1), "input_missing": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "input_row": In(1),
+                "row_done": In(1),
+                "row_line": In(stage),
+                "released": In(1),
+                "skip": In(1),
+                "finish": In(1),
+                "stage": In(stage),
+                "ready": Out(1).array(count),
+                "more": Out(1).array(count),
+                **{name: Out(DIMENSION).array(count) for name in ("rows", "first", "need")},
+                "above": Out(range(1 + max(s.most_above for s in program.stages))).array(count),
+                "advance": Out(2).array(count),
+                **{name: Out(address).array(count) for name in ("read_base", "write_base")},
+                **{f"{n}_{way}": Out(DIMENSION).array(count) for n in ("widths", "heights") for way in ("in", "out")},
+                "input_room": Out(1),
+                "input_missing": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -98,9 +109,9 @@ class RowTracker(Component):
             if not stage.last:
                 held = Signal(signed(short), name=f"held_{k}")
                 m.d.sync += [held.eq(rows - self.first[k + 1]), room.eq(held < stages[k + 1].ring)]
-            arrived = self.input_row & (self.chain == stage.chain) if stage.first else (
-                self.row_done & (self.row_line == k)
-            )  # fmt: skip
+            arrived = (
+                self.input_row & (self.chain == stage.chain) if stage.first else (self.row_done & (self.row_line == k))
+            )
             with m.If(arrived):
                 m.d.sync += complete[k].eq(complete[k] + 1)
             skip, finish = Signal(name=f"skip_{k}"), Signal(name=f"finish_{k}")

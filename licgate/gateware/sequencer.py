@@ -20,16 +20,18 @@ def write_layout(program):
 
     column: parity of the columns that the tile holds, of those that its stage makes phase by phase.
     """
-    return data.StructLayout({
-        "to": 2,
-        "line": range(max(2, len(program.stages))),
-        "address": address_width(program),
-        "count": range(program.most_channels + 1),
-        "column": 1,
-        "slot": 1,
-        "group_done": 1,
-        "row_done": 1,
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "to": 2,
+            "line": range(max(2, len(program.stages))),
+            "address": address_width(program),
+            "count": range(program.most_channels + 1),
+            "column": 1,
+            "slot": 1,
+            "group_done": 1,
+            "row_done": 1,
+        }
+    )
 
 
 class Sequencer(Component):
@@ -75,19 +77,32 @@ class Sequencer(Component):
         self._program = program
         self._rows = RowTracker(program)
         stages = range(max(2, len(program.stages)))
-        super().__init__({
-            "start": In(1), "chain": In(range(max(2, len(program.chains)))), "done": Out(1),
-            "width": In(DIMENSION), "height": In(DIMENSION),
-            "o_pass": Out(stream.Signature(pass_layout(program))),
-            "o_tile": Out(stream.Signature(drain_layout(program))),
-            "o_write": Out(stream.Signature(write_layout(program))),
-            "input_row": In(1), "input_room": Out(1), "released": In(1),
-            "written": In(1), "output_written": In(1), "group_done": In(1), "group_slot": In(1),
-            "row_done": In(1), "row_line": In(stages),
-            "output_words": In(range(output_words + 1)),
-            "out_width": Out(DIMENSION), "out_height": Out(DIMENSION),
-            "wait_input": Out(1), "wait_output": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                "done": Out(1),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "o_pass": Out(stream.Signature(pass_layout(program))),
+                "o_tile": Out(stream.Signature(drain_layout(program))),
+                "o_write": Out(stream.Signature(write_layout(program))),
+                "input_row": In(1),
+                "input_room": Out(1),
+                "released": In(1),
+                "written": In(1),
+                "output_written": In(1),
+                "group_done": In(1),
+                "group_slot": In(1),
+                "row_done": In(1),
+                "row_line": In(stages),
+                "output_words": In(range(output_words + 1)),
+                "out_width": Out(DIMENSION),
+                "out_height": Out(DIMENSION),
+                "wait_input": Out(1),
+                "wait_output": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -96,13 +111,19 @@ class Sequencer(Component):
         m.submodules.rows = rows = self._rows
         work = Work(program, rows)
         m.d.comb += [
-            rows.start.eq(self.start), rows.chain.eq(self.chain), rows.width.eq(self.width),
-            rows.height.eq(self.height), rows.stage.eq(work.stage),
-            rows.input_row.eq(self.input_row), rows.released.eq(self.released), self.input_room.eq(rows.input_room),
-            rows.row_done.eq(self.row_done), rows.row_line.eq(self.row_line),
+            rows.start.eq(self.start),
+            rows.chain.eq(self.chain),
+            rows.width.eq(self.width),
+            rows.height.eq(self.height),
+            rows.stage.eq(work.stage),
+            rows.input_row.eq(self.input_row),
+            rows.released.eq(self.released),
+            self.input_room.eq(rows.input_room),
+            rows.row_done.eq(self.row_done),
+            rows.row_line.eq(self.row_line),
             self.out_width.eq(Array(rows.widths_out[chain.last] for chain in program.chains)[self.chain]),
             self.out_height.eq(Array(rows.heights_out[chain.last] for chain in program.chains)[self.chain]),
-        ]  # fmt: skip
+        ]
         ready, more = Cat(rows.ready), Cat(rows.more)
 
         arrived = Signal(2)  # slots whose GDN inputs are complete

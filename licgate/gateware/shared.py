@@ -29,6 +29,9 @@ def gdn_memories(m, feeder, post, writer):
         held = Signal.like(data, name=f"write_{name}", reset_less=True)
         m.d.sync += held.eq(data)
         m.d.comb += [
-            memory.write_enable.eq(write_enable), memory.write_address.eq(write_address),
-            memory.write_data.eq(held), memory.address.eq(address), output.eq(memory.data),
-        ]  # fmt: skip
+            memory.write_enable.eq(write_enable),
+            memory.write_address.eq(write_address),
+            memory.write_data.eq(held),
+            memory.address.eq(address),
+            output.eq(memory.data),
+        ]

@@ -74,12 +74,14 @@ class Accelerator(Component):
         self._core = Core(self.program, output_words=config.output_words)
         cut = next((chain.transform for chain in self.program.chains if chain.pixels), None)
         self._scheduler = PatchScheduler(cut, max_width=[chain.max_width for chain in self.program.chains])
-        super().__init__({
-            "i": In(stream.Signature(len(self._core.i.payload))),
-            "o": Out(stream.Signature(latent_layout)),
-            "o_window": Out(stream.Signature(window_layout)),
-            "csr": In(csr_signature),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(len(self._core.i.payload))),
+                "o": Out(stream.Signature(latent_layout)),
+                "o_window": Out(stream.Signature(window_layout)),
+                "csr": In(csr_signature),
+            }
+        )
         window = self._scheduler.o_window
         asked = Tap("windows", window.valid, window.ready, "the scheduler", "the host")
         self.watchdog = Watchdog([asked, *self._core.taps()], step=self._core.step)
@@ -97,22 +99,35 @@ class Accelerator(Component):
         m.submodules.core = core
         m.submodules.scheduler = clearable(m, reset, "scheduler", scheduler)
         m.d.comb += [
-            core.chain.eq(chain), scheduler.chain.eq(chain),
-            core.start.eq(scheduler.core_start), core.clear.eq(reset), scheduler.core_done.eq(core.done),
-            core.width.eq(scheduler.core_width), core.height.eq(scheduler.core_height),
+            core.chain.eq(chain),
+            scheduler.chain.eq(chain),
+            core.start.eq(scheduler.core_start),
+            core.clear.eq(reset),
+            scheduler.core_done.eq(core.done),
+            core.width.eq(scheduler.core_width),
+            core.height.eq(scheduler.core_height),
             *(getattr(core, n).eq(getattr(scheduler, n)) for n in ("skip_x", "skip_y", "keep_width", "keep_height")),
-            core.i.payload.eq(self.i.payload), core.i.valid.eq(self.i.valid), self.i.ready.eq(core.i.ready),
-            self.o.payload.eq(core.o.payload), self.o.valid.eq(core.o.valid), core.o.ready.eq(self.o.ready),
-            self.o_window.payload.eq(scheduler.o_window.payload), self.o_window.valid.eq(scheduler.o_window.valid),
+            core.i.payload.eq(self.i.payload),
+            core.i.valid.eq(self.i.valid),
+            self.i.ready.eq(core.i.ready),
+            self.o.payload.eq(core.o.payload),
+            self.o.valid.eq(core.o.valid),
+            core.o.ready.eq(self.o.ready),
+            self.o_window.payload.eq(scheduler.o_window.payload),
+            self.o_window.valid.eq(scheduler.o_window.valid),
             scheduler.o_window.ready.eq(self.o_window.ready),
             scheduler.start.eq(start & there),
-        ]  # fmt: skip
+        ]
 
         sizes = {
-            Register.WIDTH: scheduler.width, Register.HEIGHT: scheduler.height,
-            Register.PATCH_WIDTH: scheduler.patch_width, Register.PATCH_HEIGHT: scheduler.patch_height,
-            Register.MODE: scheduler.independent, Register.OVERLAP: scheduler.overlap, Register.TRANSFORM: chosen,
-        }  # fmt: skip
+            Register.WIDTH: scheduler.width,
+            Register.HEIGHT: scheduler.height,
+            Register.PATCH_WIDTH: scheduler.patch_width,
+            Register.PATCH_HEIGHT: scheduler.patch_height,
+            Register.MODE: scheduler.independent,
+            Register.OVERLAP: scheduler.overlap,
+            Register.TRANSFORM: chosen,
+        }
         busy = Signal()
         # A reset is held until whatever is in the pipelines has drained away.
         draining = Signal(range(RESET_CYCLES + 1))
@@ -146,8 +161,10 @@ class Accelerator(Component):
         with m.If(self.csr.w_stb & (self.csr.addr == Register.WATCHDOG)):
             m.d.sync += threshold.eq(self.csr.w_data)
         m.d.comb += [
-            watchdog.busy.eq(was_busy), watchdog.clear.eq(start | reset), watchdog.threshold.eq(threshold),
-        ]  # fmt: skip
+            watchdog.busy.eq(was_busy),
+            watchdog.clear.eq(start | reset),
+            watchdog.threshold.eq(threshold),
+        ]
         values[Register.WATCHDOG] = threshold
         values |= zip(watchdog.registers, [*watchdog.words, *watchdog.levels], strict=True)
         started = Signal()

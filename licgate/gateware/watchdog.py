@@ -116,12 +116,19 @@ class Watchdog(Component):
             raise ValueError(f"bits must be an integer from 2 to {_WORD}, not {bits!r}")
         words, levels = -(-len(names) // _STREAMS_A_WORD), -(-len(self._counted) // _LEVELS_A_WORD)
         self.registers = (
-            *range(Register.STREAMS, Register.STREAMS + words), *range(Register.LEVELS, Register.LEVELS + levels)
-        )  # fmt: skip
-        super().__init__({
-            "busy": In(1), "clear": In(1), "threshold": In(bits), "hung": Out(1),
-            "words": Out(_WORD).array(words), "levels": Out(_WORD).array(levels),
-        })  # fmt: skip
+            *range(Register.STREAMS, Register.STREAMS + words),
+            *range(Register.LEVELS, Register.LEVELS + levels),
+        )
+        super().__init__(
+            {
+                "busy": In(1),
+                "clear": In(1),
+                "threshold": In(bits),
+                "hung": Out(1),
+                "words": Out(_WORD).array(words),
+                "levels": Out(_WORD).array(levels),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -175,9 +182,11 @@ class Watchdog(Component):
             place, bit = divmod(index, _STREAMS_A_WORD)
             valid, ready = words[place] >> 2 * bit & 1, words[place] >> 2 * bit + 1 & 1
             verb = {
-                (0, 0): "is idle", (0, 1): f"waits for {tap.source}",
-                (1, 0): f"is held by {tap.sink}", (1, 1): "moves",
-            }[valid, ready]  # fmt: skip
+                (0, 0): "is idle",
+                (0, 1): f"waits for {tap.source}",
+                (1, 0): f"is held by {tap.sink}",
+                (1, 1): "moves",
+            }[valid, ready]
             counted = f", {levels[self._counted.index(tap)]} {tap.unit}" if tap.level is not None else ""
             parts.append(f"{tap.name} {verb} (valid {valid}, ready {ready}{counted})")
         return ", ".join(parts)

@@ -15,10 +15,15 @@ def read_layout(program, address_width):
 
     address, stage: where. inside: the word lies in the row. last: it is the window's last one. kind: the pass.
     """
-    return data.StructLayout({
-        "address": address_width, "stage": range(max(2, len(program.stages))), "inside": 1, "last": 1,
-        "kind": range(max(2, len(program.phases))),
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "address": address_width,
+            "stage": range(max(2, len(program.stages))),
+            "inside": 1,
+            "last": 1,
+            "kind": range(max(2, len(program.phases))),
+        }
+    )
 
 
 # pixels of the window that share a register of the signal to load it
@@ -58,8 +63,7 @@ def pixel_window(m, line, program, line_data, read):
 
     # The words in front of it wait; with the last one the window is complete.
     before = [
-        [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
-        for j in range(words - 1)
+        [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)] for j in range(words - 1)
     ]
     for target, source in itertools.pairwise([*before, word]):
         m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]

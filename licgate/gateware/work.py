@@ -35,9 +35,7 @@ class Work:
         self.stage, self.gdn_stage = (Signal(range(max(2, len(stages))), name=n) for n in ("stage", "gdn_stage"))
         self.is_gdn, self.pending = Signal(), Signal()
         # The group: pixels left of it in the row, its first input word, addresses to read and to write.
-        self.out_left, self.in_left, self.word = (
-            Signal(DIMENSION, name=n) for n in ("out_left", "in_left", "word")
-        )  # fmt: skip
+        self.out_left, self.in_left, self.word = (Signal(DIMENSION, name=n) for n in ("out_left", "in_left", "word"))
         self.offset, self.target = Signal(address, name="offset"), Signal(address, name="target")
         self.slot = Signal()
         # The phase of the group's convolution, the parity of the columns that it makes, and what it reads.
@@ -173,10 +171,15 @@ class Work:
     def keep_for_gdn(self):
         """The group at work becomes the one whose GDN is pending."""
         return [
-            self.pending.eq(1), self.gdn_stage.eq(self.stage), self.gdn_slot.eq(self.slot), self.slot.eq(~self.slot),
-            self.gdn_target.eq(self.target), self.gdn_pixels.eq(self.pixels), self.gdn_ends.eq(self.row_ends),
+            self.pending.eq(1),
+            self.gdn_stage.eq(self.stage),
+            self.gdn_slot.eq(self.slot),
+            self.slot.eq(~self.slot),
+            self.gdn_target.eq(self.target),
+            self.gdn_pixels.eq(self.pixels),
+            self.gdn_ends.eq(self.row_ends),
             self.gdn_column.eq(self.column),
-        ]  # fmt: skip
+        ]
 
     def first_conv_tile(self):
         """Begin the tiles of a group's phase, two cycles old; kernel rows above the image are left out."""
@@ -253,8 +256,10 @@ class Work:
 
         masks = []
         for phase in program.phases:
-            first, words = (0, 0) if phase.shape is None else (
-                phase.shape.first_word(program.rows), phase.shape.words(program.rows)
-            )  # fmt: skip
+            first, words = (
+                (0, 0)
+                if phase.shape is None
+                else (phase.shape.first_word(program.rows), phase.shape.words(program.rows))
+            )
             masks.append(Cat([word(first + j) for j in range(words)]))
         return Array(masks)

@@ -64,17 +64,29 @@ class ResultWriter(Component):
         gdn_bits = max(
             [op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1
         )
-        super().__init__({
-            "valid": In(1), "word": In(word).array(rows), "norms": In(norm_width).array(rows),
-            "i": In(stream.Signature(layout)),
-            "norm_enable": Out(1), "norm_address": Out(range(program.gdn_depth)),
-            "norm_data": Out(rows * norm_width), "x_data": Out(rows * gdn_bits),
-            "line_enable": Out(2 * count), "line_address": Out(layout["address"].width),
-            "line_word": Out(word).array(rows),
-            "output_enable": Out(1), "output_word": Out(word).array(rows),
-            "written": Out(1), "output_written": Out(1), "group_done": Out(1), "group_slot": Out(1),
-            "row_done": Out(1), "row_line": Out(layout["line"].width),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "valid": In(1),
+                "word": In(word).array(rows),
+                "norms": In(norm_width).array(rows),
+                "i": In(stream.Signature(layout)),
+                "norm_enable": Out(1),
+                "norm_address": Out(range(program.gdn_depth)),
+                "norm_data": Out(rows * norm_width),
+                "x_data": Out(rows * gdn_bits),
+                "line_enable": Out(2 * count),
+                "line_address": Out(layout["address"].width),
+                "line_word": Out(word).array(rows),
+                "output_enable": Out(1),
+                "output_word": Out(word).array(rows),
+                "written": Out(1),
+                "output_written": Out(1),
+                "group_done": Out(1),
+                "group_slot": Out(1),
+                "row_done": Out(1),
+                "row_line": Out(layout["line"].width),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -124,9 +136,11 @@ class ResultWriter(Component):
         second, second_column = Signal(), Signal()
         second_address, second_selected = Signal.like(self.line_address), Signal(len(selected))
         m.d.sync += [
-            second.eq(to_line & upsampled), second_column.eq(tile.column),
-            second_address.eq(address + channels), second_selected.eq(selected),
-        ]  # fmt: skip
+            second.eq(to_line & upsampled),
+            second_column.eq(tile.column),
+            second_address.eq(address + channels),
+            second_selected.eq(selected),
+        ]
         # Lane p of A holds column p, lane p of B column rows + p, of the pair; both pixel column // 2.
         in_a = Mux(upsampled, Mux(tile.column, 0b10, 0b01), 0b11)
         in_b = Mux(second_column ^ (rows & 1), 0b10, 0b01)

@@ -63,8 +63,10 @@ def find_model(model=None, *, folder=None):
         return load_manifest(path)
     shown = " ".join(str(model).split())
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    raise ManifestError(f"unknown model {shown!r}; there are: {', '.join(names) or 'none'} (or give a path to a folder "
-                        f"with a {MANIFEST_FILE})")
+    raise ManifestError(
+        f"unknown model {shown!r}; there are: {', '.join(names) or 'none'} (or give a path to a folder "
+        f"with a {MANIFEST_FILE})"
+    )
 
 
 def list_models(folder=None):

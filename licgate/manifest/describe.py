@@ -42,8 +42,10 @@ def describe(manifest):
             "bytes": sum(layer["bytes"] for layer in layers),
             "layers": layers,
         }
-    entropy = {name: {"tables": t.count, "precision": t.precision, "entries": sum(len(c) for c in t.cdf)}
-               for name, t in (manifest.entropy or {}).items()}
+    entropy = {
+        name: {"tables": t.count, "precision": t.precision, "entries": sum(len(c) for c in t.cdf)}
+        for name, t in (manifest.entropy or {}).items()
+    }
     return {
         "name": manifest.name,
         "architecture": manifest.architecture,
@@ -70,16 +72,19 @@ def _layer(layer, size, unit):
         "bytes": packed_bytes(layer),
     }
     if layer.kind == "conv2d":
-        row.update(weight=str(layer.weight_type), kernel=layer.kernel, stride=layer.stride,
-                   transposed=layer.transposed)
+        row.update(weight=str(layer.weight_type), kernel=layer.kernel, stride=layer.stride, transposed=layer.transposed)
         if layer.requantize.leak:
             row["leak"] = layer.requantize.leak / 2**16
     else:
-        row.update(weight=str(layer.gamma_type), root=layer.root, square=layer.square, inverse=layer.inverse,
-                   norm_bits=layer.norm_bits, table=layer.table.entries)
+        row.update(
+            weight=str(layer.gamma_type),
+            root=layer.root,
+            square=layer.square,
+            inverse=layer.inverse,
+            norm_bits=layer.norm_bits,
+            table=layer.table.entries,
+        )
     return row
-
-
 
 
 def describe_text(manifest):
@@ -88,9 +93,11 @@ def describe_text(manifest):
     lines = [f"{info['name']}  {info['architecture']}", f"hash {info['hash']}"]
     head = ("layer", "operation", "channels", "input", "weight", "accumulator", "output", "MAC/pixel", "bytes")
     for name, transform in info["transforms"].items():
-        title = (f"{name}: {transform['in_channels']} to {transform['out_channels']} channels, stride "
-                 f"{transform['stride']}, receptive field {transform['receptive_field']}, "
-                 f"{transform['macs_per_pixel']:.0f} MAC/pixel, {transform['bytes']} bytes")
+        title = (
+            f"{name}: {transform['in_channels']} to {transform['out_channels']} channels, stride "
+            f"{transform['stride']}, receptive field {transform['receptive_field']}, "
+            f"{transform['macs_per_pixel']:.0f} MAC/pixel, {transform['bytes']} bytes"
+        )
         lines += ["", title]
         rows = [head] + [_row(layer) for layer in transform["layers"]]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
@@ -98,8 +105,10 @@ def describe_text(manifest):
             lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     if info["entropy"]:
         lines += ["", "entropy"]
-        lines += [f"  {name}: {e['tables']} tables of {e['precision']} bits, {e['entries']} entries"
-                  for name, e in info["entropy"].items()]
+        lines += [
+            f"  {name}: {e['tables']} tables of {e['precision']} bits, {e['entries']} entries"
+            for name, e in info["entropy"].items()
+        ]
     for title in ("measured", "provenance"):
         if info[title]:
             lines += ["", title] + [f"  {key}: {value}" for key, value in info[title].items()]
@@ -114,6 +123,14 @@ def _row(layer):
     else:
         operation = ("inverse " if layer["inverse"] else "") + "gdn " + ("x2" if layer["square"] else "abs")
         operation += " root" if layer["root"] else ""
-    return (layer["name"], operation, f"{layer['in_channels']} to {layer['out_channels']}", layer["input"],
-            layer["weight"], f"{layer['accumulator_bits']} bits", layer["output"], f"{layer['macs_per_pixel']:.1f}",
-            str(layer["bytes"]))
+    return (
+        layer["name"],
+        operation,
+        f"{layer['in_channels']} to {layer['out_channels']}",
+        layer["input"],
+        layer["weight"],
+        f"{layer['accumulator_bits']} bits",
+        layer["output"],
+        f"{layer['macs_per_pixel']:.1f}",
+        str(layer["bytes"]),
+    )

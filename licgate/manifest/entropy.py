@@ -80,11 +80,19 @@ class CdfTables:
     def document(self):
         """Return what goes into the JSON document."""
         own = {} if self.thresholds is None else {"thresholds": len(self.thresholds)}
-        return {"precision": self.precision, "count": self.count,
-                "scales": None if self.scales is None else list(self.scales), **own}
+        return {
+            "precision": self.precision,
+            "count": self.count,
+            "scales": None if self.scales is None else list(self.scales),
+            **own,
+        }
 
     def tensors(self):
         """Return what goes into the weights file: the tables end to end, and their lengths."""
         own = {} if self.thresholds is None else {"thresholds": self.thresholds}
-        return {"offset": self.offset, "length": np.array([len(t) for t in self.cdf]),
-                "cdf": np.concatenate(self.cdf), **own}
+        return {
+            "offset": self.offset,
+            "length": np.array([len(t) for t in self.cdf]),
+            "cdf": np.concatenate(self.cdf),
+            **own,
+        }

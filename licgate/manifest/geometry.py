@@ -107,8 +107,10 @@ def margins(transform):
             continue
         excess = layer.kernel - 2 * layer.padding
         if layer.transposed or not 1 <= excess <= layer.stride:
-            raise ConfigError(f"{layer.name}: patches need convolutions whose output is the input divided by the "
-                              f"stride; kernel {layer.kernel}, padding {layer.padding}, stride {layer.stride} is not")
+            raise ConfigError(
+                f"{layer.name}: patches need convolutions whose output is the input divided by the "
+                f"stride; kernel {layer.kernel}, padding {layer.padding}, stride {layer.stride} is not"
+            )
         # output o reads inputs o*stride - padding up to o*stride - padding + kernel - 1
         before = -(-(before + layer.padding) // layer.stride)
         after = max((after + layer.kernel - 1 - layer.padding) // layer.stride, 0)
@@ -180,9 +182,22 @@ def patches(width, height, *, patch_width, patch_height, transform, independent=
         else:
             axes.append(_halo_cells(name, length, patch, transform))
     columns, rows = axes
-    return [Patch(x=x, width=w, out_x=out_x, out_width=out_w, skip_x=skip_x,
-                  y=y, height=h, out_y=out_y, out_height=out_h, skip_y=skip_y)
-            for y, h, out_y, out_h, skip_y in rows for x, w, out_x, out_w, skip_x in columns]
+    return [
+        Patch(
+            x=x,
+            width=w,
+            out_x=out_x,
+            out_width=out_w,
+            skip_x=skip_x,
+            y=y,
+            height=h,
+            out_y=out_y,
+            out_height=out_h,
+            skip_y=skip_y,
+        )
+        for y, h, out_y, out_h, skip_y in rows
+        for x, w, out_x, out_w, skip_x in columns
+    ]
 
 
 def _halo_cells(name, length, patch, transform):

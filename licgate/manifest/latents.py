@@ -56,19 +56,23 @@ def check_latents(kind, transforms, scale):
         raise ManifestError(f"{source.out_channels} channels come out, but {kind.name} needs {wanted}", kind.source)
     if kind.means:
         if not source.output.signed or source.output.bits < 7:
-            raise ManifestError(f"means and the levels 0..63 do not fit {source.output}; give a signed type of 7 bits "
-                                "or more", f"{kind.source}.output")
+            raise ManifestError(
+                f"means and the levels 0..63 do not fit {source.output}; give a signed type of 7 bits or more",
+                f"{kind.source}.output",
+            )
         if source.output_scale != scale:
-            raise ManifestError(f"{source.output_scale} is not the scale {scale} of the latents",
-                                f"{kind.source}.output_scale")
+            raise ManifestError(
+                f"{source.output_scale} is not the scale {scale} of the latents", f"{kind.source}.output_scale"
+            )
         if "g_s" in transforms:
             _check_reads_latents("g_s", transforms["g_s"], latents, scale)
 
 
 def _check_reads_latents(name, transform, latents, scale):
     if transform.in_channels != latents.out_channels:
-        raise ManifestError(f"{transform.in_channels} channels for {latents.out_channels} of latents",
-                            f"{name}.in_channels")
+        raise ManifestError(
+            f"{transform.in_channels} channels for {latents.out_channels} of latents", f"{name}.in_channels"
+        )
     if transform.input != latents.output or transform.absolute_input:
         raise ManifestError(f"{transform.input} is not the type {latents.output} of the latents", f"{name}.input")
     if transform.input_scale != scale:
@@ -83,25 +87,33 @@ def _check_context(kind, transforms, latents, scale):
         raise ManifestError("is not one convolution", "context.layers")
     fits = layer.stride == 1 and not layer.transposed and layer.kernel in (3, 5, 7)
     if not fits or layer.padding != layer.kernel // 2:
-        raise ManifestError(f"kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding} is not a plain "
-                            "convolution of kernel 3, 5 or 7, stride 1, padding kernel // 2", "context.layers[0]")
+        raise ManifestError(
+            f"kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding} is not a plain "
+            "convolution of kernel 3, 5 or 7, stride 1, padding kernel // 2",
+            "context.layers[0]",
+        )
     if layer.weight[:, :, masked_taps(kind.context, layer.kernel)].any():
-        raise ManifestError(f"holds a weight that reads latents not coded yet in {kind.context} order",
-                            "context.layers[0].weight")
+        raise ManifestError(
+            f"holds a weight that reads latents not coded yet in {kind.context} order", "context.layers[0].weight"
+        )
 
 
 def _check_parameters(transforms):
     features, context, parameters = (transforms[name] for name in ("h_s", "context", "parameters"))
     channels = features.out_channels + context.out_channels
     if parameters.in_channels != channels:
-        raise ManifestError(f"{parameters.in_channels} channels follow {features.out_channels} of h_s and "
-                            f"{context.out_channels} of context", "parameters.in_channels")
+        raise ManifestError(
+            f"{parameters.in_channels} channels follow {features.out_channels} of h_s and "
+            f"{context.out_channels} of context",
+            "parameters.in_channels",
+        )
     for name, before in (("h_s", features), ("context", context)):
         if parameters.absolute_input or before.output != parameters.input:
             raise ManifestError(f"{parameters.input} follows {before.output} of {name}", "parameters.input")
         if before.output_scale != parameters.input_scale:
-            raise ManifestError(f"{parameters.input_scale} follows {before.output_scale} of {name}",
-                                "parameters.input_scale")
+            raise ManifestError(
+                f"{parameters.input_scale} follows {before.output_scale} of {name}", "parameters.input_scale"
+            )
     for index, layer in enumerate(parameters.layers):
         if layer.kind != "conv2d" or layer.transposed or (layer.kernel, layer.stride, layer.padding) != (1, 1, 0):
             raise ManifestError(f"{layer.name} is not a convolution of kernel 1", f"parameters.layers[{index}]")

@@ -28,8 +28,9 @@ def check_proof(stored, proven):
     for name in ("bound", "bits"):
         have, want = getattr(stored, name), getattr(proven, name)
         if have != want:
-            raise ManifestError(f"stored {have}, but the weights prove {want}; export the model again",
-                                f"accumulator.{name}")
+            raise ManifestError(
+                f"stored {have}, but the weights prove {want}; export the model again", f"accumulator.{name}"
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

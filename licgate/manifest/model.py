@@ -59,8 +59,11 @@ class Manifest:
         put(self, "latent_fraction_bits", check_int(self.latent_fraction_bits, 0, 12, "latent_fraction_bits"))
         scale = 2.0**-self.latent_fraction_bits
         if self.g_a.output_scale != scale:
-            raise ManifestError(f"the last scale of g_a is {self.g_a.output_scale}, but {self.latent_fraction_bits} "
-                                f"fraction bits make {scale}", "latent_fraction_bits")
+            raise ManifestError(
+                f"the last scale of g_a is {self.g_a.output_scale}, but {self.latent_fraction_bits} "
+                f"fraction bits make {scale}",
+                "latent_fraction_bits",
+            )
         if self.architecture in ARCHITECTURES or "context" in self.transforms or "parameters" in self.transforms:
             with located("transforms"):
                 check_latents(self.kind, self.transforms, scale)
@@ -97,8 +100,9 @@ class Manifest:
     def _check_joint(self, first, second):
         before, after = self.transforms[first], self.transforms[second]
         if after.in_channels != before.out_channels:
-            raise ManifestError(f"{after.in_channels} channels follow {before.out_channels} of {first}",
-                                f"{second}.in_channels")
+            raise ManifestError(
+                f"{after.in_channels} channels follow {before.out_channels} of {first}", f"{second}.in_channels"
+            )
         if after.input != before.output:
             raise ManifestError(f"{after.input} follows {before.output} of {first}", f"{second}.input")
 

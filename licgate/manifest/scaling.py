@@ -51,8 +51,7 @@ def make_requantize(factor, *, bound, clip, offset=None, early=True, leak=0):
     if (shift < 0).any():
         channel = int(np.argmin(shift))
         raise ManifestError(f"{factor[channel]} is too large for a multiplier of 17 bits", f"factor[{channel}]")
-    return Requantize(pre_shift=pre_shift, multiplier=multiplier, shift=shift, offset=offset, clip=clip,
-                      leak=leak)
+    return Requantize(pre_shift=pre_shift, multiplier=multiplier, shift=shift, offset=offset, clip=clip, leak=leak)
 
 
 def _pre_shift(factor, bound, clip, offset, early, leak):

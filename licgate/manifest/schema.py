@@ -15,8 +15,17 @@ __all__ = ["WEIGHTS_FILE", "build_manifest"]
 
 WEIGHTS_FILE = "weights.safetensors"
 
-TOP = ("schema", "name", "architecture", "latent_fraction_bits", "transforms", "entropy", "provenance", "measured",
-       "hashes")
+TOP = (
+    "schema",
+    "name",
+    "architecture",
+    "latent_fraction_bits",
+    "transforms",
+    "entropy",
+    "provenance",
+    "measured",
+    "hashes",
+)
 TRANSFORM = ("in_channels", "input", "input_scale", "absolute_input", "layers")
 LAYER = ("name", "kind", "input", "accumulator", "requantize", "output", "output_scale")
 CONV2D = ("in_channels", "out_channels", "kernel", "stride", "padding", "transposed", "output_padding", "weight")
@@ -71,9 +80,16 @@ def build_manifest(doc, arrays):
         entropy = _entropy(doc["entropy"], tensors)
     for key in ("provenance", "measured"):
         check_object(doc[key], key)
-    manifest = Manifest(name=doc["name"], architecture=doc["architecture"], transforms=transforms, entropy=entropy,
-                        latent_fraction_bits=doc["latent_fraction_bits"], provenance=doc["provenance"],
-                        measured=doc["measured"], hash=doc["hashes"]["manifest"])
+    manifest = Manifest(
+        name=doc["name"],
+        architecture=doc["architecture"],
+        transforms=transforms,
+        entropy=entropy,
+        latent_fraction_bits=doc["latent_fraction_bits"],
+        provenance=doc["provenance"],
+        measured=doc["measured"],
+        hash=doc["hashes"]["manifest"],
+    )
     if tensors.left:
         raise ManifestError(f"tensor {min(tensors.left)} of {WEIGHTS_FILE} belongs to no layer")
     return manifest
@@ -118,8 +134,14 @@ def _transform(name, doc, tensors):
     for index, item in enumerate(doc["layers"]):
         with located(f"layers[{index}]"):
             layers.append(_layer(item, tensors))
-    return Transform(name=name, in_channels=doc["in_channels"], input=kind, input_scale=doc["input_scale"],
-                     layers=tuple(layers), absolute_input=doc["absolute_input"])
+    return Transform(
+        name=name,
+        in_channels=doc["in_channels"],
+        input=kind,
+        input_scale=doc["input_scale"],
+        layers=tuple(layers),
+        absolute_input=doc["absolute_input"],
+    )
 
 
 def check_list(value, path):
@@ -140,8 +162,12 @@ def _layer(doc, tensors):
         accumulator = Accumulator(doc["accumulator"]["bits"], doc["accumulator"]["bound"])
     with located("requantize"):
         own = take_fields(doc["requantize"], ("pre_shift", "clip"), ("leak",))
-        requantize = Requantize(pre_shift=own["pre_shift"], clip=own["clip"], leak=own.get("leak", 0),
-                                **{key: tensors.take(f"{name}.{key}") for key in ("multiplier", "shift", "offset")})
+        requantize = Requantize(
+            pre_shift=own["pre_shift"],
+            clip=own["clip"],
+            leak=own.get("leak", 0),
+            **{key: tensors.take(f"{name}.{key}") for key in ("multiplier", "shift", "offset")},
+        )
     common = {
         "name": name,
         "input": _int_type(doc, "input"),
@@ -156,8 +182,13 @@ def _layer(doc, tensors):
 def _conv2d(doc, tensors, common):
     name = common["name"]
     shape = {key: doc[key] for key in CONV2D if key != "weight"}
-    return Conv2d(**common, **shape, weight_type=_int_type(doc, "weight"), weight=tensors.take(f"{name}.weight"),
-                  bias=tensors.take(f"{name}.bias"))
+    return Conv2d(
+        **common,
+        **shape,
+        weight_type=_int_type(doc, "weight"),
+        weight=tensors.take(f"{name}.weight"),
+        bias=tensors.take(f"{name}.bias"),
+    )
 
 
 def _gdn(doc, tensors, common):
@@ -166,12 +197,23 @@ def _gdn(doc, tensors, common):
         take_fields(doc["norm"], ("shift", "bits"))
     with located("table"):
         take_fields(doc["table"], ("index_bits", "fraction_bits"))
-        table = Table(index_bits=doc["table"]["index_bits"], fraction_bits=doc["table"]["fraction_bits"],
-                      value=tensors.take(f"{name}.table_value"), slope=tensors.take(f"{name}.table_slope"))
+        table = Table(
+            index_bits=doc["table"]["index_bits"],
+            fraction_bits=doc["table"]["fraction_bits"],
+            value=tensors.take(f"{name}.table_value"),
+            slope=tensors.take(f"{name}.table_slope"),
+        )
     form = {key: doc[key] for key in ("channels", "root", "square", "inverse")}
-    return Gdn(**common, **form, norm_shift=doc["norm"]["shift"], norm_bits=doc["norm"]["bits"],
-               gamma_type=_int_type(doc, "gamma"), gamma=tensors.take(f"{name}.gamma"),
-               beta=tensors.take(f"{name}.beta"), table=table)
+    return Gdn(
+        **common,
+        **form,
+        norm_shift=doc["norm"]["shift"],
+        norm_bits=doc["norm"]["bits"],
+        gamma_type=_int_type(doc, "gamma"),
+        gamma=tensors.take(f"{name}.gamma"),
+        beta=tensors.take(f"{name}.beta"),
+        table=table,
+    )
 
 
 def _entropy(doc, tensors):
@@ -194,6 +236,10 @@ def _cdf_tables(name, doc, tensors):
         thresholds = tensors.take(f"entropy.{name}.thresholds") if "thresholds" in doc else None
         if thresholds is not None:
             check_int(doc["thresholds"], thresholds.size, thresholds.size, "thresholds")
-        return CdfTables(precision=doc["precision"], offset=tensors.take(f"entropy.{name}.offset"),
-                         cdf=tuple(np.split(flat, np.cumsum(length)[:-1])), scales=doc["scales"],
-                         thresholds=thresholds)
+        return CdfTables(
+            precision=doc["precision"],
+            offset=tensors.take(f"entropy.{name}.offset"),
+            cdf=tuple(np.split(flat, np.cumsum(length)[:-1])),
+            scales=doc["scales"],
+            thresholds=thresholds,
+        )

@@ -154,5 +154,6 @@ def _check_hashes(doc, manifest, weights):
     what = {"weights": f"{WEIGHTS_FILE} has", "tables": "the entropy tables have", "manifest": "this document has"}
     for key, value in found.items():
         if doc["hashes"][key] != value:
-            raise ManifestError(f"{doc['hashes'][key]} is stored, but {what[key]} {value}; it was edited or mixed up",
-                                f"hashes.{key}")
+            raise ManifestError(
+                f"{doc['hashes'][key]} is stored, but {what[key]} {value}; it was edited or mixed up", f"hashes.{key}"
+            )

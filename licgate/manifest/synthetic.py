@@ -27,8 +27,23 @@ def spread(value, count, name):
     return values
 
 
-def synthetic_conv2d(name, *, in_channels, out_channels, kernel=5, stride=2, padding=None, transposed=False,
-                     output_padding=0, input_type, weight_bits=8, output_type, relu=False, output_scale=1.0, seed=0):
+def synthetic_conv2d(
+    name,
+    *,
+    in_channels,
+    out_channels,
+    kernel=5,
+    stride=2,
+    padding=None,
+    transposed=False,
+    output_padding=0,
+    input_type,
+    weight_bits=8,
+    output_type,
+    relu=False,
+    output_scale=1.0,
+    seed=0,
+):
     """Return a random convolution whose output spans its type; see `synthetic_manifest`."""
     random = np.random.default_rng(seed)
     weight_type = IntType(weight_bits)
@@ -47,14 +62,40 @@ def synthetic_conv2d(name, *, in_channels, out_channels, kernel=5, stride=2, pad
     accumulator = prove_convolution(weight, bias, input_type, transposed=transposed)
     clip = (0 if relu else output_type.min, output_type.max)
     requantize = make_requantize(output_type.max / SPAN / sigma, bound=accumulator.bound, clip=clip)
-    return Conv2d(name=name, in_channels=in_channels, out_channels=out_channels, kernel=kernel, stride=stride,
-                  padding=kernel // 2 if padding is None else padding, transposed=transposed,
-                  output_padding=output_padding, input=input_type, weight_type=weight_type, weight=weight, bias=bias,
-                  accumulator=accumulator, requantize=requantize, output=output_type, output_scale=output_scale)
+    return Conv2d(
+        name=name,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        kernel=kernel,
+        stride=stride,
+        padding=kernel // 2 if padding is None else padding,
+        transposed=transposed,
+        output_padding=output_padding,
+        input=input_type,
+        weight_type=weight_type,
+        weight=weight,
+        bias=bias,
+        accumulator=accumulator,
+        requantize=requantize,
+        output=output_type,
+        output_scale=output_scale,
+    )
 
 
-def synthetic_gdn(name, *, channels, form="abs", inverse=False, input_type, output_type, gamma_bits=8, index_bits=5,
-                  fraction_bits=10, output_scale=1.0, seed=0):
+def synthetic_gdn(
+    name,
+    *,
+    channels,
+    form="abs",
+    inverse=False,
+    input_type,
+    output_type,
+    gamma_bits=8,
+    index_bits=5,
+    fraction_bits=10,
+    output_scale=1.0,
+    seed=0,
+):
     """Return a random GDN with a dense, non-symmetric gamma whose output spans its type; `form` is of `GDN_FORMS`."""
     if form not in GDN_FORMS:
         raise ConfigError(f"unknown GDN form {form!r}; there are {', '.join(GDN_FORMS)} and none")
@@ -80,17 +121,43 @@ def synthetic_gdn(name, *, channels, form="abs", inverse=False, input_type, outp
     factor = output_type.max / SPAN / gain / 2**16
     offset = np.rint(random.normal(0, 0.05, channels) * output_type.max).astype(np.int64)
     bound = input_type.magnitude << (17 if inverse else 16)
-    requantize = make_requantize(factor, bound=bound - 1, clip=(output_type.min, output_type.max), offset=offset,
-                                 early=False)
+    requantize = make_requantize(
+        factor, bound=bound - 1, clip=(output_type.min, output_type.max), offset=offset, early=False
+    )
     table = gdn_table(root=root, inverse=inverse, index_bits=index_bits, fraction_bits=fraction_bits)
-    return Gdn(name=name, channels=channels, root=root, square=square, inverse=inverse, input=input_type,
-               norm_shift=norm_shift, norm_bits=norm_bits, gamma_type=gamma_type, gamma=gamma, beta=beta,
-               accumulator=accumulator, table=table, requantize=requantize, output=output_type,
-               output_scale=output_scale)
+    return Gdn(
+        name=name,
+        channels=channels,
+        root=root,
+        square=square,
+        inverse=inverse,
+        input=input_type,
+        norm_shift=norm_shift,
+        norm_bits=norm_bits,
+        gamma_type=gamma_type,
+        gamma=gamma,
+        beta=beta,
+        accumulator=accumulator,
+        table=table,
+        requantize=requantize,
+        output=output_type,
+        output_scale=output_scale,
+    )
 
 
-def synthetic_manifest(*, channels=(3, 5, 7), activation_bits=8, weight_bits=8, gdn_bits=10, gdn="abs", inverse=False,
-                       seed=0, kernel=5, stride=2, latent_fraction_bits=None):
+def synthetic_manifest(
+    *,
+    channels=(3, 5, 7),
+    activation_bits=8,
+    weight_bits=8,
+    gdn_bits=10,
+    gdn="abs",
+    inverse=False,
+    seed=0,
+    kernel=5,
+    stride=2,
+    latent_fraction_bits=None,
+):
     """Return a random valid manifest that holds only g_a.
 
     Parameters
@@ -128,17 +195,44 @@ def synthetic_manifest(*, channels=(3, 5, 7), activation_bits=8, weight_bits=8, 
         last, relu = index == count - 1, index < count - 1 and gdn[index] == "none"
         wide = last or relu
         output = IntType(activation_bits[index] if wide else gdn_bits[index], signed=not relu)
-        layers.append(synthetic_conv2d(
-            f"g_a.{2 * index}", in_channels=channels[index], out_channels=channels[index + 1], kernel=kernel[index],
-            stride=stride[index], input_type=kind, weight_bits=weight_bits[index], output_type=output, relu=relu,
-            output_scale=2.0**-latent_fraction_bits if last else 1.0, seed=(seed, 2 * index)))
+        layers.append(
+            synthetic_conv2d(
+                f"g_a.{2 * index}",
+                in_channels=channels[index],
+                out_channels=channels[index + 1],
+                kernel=kernel[index],
+                stride=stride[index],
+                input_type=kind,
+                weight_bits=weight_bits[index],
+                output_type=output,
+                relu=relu,
+                output_scale=2.0**-latent_fraction_bits if last else 1.0,
+                seed=(seed, 2 * index),
+            )
+        )
         kind = output
         if not wide:
             kind = IntType(activation_bits[index])
-            layers.append(synthetic_gdn(
-                f"g_a.{2 * index + 1}", channels=channels[index + 1], form=gdn[index], inverse=inverse,
-                input_type=output, output_type=kind, seed=(seed, 2 * index + 1)))
-    g_a = Transform(name="g_a", in_channels=channels[0], input=IntType(8, signed=False), input_scale=1 / 255,
-                    layers=layers)
-    return sealed(Manifest(name=f"synthetic-{seed}", architecture="synthetic", transforms={"g_a": g_a},
-                           latent_fraction_bits=latent_fraction_bits, provenance={"seed": seed}))
+            layers.append(
+                synthetic_gdn(
+                    f"g_a.{2 * index + 1}",
+                    channels=channels[index + 1],
+                    form=gdn[index],
+                    inverse=inverse,
+                    input_type=output,
+                    output_type=kind,
+                    seed=(seed, 2 * index + 1),
+                )
+            )
+    g_a = Transform(
+        name="g_a", in_channels=channels[0], input=IntType(8, signed=False), input_scale=1 / 255, layers=layers
+    )
+    return sealed(
+        Manifest(
+            name=f"synthetic-{seed}",
+            architecture="synthetic",
+            transforms={"g_a": g_a},
+            latent_fraction_bits=latent_fraction_bits,
+            provenance={"seed": seed},
+        )
+    )

@@ -37,8 +37,12 @@ def gdn_table(*, root, inverse, index_bits=6, fraction_bits=10):
         high = np.clip(np.floor(ends[1:] + lift + 1.0), 0, 2**17)
         value.append(low)
         slope.append(high - low)
-    return Table(index_bits=index_bits, fraction_bits=fraction_bits,
-                 value=np.concatenate(value).astype(np.int64), slope=np.concatenate(slope).astype(np.int64))
+    return Table(
+        index_bits=index_bits,
+        fraction_bits=fraction_bits,
+        value=np.concatenate(value).astype(np.int64),
+        slope=np.concatenate(slope).astype(np.int64),
+    )
 
 
 def _factor(mantissa, root, inverse):

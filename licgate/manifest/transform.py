@@ -61,8 +61,9 @@ class Transform:
                 raise ManifestError(f"{type(layer).__name__} is not Conv2d or Gdn", here)
             prefix, _, number = layer.name.partition(".")
             if prefix != self.name or not number.isdecimal() or layer.name in names:
-                raise ManifestError(f"{layer.name!r} is not a name of its own of the form {self.name}.NUMBER",
-                                    f"{here}.name")
+                raise ManifestError(
+                    f"{layer.name!r} is not a name of its own of the form {self.name}.NUMBER", f"{here}.name"
+                )
             names.add(layer.name)
             if layer.in_channels != channels:
                 field = "channels" if layer.kind == "gdn" else "in_channels"

@@ -155,8 +155,9 @@ class Requantize:
             raise ManifestError(f"holds {self.channels} channels, expected {channels}", "requantize.multiplier")
         low, high = self.clip
         if low < output.min or high > output.max:
-            raise ManifestError(f"[{low}, {high}] leaves the output type {output} ({output.min}..{output.max})",
-                                "requantize.clip")
+            raise ManifestError(
+                f"[{low}, {high}] leaves the output type {output} ({output.min}..{output.max})", "requantize.clip"
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

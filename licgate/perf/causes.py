@@ -79,8 +79,13 @@ class FrameCost:
 
     def roofline(self, macs: int, multipliers: int, clock_mhz: float) -> Roofline:
         """The bound that the multipliers and the memory set."""
-        return Roofline(macs=macs, multipliers=multipliers, clock_mhz=clock_mhz, traffic=self.bytes,
-                        bandwidth=self.bandwidth if self.traffic else None)  # fmt: skip
+        return Roofline(
+            macs=macs,
+            multipliers=multipliers,
+            clock_mhz=clock_mhz,
+            traffic=self.bytes,
+            bandwidth=self.bandwidth if self.traffic else None,
+        )
 
 
 class SpentModel(CoreModel):

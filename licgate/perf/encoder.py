@@ -23,9 +23,19 @@ from licgate.perf.predict import predict
 from licgate.reference import run_transform
 
 __all__ = [
-    "FIRST", "SECOND", "STAGES", "Arrangement", "Coder", "Part", "accelerator_part", "measure_coder", "overlapped",
-    "padded_size", "pipelined", "sequential",
-]  # fmt: skip
+    "FIRST",
+    "SECOND",
+    "STAGES",
+    "Arrangement",
+    "Coder",
+    "Part",
+    "accelerator_part",
+    "measure_coder",
+    "overlapped",
+    "padded_size",
+    "pipelined",
+    "sequential",
+]
 
 FIRST, SECOND = ("g_a",), ("h_a", "h_s")
 STAGES = (*FIRST, *SECOND)

@@ -41,18 +41,31 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         needed = sum(layer_macs(op.layer, *size) for size in sizes)
         steps = sum(run.op_steps[op.index] for run in model.runs) / len(jobs)
         macs, busy = macs + needed, busy + needed / op.products
-        layers.append({
-            "transform": transform.name, "name": op.layer.name, "kind": op.layer.kind,
-            "channels": [op.channels_in, op.channels_out], "activation_bits": op.layer.input.bits,
-            "weight_bits": op.weight_bits, "output_bits": op.layer.output.bits,
-            "accumulator_bits": op.layer.accumulator.bits, "macs": needed, "products": op.products,
-            "cycles": round(steps), "utilization": needed / (op.products * multipliers * steps),
-        })  # fmt: skip
+        layers.append(
+            {
+                "transform": transform.name,
+                "name": op.layer.name,
+                "kind": op.layer.kind,
+                "channels": [op.channels_in, op.channels_out],
+                "activation_bits": op.layer.input.bits,
+                "weight_bits": op.weight_bits,
+                "output_bits": op.layer.output.bits,
+                "accumulator_bits": op.layer.accumulator.bits,
+                "macs": needed,
+                "products": op.products,
+                "cycles": round(steps),
+                "utilization": needed / (op.products * multipliers * steps),
+            }
+        )
     row = {
-        "name": transform.name, "runs": len(jobs), "inputs": sum(job.patch.width * job.patch.height for job in jobs),
-        "cycles": total, "macs": macs, "utilization": busy / (multipliers * total),
+        "name": transform.name,
+        "runs": len(jobs),
+        "inputs": sum(job.patch.width * job.patch.height for job in jobs),
+        "cycles": total,
+        "macs": macs,
+        "utilization": busy / (multipliers * total),
         "recompute_factor": macs / transform.macs(height, width),
-    }  # fmt: skip
+    }
     prediction = Prediction(total, macs, row["utilization"], row["recompute_factor"], layers, [row], program)
     # of an SDRAM one
     rate = clock_mhz * getattr(cycles, "beats_a_cycle", 1)

@@ -268,20 +268,53 @@ class Flow:
         left = lambda beats: -int(-beats // _QUANTUM)  # noqa: E731
         return (
             tuple(sorted((*late([when]), kind, amount) for when, kind, amount in self.inputs)),
-            self.w_band - band, self.w_tile, self.w_words, self.room, left(self.w_left),
-            self.m_band - band, self.m_columns, self.slots, left(self.m_left), self.m_burst,
-            left(self.r_left), self.r_burst, tuple(self.r_queue),
+            self.w_band - band,
+            self.w_tile,
+            self.w_words,
+            self.room,
+            left(self.w_left),
+            self.m_band - band,
+            self.m_columns,
+            self.slots,
+            left(self.m_left),
+            self.m_burst,
+            left(self.r_left),
+            self.r_burst,
+            tuple(self.r_queue),
             tuple((first, *late([moved]), *rest) for first, moved, *rest in self.waiting),
-            self.writes_begun - begun, free, late(self.done[begun:], free), late(self.tiles[tiles:], 0),
-            late(self.columns[columns:], 0), late(self.packed[packed:], 0),
-        )  # fmt: skip
+            self.writes_begun - begun,
+            free,
+            late(self.done[begun:], free),
+            late(self.tiles[tiles:], 0),
+            late(self.columns[columns:], 0),
+            late(self.packed[packed:], 0),
+        )
 
     def load(self, state, cycle, band):
         """Return to a state that :meth:`save` gave, at another ``cycle`` and ``band``; ``before`` is to be set."""
         (
-            inputs, w_band, self.w_tile, self.w_words, self.room, w_left, m_band, self.m_columns, self.slots, m_left,
-            self.m_burst, r_left, self.r_burst, queue, waiting, self.writes_begun, free, done, tiles, columns, packed,
-        ) = state  # fmt: skip
+            inputs,
+            w_band,
+            self.w_tile,
+            self.w_words,
+            self.room,
+            w_left,
+            m_band,
+            self.m_columns,
+            self.slots,
+            m_left,
+            self.m_burst,
+            r_left,
+            self.r_burst,
+            queue,
+            waiting,
+            self.writes_begun,
+            free,
+            done,
+            tiles,
+            columns,
+            packed,
+        ) = state
         self.now, self.begun = cycle, band
         self.inputs = [(cycle + _QUANTUM * when, *rest) for when, *rest in inputs]
         self.w_band, self.m_band = band + w_band, band + m_band

@@ -112,12 +112,21 @@ class _Core(Loaders, Passes):
         # Behind each port but the commands': its unit, and what that tells the others.
         self._loading = (None, weights, maps, writer)
         self._told = (
-            (), (self.tiles, self.idle["weights"]), (self.columns, self.idle["load"]), (self.writes,),
-        )  # fmt: skip
+            (),
+            (self.tiles, self.idle["weights"]),
+            (self.columns, self.idle["load"]),
+            (self.writes,),
+        )
         self.units = [
-            self._commander(), self._taker("weights"), self._taker("load"), weights, maps,
-            self._sequencer(), self._packer(), writer,
-        ]  # fmt: skip
+            self._commander(),
+            self._taker("weights"),
+            self._taker("load"),
+            weights,
+            maps,
+            self._sequencer(),
+            self._packer(),
+            writer,
+        ]
         self.finished = False
 
     def advance(self):
@@ -136,11 +145,21 @@ class _Core(Loaders, Passes):
     @property
     def _progress(self):
         return (
-            len(self.columns), len(self.tiles), len(self.writes), len(self.packed), self.slots_freed.count,
-            self.words_freed.count, len(self.passes_out), len(self.targets), self.ended, len(self.readable),
-            len(self.popped), self.reader_done,
-            *(len(told[kind]) for told in (self.given, self.taken, self.idle) for kind in _QUEUES), self.stop,
-        )  # fmt: skip
+            len(self.columns),
+            len(self.tiles),
+            len(self.writes),
+            len(self.packed),
+            self.slots_freed.count,
+            self.words_freed.count,
+            len(self.passes_out),
+            len(self.targets),
+            self.ended,
+            len(self.readable),
+            len(self.popped),
+            self.reader_done,
+            *(len(told[kind]) for told in (self.given, self.taken, self.idle) for kind in _QUEUES),
+            self.stop,
+        )
 
     def _all_written(self):
         return len(self.packed) == len(self.passes_out) and len(self.writes) == self.units_out

@@ -145,8 +145,12 @@ def frame_plan(program, chain, width, height, *, origin=0) -> FramePlan:
     if width < 1 or height < 1:
         raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
     room = (1 << program.address_bits) - origin
-    weights = sum(program.beats(words * program.word_bits(op)) for stage in program.stages_of(chain)
-                  for op in _ops(stage) for words in program.tile_words(op))  # fmt: skip
+    weights = sum(
+        program.beats(words * program.word_bits(op))
+        for stage in program.stages_of(chain)
+        for op in _ops(stage)
+        for words in program.tile_words(op)
+    )
     for ahead in AHEAD:
         maps = map_layouts(program, chain, width, height, ahead)
         beats = sum(layout.beats for layout in maps) + weights
@@ -187,8 +191,10 @@ class _Planner:
             stage_bands(program, stage, source.words, target.words)
             for stage, source, target in zip(self.stages, maps, maps[1:], strict=False)
         ]
-        self.operations = [(self._operation(stage.conv, stage), stage.gdn and self._operation(stage.gdn, stage))
-                           for stage in self.stages]  # fmt: skip
+        self.operations = [
+            (self._operation(stage.conv, stage), stage.gdn and self._operation(stage.gdn, stage))
+            for stage in self.stages
+        ]
         self.kinds, self.blocks = {}, {}
 
     def plan(self):
@@ -230,8 +236,10 @@ class _Planner:
         if gdn is not None:
             norm = self._passes(stage.gdn, (stage.gdn.channels_in,), gdn.flight)
             cycles += target.words * target.height * sum(each for (each,) in norm)
-        blocks = [block_span(program, stage, source.height, target.height, row)
-                  for row in range(0, target.height, program.block_rows)]  # fmt: skip
+        blocks = [
+            block_span(program, stage, source.height, target.height, row)
+            for row in range(0, target.height, program.block_rows)
+        ]
         weights = len(blocks) * sum(band.weights for band in self.bands[k])
         tiles = conv.tiles + (gdn.tiles if gdn is not None else ())
         read = sum(height - top for _, _, top, height in blocks) * sum(band.loads for band in self.bands[k])
@@ -245,10 +253,13 @@ class _Planner:
             kind = self._kind(k, band, rows, top, height)
             numbers.append(self.kinds.setdefault(kind, len(self.kinds)))
             moved = (
-                kind.pixels * len(kind.written), kind.steps, 1 + kind.weights + sum(kind.loads),
-                kind.weights * sum(beats for _, beats in kind.tiles), sum(kind.loads) * kind.column,
+                kind.pixels * len(kind.written),
+                kind.steps,
+                1 + kind.weights + sum(kind.loads),
+                kind.weights * sum(beats for _, beats in kind.tiles),
+                sum(kind.loads) * kind.column,
                 kind.pixels * sum(kind.written),
-            )  # fmt: skip
+            )
             totals = [a + b for a, b in zip(totals, moved, strict=True)]
         return numbers, totals
 
@@ -256,8 +267,10 @@ class _Planner:
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
         shape, kernel = stage.conv.phases[0].shape, stage.conv.layer.kernel
-        slots = [(min(r * stage.stride + kernel, height) - max(r * stage.stride, top)) * stage.conv.channels_in
-                 for r in range(rows)]  # fmt: skip
+        slots = [
+            (min(r * stage.stride + kernel, height) - max(r * stage.stride, top)) * stage.conv.channels_in
+            for r in range(rows)
+        ]
         lengths = tuple(count * shape.slot(program.rows) for count in slots)
         passes = self._passes(stage.conv, lengths, conv.flight)
         norm, channels, steps = (), 0, band.groups * stage.conv.tiles * shape.columns * sum(slots)
@@ -274,17 +287,33 @@ class _Planner:
         written = self._written(stage, target)
         mean = [_mean(beats, program.page_beats) for beats in written]
         return Kind(
-            k, band.groups, rows, lengths, passes, channels, norm, steps, conv, gdn, tuple(loads),
-            source.record * (height - top), band.weights, band.keep, release, written,
+            k,
+            band.groups,
+            rows,
+            lengths,
+            passes,
+            channels,
+            norm,
+            steps,
+            conv,
+            gdn,
+            tuple(loads),
+            source.record * (height - top),
+            band.weights,
+            band.keep,
+            release,
+            written,
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
-        )  # fmt: skip
+        )
 
     def _passes(self, op, lengths, flight):
         """Cycles from pass to pass, by tile and length: its own, until results have left, and so many on the way."""
         gap = max(self.program.gap_behind(op), _LEAST_PASS)
-        known = {later: tuple(max(length, gap, -(-(length + later + 2) // IN_FLIGHT)) for length in lengths)
-                 for later in set(flight)}  # fmt: skip
+        known = {
+            later: tuple(max(length, gap, -(-(length + later + 2) // IN_FLIGHT)) for length in lengths)
+            for later in set(flight)
+        }
         return tuple(known[later] for later in flight)
 
     def _operation(self, op, stage):
@@ -302,9 +331,11 @@ class _Planner:
         tiles = tuple((words, program.beats(words * program.word_bits(op))) for words in program.tile_words(op))
         later = self.timing.arrival + self.timing.post + 1
         return Operation(
-            tiles, counts, tuple(packing(count) for count in counts),
+            tiles,
+            counts,
+            tuple(packing(count) for count in counts),
             tuple(later + self.timing.beat * (count - 1) for count in counts),
-        )  # fmt: skip
+        )
 
     def _written(self, stage, target):
         """Beats of each write for a group and row."""

@@ -148,9 +148,16 @@ class Passes:
                 if to_memory:
                     out += 1
                     self.passes_out.append(
-                        (cycle, word, timing.beat, count, band["stage"], not is_gdn or tile == 0,
-                         not is_gdn or tile == op.tiles - 1)
-                    )  # fmt: skip
+                        (
+                            cycle,
+                            word,
+                            timing.beat,
+                            count,
+                            band["stage"],
+                            not is_gdn or tile == 0,
+                            not is_gdn or tile == op.tiles - 1,
+                        )
+                    )
                 freed = self._feeder_ends + feed_latency
                 tile_ends = last_pixel and not band["keep"]
                 if tile_ends:

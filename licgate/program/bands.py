@@ -76,9 +76,20 @@ def stage_bands(program, stage, source_words, target_words):
         early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
         release = released - early - stage.stride * max(0, groups - 2)
         found.append(
-            Band(group, groups, begin, first, end, loads_first, back, index == 0 or not resident,
-                 resident and not ends, early, release)
-        )  # fmt: skip
+            Band(
+                group,
+                groups,
+                begin,
+                first,
+                end,
+                loads_first,
+                back,
+                index == 0 or not resident,
+                resident and not ends,
+                early,
+                release,
+            )
+        )
         group += groups
     return found
 

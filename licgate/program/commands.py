@@ -35,15 +35,37 @@ def command_fields(program):
         "end": {"kind": kind},
         "weights": {"kind": kind, "stage": stage, "address": address},
         "load": {
-            "kind": kind, "stage": stage, "slot": slot, "row": rows, "rows": rows, "before": rows,
-            "address": address, "wrapped": address, "pitch": address, "after": 24,
+            "kind": kind,
+            "stage": stage,
+            "slot": slot,
+            "row": rows,
+            "rows": rows,
+            "before": rows,
+            "address": address,
+            "wrapped": address,
+            "pitch": address,
+            "after": 24,
         },
         "band": {
-            "kind": kind, "stage": stage, "groups": groups, "rows": block, "slot": slot, "word": -13, "words": 12,
-            "top": rows, "height": rows, "target": address, "pitch": address, "loads": slot, "loads_first": slot,
-            "release_first": slot, "release": slot, "keep": 1, "pixels": program.rows.bit_length(),
+            "kind": kind,
+            "stage": stage,
+            "groups": groups,
+            "rows": block,
+            "slot": slot,
+            "word": -13,
+            "words": 12,
+            "top": rows,
+            "height": rows,
+            "target": address,
+            "pitch": address,
+            "loads": slot,
+            "loads_first": slot,
+            "release_first": slot,
+            "release": slot,
+            "keep": 1,
+            "pixels": program.rows.bit_length(),
         },
-    }  # fmt: skip
+    }
 
 
 def command_beats(program):

@@ -337,9 +337,20 @@ class _Compiler:
             words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits, packed=packed)
         held += words
         op = Op(
-            index, layer, layer.in_channels, times * layer.out_channels, tiles, bits, memory, start,
-            tuple(words), len(self.biases), tuple(phases), depth_form, packed,
-        )  # fmt: skip
+            index,
+            layer,
+            layer.in_channels,
+            times * layer.out_channels,
+            tiles,
+            bits,
+            memory,
+            start,
+            tuple(words),
+            len(self.biases),
+            tuple(phases),
+            depth_form,
+            packed,
+        )
         requantize = layer.requantize
         self.biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)] * times
         self.multipliers += [int(v) for v in requantize.multiplier] * times

@@ -170,10 +170,12 @@ def choose_packing(transforms, config):
         return None
     layers = [layer for transform in transforms for layer in _layers(transform, config.packed_bits)]
     fitting = [
-        index for index, layer in enumerate(layers)
-        if layer.shifts and layer.tiles(config.cols, True) < layer.tiles(config.cols, False)
+        index
+        for index, layer in enumerate(layers)
+        if layer.shifts
+        and layer.tiles(config.cols, True) < layer.tiles(config.cols, False)
         and layer.shortest >= 2 * SHORTEST_BEAT * config.cols
-    ]  # fmt: skip
+    ]
     if not fitting:
         return None
 
@@ -186,9 +188,10 @@ def choose_packing(transforms, config):
     lanes = lane_count(config, [(layer.shortest, 1 + (index in chosen)) for index, layer in enumerate(layers)])
     beat = max(SHORTEST_BEAT, -(-config.rows // lanes))
     faster = frozenset(
-        index for index in chosen
+        index
+        for index in chosen
         if _cycles(layers[index], config.cols, beat, True) < _cycles(layers[index], config.cols, beat, False)
-    )  # fmt: skip
+    )
     return Packing(shift, faster) if faster else None
 
 

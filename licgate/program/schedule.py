@@ -161,10 +161,17 @@ def map_layouts(program, chain, width, height, ahead):
     layer = stages[0].conv.layer
     found = [
         MapLayout(
-            _parts(layer.in_channels, program.cols), layer.input.bits, layer.input.signed, program.rows, width, height,
-            0, height, program.beat_bits,
+            _parts(layer.in_channels, program.cols),
+            layer.input.bits,
+            layer.input.signed,
+            program.rows,
+            width,
+            height,
+            0,
+            height,
+            program.beat_bits,
         )
-    ]  # fmt: skip
+    ]
     for index, stage in enumerate(stages):
         width, height = stage.output_length(width), stage.output_length(height)
         ring = height
@@ -177,10 +184,17 @@ def map_layouts(program, chain, width, height, ahead):
         kind = stage.last_op.layer.output
         found.append(
             MapLayout(
-                _parts(stage.last_op.channels_out, program.cols), kind.bits, kind.signed, program.rows, width, height,
-                0, ring, program.beat_bits,
+                _parts(stage.last_op.channels_out, program.cols),
+                kind.bits,
+                kind.signed,
+                program.rows,
+                width,
+                height,
+                0,
+                ring,
+                program.beat_bits,
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -234,13 +248,27 @@ def _commands(program, chain, maps, weights, blocks):
                 yield "load", _load(program, stage_index, source, word, slot, nominal, top, height, after)
                 slot = (slot + 1) % program.slots
             last = band.group + band.groups - 1
-            yield "band", {
-                "stage": stage_index, "groups": band.groups, "rows": rows, "slot": band_slot, "word": band.word,
-                "words": source.words, "top": top, "height": height,
-                "target": target.address(row, band.group), "pitch": target.pitch, "loads": band.loads,
-                "loads_first": band.loads_first, "release_first": band.release_first, "release": band.release,
-                "keep": band.keep, "pixels": min(program.rows, target.width - last * program.rows),
-            }  # fmt: skip
+            yield (
+                "band",
+                {
+                    "stage": stage_index,
+                    "groups": band.groups,
+                    "rows": rows,
+                    "slot": band_slot,
+                    "word": band.word,
+                    "words": source.words,
+                    "top": top,
+                    "height": height,
+                    "target": target.address(row, band.group),
+                    "pitch": target.pitch,
+                    "loads": band.loads,
+                    "loads_first": band.loads_first,
+                    "release_first": band.release_first,
+                    "release": band.release,
+                    "keep": band.keep,
+                    "pixels": min(program.rows, target.width - last * program.rows),
+                },
+            )
             writes += band.groups * rows * program.writes(stage)
         complete[k + 1, row // program.block_rows] = writes
 
@@ -250,7 +278,13 @@ def _load(program, stage, source, word, slot, nominal, top, height, after):
     first, rows = nominal + top, height - top
     before = min(rows, source.ring - first % source.ring)
     return {
-        "stage": stage, "slot": slot, "row": top, "rows": rows, "before": before,
-        "address": source.address(first, word), "wrapped": source.address(0, word), "pitch": source.pitch,
+        "stage": stage,
+        "slot": slot,
+        "row": top,
+        "rows": rows,
+        "before": before,
+        "address": source.address(first, word),
+        "wrapped": source.address(0, word),
+        "pitch": source.pitch,
         "after": after,
-    }  # fmt: skip
+    }

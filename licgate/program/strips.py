@@ -46,15 +46,19 @@ def reach(transform):
         kernel, stride, padding = layer.kernel, layer.stride, layer.padding
         if layer.transposed:
             if kernel - 2 * padding + layer.output_padding != stride:
-                raise ConfigError(f"{layer.name}: strips need a transposed convolution that gives {stride} times the "
-                                  f"size; kernel {kernel}, padding {padding} does not")  # fmt: skip
+                raise ConfigError(
+                    f"{layer.name}: strips need a transposed convolution that gives {stride} times the "
+                    f"size; kernel {kernel}, padding {padding} does not"
+                )
             # output o reads inputs from ceil((o + padding - kernel + 1) / stride) to floor((o + padding) / stride)
             before = max(0, stride * (before - 1) + kernel - padding)
             after = stride * after + padding
         else:
             if not 1 <= kernel - 2 * padding <= stride:
-                raise ConfigError(f"{layer.name}: strips need a convolution whose output is the input divided by the "
-                                  f"stride; kernel {kernel}, padding {padding}, stride {stride} is not")  # fmt: skip
+                raise ConfigError(
+                    f"{layer.name}: strips need a convolution whose output is the input divided by the "
+                    f"stride; kernel {kernel}, padding {padding}, stride {stride} is not"
+                )
             before = -(-(before + padding) // stride)
             after = max((after + kernel - 1 - padding) // stride, 0)
     return before, after
@@ -95,8 +99,10 @@ def strips(transform, width, max_width):
     down, up, before, after = _units(transform)
     kept = (max_width // down - before - after) * down
     if kept < 1:
-        raise ConfigError(f"{transform.name}: lines of {max_width} columns leave none beside the margin of a strip; "
-                          f"it takes {least_width(transform)}: take a greater max_width")  # fmt: skip
+        raise ConfigError(
+            f"{transform.name}: lines of {max_width} columns leave none beside the margin of a strip; "
+            f"it takes {least_width(transform)}: take a greater max_width"
+        )
     found = []
     for start in range(0, width, kept):
         stop = min(start + kept, width)

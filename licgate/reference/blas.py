@@ -35,8 +35,10 @@ def check_products():
     a[0] = 127
     for kind in (np.float32, np.float64):
         if (np.matmul(a.astype(kind), b.astype(kind)) != np.matmul(a, b)).any():
-            raise ConfigError(f"numpy's {kind.__name__} matrix products are not exact here; switch its library's "
-                              "reduced precision off, or install numpy from its own wheels")
+            raise ConfigError(
+                f"numpy's {kind.__name__} matrix products are not exact here; switch its library's "
+                "reduced precision off, or install numpy from its own wheels"
+            )
 
 
 @lru_cache(maxsize=1)

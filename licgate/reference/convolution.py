@@ -88,8 +88,12 @@ class Convolution:
         out = np.empty((rows, self.cell, out_channels, width, self.cell), np.float32)
         for phase, (matrix, (start, count)) in enumerate(zip(self.matrices, self.rows)):
             lines, pitch = unfolded.shape[1], unfolded.strides[1]
-            windows = as_strided(unfolded[start - first :], (rows, count * lines, width),
-                                 (self.step * unfolded.strides[0], pitch, unfolded.itemsize), writeable=False)
+            windows = as_strided(
+                unfolded[start - first :],
+                (rows, count * lines, width),
+                (self.step * unfolded.strides[0], pitch, unfolded.itemsize),
+                writeable=False,
+            )
             wide = np.matmul(matrix, windows).reshape(rows, self.cell, out_channels, width)
             out[:, phase] = self.narrow(wide).transpose(0, 2, 3, 1)
         return out.reshape(rows * self.cell, out_channels, width * self.cell)
@@ -111,6 +115,7 @@ class Convolution:
             target[:, :, :low] = 0
             target[:, :, high:] = 0
             begin = start + low * self.step
-            target[:, :, low:high] = x[first + top : first + bottom, :, begin : begin + (high - low) * self.step :
-                                       self.step]
+            target[:, :, low:high] = x[
+                first + top : first + bottom, :, begin : begin + (high - low) * self.step : self.step
+            ]
         return unfolded.reshape(rows, count * in_channels, width)

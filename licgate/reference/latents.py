@@ -96,8 +96,10 @@ def _walk(manifest, z, obtain, shape, order, run):
     height, width = features.shape[1:]
     channels = manifest.g_a.out_channels
     if shape is not None and shape != (channels, height, width):
-        raise ConfigError(f"latents have shape {shape}, but h_s gives parameters for {(channels, height, width)}; pad "
-                          "the image to multiples of 64 pixels")
+        raise ConfigError(
+            f"latents have shape {shape}, but h_s gives parameters for {(channels, height, width)}; pad "
+            "the image to multiples of 64 pixels"
+        )
     found = _Found(manifest, (channels, height, width), obtain)
     if manifest.kind.context == "checkerboard":
         _checkerboard(manifest, features, found, run)

@@ -17,9 +17,19 @@ ID = 0x4C494353
 
 #: Streams that a core's watchdog sees, in their order.
 STREAM_NAMES = (
-    "weights", "load", "band", "passes", "tiles", "results", "records", "words",
-    "commands request", "weights request", "maps request", "results request",
-)  # fmt: skip
+    "weights",
+    "load",
+    "band",
+    "passes",
+    "tiles",
+    "results",
+    "records",
+    "words",
+    "commands request",
+    "weights request",
+    "maps request",
+    "results request",
+)
 
 #: Frames of pixels that may wait for their answer.
 OUTSTANDING = 7
@@ -156,8 +166,13 @@ def run(schedules, inputs, *, model=None):
         found = yield from download(last.base, last.beats, schedule.program.beat_bits)
         outputs.append(last.unpacked(found))
         yield from write_register(Register.CORE, core)
-        names = {"busy": Register.CYCLES, "steps": Register.BUSY, "wait_map": Register.STALL_INPUT,
-                 "wait_weights": Register.STALL_MEMORY, "wait_output": Register.STALL_OUTPUT}  # fmt: skip
+        names = {
+            "busy": Register.CYCLES,
+            "steps": Register.BUSY,
+            "wait_map": Register.STALL_INPUT,
+            "wait_weights": Register.STALL_MEMORY,
+            "wait_output": Register.STALL_OUTPUT,
+        }
         row = {}
         for name, address in names.items():
             row[name] = yield from read_register(address)

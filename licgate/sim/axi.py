@@ -34,17 +34,29 @@ class SimulatedAxi(Component):
         self.system = system
         bits = system.program.beat_bits
         self._driven = {
-            "ar": _ADDRESS, "aw": _ADDRESS, "w": {"data": bits, "strb": bits // 8, "last": 1}, "r": {}, "b": {},
-        }  # fmt: skip
+            "ar": _ADDRESS,
+            "aw": _ADDRESS,
+            "w": {"data": bits, "strb": bits // 8, "last": 1},
+            "r": {},
+            "b": {},
+        }
         self._seen = {"r": {"data": bits, "last": 1}, "b": {}, "ar": {}, "aw": {}, "w": {}}
         fields = {f"{c}_{name}": Out(width) for c, names in self._driven.items() for name, width in names.items()}
         fields |= {f"{c}_{name}": In(width) for c, names in self._seen.items() for name, width in names.items()}
         fields |= {f"{c}_valid": Out(1) for c in ("ar", "aw", "w")} | {f"{c}_ready": Out(1) for c in ("r", "b")}
         fields |= {f"{c}_valid": In(1) for c in ("r", "b")} | {f"{c}_ready": In(1) for c in ("ar", "aw", "w")}
-        super().__init__(fields | {
-            "start": In(1), "done": Out(1), "address": In(system.program.address_bits), "threshold": In(32),
-            "hung": Out(1), "counters": Out(32 * len(COUNTERS)), "streams": Out(32 * len(system.watchdogs[0].words)),
-        })  # fmt: skip
+        super().__init__(
+            fields
+            | {
+                "start": In(1),
+                "done": Out(1),
+                "address": In(system.program.address_bits),
+                "threshold": In(32),
+                "hung": Out(1),
+                "counters": Out(32 * len(COUNTERS)),
+                "streams": Out(32 * len(system.watchdogs[0].words)),
+            }
+        )
 
     def elaborate(self, platform):
         """Connect each field to its signal."""
@@ -60,10 +72,14 @@ class SimulatedAxi(Component):
                 *(getattr(flow.payload, name).eq(getattr(self, f"{channel}_{name}")) for name in self._seen[channel]),
             ]
         m.d.comb += [
-            system.start.eq(self.start), self.done.eq(system.done), system.addresses[0].eq(self.address),
-            system.threshold.eq(self.threshold), self.hung.eq(system.hung),
-            self.counters.eq(Cat(system.counters[0])), self.streams.eq(Cat(system.streams[0])),
-        ]  # fmt: skip
+            system.start.eq(self.start),
+            self.done.eq(system.done),
+            system.addresses[0].eq(self.address),
+            system.threshold.eq(self.threshold),
+            self.hung.eq(system.hung),
+            self.counters.eq(Cat(system.counters[0])),
+            self.streams.eq(Cat(system.streams[0])),
+        ]
         return m
 
 

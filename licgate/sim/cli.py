@@ -25,9 +25,11 @@ def add_simulate_arguments(parser):
     default = AcceleratorConfig()
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
     parser.add_argument(
-        "--transform", choices=(*TRANSFORM_NAMES, "all"), default="g_a",
+        "--transform",
+        choices=(*TRANSFORM_NAMES, "all"),
+        default="g_a",
         help="what to run, on what it reads when the picture is coded; all: one after the other (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--image", metavar="FILE", help="picture; a demonstration photograph if left out")
     parser.add_argument("--crop", metavar="WxH", help="use only the middle of the picture")
     parser.add_argument("--engine", choices=engine_names(), default="cxxrtl", help="simulator (default: %(default)s)")
@@ -38,10 +40,13 @@ def add_simulate_arguments(parser):
         "--max-width", type=int, default=default.max_width, help="pixels the line buffers hold (default: %(default)s)"
     )
     parser.add_argument(
-        "--packing", type=int, choices=(18, 27), metavar="BITS",
+        "--packing",
+        type=int,
+        choices=(18, 27),
+        metavar="BITS",
         help="two products a multiplier where a layer's widths allow it, for multipliers of BITS bits: 18 (ECP5) or 27 "
         "(UltraScale+)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )
@@ -50,10 +55,12 @@ def add_simulate_arguments(parser):
         "--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)"
     )
     parser.add_argument(
-        "--faults", type=int, metavar="SEED",
+        "--faults",
+        type=int,
+        metavar="SEED",
         help="a host, or with --memory sdram a memory, that gives and takes when it likes, at random: it costs cycles "
         "and must not change a value",
-    )  # fmt: skip
+    )
     add_memory_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
@@ -145,10 +152,17 @@ def _simulate(manifest, config, pixels, args):
 
         return simulate_codec(manifest, config, pixels, engine=args.engine, faults=args.faults, progress=progress)
     return simulate(
-        manifest, config, transform_input(manifest, args.transform, pixels), transform=args.transform,
-        engine=args.engine, patch=args.patch, independent=args.independent, overlap=args.overlap,
-        faults=args.faults, progress=Progress(sys.stderr, _values_of(args.transform)),
-    )  # fmt: skip
+        manifest,
+        config,
+        transform_input(manifest, args.transform, pixels),
+        transform=args.transform,
+        engine=args.engine,
+        patch=args.patch,
+        independent=args.independent,
+        overlap=args.overlap,
+        faults=args.faults,
+        progress=Progress(sys.stderr, _values_of(args.transform)),
+    )
 
 
 def _values_of(name):

@@ -9,9 +9,17 @@ from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.ports import Register
 
 __all__ = [
-    "COUNTERS", "HUNG", "PATIENCE", "Job", "Outcome", "armed", "check_outcome", "engine_names", "get_engine",
+    "COUNTERS",
+    "HUNG",
+    "PATIENCE",
+    "Job",
+    "Outcome",
+    "armed",
+    "check_outcome",
+    "engine_names",
+    "get_engine",
     "pixel_words",
-]  # fmt: skip
+]
 
 COUNTERS = {
     "cycles": Register.CYCLES,

@@ -86,8 +86,11 @@ class FaultyMemory(Component):
                 m.d.comb += i.request.ready.eq(willing)
                 with m.If(i.request.valid & willing):
                     m.d.sync += [
-                        request.eq(i.request.payload), pause.eq(late), filled.eq(0), drained.eq(0),
-                    ]  # fmt: skip
+                        request.eq(i.request.payload),
+                        pause.eq(late),
+                        filled.eq(0),
+                        drained.eq(0),
+                    ]
                     with m.If(i.request.payload.write):
                         m.next = "TAKE"
                     with m.Else():

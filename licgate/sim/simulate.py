@@ -10,9 +10,19 @@ __all__ = ["compare", "simulate"]
 
 
 def simulate(
-    manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", patch=None, independent=False,
-    overlap=0, faults=None, progress=None,
-):  # fmt: skip
+    manifest,
+    config,
+    x,
+    *,
+    transform="g_a",
+    transforms=None,
+    engine="cxxrtl",
+    patch=None,
+    independent=False,
+    overlap=0,
+    faults=None,
+    progress=None,
+):
     """Run a transform on the gateware and compare.
 
     Parameters

@@ -135,9 +135,14 @@ class Gateware:
         _, height, width = image.shape
         size = config.patch_size(transform, width, height, patch, independent=independent)
         expected = patches(
-            width, height, patch_width=size[0], patch_height=size[1], transform=transform, independent=independent,
+            width,
+            height,
+            patch_width=size[0],
+            patch_height=size[1],
+            transform=transform,
+            independent=independent,
             overlap=overlap,
-        )  # fmt: skip
+        )
         widest = max(p.width for p in expected)
         if widest > chain.max_width:
             raise ConfigError(
@@ -258,11 +263,14 @@ def engine_run(manifest, engine, config=None, transforms=None, progress=None, *,
 def _registers(transform, size, patch, *, independent=False, overlap=0):
     return (
         (Register.TRANSFORM, TRANSFORM_NAMES.index(transform.name)),
-        (Register.WIDTH, size[0]), (Register.HEIGHT, size[1]),
-        (Register.PATCH_WIDTH, patch[0]), (Register.PATCH_HEIGHT, patch[1]),
-        (Register.MODE, int(independent)), (Register.OVERLAP, overlap),
+        (Register.WIDTH, size[0]),
+        (Register.HEIGHT, size[1]),
+        (Register.PATCH_WIDTH, patch[0]),
+        (Register.PATCH_HEIGHT, patch[1]),
+        (Register.MODE, int(independent)),
+        (Register.OVERLAP, overlap),
         (Register.CONTROL, 1),
-    )  # fmt: skip
+    )
 
 
 def _check_input(transform, x):

@@ -10,9 +10,14 @@ from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 
 __all__ = [
-    "add_boards_arguments", "add_build_arguments", "chosen_model", "packed_line", "print_result", "run_boards",
+    "add_boards_arguments",
+    "add_build_arguments",
+    "chosen_model",
+    "packed_line",
+    "print_result",
+    "run_boards",
     "run_build",
-]  # fmt: skip
+]
 
 
 def _positive(text: str) -> int:
@@ -40,21 +45,27 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", required=True, help="board, see: licgate boards")
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
     parser.add_argument(
-        "--channels", type=_channels, metavar="N,M",
+        "--channels",
+        type=_channels,
+        metavar="N,M",
         help="build a made-up model: the layers of --model with N and M channels, not trained",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--mode", choices=tuple(MODES), default="analysis",
+        "--mode",
+        choices=tuple(MODES),
+        default="analysis",
         help="which transforms the accelerator contains: g_a alone, those of an encoder (g_a, h_a, h_s), those of a "
         "decoder (h_s, g_s), or both (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--rows", type=_positive, help="rows of the array (default: the board's)")
     parser.add_argument("--cols", type=_positive, help="columns of the array (default: the board's)")
     parser.add_argument("--lanes", type=_positive, help="post-processing lanes (default: enough for the model)")
     parser.add_argument(
-        "--max-width", type=_positive, metavar="PIXELS",
+        "--max-width",
+        type=_positive,
+        metavar="PIXELS",
         help="widest patch that the line buffers hold (default: the board's, or what fits of it)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--packing", action="store_true", help="two products a multiplier where a layer's widths allow it"
     )

@@ -224,10 +224,14 @@ def _costs(report: dict) -> str:
         return ""
     performance = report["performance"]
     spent = [
-        [f"{escape(name)} <span class='sub'>{escape(meaning)}</span>", _count(round(number)), _fine(share),
-         _meter(bar) if bar else ""]
+        [
+            f"{escape(name)} <span class='sub'>{escape(meaning)}</span>",
+            _count(round(number)),
+            _fine(share),
+            _meter(bar) if bar else "",
+        ]
         for name, meaning, number, share, bar in spent_rows(cost)
-    ]  # fmt: skip
+    ]
     spent.append([_whole(report), _count(performance["cycles"]), _percent(1.0), ""])
     moved = [
         [escape(kind), _count(number), f"{rate / 1e6:.2f}"]

@@ -88,9 +88,24 @@ def layer_rows(manifest, prediction) -> list[dict]:
 
 
 def make_report(
-    *, board, manifest, config, prediction, mode, fit, image, tools, timing, best, cells, blocks, clock_mhz, cost=None,
-    external=None, copies=1
-) -> dict:  # fmt: skip
+    *,
+    board,
+    manifest,
+    config,
+    prediction,
+    mode,
+    fit,
+    image,
+    tools,
+    timing,
+    best,
+    cells,
+    blocks,
+    clock_mhz,
+    cost=None,
+    external=None,
+    copies=1,
+) -> dict:
     """All that report.json holds but the files; the keys are part of the command line's contract.
 
     ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.

@@ -81,9 +81,10 @@ class Ecp5Top(Elaboratable):
             wiring.connect(m, buffer.o, target)
         # The register's address crosses the chip; the link reads it three cycles after it was given.
         m.d.sync += [
-            accelerator.csr.addr.eq(link.csr.addr), accelerator.csr.w_data.eq(link.csr.w_data),
+            accelerator.csr.addr.eq(link.csr.addr),
+            accelerator.csr.w_data.eq(link.csr.w_data),
             accelerator.csr.w_stb.eq(link.csr.w_stb),
-        ]  # fmt: skip
+        ]
         m.d.comb += link.csr.r_data.eq(accelerator.csr.r_data)
 
         if "bus" in accelerator.signature.members:

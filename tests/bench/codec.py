@@ -82,8 +82,11 @@ def measure_jpeg2000(pixels: np.ndarray, target: int, repeat: int) -> dict:
         return out.getvalue()
 
     data = encode()
-    return {"encode": seconds(encode, repeat), "bytes": len(data),
-            "decode": seconds(lambda: Image.open(io.BytesIO(data), formats=["JPEG2000"]).load(), repeat)}
+    return {
+        "encode": seconds(encode, repeat),
+        "bytes": len(data),
+        "decode": seconds(lambda: Image.open(io.BytesIO(data), formats=["JPEG2000"]).load(), repeat),
+    }
 
 
 def measure_float(manifest: Manifest, pixels: np.ndarray, threads: int, repeat: int) -> dict | None:
@@ -98,8 +101,9 @@ def measure_float(manifest: Manifest, pixels: np.ndarray, threads: int, repeat: 
     except ImportError:
         return None
     torch.set_num_threads(threads)
-    config = ModelConfig(architecture=manifest.architecture, n=manifest.g_a.layers[0].out_channels,
-                         m=manifest.g_a.out_channels)
+    config = ModelConfig(
+        architecture=manifest.architecture, n=manifest.g_a.layers[0].out_channels, m=manifest.g_a.out_channels
+    )
     model = build_model(config).eval().to(memory_format=torch.channels_last)
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     x = x.to(memory_format=torch.channels_last)
@@ -147,8 +151,18 @@ def measure_memory(args: argparse.Namespace, size: tuple[int, int]) -> dict:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for verb in ("encode", "decode"):
-            command = [sys.executable, __file__, "--once", verb, "--size", f"{size[0]}x{size[1]}", "--file",
-                       str(Path(folder) / "image.lic"), "--threads", str(args.threads)]
+            command = [
+                sys.executable,
+                __file__,
+                "--once",
+                verb,
+                "--size",
+                f"{size[0]}x{size[1]}",
+                "--file",
+                str(Path(folder) / "image.lic"),
+                "--threads",
+                str(args.threads),
+            ]
             command += ["--image", str(args.image)] if args.image else []
             command += ["--model", args.model] if args.model else []
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -168,8 +182,11 @@ def measure(args: argparse.Namespace) -> dict:
         own["float"] = measure_float(manifest, pixels, threads, args.repeat)
         found["threads"][str(threads)] = own
         for verb in ("encode", "decode"):
-            print(f"{verb}, {threads} thread(s): {own[verb]['total']:.3f} s  ("
-                  + ", ".join(f"{name} {took:.3f}" for name, took in own[verb].items() if name != "total") + ")")
+            print(
+                f"{verb}, {threads} thread(s): {own[verb]['total']:.3f} s  ("
+                + ", ".join(f"{name} {took:.3f}" for name, took in own[verb].items() if name != "total")
+                + ")"
+            )
     found["bytes"], found["bpp"] = len(data), 8 * len(data) / width / height
     found["jpeg2000"] = jpeg = measure_jpeg2000(pixels, len(data), args.repeat)
     print(f"{found['bytes']} bytes, {found['bpp']:.3f} bit a pixel; JPEG 2000: {jpeg['bytes']} bytes")
@@ -186,15 +203,18 @@ def measure(args: argparse.Namespace) -> dict:
     for size in (args.size, *(() if args.small else (LARGE,))):
         found["memory"]["x".join(map(str, size))] = memory = measure_memory(args, size)
         for verb, one in memory.items():
-            print(f"{verb} {size[0]} x {size[1]} alone: {one['seconds']:.2f} s, at most {one['peak_mib']:.0f} MiB "
-                  f"({one['before_mib']:.0f} MiB before it began)")
+            print(
+                f"{verb} {size[0]} x {size[1]} alone: {one['seconds']:.2f} s, at most {one['peak_mib']:.0f} MiB "
+                f"({one['before_mib']:.0f} MiB before it began)"
+            )
     return found
 
 
 def bench(options: Options) -> dict:
     """Run as one of the benches, on the demo photograph."""
-    args = argparse.Namespace(image=None, size=PHOTOGRAPH, model=None, threads=2, small=options.quick,
-                              repeat=2 if options.quick else 5)  # fmt: skip
+    args = argparse.Namespace(
+        image=None, size=PHOTOGRAPH, model=None, threads=2, small=options.quick, repeat=2 if options.quick else 5
+    )
     found = measure(args)
     headline = {f"{verb}, 1 thread": f"{found['threads']['1'][verb]['total']:.3f} s" for verb in ("encode", "decode")}
     headline |= {name: round(ratio, 2) for name, ratio in found["ratios"].items()}

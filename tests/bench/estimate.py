@@ -75,11 +75,15 @@ def drawn(draw):
     channels, cores = draw.choice(MODELS), draw.choice((1, 1, 1, 2, 3))
     cols = draw.choice((6, 8, 9, 12, 16, 18))
     shape = {
-        "rows": draw.choice((4, 6, 8, 9, 12, 13, 16)), "cols": cols, "block_rows": draw.choice((1, 2, 3, 4, 6, 8)),
-        "band_groups": draw.choice((1, 2, 3, 4, 6, 8)), "prefetch_words": draw.choice((None, 1, 2, 3, 4, 6)),
-        "packing": draw.random() < 0.3, "beat_bits": draw.choice((16, 16, 16, 32)),
+        "rows": draw.choice((4, 6, 8, 9, 12, 13, 16)),
+        "cols": cols,
+        "block_rows": draw.choice((1, 2, 3, 4, 6, 8)),
+        "band_groups": draw.choice((1, 2, 3, 4, 6, 8)),
+        "prefetch_words": draw.choice((None, 1, 2, 3, 4, 6)),
+        "packing": draw.random() < 0.3,
+        "beat_bits": draw.choice((16, 16, 16, 32)),
         "lanes": draw.choice((None, None, 1, 2)),
-    }  # fmt: skip
+    }
     if draw.random() < 0.3:
         shape["output_words"] = cols * draw.choice((4, 8, 32, 48))
     if draw.random() < 0.4:

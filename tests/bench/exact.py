@@ -48,8 +48,10 @@ def bench(options: Options) -> dict:
         image = np.random.default_rng(SEED).integers(0, 256, (manifest.g_a.in_channels, height, width))
         stages = [compared(part, config, image) for part in parts_of(manifest)]
         figures.append({"model": model, "array": shape, "image": [width, height], "stages": stages})
-        options.say(f"{index + 1} of {len(cases)}: {len(stages)} stages, {stages[-1]['simulated']} cycles, "
-                    f"difference {largest(stages)}")  # fmt: skip
+        options.say(
+            f"{index + 1} of {len(cases)}: {len(stages)} stages, {stages[-1]['simulated']} cycles, "
+            f"difference {largest(stages)}"
+        )
     every = [stage for case in figures for stage in case["stages"]]
     return {
         "headline": {
@@ -74,10 +76,14 @@ def parts_of(manifest) -> list:
 def part_of(manifest, end: int):
     """The model of the first ``end`` layers."""
     layers = manifest.g_a.layers[:end]
-    return sealed(replace(
-        manifest, transforms={"g_a": replace(manifest.g_a, layers=layers)}, hash="",
-        latent_fraction_bits=-round(math.log2(layers[-1].output_scale)),
-    ))  # fmt: skip
+    return sealed(
+        replace(
+            manifest,
+            transforms={"g_a": replace(manifest.g_a, layers=layers)},
+            hash="",
+            latent_fraction_bits=-round(math.log2(layers[-1].output_scale)),
+        )
+    )
 
 
 def compared(manifest, config, image) -> dict:

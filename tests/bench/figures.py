@@ -46,8 +46,12 @@ def bench(options: Options) -> dict:
         "LUT per multiplier": performance["lut_per_multiplier"],
     }
     figures = {key: report[key] for key in ("timing", "utilization", "performance", "model", "tools")}
-    return {"headline": headline, "configuration": {"board": options.board, "mode": "analysis"}, "seeds": seeds,
-            "figures": figures}  # fmt: skip
+    return {
+        "headline": headline,
+        "configuration": {"board": options.board, "mode": "analysis"},
+        "seeds": seeds,
+        "figures": figures,
+    }
 
 
 def main() -> int:

@@ -102,10 +102,14 @@ def cells_of(read: str, *, top: str, files: dict[str, str], before: str = "", op
     count = lambda cell: found.get(cell, 0)  # noqa: E731
     return {
         "lut": count("LUT4") + 2 * count("CCU2C") + 4 * count("TRELLIS_DPR16X4"),
-        "LUT4": count("LUT4"), "CCU2C": count("CCU2C"), "TRELLIS_DPR16X4": count("TRELLIS_DPR16X4"),
-        "FF": count("TRELLIS_FF"), "MULT18X18D": count("MULT18X18D"), "DP16KD": count("DP16KD"),
+        "LUT4": count("LUT4"),
+        "CCU2C": count("CCU2C"),
+        "TRELLIS_DPR16X4": count("TRELLIS_DPR16X4"),
+        "FF": count("TRELLIS_FF"),
+        "MULT18X18D": count("MULT18X18D"),
+        "DP16KD": count("DP16KD"),
         "seconds": round(took, 1),
-    }  # fmt: skip
+    }
 
 
 def licgate_verb(*words: str) -> int:

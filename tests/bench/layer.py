@@ -27,15 +27,24 @@ def bench(options: Options) -> dict:
     cycles, rows, cols = shapes[0]
     config = shape(rows, cols)
     ours = {
-        "rows": rows, "cols": cols, "multipliers": config.multipliers, "cycles_model": cycles,
+        "rows": rows,
+        "cols": cols,
+        "multipliers": config.multipliers,
+        "cycles_model": cycles,
         "utilization": {how: count / (config.multipliers * cycles) for how, count in macs.items()},
         "shapes": [{"cycles": c, "rows": r, "cols": k} for c, r, k in shapes[:10]],
-    }  # fmt: skip
+    }
     options.say(f"licgate, {rows} x {cols}: simulated")
     result = simulated(manifest, config)
     ours |= {"cycles_simulated": result["cycles"], "mismatches": result["mismatches"], "counters": result["counters"]}
-    ours["cells"] = cells_of("read_rtlil top.il", top="top", files={"top.il": text_of(manifest, config, options)},
-                             before=ECP5_BEFORE, options=" ".join(ECP5_OPTIONS), say=options.say)  # fmt: skip
+    ours["cells"] = cells_of(
+        "read_rtlil top.il",
+        top="top",
+        files={"top.il": text_of(manifest, config, options)},
+        before=ECP5_BEFORE,
+        options=" ".join(ECP5_OPTIONS),
+        say=options.say,
+    )
     figures = {"licgate": ours, "goal": GOAL}
     headline = {
         "licgate": f"{result['cycles']} cycles simulated, {cycles} predicted, {rows} x {cols} multipliers, "
@@ -59,13 +68,15 @@ def bench(options: Options) -> dict:
         "headline": headline,
         "configuration": {
             "layer": f"{SIDE}x{SIDE}x{CHANNELS} to {SIDE // 2}x{SIDE // 2}x{CHANNELS}, 5x5, stride 2, padding 2, int8",
-            "macs": macs, "multipliers_at_most": MULTIPLIERS, "board": options.board,
+            "macs": macs,
+            "multipliers_at_most": MULTIPLIERS,
+            "board": options.board,
             "cells": "of the accelerator alone, by synth_lattice; licgate has its weights on the chip and takes and "
             "gives streams, nngen has its memory bus",
         },
         "seeds": [SEED],
         "figures": figures,
-    }  # fmt: skip
+    }
 
 
 def shape(rows: int, cols: int) -> AcceleratorConfig:

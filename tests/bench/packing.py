@@ -52,11 +52,16 @@ def bench(options: Options) -> dict:
         headline["LUT an element, plain and packed"] = [figures["elements"][k]["lut"] for k in ("plain", "packed")]
     return {
         "headline": headline,
-        "configuration": {"channels": CHANNELS, "image": SIZE, "array": [ROWS, COLS], "simulated": SIMULATED,
-                          "elements": {"plain": ELEMENT, "packed": ELEMENT | PACKED}},
+        "configuration": {
+            "channels": CHANNELS,
+            "image": SIZE,
+            "array": [ROWS, COLS],
+            "simulated": SIMULATED,
+            "elements": {"plain": ELEMENT, "packed": ELEMENT | PACKED},
+        },
         "seeds": [SEED],
         "figures": figures,
-    }  # fmt: skip
+    }
 
 
 def predicted(gdn: str, weight_bits: int, packed_bits: int | None):
@@ -75,15 +80,22 @@ def config(rows: int, cols: int, packed_bits: int | None, **more) -> Accelerator
 def compared(plain, packed, gdn: str, weight_bits: int) -> dict:
     """Cycles of the layers and of the whole, side by side."""
     layers = [
-        {"name": new["name"], "products": new["products"], "cycles": [old["cycles"], new["cycles"]],
-         "speedup": old["cycles"] / new["cycles"]}
+        {
+            "name": new["name"],
+            "products": new["products"],
+            "cycles": [old["cycles"], new["cycles"]],
+            "speedup": old["cycles"] / new["cycles"],
+        }
         for old, new in zip(plain.layers, packed.layers, strict=True)
-    ]  # fmt: skip
+    ]
     return {
-        "gdn": gdn, "weight_bits": weight_bits, "cycles": [plain.cycles, packed.cycles],
-        "speedup": plain.cycles / packed.cycles, "layers": layers,
+        "gdn": gdn,
+        "weight_bits": weight_bits,
+        "cycles": [plain.cycles, packed.cycles],
+        "speedup": plain.cycles / packed.cycles,
+        "layers": layers,
         "slowest packed layer": min(layer["speedup"] for layer in layers if layer["products"] == 2),
-    }  # fmt: skip
+    }
 
 
 def simulated(weight_bits: int, packed_bits: int | None) -> dict:

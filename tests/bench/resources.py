@@ -18,9 +18,18 @@ def bench(options: Options) -> dict:
         if licgate_verb("build", "--synthesis-only", *words):
             raise BuildError(f"licgate build --synthesis-only {' '.join(words)} failed: its last lines say why")
         report = json.loads((out / "report.json").read_text())
-        figures[name] = {"cells": report["utilization"], "performance": report["performance"],
-                         "blocks": report["blocks"], "model": report["model"], "tools": report["tools"]}  # fmt: skip
+        figures[name] = {
+            "cells": report["utilization"],
+            "performance": report["performance"],
+            "blocks": report["blocks"],
+            "model": report["model"],
+            "tools": report["tools"],
+        }
         cells = ", ".join(f"{count['used']:g} {cell}" for cell, count in report["utilization"].items())
         headline[name] = f"{cells}; {report['performance']['lut_per_multiplier']} LUT per multiplier"
-    return {"headline": headline, "configuration": {"board": options.board, "mode": "analysis"}, "seeds": [],
-            "figures": figures}  # fmt: skip
+    return {
+        "headline": headline,
+        "configuration": {"board": options.board, "mode": "analysis"},
+        "seeds": [],
+        "figures": figures,
+    }

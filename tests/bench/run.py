@@ -67,8 +67,9 @@ def run_bench(name: str, module: str, options: Options) -> dict:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run on the command line."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=tuple(BENCHES), metavar="NAME",
-                        help=f"these alone, of {', '.join(BENCHES)}")  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", choices=tuple(BENCHES), metavar="NAME", help=f"these alone, of {', '.join(BENCHES)}"
+    )
     parser.add_argument("--quick", action="store_true", help="leave out what takes minutes")
     parser.add_argument("--board", default="ulx3s-85f")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))

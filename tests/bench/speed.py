@@ -34,8 +34,15 @@ def bench(options: Options) -> dict:
         headline[f"{name}, periodic rows counted once"] = f"{figures[name]['counted_ms']:.1f} ms"
     return {
         "headline": headline,
-        "configuration": {"model": manifest.name, "hash": manifest.hash, "transforms": ["g_a"], "rows": config.rows,
-                          "cols": config.cols, "repeat": REPEAT, "statistic": "median of processor time"},
+        "configuration": {
+            "model": manifest.name,
+            "hash": manifest.hash,
+            "transforms": ["g_a"],
+            "rows": config.rows,
+            "cols": config.cols,
+            "repeat": REPEAT,
+            "statistic": "median of processor time",
+        },
         "seeds": [],
         "figures": figures,
-    }  # fmt: skip
+    }

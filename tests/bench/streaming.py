@@ -21,18 +21,20 @@ FRAMES = {
     "N=128 M=192": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 16, "prefetch_words": 3}, 1),
     "N=192 M=320": (
         (3, 192, 192, 192, 320),
-        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 3, "weight_words": 9216}, 1,
+        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 3, "weight_words": 9216},
+        1,
     ),
     "N=36 M=96": ((3, 36, 36, 36, 96), {"rows": 12, "cols": 12, "block_rows": 6, "output_words": 576}, 1),
     "N=128 M=192, two cores": ((3, 128, 128, 128, 192), {"rows": 9, "cols": 8, "prefetch_words": 3}, 2),
-}  # fmt: skip
+}
 SIMULATED = {
     "three layers": ({"channels": (3, 6, 5, 9)}, {"rows": 3, "cols": 6, "block_rows": 2, "band_groups": 2}, 1),
     "packed, two cores": (
         {"channels": (3, 9, 12, 14), "weight_bits": [5, 4, 8], "gdn": ["abs", "none"]},
-        {"rows": 4, "cols": 4, "packing": True}, 2,
+        {"rows": 4, "cols": 4, "packing": True},
+        2,
     ),
-}  # fmt: skip
+}
 
 
 def bench(options):
@@ -48,15 +50,27 @@ def bench(options):
         cycles, macs = max(run.done - run.start for run in model.runs), manifest.g_a.macs(height, width)
         multipliers = config.multipliers * cores
         fit = streaming_fit(program, board, cores)
-        frames.append({
-            "model": name, "config": shape, "cores": cores, "image": [width, height], "clock_mhz": CLOCK,
-            "cycles": cycles, "fps": CLOCK * 1e6 / cycles, "utilization": macs / (multipliers * cycles),
-            "multipliers": multipliers, "blocks": fit.needed, "fits": fit.fits,
-            "steps": sum(run.steps for run in model.runs) / (cores * cycles),
-            "waits": [run.waits for run in model.runs],
-            "bytes": {kind: 2 * sum(run.beats[kind] for run in model.runs) for kind in model.runs[0].beats},
-            "bus": model.memory.beats / cycles, "misses": model.memory.misses, "refreshes": model.memory.refreshes,
-        })  # fmt: skip
+        frames.append(
+            {
+                "model": name,
+                "config": shape,
+                "cores": cores,
+                "image": [width, height],
+                "clock_mhz": CLOCK,
+                "cycles": cycles,
+                "fps": CLOCK * 1e6 / cycles,
+                "utilization": macs / (multipliers * cycles),
+                "multipliers": multipliers,
+                "blocks": fit.needed,
+                "fits": fit.fits,
+                "steps": sum(run.steps for run in model.runs) / (cores * cycles),
+                "waits": [run.waits for run in model.runs],
+                "bytes": {kind: 2 * sum(run.beats[kind] for run in model.runs) for kind in model.runs[0].beats},
+                "bus": model.memory.beats / cycles,
+                "misses": model.memory.misses,
+                "refreshes": model.memory.refreshes,
+            }
+        )
         options.say(f"{name}: {100 * frames[-1]['utilization']:.2f} % of {multipliers} multipliers")
     runs = []
     for name, (model, shape, cores) in ({} if options.quick else SIMULATED).items():

@@ -32,12 +32,21 @@ def bench(options: Options) -> dict:
         config = AcceleratorConfig(max_width=width, **shape)
         found = predict(manifest, config, width, height)
         name = f"{manifest.name}, {shape['rows']} x {shape['cols']}, {width} x {height}"
-        figures.append({
-            "model": manifest.name, "hash": manifest.hash, "image": [width, height], **shape, "max_width": width,
-            "cycles": found.cycles, "macs": found.macs, "utilization": found.utilization,
-            "recompute_factor": found.recompute_factor, "layers": found.layers,
-            "utilization_over_recompute_factor": found.utilization / found.recompute_factor,
-        })  # fmt: skip
+        figures.append(
+            {
+                "model": manifest.name,
+                "hash": manifest.hash,
+                "image": [width, height],
+                **shape,
+                "max_width": width,
+                "cycles": found.cycles,
+                "macs": found.macs,
+                "utilization": found.utilization,
+                "recompute_factor": found.recompute_factor,
+                "layers": found.layers,
+                "utilization_over_recompute_factor": found.utilization / found.recompute_factor,
+            }
+        )
         headline[name] = f"{100 * found.utilization / found.recompute_factor:.2f} %, {found.cycles} cycles, predicted"
         options.say(f"{name}: predicted")
     if not options.quick:
@@ -54,5 +63,9 @@ def bench(options: Options) -> dict:
             f"{result['cycles']} cycles, {result['cycles'] - predicted.cycles} from the prediction, "
             f"{result['mismatches']} of {result['values']} values differ"
         )
-    return {"headline": headline, "configuration": {"transforms": ["g_a"], "weights": "on the chip"}, "seeds": [],
-            "figures": figures}  # fmt: skip
+    return {
+        "headline": headline,
+        "configuration": {"transforms": ["g_a"], "weights": "on the chip"},
+        "seeds": [],
+        "figures": figures,
+    }

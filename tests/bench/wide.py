@@ -27,10 +27,14 @@ class WidePixels(wiring.Component):
 
     def __init__(self, accelerator: Accelerator):
         self._accelerator, self.watchdog = accelerator, accelerator.watchdog
-        super().__init__({
-            "i": In(stream.Signature(WORD)), "o": Out(stream.Signature(latent_layout)),
-            "o_window": Out(stream.Signature(window_layout)), "csr": In(csr_signature),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(WORD)),
+                "o": Out(stream.Signature(latent_layout)),
+                "o_window": Out(stream.Signature(window_layout)),
+                "csr": In(csr_signature),
+            }
+        )
 
     def elaborate(self, platform):
         """Make the channels."""

@@ -17,8 +17,9 @@ from tests.bench.kit import Options
 CLOCK, CORES = 300.0, 4
 CHANNELS = (3, 128, 128, 128, 192)
 BUS = {"beat_bits": 64, "page_beats": 256, "burst_beats": 128, "weight_burst": 256, "address_bits": 28}
-CONFIG = StreamingConfig(rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", packing=True,
-                         packed_bits=27, **BUS)  # fmt: skip
+CONFIG = StreamingConfig(
+    rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", packing=True, packed_bits=27, **BUS
+)
 TIMINGS = [AxiTiming(read_latency=read, write_latency=read // 2) for read in (60, 120, 240)]
 SIMULATED = StreamingConfig(rows=8, cols=8, block_rows=2, band_groups=2, packing=True, packed_bits=27, **BUS)
 
@@ -42,11 +43,16 @@ def bench(options: Options) -> dict:
         for timing in TIMINGS:
             ran = simulate_axi(small, SIMULATED, x, timing)
             apart = abs(ran["cycles"] - ran["cycles_predicted"][0])
-            runs.append({"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"],
-                         "difference": apart})  # fmt: skip
+            runs.append(
+                {"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": apart}
+            )
         headline["largest difference in cycles"] = max(run["difference"] for run in runs)
         headline["all bit-exact"] = all(run["bit_exact"] for run in runs)
     return {
-        "headline": headline, "projection": True, "seeds": [0, 1], "frames": frames, "simulated": runs,
+        "headline": headline,
+        "projection": True,
+        "seeds": [0, 1],
+        "frames": frames,
+        "simulated": runs,
         "configuration": {"clock_mhz": CLOCK, "clock": "assumed", "cores": CORES, "image": list(size)},
-    }  # fmt: skip
+    }

@@ -140,8 +140,12 @@ def noise(random, like):
     *head, crc = HEAD.unpack_from(like)
     head[5], head[6] = (int(v) for v in random.integers(1, 200, 2))
     sections = [random.bytes(4 * int(random.integers(0, 200))) for _ in SECTIONS]
-    return repaired(HEAD.pack(*head, crc) + like[HEAD.size : HEADER]
-                    + b"".join(SECTION.pack(len(section), 0) for section in sections) + b"".join(sections))
+    return repaired(
+        HEAD.pack(*head, crc)
+        + like[HEAD.size : HEADER]
+        + b"".join(SECTION.pack(len(section), 0) for section in sections)
+        + b"".join(sections)
+    )
 
 
 def wild(random, codec, data):

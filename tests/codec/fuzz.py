@@ -62,15 +62,23 @@ class Tally:
     peak: int = 0
 
     def report(self):
-        return {"cases": sum(self.counts.values()), **dict(sorted(self.counts.items())), "failures": self.failures,
-                "longest-seconds": round(self.seconds, 3), "largest-peak-bytes": self.peak,
-                "refusals": dict(self.lines.most_common())}
+        return {
+            "cases": sum(self.counts.values()),
+            **dict(sorted(self.counts.items())),
+            "failures": self.failures,
+            "longest-seconds": round(self.seconds, 3),
+            "largest-peak-bytes": self.peak,
+            "refusals": dict(self.lines.most_common()),
+        }
 
 
 def bases(*, default=True):
     """Return files of every architecture, with few and with many escapes, whole and in patches."""
-    pairs = [(model(name, reach=reach, z_reach=z_reach), patch) for name in sorted(ARCHITECTURES)
-             for reach, z_reach, patch in [(40, 31, None), (2, 0, 64), (0, 2, None)]]
+    pairs = [
+        (model(name, reach=reach, z_reach=z_reach), patch)
+        for name in sorted(ARCHITECTURES)
+        for reach, z_reach, patch in [(40, 31, None), (2, 0, 64), (0, 2, None)]
+    ]
     if default:
         pairs += [(find_model(None), None), (find_model(None), 64)]
     found = []

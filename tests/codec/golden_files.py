@@ -34,8 +34,12 @@ SHIPPED = "hyperprior-n36m96-l0067-a10w8"
 WANTED = {name: [(100, 70, 1, None), (130, 65, 2, 64), (1, 1, 3, None)] for name in sorted(ARCHITECTURES)}
 WANTED[SHIPPED] = [(150, 100, 4, None), (70, 130, 5, 64)]
 
-GDN = {"bmshj2018-hyperprior": "none", "mbt2018-mean": "abs", "he2021-checkerboard": "square_root",
-       "mbt2018": "abs_root"}
+GDN = {
+    "bmshj2018-hyperprior": "none",
+    "mbt2018-mean": "abs",
+    "he2021-checkerboard": "square_root",
+    "mbt2018": "abs_root",
+}
 
 
 def pattern(height, width, seed):
@@ -72,13 +76,21 @@ def made(name):
     manifest = model(name, reach=5, z_reach=3)
     if GDN[name] == "none":
         return manifest
-    g_a = synthetic_manifest(channels=(3, 4, 4, 4, M), activation_bits=[8, 8, 8, 9], gdn=GDN[name], gdn_bits=12,
-                             latent_fraction_bits=FRACTION).g_a
+    g_a = synthetic_manifest(
+        channels=(3, 4, 4, 4, M),
+        activation_bits=[8, 8, 8, 9],
+        gdn=GDN[name],
+        gdn_bits=12,
+        latent_fraction_bits=FRACTION,
+    ).g_a
     gaussian = manifest.entropy["gaussian"]
     if name == "mbt2018-mean":
         gaussian = replace(gaussian, thresholds=np.arange(-40, 23))
-    return sealed(replace(manifest, transforms={**manifest.transforms, "g_a": g_a},
-                          entropy={**manifest.entropy, "gaussian": gaussian}))
+    return sealed(
+        replace(
+            manifest, transforms={**manifest.transforms, "g_a": g_a}, entropy={**manifest.entropy, "gaussian": gaussian}
+        )
+    )
 
 
 def add():
@@ -95,8 +107,17 @@ def add():
                 continue
             data = codec.encode(pattern(height, width, seed), patch=patch)
             (FOLDER / file).write_bytes(data)
-            index.append({"file": file, "model": name, "width": width, "height": height, "seed": seed, "patch": patch,
-                          "pixels": fingerprint(codec.decode(data))})
+            index.append(
+                {
+                    "file": file,
+                    "model": name,
+                    "width": width,
+                    "height": height,
+                    "seed": seed,
+                    "patch": patch,
+                    "pixels": fingerprint(codec.decode(data)),
+                }
+            )
             added.append(file)
     INDEX.write_text(json.dumps(index, indent=1) + "\n")
     return added
@@ -118,8 +139,15 @@ def core_name():
     """Return which kernels numpy's OpenBLAS runs, or None where that cannot be asked."""
     try:
         library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
-        ask = next(f for f in (getattr(library, f"{prefix}openblas_get_corename{suffix}", None)
-                               for prefix in ("scipy_", "") for suffix in ("64_", "")) if f)
+        ask = next(
+            f
+            for f in (
+                getattr(library, f"{prefix}openblas_get_corename{suffix}", None)
+                for prefix in ("scipy_", "")
+                for suffix in ("64_", "")
+            )
+            if f
+        )
     except (AttributeError, OSError, StopIteration):
         return None
     ask.restype = ctypes.c_char_p
@@ -129,7 +157,16 @@ def core_name():
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         wrong = [name for threads in (1, 2) for name in differing(threads)]
-        print(json.dumps({"python": sys.version.split()[0], "numpy": np.__version__, "core": core_name(),
-                          "files": len(entries()), "differing": wrong}))
+        print(
+            json.dumps(
+                {
+                    "python": sys.version.split()[0],
+                    "numpy": np.__version__,
+                    "core": core_name(),
+                    "files": len(entries()),
+                    "differing": wrong,
+                }
+            )
+        )
         sys.exit(1 if wrong else 0)
     sys.stdout.writelines(f"added {name}\n" for name in add())

@@ -25,11 +25,28 @@ def chain(name, channels, kinds, *, scale=1.0, up=False, source=None, absolute=F
     for index, (before, after, kind) in enumerate(zip(channels, channels[1:], kinds[1:])):
         last = index == len(channels) - 2
         given = IntType(kinds[0].bits, signed=not absolute) if index == 0 else kinds[index]
-        layers.append(synthetic_conv2d(f"{name}.{index}", in_channels=before, out_channels=after, transposed=up,
-                                       output_padding=int(up), input_type=given, output_type=kind, seed=seed,
-                                       relu=not kind.signed or (relu and last), output_scale=scale if last else 1.0))
-    return Transform(name=name, in_channels=channels[0], input=kinds[0], input_scale=source or 1.0,
-                     absolute_input=absolute, layers=layers)
+        layers.append(
+            synthetic_conv2d(
+                f"{name}.{index}",
+                in_channels=before,
+                out_channels=after,
+                transposed=up,
+                output_padding=int(up),
+                input_type=given,
+                output_type=kind,
+                seed=seed,
+                relu=not kind.signed or (relu and last),
+                output_scale=scale if last else 1.0,
+            )
+        )
+    return Transform(
+        name=name,
+        in_channels=channels[0],
+        input=kinds[0],
+        input_scale=source or 1.0,
+        absolute_input=absolute,
+        layers=layers,
+    )
 
 
 def tables(reach, count, *, seed=0, **more):
@@ -46,8 +63,9 @@ def tables(reach, count, *, seed=0, **more):
 def model(architecture="bmshj2018-hyperprior", *, reach=40, z_reach=31, seed=0):
     """Return a random codec; few entries a table (`reach`) make many escapes."""
     kind, joint, wide, z = ARCHITECTURES[architecture], IntType(8), IntType(9), IntType(6)
-    g_a = synthetic_manifest(channels=(3, 4, 4, 4, M), activation_bits=[8, 8, 8, 9], gdn="none", seed=seed,
-                             latent_fraction_bits=FRACTION).g_a
+    g_a = synthetic_manifest(
+        channels=(3, 4, 4, 4, M), activation_bits=[8, 8, 8, 9], gdn="none", seed=seed, latent_fraction_bits=FRACTION
+    ).g_a
     h_a = chain("h_a", (M, 4, Z), (LATENT, joint, z), source=SCALE, absolute=kind.absolute, seed=seed)
     last = joint if kind.context else wide if kind.means else IntType(6, signed=False)
     features = 4 if kind.context else 2 * M if kind.means else M
@@ -56,20 +74,45 @@ def model(architecture="bmshj2018-hyperprior", *, reach=40, z_reach=31, seed=0):
     g_s = chain("g_s", (M, 4, 4, 4, 3), (symbols, joint, joint, joint, BYTE), up=True, source=scale, seed=seed)
     transforms = {"g_a": g_a, "h_a": h_a, "h_s": h_s, "g_s": g_s}
     if kind.context:
-        layer = synthetic_conv2d("context.0", in_channels=M, out_channels=5, stride=1, input_type=LATENT,
-                                 output_type=joint, output_scale=0.5, seed=seed)
+        layer = synthetic_conv2d(
+            "context.0",
+            in_channels=M,
+            out_channels=5,
+            stride=1,
+            input_type=LATENT,
+            output_type=joint,
+            output_scale=0.5,
+            seed=seed,
+        )
         weight = layer.weight.copy()
         weight[:, :, masked_taps(kind.context, layer.kernel)] = 0
         layer = replace(layer, weight=weight, accumulator=prove_convolution(weight, layer.bias, layer.input))
-        transforms["context"] = Transform(name="context", in_channels=M, input=LATENT, input_scale=SCALE,
-                                          layers=[layer])
-        layer = synthetic_conv2d("parameters.0", in_channels=9, out_channels=2 * M, input_type=joint,
-                                 output_type=wide, output_scale=SCALE, seed=seed, **PLAIN)
-        transforms["parameters"] = Transform(name="parameters", in_channels=9, input=joint, input_scale=0.5,
-                                             layers=[layer])
+        transforms["context"] = Transform(
+            name="context", in_channels=M, input=LATENT, input_scale=SCALE, layers=[layer]
+        )
+        layer = synthetic_conv2d(
+            "parameters.0",
+            in_channels=9,
+            out_channels=2 * M,
+            input_type=joint,
+            output_type=wide,
+            output_scale=SCALE,
+            seed=seed,
+            **PLAIN,
+        )
+        transforms["parameters"] = Transform(
+            name="parameters", in_channels=9, input=joint, input_scale=0.5, layers=[layer]
+        )
     entropy = {"factorized": tables(z_reach, Z), "gaussian": tables(reach, 64, scales=tuple(range(1, 65)))}
-    return sealed(Manifest(name=f"tiny-{architecture}", architecture=architecture, transforms=transforms,
-                           entropy=entropy, latent_fraction_bits=FRACTION))
+    return sealed(
+        Manifest(
+            name=f"tiny-{architecture}",
+            architecture=architecture,
+            transforms=transforms,
+            entropy=entropy,
+            latent_fraction_bits=FRACTION,
+        )
+    )
 
 
 def picture(height, width, seed=0):

@@ -71,8 +71,9 @@ def test_many_images_and_bad_ones_among_them(tmp_path, capsys):
     for number in range(3):
         written(f"{number}.png", (64, 64 + number), seed=number)
     (tmp_path / "text.png").write_text("no picture")
-    code, out, err = licgate(capsys, "encode", "0.png", "text.png", "1.png", "none.png", "2.png", "-o", "out",
-                             "--patch", 64, "--json", "-")
+    code, out, err = licgate(
+        capsys, "encode", "0.png", "text.png", "1.png", "none.png", "2.png", "-o", "out", "--patch", 64, "--json", "-"
+    )
     assert code == 2
     entries = json.loads(out)
     assert [("error" in entry) for entry in entries] == [False, True, False, True, False]
@@ -85,8 +86,10 @@ def test_many_images_and_bad_ones_among_them(tmp_path, capsys):
     broken.write_bytes(broken.read_bytes()[:-1])
     code, out, err = licgate(capsys, "decode", "out/0.lic", "out/1.lic", "out/2.lic", "text.png", "-o", "back")
     assert code == 2
-    assert [line.split(":")[0] for line in out.splitlines()] == ["1/4 out/0.lic -> back/0.png",
-                                                                 "3/4 out/2.lic -> back/2.png"]
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "1/4 out/0.lic -> back/0.png",
+        "3/4 out/2.lic -> back/2.png",
+    ]
     first, second = err.splitlines()
     assert first.startswith("licgate: error: out/1.lic: damaged: ")
     assert second == "licgate: error: text.png: not a .lic file: it begins with 6e 6f 20 70, not 4c 49 43 47"
@@ -140,27 +143,37 @@ def test_info(capsys):
     assert err.startswith("licgate: error: a.png: not a .lic file")
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["encode", "a.png", "-o", "b.png"], "-o b.png: coded images are called .lic"),
-    (["encode", "a.png", "-o", "none/b.lic"], "-o none/b.lic: there is no folder none"),
-    (["encode", "a.png", "a.jpg", "-o", "out"], "a.png and a.jpg would both be written to out/a.lic; rename one"),
-    (["encode", "a.png", "b.png", "-o", "a.png"], "-o a.png: cannot be a folder: File exists"),
-    (["encode", "a.png", "-o", "b.lic", "--patch", "100"], "a.png: patch 100 is not a multiple of 64 from 64 to 16320"),
-    (["encode", "a.png", "-o", "b.lic", "--threads", "0"], "threads 0 is not a positive integer"),
-    (["encode", "a.png", "-o", "b.lic", "--json", "none/x"],
-     "cannot write none/x: its folder is missing or read-only, or it is a folder"),
-    (["decode", "a.lic", "-o", "b.gif"],
-     "b.gif: unknown format '.gif'; there are .png, .ppm, .bmp, .tif, .tiff, .webp, .jpg, .jpeg"),
-    (["decode", "a.png", "-o", "a.png"], "-o a.png: would replace what is read; name another file"),
-    (["encode", "a.png", "-o", f"{'n' * 252}.lic"], f"-o {'n' * 252}.lic: File name too long"),
-    (["decode", "circle.lic", "-o", "b.png"], "circle.lic: no such file"),
-    (["encode", "a.png", "-o", "b.lic", "--json", "pipe"], "cannot write pipe: not a regular file"),
-    (["encode", "a.png", "-o", "b.lic", "--json", "n" * 256], f"cannot write {'n' * 256}: File name too long"),
-    (["decode", "giant", "-o", "b.png"], "giant: not a .lic file: it begins with 00 00 00 00, not 4c 49 43 47"),
-    (["info", "n" * 256], f"{'n' * 256}: cannot be read: File name too long"),
-    (["info", "none.lic"], "none.lic: no such file"),
-    (["info", "."], ".: not a regular file"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["encode", "a.png", "-o", "b.png"], "-o b.png: coded images are called .lic"),
+        (["encode", "a.png", "-o", "none/b.lic"], "-o none/b.lic: there is no folder none"),
+        (["encode", "a.png", "a.jpg", "-o", "out"], "a.png and a.jpg would both be written to out/a.lic; rename one"),
+        (["encode", "a.png", "b.png", "-o", "a.png"], "-o a.png: cannot be a folder: File exists"),
+        (
+            ["encode", "a.png", "-o", "b.lic", "--patch", "100"],
+            "a.png: patch 100 is not a multiple of 64 from 64 to 16320",
+        ),
+        (["encode", "a.png", "-o", "b.lic", "--threads", "0"], "threads 0 is not a positive integer"),
+        (
+            ["encode", "a.png", "-o", "b.lic", "--json", "none/x"],
+            "cannot write none/x: its folder is missing or read-only, or it is a folder",
+        ),
+        (
+            ["decode", "a.lic", "-o", "b.gif"],
+            "b.gif: unknown format '.gif'; there are .png, .ppm, .bmp, .tif, .tiff, .webp, .jpg, .jpeg",
+        ),
+        (["decode", "a.png", "-o", "a.png"], "-o a.png: would replace what is read; name another file"),
+        (["encode", "a.png", "-o", f"{'n' * 252}.lic"], f"-o {'n' * 252}.lic: File name too long"),
+        (["decode", "circle.lic", "-o", "b.png"], "circle.lic: no such file"),
+        (["encode", "a.png", "-o", "b.lic", "--json", "pipe"], "cannot write pipe: not a regular file"),
+        (["encode", "a.png", "-o", "b.lic", "--json", "n" * 256], f"cannot write {'n' * 256}: File name too long"),
+        (["decode", "giant", "-o", "b.png"], "giant: not a .lic file: it begins with 00 00 00 00, not 4c 49 43 47"),
+        (["info", "n" * 256], f"{'n' * 256}: cannot be read: File name too long"),
+        (["info", "none.lic"], "none.lic: no such file"),
+        (["info", "."], ".: not a regular file"),
+    ],
+)
 def test_wrong_usage_is_one_line(capsys, words, message):
     written("a.png", (9, 9))
     written("a.jpg", (9, 9))
@@ -195,8 +208,10 @@ def test_another_engine_is_told_of_and_its_errors_are_one_line(tmp_path, capsys,
     written("a.png", (64, 64))
     options = ("--model", "he2021-checkerboard", "--engine", "cxxrtl")
     code, _, err = licgate(capsys, "encode", "a.png", "-o", "a.lic", *options, "--json", "a.json")
-    note = ("licgate: note: tiny-he2021-checkerboard on simulated gateware, which takes minutes to make the first "
-            "time; context and parameters: the reference's\n")
+    note = (
+        "licgate: note: tiny-he2021-checkerboard on simulated gateware, which takes minutes to make the first "
+        "time; context and parameters: the reference's\n"
+    )
     assert (code, err) == (0, note)
     assert {"g_a", "h_a", "h_s"} < set(ran)
     assert json.loads((tmp_path / "a.json").read_text())[0]["engine"] == "cxxrtl"

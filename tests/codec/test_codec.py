@@ -45,8 +45,12 @@ def test_latents_beyond_narrow_tables_are_not_lost(architecture, reach):
 @pytest.mark.parametrize("kind", ["noise", "black", "white", "colour"])
 def test_extreme_images_come_back(kind):
     codec, random = Codec(model("he2021-checkerboard")), np.random.default_rng(0)
-    image = {"noise": random.integers(0, 256, (70, 90, 3)), "black": np.zeros((70, 90, 3)),
-             "white": np.full((70, 90, 3), 255), "colour": np.full((70, 90, 3), (10, 200, 90))}[kind].astype(np.uint8)
+    image = {
+        "noise": random.integers(0, 256, (70, 90, 3)),
+        "black": np.zeros((70, 90, 3)),
+        "white": np.full((70, 90, 3), 255),
+        "colour": np.full((70, 90, 3), (10, 200, 90)),
+    }[kind].astype(np.uint8)
     np.testing.assert_array_equal(codec.decode(codec.encode(image)), decoded_directly(codec.manifest, image))
 
 
@@ -76,8 +80,12 @@ def test_patches_are_images_of_their_own():
     codec, image = Codec(model("mbt2018-mean")), picture(150, 200)
     data = codec.encode(image, patch=128)
     decoded = codec.decode(data)
-    for rows, columns in [(slice(0, 128), slice(0, 128)), (slice(0, 128), slice(128, 200)),
-                          (slice(128, 150), slice(0, 128)), (slice(128, 150), slice(128, 200))]:
+    for rows, columns in [
+        (slice(0, 128), slice(0, 128)),
+        (slice(0, 128), slice(128, 200)),
+        (slice(128, 150), slice(0, 128)),
+        (slice(128, 150), slice(128, 200)),
+    ]:
         alone = codec.encode(np.ascontiguousarray(image[rows, columns]))
         np.testing.assert_array_equal(decoded[rows, columns], codec.decode(alone))
     header, patches = unpack(data)
@@ -152,13 +160,16 @@ def test_what_does_not_fit_is_saturated_by_the_encoder_and_refused_by_the_decode
         codec.decode(forged(data, manifest=bytes.fromhex(narrow.hash)))
 
 
-@pytest.mark.parametrize(("image", "message"), [
-    (np.zeros((4, 4), np.uint8), "expected uint8 of shape"),
-    (np.zeros((4, 4, 3)), "image is float64"),
-    (np.zeros((0, 4, 3), np.uint8), "image of 4 x 0 pixels: sides are 1 to 65535"),
-    (np.broadcast_to(np.uint8(0), (1, 65536, 3)), "65536 x 1 pixels: sides"),
-    (np.broadcast_to(np.uint8(0), (60000, 60000, 3)), "more than 100000000 are refused"),
-])
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), "expected uint8 of shape"),
+        (np.zeros((4, 4, 3)), "image is float64"),
+        (np.zeros((0, 4, 3), np.uint8), "image of 4 x 0 pixels: sides are 1 to 65535"),
+        (np.broadcast_to(np.uint8(0), (1, 65536, 3)), "65536 x 1 pixels: sides"),
+        (np.broadcast_to(np.uint8(0), (60000, 60000, 3)), "more than 100000000 are refused"),
+    ],
+)
 def test_images_that_cannot_be_coded(image, message):
     with pytest.raises(ImageError, match=message):
         Codec(model()).encode(image)

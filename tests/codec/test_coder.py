@@ -139,10 +139,17 @@ def read_whole(coder, data, index, escapes):
     return symbols
 
 
-@pytest.mark.parametrize("change", [
-    lambda data: data[:-4], lambda data: data + bytes(4), lambda data: data + b"\1\2\3\4", lambda data: data + data,
-    lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda data: b"",
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[:-4],
+        lambda data: data + bytes(4),
+        lambda data: data + b"\1\2\3\4",
+        lambda data: data + data,
+        lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+        lambda data: b"",
+    ],
+)
 def test_a_stream_that_ends_elsewhere_is_refused(random, change):
     coder, index = TableCoder(random_tables(random, 9, precision=16)), random.integers(0, 9, 300)
     writer = SymbolWriter()

@@ -49,24 +49,30 @@ def test_bytes_are_those_of_the_page():
     assert replace(header, patch=0).patches() == [(0, 0, 300, 70)]
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"magic": b"\x89PNG"}, r"^not a \.lic file: it begins with 89 50 4e 47, not 4c 49 43 47"),
-    ({"version": 2}, "^version 2 of the format is newer than 1, .* update licgate"),
-    ({"version": 0}, "^version 0 of the format is unknown"),
-    ({"flags": 4}, "^flags 0x04 are unknown"),
-    ({"mode": 2}, "^patch mode 2 with patches of 64 pixels is unknown"),
-    ({"mode": 0}, "^patch mode 0 with patches of 64 pixels is unknown"),
-    ({"units": 0}, "^patch mode 1 with patches of 0 pixels is unknown"),
-    ({"width": 0}, "^image of 0 x 70 pixels: sides are 1 to 65535"),
-    ({"height": 65536}, "^image of 130 x 65536 pixels: sides are 1 to 65535"),
-    ({"width": 65535, "height": 65535}, "^image of 65535 x 65535 pixels: more than 100000000 are refused"),
-    ({"manifest": bytes(32)}, "^made by the model of hash 0{16}, but tiny-bmshj2018-hyperprior has [0-9a-f]{16}; give"),
-    ({"tables": bytes(8)}, "^made with entropy tables of hash 0{16}, but those of tiny-bmshj2018-hyperprior have"),
-    ({"width": 200}, "^damaged: "),
-    ({"height": 60}, "^damaged: "),
-    ({"units": 2}, "^damaged: "),
-    ({"body": 1}, "^damaged: the CRC of the whole is wrong"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"magic": b"\x89PNG"}, r"^not a \.lic file: it begins with 89 50 4e 47, not 4c 49 43 47"),
+        ({"version": 2}, "^version 2 of the format is newer than 1, .* update licgate"),
+        ({"version": 0}, "^version 0 of the format is unknown"),
+        ({"flags": 4}, "^flags 0x04 are unknown"),
+        ({"mode": 2}, "^patch mode 2 with patches of 64 pixels is unknown"),
+        ({"mode": 0}, "^patch mode 0 with patches of 64 pixels is unknown"),
+        ({"units": 0}, "^patch mode 1 with patches of 0 pixels is unknown"),
+        ({"width": 0}, "^image of 0 x 70 pixels: sides are 1 to 65535"),
+        ({"height": 65536}, "^image of 130 x 65536 pixels: sides are 1 to 65535"),
+        ({"width": 65535, "height": 65535}, "^image of 65535 x 65535 pixels: more than 100000000 are refused"),
+        (
+            {"manifest": bytes(32)},
+            "^made by the model of hash 0{16}, but tiny-bmshj2018-hyperprior has [0-9a-f]{16}; give",
+        ),
+        ({"tables": bytes(8)}, "^made with entropy tables of hash 0{16}, but those of tiny-bmshj2018-hyperprior have"),
+        ({"width": 200}, "^damaged: "),
+        ({"height": 60}, "^damaged: "),
+        ({"units": 2}, "^damaged: "),
+        ({"body": 1}, "^damaged: the CRC of the whole is wrong"),
+    ],
+)
 def test_each_field_of_the_header(coded, fields, message):
     codec, data = coded
     with pytest.raises(StreamError, match=message):
@@ -104,15 +110,18 @@ def test_sections_of_another_image_do_not_pass(coded):
     assert refused(codec, spliced) == "damaged: the CRC of the whole is wrong; the sections are not of one image"
 
 
-@pytest.mark.parametrize(("z", "y", "escapes", "message"), [
-    (b"123", None, None, "bytes of symbols are not a multiple of 4"),
-    (None, b"", None, "escape"),
-    (None, None, b"\xff" * 60, "damaged: .* bits of escape codes are left over"),
-    (None, None, b"\xff" * 9000, "damaged: 9000 bytes of escape codes for"),
-    (bytes(400), None, None, "damaged"),
-    (None, b"\xff" * 4000, None, "damaged"),
-    (None, bytes(4000), None, "damaged"),
-])
+@pytest.mark.parametrize(
+    ("z", "y", "escapes", "message"),
+    [
+        (b"123", None, None, "bytes of symbols are not a multiple of 4"),
+        (None, b"", None, "escape"),
+        (None, None, b"\xff" * 60, "damaged: .* bits of escape codes are left over"),
+        (None, None, b"\xff" * 9000, "damaged: 9000 bytes of escape codes for"),
+        (bytes(400), None, None, "damaged"),
+        (None, b"\xff" * 4000, None, "damaged"),
+        (None, bytes(4000), None, "damaged"),
+    ],
+)
 def test_sections_that_fit_their_checksums_but_not_each_other(z, y, escapes, message):
     codec = Codec(model(reach=1))
     header, patches = unpack(codec.encode(picture(64, 64)))
@@ -126,8 +135,9 @@ def test_random_bytes_behind_a_good_header_never_hang_or_crash(random):
     header, _ = unpack(codec.encode(picture(100, 70)))
     outcomes = set()
     for _ in range(60):
-        parts = [random.integers(0, 256, 4 * int(random.integers(0, n)), dtype=np.uint8).tobytes()
-                 for n in (30, 120, 200)]
+        parts = [
+            random.integers(0, 256, 4 * int(random.integers(0, n)), dtype=np.uint8).tobytes() for n in (30, 120, 200)
+        ]
         outcomes.add(refused(codec, pack(header, [parts])).split(":")[0])
     assert outcomes == {"damaged"}
 

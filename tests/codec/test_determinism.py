@@ -20,8 +20,15 @@ ROOT = Path(__file__).parents[2]
 def checked(**switches):
     """Return what ``--check`` says under these variables."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("OPENBLAS_", "OMP_", "NPY_"))}
-    done = subprocess.run([sys.executable, "-m", "tests.codec.golden_files", "--check"], cwd=ROOT, env=own | switches,
-                          capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.codec.golden_files", "--check"],
+        cwd=ROOT,
+        env=own | switches,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 

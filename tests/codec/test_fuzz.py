@@ -41,11 +41,14 @@ def hungry(data):
     raise StreamError("at last")
 
 
-@pytest.mark.parametrize(("decode", "fault"), [
-    (lambda data: np.zeros((70, 40, 3), np.uint8), "damaged, and not noticed"),
-    (lambda data: data[10**6], "IndexError"),
-    (hungry, "bytes, 3"),
-])
+@pytest.mark.parametrize(
+    ("decode", "fault"),
+    [
+        (lambda data: np.zeros((70, 40, 3), np.uint8), "damaged, and not noticed"),
+        (lambda data: data[10**6], "IndexError"),
+        (hungry, "bytes, 3"),
+    ],
+)
 def test_the_cases_find_a_codec_that_looks_away(files, traced, decode, fault):
     class Blind:
         def __init__(self):
@@ -57,12 +60,22 @@ def test_the_cases_find_a_codec_that_looks_away(files, traced, decode, fault):
     assert fault in failures[0]
 
 
-@pytest.mark.parametrize("fields", [
-    {"width": 65535, "height": 65535}, {"width": 0}, {"height": 0}, {"width": 1 << 31, "height": 1 << 31},
-    {"mode": 1, "units": 0}, {"units": 7}, {"version": 9, "width": 65535, "height": 65535},
-    {"manifest": b"\1" * 32, "width": 10000, "height": 10000}, {"tables": bytes(8), "width": 10000, "height": 10000},
-    {"mode": 1, "units": 1, "width": 10000, "height": 10000}, {"mode": 1, "units": 255, "width": 1, "height": 65535},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"width": 65535, "height": 65535},
+        {"width": 0},
+        {"height": 0},
+        {"width": 1 << 31, "height": 1 << 31},
+        {"mode": 1, "units": 0},
+        {"units": 7},
+        {"version": 9, "width": 65535, "height": 65535},
+        {"manifest": b"\1" * 32, "width": 10000, "height": 10000},
+        {"tables": bytes(8), "width": 10000, "height": 10000},
+        {"mode": 1, "units": 1, "width": 10000, "height": 10000},
+        {"mode": 1, "units": 255, "width": 1, "height": 65535},
+    ],
+)
 def test_a_header_alone_takes_no_memory(files, traced, fields):
     base = files[0]
     data = forged(base.data, **fields)

@@ -33,7 +33,8 @@ def codec_of(entry):
 def test_a_stored_file_decodes_as_ever(entry):
     data, codec = (FOLDER / entry["file"]).read_bytes(), codec_of(entry)
     assert read_header(data).manifest == codec.manifest.hash, (
-        f"{entry['file']} was made by another {entry['model']}; when a shipped model goes, see the top of this file")
+        f"{entry['file']} was made by another {entry['model']}; when a shipped model goes, see the top of this file"
+    )
     pixels = codec.decode(data)
     assert pixels.shape == (entry["height"], entry["width"], 3)
     assert fingerprint(pixels) == entry["pixels"]
@@ -58,8 +59,9 @@ def test_the_set_is_whole_and_small():
     assert {path.name for path in FOLDER.glob("*.lic")} == {entry["file"] for entry in ENTRIES}
     assert {entry["file"] for entry in ENTRIES if entry["patch"]}
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 300_000
-    escapes = [sum(len(patch["escapes"]) for patch in unpack((FOLDER / entry["file"]).read_bytes())[1])
-               for entry in ENTRIES]
+    escapes = [
+        sum(len(patch["escapes"]) for patch in unpack((FOLDER / entry["file"]).read_bytes())[1]) for entry in ENTRIES
+    ]
     assert sum(size > 0 for size in escapes) >= 5
 
 

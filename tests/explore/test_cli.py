@@ -79,15 +79,18 @@ def test_plan_of_a_model_that_does_not_fit(model, monkeypatch, capsys):
     assert "no model reaches 1 frames/s: none of them fits the device" in out
 
 
-@pytest.mark.parametrize(("words", "line"), [
-    (["--fps", "0"], "0 frames a second make no sense: give --fps above 0"),
-    (["--fps", "nan"], "nan frames a second make no sense: give --fps above 0"),
-    (["--clock", "0.5"], "a clock of 0.5 MHz makes no sense: give --clock from 1 to 1000"),
-    (["--size", "12"], "argument --size: '12' is not WIDTHxHEIGHT (see: licgate plan --help)"),
-    (["--size", "20000x2"], "argument --size: 20000x2 is larger than 16384x16384 (see: licgate plan --help)"),
-    (["--channels", "3"], "argument --channels: '' is not a positive number (see: licgate plan --help)"),
-    (["--model", "nothing"], "unknown model 'nothing'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--fps", "0"], "0 frames a second make no sense: give --fps above 0"),
+        (["--fps", "nan"], "nan frames a second make no sense: give --fps above 0"),
+        (["--clock", "0.5"], "a clock of 0.5 MHz makes no sense: give --clock from 1 to 1000"),
+        (["--size", "12"], "argument --size: '12' is not WIDTHxHEIGHT (see: licgate plan --help)"),
+        (["--size", "20000x2"], "argument --size: 20000x2 is larger than 16384x16384 (see: licgate plan --help)"),
+        (["--channels", "3"], "argument --channels: '' is not a positive number (see: licgate plan --help)"),
+        (["--model", "nothing"], "unknown model 'nothing'"),
+    ],
+)
 def test_plan_refuses_in_one_line(words, line, capsys):
     assert plan(*words) == 2
     error = capsys.readouterr().err

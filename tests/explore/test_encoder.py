@@ -19,8 +19,9 @@ def totals(manifest, transforms, most):
     search = ArraySearch(manifest, *SIZE)
     return {
         (rows, cols): accelerator_part(manifest, search.config((rows, cols)), transforms, *SIZE).total
-        for rows in range(1, most + 1) for cols in range(1, most // rows + 1)
-    }  # fmt: skip
+        for rows in range(1, most + 1)
+        for cols in range(1, most // rows + 1)
+    }
 
 
 def test_no_array_and_no_split_is_faster():

@@ -16,8 +16,9 @@ from licgate.program.streaming import compile_streaming
 from licgate.synth.board import find_board
 
 SHAPE = ["--memory", "axi", "--rows", "8", "--cols", "8", "--channels", "8,16"]
-CONFIG = StreamingConfig(rows=8, cols=8, beat_bits=64, page_beats=256, burst_beats=128, weight_burst=256,
-                         address_bits=28, packed_bits=27)  # fmt: skip
+CONFIG = StreamingConfig(
+    rows=8, cols=8, beat_bits=64, page_beats=256, burst_beats=128, weight_burst=256, address_bits=28, packed_bits=27
+)
 MANIFEST = scaled_manifest(find_model(), 8, 16)
 
 
@@ -63,8 +64,10 @@ def test_a_slow_memory_bounds_the_frames():
     assert not fast["memory_bound"]
     # each way at its rate and no faster
     assert slow["bus_share"] <= 2 / 8
-    halves = {name: project(MANIFEST, board, CONFIG, AxiTiming(), cores=n, clock_mhz=200, size=(50, 34))["fps"]
-              for name, n in (("one", 1), ("two", 2))}  # fmt: skip
+    halves = {
+        name: project(MANIFEST, board, CONFIG, AxiTiming(), cores=n, clock_mhz=200, size=(50, 34))["fps"]
+        for name, n in (("one", 1), ("two", 2))
+    }
     assert halves["two"] == 2 * halves["one"]
 
 

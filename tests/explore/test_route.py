@@ -31,8 +31,9 @@ def routed(space, shapes, out, outcomes, jobs=1):
         started.append(candidate.config.rows)
         return [sys.executable, "-c", BUILD, str(folder), str(code), line]
 
-    results = route_shapes(space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append,
-                           run=partial(run_here, jobs=jobs))  # fmt: skip
+    results = route_shapes(
+        space, shapes, out=out, clock_mhz=90.0, command=command, say=said.append, run=partial(run_here, jobs=jobs)
+    )
     return results, started, said
 
 
@@ -42,7 +43,10 @@ def test_one_that_fails_loses_no_other_and_a_second_run_goes_on(space, shapes, t
     results, started, said = routed(space, shapes, tmp_path / "out", outcomes, jobs=jobs)
     assert sorted(started) == [1, 2, 3]
     assert [(r["status"], r["why"]) for r in results] == [
-        ("met", ""), ("failed", "yosys failed"), ("missed", "timing not met")]  # fmt: skip
+        ("met", ""),
+        ("failed", "yosys failed"),
+        ("missed", "timing not met"),
+    ]
     assert [r.get("clock_mhz") for r in results] == [90.0, None, 94.0]
     assert results[0]["cells"] == {"MULT18X18D": 4}
     assert [r["shape"]["rows"] for r in results] == [1, 2, 3]

@@ -76,7 +76,10 @@ def test_results_come_back_to_the_callers_folder_and_a_second_run_goes_on(space,
     client, out = Stub(), tmp_path / "out"
     results, said = routed(space, shapes, out, outcomes, client)
     assert [(r["status"], r["why"]) for r in results] == [
-        ("met", ""), ("failed", "yosys failed"), ("missed", "timing not met")]  # fmt: skip
+        ("met", ""),
+        ("failed", "yosys failed"),
+        ("missed", "timing not met"),
+    ]
     assert [r.get("clock_mhz") for r in results] == [90.0, None, 94.0]
     for result in results:
         key = result["key"]
@@ -105,15 +108,22 @@ class KilledWorker(Exception):
     """As Dask calls it."""
 
 
-@pytest.mark.parametrize(("error", "why"), [
-    (KilledWorker("long\nstory"), "the workers that tried it died, one after the other"),
-    (ModuleNotFoundError("No module named 'licgate'"),
-     f"the worker cannot load the package: install licgate {__version__} for the workers, too"),
-    (RuntimeError("Error during deserialization of the task graph."),
-     f"the worker cannot load the package: install licgate {__version__} for the workers, too"),
-    (OSError(28, "No space\nleft"), "the worker could not do it: [Errno 28] No space left"),
-    (MemoryError(), "the worker could not do it: MemoryError"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (KilledWorker("long\nstory"), "the workers that tried it died, one after the other"),
+        (
+            ModuleNotFoundError("No module named 'licgate'"),
+            f"the worker cannot load the package: install licgate {__version__} for the workers, too",
+        ),
+        (
+            RuntimeError("Error during deserialization of the task graph."),
+            f"the worker cannot load the package: install licgate {__version__} for the workers, too",
+        ),
+        (OSError(28, "No space\nleft"), "the worker could not do it: [Errno 28] No space left"),
+        (MemoryError(), "the worker could not do it: MemoryError"),
+    ],
+)
 def test_a_build_whose_worker_is_lost_loses_no_other(space, shapes, tmp_path, error, why):
     outcomes = dict.fromkeys((1, 2, 3), (0, "fine"))
     # of three, the second is lost; one that killed its workers has a second chance, alone
@@ -152,8 +162,15 @@ def test_an_interrupt_cancels_what_is_still_to_do(space, shapes, tmp_path):
 
     command = lambda *args: [sys.executable, "-c", ""]  # noqa: E731
     with pytest.raises(KeyboardInterrupt):
-        route_shapes(space, shapes, out=tmp_path, clock_mhz=90.0, command=command, say=say,
-                     run=partial(cluster.run, manifest=space.manifest))  # fmt: skip
+        route_shapes(
+            space,
+            shapes,
+            out=tmp_path,
+            clock_mhz=90.0,
+            command=command,
+            say=say,
+            run=partial(cluster.run, manifest=space.manifest),
+        )
     assert len(client.cancelled) == 2
     client.pool.shutdown()
 
@@ -198,11 +215,14 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
         pass
 
 
-@pytest.mark.parametrize(("words", "line"), [
-    (["--scheduler", "tcp://h:1"], "--scheduler is for what --route K builds"),
-    (["--scheduler", "tcp://h:1", "--route", "1", "--jobs", "2"], "--jobs is for builds on this machine"),
-    (["--scheduler", "h", "--route", "1"], "'h' is no address of a scheduler"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--scheduler", "tcp://h:1"], "--scheduler is for what --route K builds"),
+        (["--scheduler", "tcp://h:1", "--route", "1", "--jobs", "2"], "--jobs is for builds on this machine"),
+        (["--scheduler", "h", "--route", "1"], "'h' is no address of a scheduler"),
+    ],
+)
 def test_the_verb_refuses_in_one_line(words, line, capsys):
     assert main(["explore", "--board", "ulx3s-85f", *words]) == 2
     error = capsys.readouterr().err

@@ -48,8 +48,15 @@ def cluster(tmp_path_factory):
     (folder / "cluster.py").write_text(CLUSTER)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "cluster.py"], cwd=folder, env=environment, text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "cluster.py"],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
     yield process.stdout.readline().strip(), process
     process.stdin.close()
     process.wait(timeout=60)
@@ -86,9 +93,11 @@ def test_dead_workers_and_failed_builds_lose_no_other(cluster, space, shapes, tm
     with connect(cluster[0]) as own:
         results, _ = routed(space, shapes, tmp_path / "out", own, scripts)
         assert [(r["status"], r["why"]) for r in results] == [
-            ("met", ""), ("failed", "yosys failed"),
-            ("failed", "the workers that tried it died, one after the other"), ("missed", "timing not met"),
-        ]  # fmt: skip
+            ("met", ""),
+            ("failed", "yosys failed"),
+            ("failed", "the workers that tried it died, one after the other"),
+            ("missed", "timing not met"),
+        ]
         assert results[0]["cells"] == {"MULT18X18D": 4}
         assert (tmp_path / "out" / results[0]["key"] / "report.json").is_file()
         # a second run has only the failed ones to do

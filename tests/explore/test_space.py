@@ -107,9 +107,13 @@ def test_the_pareto_set():
     assert margin > 0
 
 
-@pytest.mark.parametrize(("mode", "rows", "cols", "width", "counted"), [
-    ("analysis", 4, 4, 768, 7063), ("analysis", 12, 12, 768, 15814),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "rows", "cols", "width", "counted"),
+    [
+        ("analysis", 4, 4, 768, 7063),
+        ("analysis", 12, 12, 768, 15814),
+    ],
+)
 def test_the_estimate_of_luts_is_near_what_synthesis_counted(mode, rows, cols, width, counted):
     space = Space(find_model("hyperprior-n36m96-l0067-a10w8"), find_board("ulx3s-85f"), mode, 768, 512)
     program = space.program(AcceleratorConfig(rows=rows, cols=cols, max_width=width))

@@ -29,10 +29,14 @@ async def start(ctx, csr, image, patch, *, transform="g_a", independent=False, o
     _, height, width = image.shape
     for address, value in (
         (Register.TRANSFORM, TRANSFORM_NAMES.index(transform)),
-        (Register.WIDTH, width), (Register.HEIGHT, height), (Register.PATCH_WIDTH, patch[0]),
+        (Register.WIDTH, width),
+        (Register.HEIGHT, height),
+        (Register.PATCH_WIDTH, patch[0]),
         (Register.PATCH_HEIGHT, patch[1]),
-        (Register.MODE, int(independent)), (Register.OVERLAP, overlap), (Register.CONTROL, 1),
-    ):  # fmt: skip
+        (Register.MODE, int(independent)),
+        (Register.OVERLAP, overlap),
+        (Register.CONTROL, 1),
+    ):
         await write_register(ctx, csr, address, value)
 
 
@@ -75,18 +79,35 @@ def run_of(config, transform, x, rows, *, patch=None, independent=False, overlap
         sent = (stream_order(x, 0, rows) & 0xFFFF).tolist()
         return (width, height), [((0, 0, width, height), sent)], expected_map(transform, x, rows)
     size = (patch, patch) if patch else config.patch_size(transform, width, height)
-    windows = patches(width, height, patch_width=size[0], patch_height=size[1], transform=transform,
-                      independent=independent, overlap=overlap)  # fmt: skip
+    windows = patches(
+        width,
+        height,
+        patch_width=size[0],
+        patch_height=size[1],
+        transform=transform,
+        independent=independent,
+        overlap=overlap,
+    )
     words = pack(x, transform.input.bits)
-    sent = [((p.x, p.y, p.width, p.height), words[p.y : p.y + p.height, p.x : p.x + p.width].ravel().tolist())
-            for p in windows]  # fmt: skip
+    sent = [
+        ((p.x, p.y, p.width, p.height), words[p.y : p.y + p.height, p.x : p.x + p.width].ravel().tolist())
+        for p in windows
+    ]
     return size, sent, expected_stream(transform, x, windows, rows, independent=independent)
 
 
 def check_accelerator(
-    manifest, config, images, *, transforms=("g_a",), patch=None, independent=False, overlap=0, stalls=None,
+    manifest,
+    config,
+    images,
+    *,
+    transforms=("g_a",),
+    patch=None,
+    independent=False,
+    overlap=0,
+    stalls=None,
     limit=200_000,
-):  # fmt: skip
+):
     """Run images, or (transform, feature map), one after the other; assert windows, latents, marks and status.
 
     Return the last one's CYCLES.

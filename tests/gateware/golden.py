@@ -14,8 +14,9 @@ def reads(layer, parity=0, *, depth_form=False):
         return list(range(-layer.padding, layer.kernel - layer.padding))
     parities = (0, 1) if depth_form else (parity,)
     # tap k of input i lands on output 2 * i - padding + k
-    found = {(p + layer.padding - k) // 2 for p in parities for k in range(layer.kernel)
-             if (p + layer.padding - k) % 2 == 0}  # fmt: skip
+    found = {
+        (p + layer.padding - k) // 2 for p in parities for k in range(layer.kernel) if (p + layer.padding - k) % 2 == 0
+    }
     assert found == set(range(min(found), max(found) + 1))
     return sorted(found)
 

@@ -28,9 +28,11 @@ class Ccu2c(Elaboratable):
             a, b, c, d = (Value.cast(ports.pop(f"i_{name}{k}"))[0] for name in "ABCD")
             four, two, out = (Signal(name=f"{name}_{k}") for name in ("four", "two", "out"))
             m.d.comb += [
-                four.eq(table[Cat(a, b, c, d)]), two.eq(table[Cat(a, b, Const(0, 2))]),
-                ports.pop(f"o_S{k}").eq(four ^ carry), out.eq(Mux(four, carry, two)),
-            ]  # fmt: skip
+                four.eq(table[Cat(a, b, c, d)]),
+                two.eq(table[Cat(a, b, Const(0, 2))]),
+                ports.pop(f"o_S{k}").eq(four ^ carry),
+                out.eq(Mux(four, carry, two)),
+            ]
             carry = out
         m.d.comb += ports.pop("o_COUT").eq(carry)
         assert not ports, f"not modelled: {sorted(ports)}"
@@ -65,8 +67,12 @@ def check(dut, width, carries):
     pairs = [(a, b) for a in edges for b in edges] + [
         tuple(int(v) for v in p) for p in rng.integers(-half, half, (80, 2))
     ]
-    steps = [{"a": a, "b": b, "restart": r, **({"one": one} if carries else {})}
-             for a, b in pairs for r in range(2) for one in range(1 + carries)]  # fmt: skip
+    steps = [
+        {"a": a, "b": b, "restart": r, **({"one": one} if carries else {})}
+        for a, b in pairs
+        for r in range(2)
+        for one in range(1 + carries)
+    ]
     seen = trace(dut, steps, ["s"])
     for step, record in zip(steps, seen, strict=True):
         exact = step["a"] + (0 if step["restart"] else step["b"]) + step.get("one", 0)

@@ -94,13 +94,15 @@ def conv_pass(program, phase, *, ring_row=0, group=0, words=None, skipped=0, ker
     words = stage.words if words is None else words
     first = phase.shape.stride * group + phase.shape.first_word(rows)
     descriptor = {
-        "phase": phase.index, "row": stage.base + ring_row * stage.row_stride,
+        "phase": phase.index,
+        "row": stage.base + ring_row * stage.row_stride,
         "offset": first * op.channels_in % (1 << address_width(program)),
         "kernel_rows": phase.kernel_rows - skipped if kernel_rows is None else kernel_rows,
         "mask": sum((0 <= first + j < words) << j for j in range(phase.shape.words(rows))),
-        "weight": phase.base + tile * phase.steps + skipped * phase.shape.columns * op.channels_in, "x": 0,
+        "weight": phase.base + tile * phase.steps + skipped * phase.shape.columns * op.channels_in,
+        "x": 0,
         "release": release,
-    }  # fmt: skip
+    }
     return descriptor, (stage, ring_row, group, words)
 
 
@@ -113,16 +115,30 @@ def random_pass(program, rng, *, phase=None):
         x = int(rng.integers(2)) * max_gdn_channels(program)
         # what only convolutions read is at random
         row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
-        return {"phase": phase.index, "row": row, "offset": offset, "kernel_rows": 2, "mask": mask,
-                "weight": op.base + tile * op.steps, "x": x, "release": 0}, None  # fmt: skip
+        return {
+            "phase": phase.index,
+            "row": row,
+            "offset": offset,
+            "kernel_rows": 2,
+            "mask": mask,
+            "weight": op.base + tile * op.steps,
+            "x": x,
+            "release": 0,
+        }, None
     stage = next(s for s in program.stages if s.conv is op)
     words = int(rng.integers(1, stage.words + 1))
     skipped = int(rng.integers(phase.kernel_rows))
     return conv_pass(
-        program, phase, ring_row=int(rng.integers(stage.ring)), words=words, skipped=skipped, tile=tile,
-        group=int(rng.integers(-(-words // phase.shape.stride))), release=int(rng.integers(2)),
+        program,
+        phase,
+        ring_row=int(rng.integers(stage.ring)),
+        words=words,
+        skipped=skipped,
+        tile=tile,
+        group=int(rng.integers(-(-words // phase.shape.stride))),
+        release=int(rng.integers(2)),
         kernel_rows=int(rng.integers(1, phase.kernel_rows - skipped + 1)),
-    )  # fmt: skip
+    )
 
 
 def expected_steps(program, maps, descriptor, where):
@@ -156,8 +172,10 @@ def expected_steps(program, maps, descriptor, where):
         first = shape.stride * group * program.rows + shape.first_column
         activations = [
             [pixel(ky, c, first + shape.stride * r + k) for r in range(program.rows)]
-            for ky in range(descriptor["kernel_rows"]) for c in range(op.channels_in) for k in range(shape.columns)
-        ]  # fmt: skip
+            for ky in range(descriptor["kernel_rows"])
+            for c in range(op.channels_in)
+            for k in range(shape.columns)
+        ]
     return [(a, weights(descriptor["weight"] + k)) for k, a in enumerate(activations)]
 
 

@@ -16,8 +16,17 @@ FUNCTIONS = {"1/v": ("abs", False), "1/√v": ("square_root", False), "v": ("abs
 
 def layer(function, index_bits=5, fraction_bits=10, seed=0):
     form, inverse = FUNCTIONS[function]
-    return synthetic_gdn("gdn", channels=3, form=form, inverse=inverse, input_type=IntType(10), output_type=IntType(8),
-                         index_bits=index_bits, fraction_bits=fraction_bits, seed=seed)  # fmt: skip
+    return synthetic_gdn(
+        "gdn",
+        channels=3,
+        form=form,
+        inverse=inverse,
+        input_type=IntType(10),
+        output_type=IntType(8),
+        index_bits=index_bits,
+        fraction_bits=fraction_bits,
+        seed=seed,
+    )
 
 
 def inputs(width, count=300):

@@ -67,8 +67,16 @@ def cases_of(program, rng, count=250):
         if acc is None:
             acc = int(rng.integers(low, high + 1)) >> int(rng.integers(0, max(1, high.bit_length())))
         x = {"low": kinds.min, "high": kinds.max, "zero": 0}.get(kind, int(rng.integers(kinds.min, kinds.max + 1)))
-        cases.append({"op": op.index, "channel": c, "acc": acc, "bias": bias, "x": x if op.is_gdn else 0,
-                      "keep": bool(kind != "drawn" or rng.random() < 0.9)})  # fmt: skip
+        cases.append(
+            {
+                "op": op.index,
+                "channel": c,
+                "acc": acc,
+                "bias": bias,
+                "x": x if op.is_gdn else 0,
+                "keep": bool(kind != "drawn" or rng.random() < 0.9),
+            }
+        )
     order = rng.permutation(len(cases))
     return [cases[k] for k in order]
 
@@ -79,11 +87,15 @@ def waves_of(program, lane, cases):
     for t, case in enumerate(cases):
         at = program.ops[case["op"]].param_base + case["channel"]
         for name, cycle, value in (
-            ("acc", 0, case["acc"]), ("op", 0, case["op"]), ("keep", 0, case["keep"]),
-            ("bias", lane.bias_cycle, case["bias"]), ("x", lane.x_cycle, case["x"]),
-            ("shift", lane.shift_cycle, program.shifts[at]), ("offset", lane.offset_cycle, program.offsets[at]),
+            ("acc", 0, case["acc"]),
+            ("op", 0, case["op"]),
+            ("keep", 0, case["keep"]),
+            ("bias", lane.bias_cycle, case["bias"]),
+            ("x", lane.x_cycle, case["x"]),
+            ("shift", lane.shift_cycle, program.shifts[at]),
+            ("offset", lane.offset_cycle, program.offsets[at]),
             ("multiplier", lane.multiplier_cycle, program.multipliers[at]),
-        ):  # fmt: skip
+        ):
             if t + cycle < len(steps):
                 steps[t + cycle][name] = value
     return steps
@@ -146,7 +158,7 @@ def test_latency_is_longer_with_the_square_form():
     lanes = {name: PostLane(build(name)) for name in PROGRAMS}
     assert {n: lane.latency for n, lane in lanes.items()} == {
         n: 39 if "square" in n or "four" in n else 35 for n in PROGRAMS
-    }  # fmt: skip
+    }
     assert all(lane.interval == 1 for lane in lanes.values())
 
 
@@ -157,8 +169,10 @@ def test_a_result_takes_exactly_the_latency(name):
     case = {"op": 0, "channel": 0, "acc": program.ops[0].layer.accumulator.bound // 2, "bias": 0, "x": 0, "keep": True}
     q, _ = golden(program, case)
     assert q > 0
-    steps = [{"op": 0, "keep": t == 9, "acc": case["acc"], "multiplier": program.multipliers[0],
-              "shift": program.shifts[0]} for t in range(lane.latency + 12)]  # fmt: skip
+    steps = [
+        {"op": 0, "keep": t == 9, "acc": case["acc"], "multiplier": program.multipliers[0], "shift": program.shifts[0]}
+        for t in range(lane.latency + 12)
+    ]
     assert [s.q for s in trace(lane, steps, ["q"])] == [0] * (9 + lane.latency) + [q, 0, 0]
 
 

@@ -66,8 +66,11 @@ def test_patches_one_after_the_other(rows, p):
     """A full-speed sender that minds `free`, whose count is one cycle old."""
     rng = np.random.default_rng(rows)
     channels = next(c for r, c, *_ in PATCHES if r == rows)
-    patches = [(rng.integers(-512, 512, (channels, *size[::-1])), size, window)
-               for r, _, size, window in PATCHES * 2 if r == rows]  # fmt: skip
+    patches = [
+        (rng.integers(-512, 512, (channels, *size[::-1])), size, window)
+        for r, _, size, window in PATCHES * 2
+        if r == rows
+    ]
     dut = LatentReader(build(rows, channels), DEPTH, WIDTH)
 
     async def send(ctx):

@@ -26,10 +26,18 @@ WATCH = ["i.ready", "write_enable", "write_address", "write_word", "row_done", "
 
 def chain(name, channels, bits, *, absolute=False):
     kind = IntType(bits)
-    layer = synthetic_conv2d(f"{name}.0", in_channels=channels, out_channels=2, stride=1, kernel=3, output_type=kind,
-                             input_type=IntType(bits, signed=not absolute))
-    return Transform(name=name, in_channels=channels, input=kind, input_scale=1.0, layers=[layer],
-                     absolute_input=absolute)
+    layer = synthetic_conv2d(
+        f"{name}.0",
+        in_channels=channels,
+        out_channels=2,
+        stride=1,
+        kernel=3,
+        output_type=kind,
+        input_type=IntType(bits, signed=not absolute),
+    )
+    return Transform(
+        name=name, in_channels=channels, input=kind, input_scale=1.0, layers=[layer], absolute_input=absolute
+    )
 
 
 def build(rows, channels, slack=1):
@@ -132,9 +140,15 @@ def offer(program, index, feature_map, cycles, *, room=lambda cycle: True, begin
             taken.append(cycle - 1)
         sizes = (width, height) if cycle >= begin else (width + 1, height + 2)
         offered = cycle >= begin or (cycle < reset and cycle % 3 > 0)
-        return {"start": cycle in (0, begin), "chain": index, "width": sizes[0], "height": sizes[1],
-                "room": room(cycle), "i.valid": offered,
-                "i.payload": values[min(len(taken), len(values) - 1)]}  # fmt: skip
+        return {
+            "start": cycle in (0, begin),
+            "chain": index,
+            "width": sizes[0],
+            "height": sizes[1],
+            "room": room(cycle),
+            "i.valid": offered,
+            "i.payload": values[min(len(taken), len(values) - 1)],
+        }
 
     resets = () if reset is None else {reset}
     return trace(dut, drive, WATCH, cycles=cycles, resets=resets), taken
@@ -176,8 +190,9 @@ def test_reset_in_the_middle_of_a_word(reset):
     seen, _ = offer(program, 2, feature_map, 180, begin=begin, reset=reset)
     assert seen[reset].busy
     assert not any(s.busy or s.i_ready or s.write_enable or s.row_done for s in seen[reset + 1 : begin])
-    writes = [written(program, 2, s.write_enable, s.write_address, s.write_word)
-              for s in seen[begin:] if s.write_enable]
+    writes = [
+        written(program, 2, s.write_enable, s.write_address, s.write_word) for s in seen[begin:] if s.write_enable
+    ]
     assert writes == expected_writes(program, 2, feature_map)[0]
 
 

@@ -14,10 +14,22 @@ SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), 
 
 @pytest.mark.parametrize(
     ("depth", "width", "expected"),
-    [(16384, 1, [16384]), (512, 36, [512]), (513, 36, [1024]), (1024, 36, [1024]), (2048, 9, [2048]),
-     (2048, 10, [2048]), (600, 72, [1024]), (100, 144, [512]), (1, 1, [16384]), (1025, 18, [2048]),
-     (5000, 18, [2048, 2048, 1024]), (2600, 36, [2048, 1024]), (9072, 40, [8192, 1024])],
-)  # fmt: skip
+    [
+        (16384, 1, [16384]),
+        (512, 36, [512]),
+        (513, 36, [1024]),
+        (1024, 36, [1024]),
+        (2048, 9, [2048]),
+        (2048, 10, [2048]),
+        (600, 72, [1024]),
+        (100, 144, [512]),
+        (1, 1, [16384]),
+        (1025, 18, [2048]),
+        (5000, 18, [2048, 2048, 1024]),
+        (2600, 36, [2048, 1024]),
+        (9072, 40, [8192, 1024]),
+    ],
+)
 def test_banks_take_the_fewest_blocks(depth, width, expected):
     blocks = {deep: -(-width // wide) for deep, wide in BLOCK_SHAPES}
     # banks of one depth, and any that holds the rest
@@ -97,11 +109,13 @@ def test_words_outlive_a_reset():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0, 4), "a memory needs at least one word of one bit, not 0 of 4"),
-     ((4, 0), "a memory needs at least one word of one bit, not 4 of 0"),
-     ((4.0, 8), "a memory needs at least one word of one bit, not 4.0 of 8"),
-     (("4", 8), "a memory needs at least one word of one bit, not '4' of 8")],
-)  # fmt: skip
+    [
+        ((0, 4), "a memory needs at least one word of one bit, not 0 of 4"),
+        ((4, 0), "a memory needs at least one word of one bit, not 4 of 0"),
+        ((4.0, 8), "a memory needs at least one word of one bit, not 4.0 of 8"),
+        (("4", 8), "a memory needs at least one word of one bit, not '4' of 8"),
+    ],
+)
 def test_size_is_checked(arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         BankedMemory(*arguments)
@@ -124,12 +138,19 @@ def test_halves_are_written_apart(size):
         target = int(rng.choice([rng.integers(depth), 0, depth - 1]))
         enable = 0 if target == read else int(rng.integers(4))
         lanes = [int(v) for v in rng.integers(1 << bits, size=rows)]
-        steps.append({"address": read, "write_enable": enable, "write_address": target,
-                      "write_data": sum(v << (bits * k) for k, v in enumerate(lanes))})  # fmt: skip
+        steps.append(
+            {
+                "address": read,
+                "write_enable": enable,
+                "write_address": target,
+                "write_data": sum(v << (bits * k) for k, v in enumerate(lanes)),
+            }
+        )
         expected.append(sum(v << (bits * k) for k, v in enumerate(model[read])))
         if enable:
-            model[target] = [v if enable >> k % 2 & 1 else old
-                             for k, (v, old) in enumerate(zip(lanes, model[target], strict=True))]  # fmt: skip
+            model[target] = [
+                v if enable >> k % 2 & 1 else old for k, (v, old) in enumerate(zip(lanes, model[target], strict=True))
+            ]
             last = target
     dut = SplitMemory(depth, rows, bits)
     assert (dut.latency, dut.interval) == (6, 1) == (BankedMemory(depth, bits, registered=True).latency, 1)
@@ -139,10 +160,12 @@ def test_halves_are_written_apart(size):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((4, 0, 4), "a word needs at least one pixel, not 0"),
-     ((0, 2, 4), "a memory needs at least one word of one bit, not 0 of 4"),
-     ((4, 2, 0), "a memory needs at least one word of one bit, not 4 of 0")],
-)  # fmt: skip
+    [
+        ((4, 0, 4), "a word needs at least one pixel, not 0"),
+        ((0, 2, 4), "a memory needs at least one word of one bit, not 0 of 4"),
+        ((4, 2, 0), "a memory needs at least one word of one bit, not 4 of 0"),
+    ],
+)
 def test_sizes_of_split_memories_are_checked(arguments, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         SplitMemory(*arguments)

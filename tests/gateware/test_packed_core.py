@@ -22,11 +22,16 @@ STREAMS = {"window": 1, "pixel": 2, "latent": 3}
 MODELS = [
     ({"weight_bits": (5, 4), "channels": (3, 4, 5), "gdn": "none"}, (2, 2, None), 18, (5, 9), [1, 1]),
     ({"weight_bits": (5, 8, 4), "channels": (3, 3, 3, 3), "gdn": "abs"}, (3, 2, 1), 18, (7, 6), [1, 0, 0, 0, 1]),
-    ({"weight_bits": (8, 7), "channels": (2, 5, 4), "activation_bits": (4, 8), "gdn": "square_root"}, (4, 3, 2), 18,
-     (6, 11), [0, 0, 1]),
+    (
+        {"weight_bits": (8, 7), "channels": (2, 5, 4), "activation_bits": (4, 8), "gdn": "square_root"},
+        (4, 3, 2),
+        18,
+        (6, 11),
+        [0, 0, 1],
+    ),
     ({"weight_bits": (8, 9), "channels": (1, 8, 3), "gdn": "abs", "gdn_bits": 7}, (1, 2, None), 27, (5, 4), [1, 1, 1]),
     ({"weight_bits": 6, "channels": (3, 5, 7), "activation_bits": 6, "gdn": "none"}, (5, 1, 2), 18, (4, 10), [0, 1]),
-]  # fmt: skip
+]
 
 
 def configured(array, bits, **options):
@@ -71,8 +76,14 @@ def four(weights):
         chain("h_s", 3, (*up, 3, "relu"), (3, 1, 5), bits=(6, 8, 7), weight_bits=take(2)),
         chain("g_s", 5, (*up, 4, "abs"), (*up, 3), bits=(7, 8, 8), weight_bits=take(2)),
     ]
-    return sealed(Manifest(name="four", architecture="synthetic", latent_fraction_bits=0,
-                           transforms={transform.name: transform for transform in made}))  # fmt: skip
+    return sealed(
+        Manifest(
+            name="four",
+            architecture="synthetic",
+            latent_fraction_bits=0,
+            transforms={transform.name: transform for transform in made},
+        )
+    )
 
 
 def values(manifest, name, height, width, seed=0):

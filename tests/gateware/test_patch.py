@@ -28,19 +28,39 @@ def images(stride):
     """(width, height, patch_width, patch_height, overlap, independent)."""
     s = stride
     halo = [
-        (1, 1, s, s), (5 * s, 3 * s, s, s), (5 * s - 1, 3 * s + 1, 2 * s, s), (7 * s + 3, 2 * s - 1, 3 * s, 2 * s),
-        (4 * s, 4 * s, 4 * s, 4 * s), (4 * s + 1, 4 * s, 4 * s, 8 * s), (6 * s - 1, 5 * s, 3 * s, 16 * s),
+        (1, 1, s, s),
+        (5 * s, 3 * s, s, s),
+        (5 * s - 1, 3 * s + 1, 2 * s, s),
+        (7 * s + 3, 2 * s - 1, 3 * s, 2 * s),
+        (4 * s, 4 * s, 4 * s, 4 * s),
+        (4 * s + 1, 4 * s, 4 * s, 8 * s),
+        (6 * s - 1, 5 * s, 3 * s, 16 * s),
         (9 * s, s, s, s),
-    ]  # fmt: skip
-    whole = [(13, 9, 5, 4, 0, 1), (13, 9, 5, 4, 3, 1), (13, 9, 5, 5, 4, 1), (12, 10, 6, 5, 0, 1), (4, 7, 4, 7, 3, 1),
-             (3, 2, 8, 8, 7, 1), (17, 1, 4, 4, 1, 1), (9, 9, 1, 1, 0, 1)]  # fmt: skip
+    ]
+    whole = [
+        (13, 9, 5, 4, 0, 1),
+        (13, 9, 5, 4, 3, 1),
+        (13, 9, 5, 5, 4, 1),
+        (12, 10, 6, 5, 0, 1),
+        (4, 7, 4, 7, 3, 1),
+        (3, 2, 8, 8, 7, 1),
+        (17, 1, 4, 4, 1, 1),
+        (9, 9, 1, 1, 0, 1),
+    ]
     return [(*image, 0, 0) for image in halo] + whole
 
 
 def expected_of(image, transform):
     width, height, patch_width, patch_height, overlap, independent = image
-    return patches(width, height, patch_width=patch_width, patch_height=patch_height, transform=transform,
-                   independent=bool(independent), overlap=overlap)  # fmt: skip
+    return patches(
+        width,
+        height,
+        patch_width=patch_width,
+        patch_height=patch_height,
+        transform=transform,
+        independent=bool(independent),
+        overlap=overlap,
+    )
 
 
 @pytest.mark.parametrize("p", [0.0, 0.5])
@@ -99,8 +119,9 @@ def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="o
     def drive(cycle, _records):
         return {**dict(zip(SETTINGS, image)), "start": cycle in starts, "o_window.ready": 1, "core_done": 1}
 
-    return trace(dut, drive, ["o_window.valid", "o_window.payload", "core_start", "done", "error"], cycles=cycles,
-                 resets=resets)  # fmt: skip
+    return trace(
+        dut, drive, ["o_window.valid", "o_window.payload", "core_start", "done", "error"], cycles=cycles, resets=resets
+    )
 
 
 @pytest.mark.parametrize("work", [1, 2, 10])
@@ -121,9 +142,17 @@ def test_nine_cycles_a_patch_from_done_to_start(work):
 
 @pytest.mark.parametrize(
     ("image", "max_width"),
-    [((0, 4, 2, 2, 0, 0), 100), ((4, 0, 2, 2, 0, 0), 100), ((4, 4, 0, 2, 0, 0), 100), ((4, 4, 2, 0, 0, 1), 100),
-     ((4, 4, 2, 2, 2, 1), 100), ((4, 4, 3, 2, 2, 1), 100), ((9, 2, 4, 4, 0, 1), 3), ((50, 2, 48, 2, 0, 0), 48)],
-)  # fmt: skip
+    [
+        ((0, 4, 2, 2, 0, 0), 100),
+        ((4, 0, 2, 2, 0, 0), 100),
+        ((4, 4, 0, 2, 0, 0), 100),
+        ((4, 4, 2, 0, 0, 1), 100),
+        ((4, 4, 2, 2, 2, 1), 100),
+        ((4, 4, 3, 2, 2, 1), 100),
+        ((9, 2, 4, 4, 0, 1), 3),
+        ((50, 2, 48, 2, 0, 0), 48),
+    ],
+)
 def test_an_image_that_makes_no_sense_is_given_up(image, max_width):
     seen = run_once(image, max_width=max_width)
     assert not any(s.o_window_valid or s.core_start for s in seen)
@@ -170,8 +199,19 @@ def test_max_width_is_checked(max_width):
 def test_a_feature_map_is_one_window_and_each_chain_has_its_width(chain, width, fits):
     """Where nothing is cut there are no margins, and a patch of the map's own size, whatever that is, is all of it."""
     dut = PatchScheduler(None, max_width=[6, 9])
-    steps = [{"chain": chain, "width": width, "height": 3, "patch_width": width, "patch_height": 3, "start": 1,
-              "o_window.ready": 1, "core_done": 1}, {"start": 0}]  # fmt: skip
+    steps = [
+        {
+            "chain": chain,
+            "width": width,
+            "height": 3,
+            "patch_width": width,
+            "patch_height": 3,
+            "start": 1,
+            "o_window.ready": 1,
+            "core_done": 1,
+        },
+        {"start": 0},
+    ]
     seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "error", *CORE], cycles=30)
     windows = [s.o_window_payload for s in seen if s.o_window_valid]
     assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, width, 3)] * fits
@@ -182,8 +222,19 @@ def test_a_feature_map_is_one_window_and_each_chain_has_its_width(chain, width, 
 def test_a_whole_feature_map_beside_patches_has_no_margins():
     """With the margins of g_a in the scheduler, a patch of the map's size still ends where the map does."""
     dut = PatchScheduler(transform("four 5x5"), max_width=[100, 100])
-    steps = [{"chain": 1, "width": 7, "height": 5, "patch_width": 7, "patch_height": 5, "start": 1,
-              "o_window.ready": 1, "core_done": 1}, {"start": 0}]  # fmt: skip
+    steps = [
+        {
+            "chain": 1,
+            "width": 7,
+            "height": 5,
+            "patch_width": 7,
+            "patch_height": 5,
+            "start": 1,
+            "o_window.ready": 1,
+            "core_done": 1,
+        },
+        {"start": 0},
+    ]
     seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "core_width", "core_height"], cycles=30)
     windows = [s.o_window_payload for s in seen if s.o_window_valid]
     assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, 7, 5)]

@@ -149,11 +149,13 @@ def test_an_element_that_does_not_pack_has_one_sum():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"pack_shift": 1, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 1"),
-     ({"pack_shift": 26, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 26"),
-     ({"pack_shift": 13, "high_width": 25}, "high_width must be an integer from 2 to 24, not 25"),
-     ({"pack_shift": 13}, "high_width must be an integer from 2 to 24, not None")],
-)  # fmt: skip
+    [
+        ({"pack_shift": 1, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 1"),
+        ({"pack_shift": 26, "high_width": 20}, "pack_shift must be an integer from 2 to 25, not 26"),
+        ({"pack_shift": 13, "high_width": 25}, "high_width must be an integer from 2 to 24, not 25"),
+        ({"pack_shift": 13}, "high_width must be an integer from 2 to 24, not None"),
+    ],
+)
 def test_the_widths_of_packing_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         ProcessingElement(9, 18, 24, **options)

@@ -97,8 +97,14 @@ def offer(program, width, height, pixels, cycles, room=lambda cycle: True, reset
     def drive(cycle, records):
         if records and records[-1].i_ready and cycle - 1 not in starts and cycle - 1 not in resets:
             taken.append(cycle - 1)
-        return {"start": cycle in starts, "width": width, "height": height, "room": room(cycle), "i.valid": 1,
-                "i.payload": pixels[min(len(taken), len(pixels) - 1)]}  # fmt: skip
+        return {
+            "start": cycle in starts,
+            "width": width,
+            "height": height,
+            "room": room(cycle),
+            "i.valid": 1,
+            "i.payload": pixels[min(len(taken), len(pixels) - 1)],
+        }
 
     watch = ["i.ready", "write_enable", "write_address", "write_data", "row_done", "busy"]
     return trace(dut, drive, watch, cycles=cycles, resets=resets), taken
@@ -139,8 +145,14 @@ def test_reset_in_the_middle_of_a_row():
         if cycle > 44 and records[-1].i_ready:
             taken.append(cycle - 1)
         later = cycle >= 44
-        return {"start": cycle in (0, 44), "width": 8 if later else 9, "height": 4 if later else 5, "room": 1,
-                "i.valid": cycle not in (41, 42, 43), "i.payload": pixels[min(len(taken), 31)]}  # fmt: skip
+        return {
+            "start": cycle in (0, 44),
+            "width": 8 if later else 9,
+            "height": 4 if later else 5,
+            "room": 1,
+            "i.valid": cycle not in (41, 42, 43),
+            "i.payload": pixels[min(len(taken), 31)],
+        }
 
     watch = ["i.ready", "write_enable", "write_address", "write_data", "busy"]
     seen = trace(dut, drive, watch, cycles=150, resets={41})

@@ -40,12 +40,18 @@ class Job:
             bias = [program.biases[op.param_base + first + j] for j in range(channels)]
             high = bound - max(map(abs, bias))
             low = 0 if op.is_gdn else -high
-            self.tiles.append({
-                "last": last, "op": op.index, "count": channels, "param": op.param_base + first, "first": first,
-                "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
-                "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
-                "sums": rng.integers(low, high + 1, (program.rows, full)) >> int(rng.integers(4)),
-            })  # fmt: skip
+            self.tiles.append(
+                {
+                    "last": last,
+                    "op": op.index,
+                    "count": channels,
+                    "param": op.param_base + first,
+                    "first": first,
+                    "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
+                    "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
+                    "sums": rng.integers(low, high + 1, (program.rows, full)) >> int(rng.integers(4)),
+                }
+            )
             last += program.gap_behind(op) + int(rng.integers(slack + 1))
         self.end = last
 
@@ -69,8 +75,10 @@ class Job:
                         values[row] += highs[row] << program.pack_shift
         if not program.packing:
             return {"results": values}
-        return {"results": [wrap(value, program.accumulator_width) for value in values],
-                "highs": [wrap(high, program.packed_accumulator_width) for high in highs]}  # fmt: skip
+        return {
+            "results": [wrap(value, program.accumulator_width) for value in values],
+            "highs": [wrap(high, program.packed_accumulator_width) for high in highs],
+        }
 
     def drive(self, base=0):
         def inputs(cycle, records):
@@ -103,10 +111,14 @@ class Job:
                 word = []
                 for row in range(program.rows):
                     op = program.ops[tile["op"]]
-                    case = {"op": op.index, "channel": tile["first"] + j, "acc": int(tile["sums"][row, j]),
-                            "bias": program.biases[tile["param"] + j],
-                            "x": int(self.x_words[tile["x"] + j, row]) if op.is_gdn else 0,
-                            "keep": row < tile["pixels"]}  # fmt: skip
+                    case = {
+                        "op": op.index,
+                        "channel": tile["first"] + j,
+                        "acc": int(tile["sums"][row, j]),
+                        "bias": program.biases[tile["param"] + j],
+                        "x": int(self.x_words[tile["x"] + j, row]) if op.is_gdn else 0,
+                        "keep": row < tile["pixels"],
+                    }
                     word.append(golden(program, case))
                 words.append((tile["last"] + latency + j * program.lane_rows, word))
         return columns, words
@@ -151,8 +163,15 @@ PACKED = [
 @pytest.mark.parametrize(("shape", "gdn", "bits"), PACKED)
 @pytest.mark.parametrize("slack", [0, 9])
 def test_packed_tiles_among_others(shape, gdn, bits, slack):
-    program = small_program(**shape, channels=(3, 7, 5), gdn=gdn, gdn_bits=9, weight_bits=(5, 9 if bits == 18 else 8),
-                            packing=True, packed_bits=bits)  # fmt: skip
+    program = small_program(
+        **shape,
+        channels=(3, 7, 5),
+        gdn=gdn,
+        gdn_bits=9,
+        weight_bits=(5, 9 if bits == 18 else 8),
+        packing=True,
+        packed_bits=bits,
+    )
     assert {op.packed for op in program.ops if not op.is_gdn} == ({True, False} if bits == 18 else {True})
     job = Job(program, seed=bits, slack=slack, count=9)
     assert any(tile["count"] % 2 for tile in job.tiles if program.ops[tile["op"]].packed)

@@ -16,8 +16,20 @@ from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import chain
 
 OUTPUT_WORDS = 6
-WATCH = ("done", "o_pass.valid", "o_pass.payload", "o_tile.valid", "o_tile.payload", "o_write.valid", "o_write.payload",
-         "input_room", "out_width", "out_height", "wait_input", "wait_output")  # fmt: skip
+WATCH = (
+    "done",
+    "o_pass.valid",
+    "o_pass.payload",
+    "o_tile.valid",
+    "o_tile.payload",
+    "o_write.valid",
+    "o_write.payload",
+    "input_room",
+    "out_width",
+    "out_height",
+    "wait_input",
+    "wait_output",
+)
 UP = chain("g_s", 1, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (4, -2, 1))
 FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "abs"), (3, 1, 1))
 BOTH = chain("h_s", 1, (5, -2, 2, "relu"), (3, 1, 3), bits=(6, 8, 8))
@@ -27,7 +39,8 @@ PROGRAMS = {
     "GDN": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs"}),
     "ReLU": ((), {"rows": 3, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0}),
     "three stages": (
-        (), {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8}
+        (),
+        {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8},
     ),
     "3x3": ((), {"rows": 4, "cols": 1, "channels": (1, 2, 2), "kernel": 3, "gdn": "abs", "input_slack": 1}),
     "stride 1": ((FLAT,), {"rows": 3, "map_slack": 0}),
@@ -35,11 +48,12 @@ PROGRAMS = {
     "upsampling, 3 rows": ((UP,), {"rows": 3, "max_width": 6, "map_slack": 0, "line_slack": 2}),
     "upsampling, 1 row": ((UP,), {"rows": 1, "cols": 4, "max_width": 5}),
     "packed": (
-        (), {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True}
+        (),
+        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
     ),
     "packed, 3 columns": ((PACKED,), {"rows": 3, "cols": 3, "max_width": 5, "packing": True, "packed_bits": 27}),
     "chains": ((DOWN, FLAT, UP, BOTH), {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6)}),
-}  # fmt: skip
+}
 
 
 def build(name, **more):
@@ -57,8 +71,12 @@ def sizes_of(stages, width, height):
         if stage.upsampling:
             sizes.append(tuple(2 * n for n in sizes[-1]))
         else:
-            sizes.append(tuple((n + 1) // 2 if stage.conv.layer.stride == 2 and not stage.conv.layer.transposed else n
-                               for n in sizes[-1]))  # fmt: skip
+            sizes.append(
+                tuple(
+                    (n + 1) // 2 if stage.conv.layer.stride == 2 and not stage.conv.layer.transposed else n
+                    for n in sizes[-1]
+                )
+            )
     return sizes
 
 
@@ -73,12 +91,13 @@ def conv_fields(program, stage, phase, y, group, in_width, in_height):
     rows = rows_read(stage, y)
     inside = [row for row in rows if 0 <= row < in_height]
     return {
-        "phase": phase.index, "kernel_rows": len(inside),
+        "phase": phase.index,
+        "kernel_rows": len(inside),
         "pass_row": stage.base + inside[0] % stage.ring * stage.row_stride,
         "offset": words[0] * channels % (1 << address_width(program)),
         "mask": sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words)),
         "weight": phase.base + (inside[0] - rows[0]) * taps * channels,
-    }  # fmt: skip
+    }
 
 
 def expected_passes(program, chain, width, height):
@@ -104,19 +123,26 @@ def expected_passes(program, chain, width, height):
                             one = conv_fields(program, stage, phase, y, g, in_width, in_height)
                         one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
                         one |= {
-                            "to": to, "count": min(full, op.channels_out - tile * full), "column": q,
+                            "to": to,
+                            "count": min(full, op.channels_out - tile * full),
+                            "column": q,
                             "pixels": min(program.rows, across - g * program.rows),
                             "param": op.param_base + tile * full,
                             "weight": one["weight"] + tile * program.phases[one["phase"]].steps,
-                            "release": int(op is stages[0].conv and row_ends), "row_issued": int(row_ends),
+                            "release": int(op is stages[0].conv and row_ends),
+                            "row_issued": int(row_ends),
                             "group_done": int(to == Destination.NORM and ends),
                             "row_done": int(to == Destination.LINE and row_ends),
-                        }  # fmt: skip
+                        }
                         if to == Destination.LINE:
                             following = stages[k + 1]
                             one["line"] = one["stage"] + 1
-                            one["address"] = (following.base + y % following.ring * following.row_stride
-                                              + g * parities * op.channels_out + tile * full)  # fmt: skip
+                            one["address"] = (
+                                following.base
+                                + y % following.ring * following.row_stride
+                                + g * parities * op.channels_out
+                                + tile * full
+                            )
                         passes[op.index].append(one)
     return passes
 
@@ -162,11 +188,24 @@ class Surroundings:
         op = program.ops[tile.op]
         one = self.left[op.index].popleft()
         k, stage = one["stage"], program.stages[one["stage"]]
-        got = {"phase": step.phase, "column": write.column, "weight": step.weight, "release": step.release,
-               "count": tile.count, "pixels": tile.pixels, "param": tile.param, "to": write.to,
-               "group_done": write.group_done, "row_done": write.row_done,
-               "pass_row": step.row, "offset": step.offset, "kernel_rows": step.kernel_rows, "mask": step.mask,
-               "line": write.line, "address": write.address}  # fmt: skip
+        got = {
+            "phase": step.phase,
+            "column": write.column,
+            "weight": step.weight,
+            "release": step.release,
+            "count": tile.count,
+            "pixels": tile.pixels,
+            "param": tile.param,
+            "to": write.to,
+            "group_done": write.group_done,
+            "row_done": write.row_done,
+            "pass_row": step.row,
+            "offset": step.offset,
+            "kernel_rows": step.kernel_rows,
+            "mask": step.mask,
+            "line": write.line,
+            "address": write.address,
+        }
         assert write.count == tile.count
         for name in got.keys() & one.keys():
             assert got[name] == one[name], (name, one)
@@ -211,8 +250,14 @@ class Surroundings:
             step["released"] = 1
         if self.queue and self.chance(0.3 * self.speed):
             one, group, slot = self.queue.popleft()
-            step |= {"written": 1, "output_written": one["to"] == Destination.OUTPUT, "group_done": one["group_done"],
-                     "group_slot": slot, "row_done": one["row_done"], "row_line": one.get("line", 0)}  # fmt: skip
+            step |= {
+                "written": 1,
+                "output_written": one["to"] == Destination.OUTPUT,
+                "group_done": one["group_done"],
+                "group_slot": slot,
+                "row_done": one["row_done"],
+                "row_line": one.get("line", 0),
+            }
             if one["group_done"]:
                 self.slots[group]["complete"] = True
             if one["row_done"]:
@@ -253,8 +298,14 @@ def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=9000, reset=No
             worlds.append(Surroundings(program, *images[len(worlds)], seed, speed, drain))
             state["started"], state["ready"] = cycle, 0
             chain, width, height = images[len(worlds) - 1]
-            return {"start": 1, "chain": chain, "width": width, "height": height, "o_pass.ready": 0,
-                    "output_words": OUTPUT_WORDS}  # fmt: skip
+            return {
+                "start": 1,
+                "chain": chain,
+                "width": width,
+                "height": height,
+                "o_pass.ready": 0,
+                "output_words": OUTPUT_WORDS,
+            }
         if not worlds:
             return {}
         if free:

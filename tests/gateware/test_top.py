@@ -155,10 +155,12 @@ def test_identity_and_refusals():
         assert await read_register(ctx, dut.csr, Register.SHAPE) == 2 | 2 << 8 | 16 << 16
         for width, patch in ((17, 20), (0, 16), (8, 0)):
             for address, value in (
-                (Register.WIDTH, width), (Register.HEIGHT, 4),
-                (Register.PATCH_WIDTH, patch), (Register.PATCH_HEIGHT, 4),
+                (Register.WIDTH, width),
+                (Register.HEIGHT, 4),
+                (Register.PATCH_WIDTH, patch),
+                (Register.PATCH_HEIGHT, 4),
                 (Register.CONTROL, 1),
-            ):  # fmt: skip
+            ):
                 await write_register(ctx, dut.csr, address, value)
             await ctx.tick().repeat(10)
             assert await read_register(ctx, dut.csr, Register.STATUS) == 0b110

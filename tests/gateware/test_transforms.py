@@ -21,9 +21,16 @@ def synthesis(form, *, kernel=5, seed=0):
 
     def up(number, channels, source, made):
         return synthetic_conv2d(
-            f"g_s.{number}", in_channels=channels[0], out_channels=channels[1], kernel=kernel, transposed=True,
-            output_padding=kernel % 2, input_type=source, output_type=made, seed=seed + number,
-        )  # fmt: skip
+            f"g_s.{number}",
+            in_channels=channels[0],
+            out_channels=channels[1],
+            kernel=kernel,
+            transposed=True,
+            output_padding=kernel % 2,
+            input_type=source,
+            output_type=made,
+            seed=seed + number,
+        )
 
     layers = [
         up(0, (2, 3), kind, wide),
@@ -34,8 +41,9 @@ def synthesis(form, *, kernel=5, seed=0):
     ]
     g_s = Transform(name="g_s", in_channels=2, input=kind, input_scale=1.0, layers=layers)
     g_a = synthetic_manifest(channels=(3, 2), gdn="none").g_a
-    return sealed(Manifest(name="up", architecture="synthetic", transforms={"g_a": g_a, "g_s": g_s},
-                           latent_fraction_bits=1))  # fmt: skip
+    return sealed(
+        Manifest(name="up", architecture="synthetic", transforms={"g_a": g_a, "g_s": g_s}, latent_fraction_bits=1)
+    )
 
 
 def values(manifest, name, height, width, seed=0):
@@ -65,10 +73,12 @@ def test_transforms_take_turns_under_stalls():
     names, streams = ["h_s", "g_a", "context"], {"window": 1, "pixel": 2, "latent": 3}
     sizes = [("g_a", 6, 7), ("context", 2, 3), ("h_s", 1, 2), ("g_a", 3, 5), ("context", 3, 1)]
     check_accelerator(
-        manifest, AcceleratorConfig(rows=3, cols=4, max_width=16),
-        [values(manifest, *size, seed) for seed, size in enumerate(sizes)], transforms=names,
+        manifest,
+        AcceleratorConfig(rows=3, cols=4, max_width=16),
+        [values(manifest, *size, seed) for seed, size in enumerate(sizes)],
+        transforms=names,
         stalls=lambda name: random_stalls(streams[name], 0.5),
-    )  # fmt: skip
+    )
 
 
 # transform, size, kernel of the layers with a stride, GDN; array rows, columns and lanes
@@ -105,16 +115,18 @@ def test_four_transforms_in_any_order(gdn, kernel, up, array, p):
     order = [("g_s", 1, 2), ("g_a", 3, 7), ("h_a", 2, 3), ("h_s", 1, 1), ("g_a", 1, 4), ("g_s", 1, 1)]
     streams = {"window": 1, "pixel": 2, "latent": 3}
     check_accelerator(
-        manifest, config, [values(manifest, *job, seed) for seed, job in enumerate(order)],
-        transforms=["g_a", "h_a", "h_s", "g_s"], stalls=lambda name: random_stalls(streams[name], p),
-    )  # fmt: skip
+        manifest,
+        config,
+        [values(manifest, *job, seed) for seed, job in enumerate(order)],
+        transforms=["g_a", "h_a", "h_s", "g_s"],
+        stalls=lambda name: random_stalls(streams[name], p),
+    )
 
 
 @pytest.mark.parametrize(
     ("interrupted", "part", "wait", "then"),
-    [("g_s", 0.6, 100, "h_a"), ("h_s", 1, 260, "g_a"), ("g_a", 0.5, 3, "g_s"),
-     ("h_a", 0.1, 0, "h_a")],
-)  # fmt: skip
+    [("g_s", 0.6, 100, "h_a"), ("h_s", 1, 260, "g_a"), ("g_a", 0.5, 3, "g_s"), ("h_a", 0.1, 0, "h_a")],
+)
 def test_reset_in_mid_stream_then_another_transform(interrupted, part, wait, then):
     """In a map or a picture, in the middle of a word, with all of it sent and outputs waiting."""
     manifest = four_transforms()

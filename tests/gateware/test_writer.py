@@ -36,11 +36,14 @@ def job(program, seed, count=12, gaps=0.4):
     for k in range(count):
         to = targets[k % len(targets)]
         tile = {
-            "to": to, "line": int(rng.integers(1, len(program.stages))) if to == Destination.LINE else 0,
+            "to": to,
+            "line": int(rng.integers(1, len(program.stages))) if to == Destination.LINE else 0,
             "address": int(rng.integers(5 if to == Destination.NORM else 1 << (layout["address"].width - 1))),
-            "count": int(rng.integers(1, program.cols + 1)), "slot": int(rng.integers(2)),
-            "group_done": int(rng.integers(2)), "row_done": int(rng.integers(2)),
-        }  # fmt: skip
+            "count": int(rng.integers(1, program.cols + 1)),
+            "slot": int(rng.integers(2)),
+            "group_done": int(rng.integers(2)),
+            "row_done": int(rng.integers(2)),
+        }
         for beat in range(tile["count"]):
             while rng.random() < gaps:
                 steps.append({"valid": 0, "i.valid": int(rng.integers(2)), "i.payload": tile})
@@ -48,12 +51,16 @@ def job(program, seed, count=12, gaps=0.4):
             word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, program.rows)
             norms = rng.integers(0, 1 << NORM, program.rows)
             steps.append({"valid": 1, "word": word, "norms": norms, "i.valid": 1, "i.payload": tile})
-            expected.append({
-                **tile, "at": tile["address"] + beat, "end": beat + 1 == tile["count"],
-                "word": [int(v) for v in word],
-                "norm": sum(int(v) << (NORM * r) for r, v in enumerate(norms)),
-                "x": sum((int(v) & ((1 << x_bits) - 1)) << (x_bits * r) for r, v in enumerate(word)),
-            })  # fmt: skip
+            expected.append(
+                {
+                    **tile,
+                    "at": tile["address"] + beat,
+                    "end": beat + 1 == tile["count"],
+                    "word": [int(v) for v in word],
+                    "norm": sum(int(v) << (NORM * r) for r, v in enumerate(norms)),
+                    "x": sum((int(v) & ((1 << x_bits) - 1)) << (x_bits * r) for r, v in enumerate(word)),
+                }
+            )
     return [*steps, {"valid": 0, "i.valid": 0}], expected
 
 
@@ -101,11 +108,13 @@ def test_reset_in_the_middle_of_a_tile():
 
 @pytest.mark.parametrize(
     ("widths", "message"),
-    [((0, 8), "result_width must be an integer from 1 to 18, not 0"),
-     ((None, 8), "result_width must be an integer from 1 to 18, not None"),
-     ((8, 0), "norm_width must be an integer from 1 to 32, not 0"),
-     ((8, 2.0), "norm_width must be an integer from 1 to 32, not 2.0")],
-)  # fmt: skip
+    [
+        ((0, 8), "result_width must be an integer from 1 to 18, not 0"),
+        ((None, 8), "result_width must be an integer from 1 to 18, not None"),
+        ((8, 0), "norm_width must be an integer from 1 to 32, not 0"),
+        ((8, 2.0), "norm_width must be an integer from 1 to 32, not 2.0"),
+    ],
+)
 def test_widths_are_checked(widths, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         ResultWriter(build(SHAPES[0]), *widths)
@@ -137,8 +146,14 @@ def words_of_tiles(program, seed, gap):
         group, first = int(rng.integers(2)), int(rng.integers(channels))
         count, column = int(rng.integers(1, 1 + min(program.cols, channels - first))), k % 2
         base = stage.base + (2 if made.upsampling else 1) * group * channels + first
-        tile = {"to": Destination.LINE, "line": line, "address": base, "count": count, "column": column,
-                "row_done": k % 3 == 0}  # fmt: skip
+        tile = {
+            "to": Destination.LINE,
+            "line": line,
+            "address": base,
+            "count": count,
+            "column": column,
+            "row_done": k % 3 == 0,
+        }
         for beat in range(count):
             word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, rows).tolist()
             steps.append({"valid": 1, "word": word, "i.valid": 1, "i.payload": tile})
@@ -165,9 +180,7 @@ def test_words_of_upsampling_stages_are_spread_over_two(rows, cols, gap):
     # the second write is the last one's only company
     ends = [t for t, step in enumerate(steps) if step["valid"] and seen[t].i_ready]
     assert [t for t, s in enumerate(seen) if s.written] == [t + 1 for t in ends]
-    assert [t for t, s in enumerate(seen) if s.row_done] == [
-        t + 1 for t in ends if steps[t]["i.payload"]["row_done"]
-    ]  # fmt: skip
+    assert [t for t, s in enumerate(seen) if s.row_done] == [t + 1 for t in ends if steps[t]["i.payload"]["row_done"]]
     writes = [t for t, s in enumerate(seen) if s.line_enable]
     assert {t - 1 for t in writes} | {t - 2 for t in writes} >= {t for t, step in enumerate(steps) if step["valid"]}
     assert not any(s.norm_enable or s.output_enable for s in seen)

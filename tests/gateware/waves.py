@@ -67,8 +67,19 @@ def _get(ctx, member):
     return [ctx.get(one) for one in member] if isinstance(member, list | tuple) else ctx.get(member)
 
 
-def small_program(*transforms, rows=2, cols=2, lanes=None, max_width=24, line_slack=0, input_slack=3, map_slack=1,
-                  packing=False, packed_bits=18, **manifest):  # fmt: skip
+def small_program(
+    *transforms,
+    rows=2,
+    cols=2,
+    lanes=None,
+    max_width=24,
+    line_slack=0,
+    input_slack=3,
+    map_slack=1,
+    packing=False,
+    packed_bits=18,
+    **manifest,
+):
     """Compile transforms, or g_a of a synthetic manifest, for a small array.
 
     ``max_width`` is one for all or one for each.
@@ -80,7 +91,15 @@ def small_program(*transforms, rows=2, cols=2, lanes=None, max_width=24, line_sl
 
     transforms = transforms or (synthetic_manifest(**manifest).g_a,)
     widths = spread(max_width, len(transforms), "max_width")
-    config = AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, max_width=widths[0], line_slack=line_slack,
-                               input_slack=input_slack, map_slack=map_slack, packing=packing,
-                               packed_bits=packed_bits)  # fmt: skip
+    config = AcceleratorConfig(
+        rows=rows,
+        cols=cols,
+        lanes=lanes,
+        max_width=widths[0],
+        line_slack=line_slack,
+        input_slack=input_slack,
+        map_slack=map_slack,
+        packing=packing,
+        packed_bits=packed_bits,
+    )
     return compile_program(transforms, config, widths)

@@ -62,8 +62,15 @@ def test_margins_by_brute_force(chain):
 
 
 def test_margins_refuse_what_cannot_be_cut():
-    conv = synthetic_conv2d("g_a.0", in_channels=1, out_channels=1, kernel=5, padding=0,
-                            input_type=IntType(8, signed=False), output_type=IntType(8))
+    conv = synthetic_conv2d(
+        "g_a.0",
+        in_channels=1,
+        out_channels=1,
+        kernel=5,
+        padding=0,
+        input_type=IntType(8, signed=False),
+        output_type=IntType(8),
+    )
     transform = Transform(name="g_a", in_channels=1, input=conv.input, input_scale=1.0, layers=[conv])
     with pytest.raises(ConfigError, match=r"g_a\.0: patches need .* padding 0"):
         margins(transform)
@@ -99,19 +106,28 @@ def test_independent_patches_overlap_and_end_with_the_image():
     transform = analysis(CHAINS[0])
     found = patches(100, 50, patch_width=48, patch_height=48, transform=transform, independent=True, overlap=16)
     assert [(p.x, p.y, p.width, p.height) for p in found] == [
-        (0, 0, 48, 48), (32, 0, 48, 48), (64, 0, 36, 48), (0, 32, 48, 18), (32, 32, 48, 18), (64, 32, 36, 18)]
+        (0, 0, 48, 48),
+        (32, 0, 48, 48),
+        (64, 0, 36, 48),
+        (0, 32, 48, 18),
+        (32, 32, 48, 18),
+        (64, 32, 36, 18),
+    ]
     assert {(p.out_x, p.out_y, p.skip_x, p.skip_y) for p in found} == {(0, 0, 0, 0)}
     assert [(p.out_width, p.out_height) for p in found[3:]] == [(3, 2), (3, 2), (3, 2)]
     assert len(patches(8, 8, patch_width=48, patch_height=48, transform=transform, independent=True, overlap=16)) == 1
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"patch_width": 24}, "patch_width 24 is not a positive multiple of the stride 16"),
-    ({"patch_height": 0}, "patch_height 0 is not"),
-    ({"overlap": 8}, "overlap 8 goes with independent patches only"),
-    ({"independent": True, "overlap": 16}, "overlap 16 is outside 0..15"),
-    ({"independent": True, "patch_height": -1}, "patch_height -1 is not positive"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patch_width": 24}, "patch_width 24 is not a positive multiple of the stride 16"),
+        ({"patch_height": 0}, "patch_height 0 is not"),
+        ({"overlap": 8}, "overlap 8 goes with independent patches only"),
+        ({"independent": True, "overlap": 16}, "overlap 16 is outside 0..15"),
+        ({"independent": True, "patch_height": -1}, "patch_height -1 is not positive"),
+    ],
+)
 def test_patches_refuse(arguments, message):
     arguments = {"patch_width": 16, "patch_height": 16, **arguments}
     with pytest.raises(ConfigError, match=message):
@@ -126,8 +142,9 @@ def test_patches_refuse_an_empty_image():
 def counted_macs(layer, height, width):
     """Count multiply-accumulates tap by tap, without the closed form."""
     out_height, out_width = layer.output_size(height, width)
-    inner, outer = ((out_height, out_width), (height, width)) if layer.transposed else (
-        (height, width), (out_height, out_width))
+    inner, outer = (
+        ((out_height, out_width), (height, width)) if layer.transposed else ((height, width), (out_height, out_width))
+    )
     taps = 0
     for y in range(outer[0]):
         for x in range(outer[1]):
@@ -140,11 +157,21 @@ def counted_macs(layer, height, width):
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding"), [(5, 2, 2), (3, 1, 1), (4, 2, 1), (7, 4, 3), (1, 1, 0), (5, 2, 0)])
+    ("kernel", "stride", "padding"), [(5, 2, 2), (3, 1, 1), (4, 2, 1), (7, 4, 3), (1, 1, 0), (5, 2, 0)]
+)
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (7, 8)])
 def test_strict_macs_by_counting(transposed, kernel, stride, padding, size):
-    layer = synthetic_conv2d("g_a.0", in_channels=2, out_channels=3, kernel=kernel, stride=stride, padding=padding,
-                             transposed=transposed, input_type=IntType(8), output_type=IntType(8))
+    layer = synthetic_conv2d(
+        "g_a.0",
+        in_channels=2,
+        out_channels=3,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        transposed=transposed,
+        input_type=IntType(8),
+        output_type=IntType(8),
+    )
     assert layer_macs(layer, *size) == counted_macs(layer, *size)
 
 

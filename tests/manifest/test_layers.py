@@ -11,8 +11,10 @@ from licgate.manifest.synthetic import GDN_FORMS, synthetic_conv2d, synthetic_gd
 from licgate.manifest.types import prove_convolution, prove_gdn
 
 
-@pytest.mark.parametrize(("value", "shift", "expected"), [
-    (5, 0, 5), (5, 1, 3), (-5, 1, -2), (6, 2, 2), (-6, 2, -1), (-7, 2, -2), (1 << 40, 63, 0), (-1, 63, 0)])
+@pytest.mark.parametrize(
+    ("value", "shift", "expected"),
+    [(5, 0, 5), (5, 1, 3), (-5, 1, -2), (6, 2, 2), (-6, 2, -1), (-7, 2, -2), (1 << 40, 63, 0), (-1, 63, 0)],
+)
 def test_rsr_rounds_halves_up(value, shift, expected):
     assert rsr(value, shift) == expected
     np.testing.assert_array_equal(rsr(np.array([value]), shift), [expected])
@@ -32,8 +34,9 @@ def test_requantize_by_hand():
     assert requantize(np.array([[10], [0]]), parameters, exponent=np.array([[-1], [0]])).tolist() == [[2], [7]]
 
 
-@pytest.mark.parametrize(("bits", "signed", "low", "high"), [
-    (2, True, -2, 1), (8, False, 0, 255), (16, True, -32768, 32767)])
+@pytest.mark.parametrize(
+    ("bits", "signed", "low", "high"), [(2, True, -2, 1), (8, False, 0, 255), (16, True, -32768, 32767)]
+)
 def test_int_type(bits, signed, low, high):
     kind = IntType(bits, signed)
     assert (kind.min, kind.max, kind.magnitude) == (low, high, max(-low, high))
@@ -106,8 +109,9 @@ def test_a_chain_must_fit():
 
 def test_transforms_must_join():
     g_a = synthetic_manifest(channels=(3, 4, 5)).g_a
-    conv = synthetic_conv2d("h_a.0", in_channels=6, out_channels=2, input_type=IntType(8, signed=False),
-                            output_type=IntType(8))
+    conv = synthetic_conv2d(
+        "h_a.0", in_channels=6, out_channels=2, input_type=IntType(8, signed=False), output_type=IntType(8)
+    )
     h_a = Transform(name="h_a", in_channels=6, input=IntType(8), input_scale=1.0, layers=[conv], absolute_input=True)
     with pytest.raises(ManifestError, match=r"^transforms.h_a.in_channels: 6 channels follow 5 of g_a"):
         Manifest(name="x", architecture="x", transforms={"g_a": g_a, "h_a": h_a}, latent_fraction_bits=1)
@@ -120,8 +124,15 @@ def test_transforms_must_join():
 @pytest.mark.parametrize("inverse", [False, True])
 def test_synthetic_manifests_of_every_width(form, bits, inverse):
     for channels in ((3, 2), (1, 1, 1), (3, 29, 46, 37)):
-        manifest = synthetic_manifest(channels=channels, gdn=form, inverse=inverse, activation_bits=bits,
-                                      weight_bits=bits, gdn_bits=bits, kernel=3)
+        manifest = synthetic_manifest(
+            channels=channels,
+            gdn=form,
+            inverse=inverse,
+            activation_bits=bits,
+            weight_bits=bits,
+            gdn_bits=bits,
+            kernel=3,
+        )
         assert manifest.g_a.output == IntType(bits)
         assert manifest.g_a.out_channels == channels[-1]
         assert len(manifest.g_a.layers) == (len(channels) - 1) * 2 - 1 if form != "none" else len(channels) - 1

@@ -1,6 +1,5 @@
 """Loading refuses: every bad field is one line with its path and value."""
 
-
 import numpy as np
 import pytest
 
@@ -110,6 +109,7 @@ def edited(name, index, value, kind=np.int64):
         array = arrays[name].astype(kind)
         array[index] = value
         return {**arrays, name: array}
+
     return edit
 
 
@@ -173,20 +173,23 @@ def test_edited_tables_fail_by_their_hash(tmp_path):
     assert refused(tmp_path).startswith("manifest.json: hashes.tables: ")
 
 
-@pytest.mark.parametrize(("path", "value", "message"), [
-    ("entropy.gaussian.precision", 15, "entropy.gaussian.precision: 15 is outside 16..24"),
-    ("entropy.gaussian.precision", 23, "entropy.gaussian.cdf[0][2]: 16777216 is not 1 << 23 = 8388608"),
-    ("entropy.gaussian.count", 3, "entropy.gaussian.length: has shape (2,), expected (3,)"),
-    ("entropy.gaussian.scales", None, "entropy.gaussian.scales: scales belong to gaussian"),
-    ("entropy.gaussian.scales", [2, 1], "entropy.gaussian.scales: do not increase"),
-    ("entropy.gaussian.scales", [1], "entropy.gaussian.scales: is not a list of 2 numbers"),
-    ("entropy.gaussian.scales", [1, "x"], "entropy.gaussian.scales[1]: 'x' is not a number"),
-    ("entropy.factorized.scales", [1, 2, 3], "entropy.factorized.scales: scales belong to gaussian"),
-    ("entropy.factorized", ..., "tensor entropy.factorized.cdf of weights.safetensors belongs to no"),
-    ("transforms.h_a.absolute_input", False, "transforms.h_a.layers[0].input: uint8 follows int8"),
-    ("transforms.h_a.input.bits", 9, "transforms.h_a.layers[0].input: uint8 follows uint9"),
-    ("transforms.g_s.layers[0].output_padding", 2, "transforms.g_s.layers[0].output_padding: 2 is outside 0..1"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("entropy.gaussian.precision", 15, "entropy.gaussian.precision: 15 is outside 16..24"),
+        ("entropy.gaussian.precision", 23, "entropy.gaussian.cdf[0][2]: 16777216 is not 1 << 23 = 8388608"),
+        ("entropy.gaussian.count", 3, "entropy.gaussian.length: has shape (2,), expected (3,)"),
+        ("entropy.gaussian.scales", None, "entropy.gaussian.scales: scales belong to gaussian"),
+        ("entropy.gaussian.scales", [2, 1], "entropy.gaussian.scales: do not increase"),
+        ("entropy.gaussian.scales", [1], "entropy.gaussian.scales: is not a list of 2 numbers"),
+        ("entropy.gaussian.scales", [1, "x"], "entropy.gaussian.scales[1]: 'x' is not a number"),
+        ("entropy.factorized.scales", [1, 2, 3], "entropy.factorized.scales: scales belong to gaussian"),
+        ("entropy.factorized", ..., "tensor entropy.factorized.cdf of weights.safetensors belongs to no"),
+        ("transforms.h_a.absolute_input", False, "transforms.h_a.layers[0].input: uint8 follows int8"),
+        ("transforms.h_a.input.bits", 9, "transforms.h_a.layers[0].input: uint8 follows uint9"),
+        ("transforms.g_s.layers[0].output_padding", 2, "transforms.g_s.layers[0].output_padding: 2 is outside 0..1"),
+    ],
+)
 def test_a_bad_field_of_the_whole_model(tmp_path, path, value, message):
     save_manifest(whole_model(), tmp_path)
     doc, _ = contents(tmp_path)
@@ -195,13 +198,16 @@ def test_a_bad_field_of_the_whole_model(tmp_path, path, value, message):
     assert refused(tmp_path).startswith(f"manifest.json: {message}")
 
 
-@pytest.mark.parametrize(("name", "index", "value", "message"), [
-    ("cdf", 0, 1, "cdf[0][0]: 1 is not 0"),
-    ("cdf", 5, 1, "cdf[1][2]: 1 follows 1; a CDF increases strictly"),
-    ("cdf", 2, 7, "cdf[0][2]: 7 is not 1 << 24"),
-    ("length", 0, 4, "length: sums to 8 for 7 numbers"),
-    ("offset", 1, 40000, "offset[1]: 40000 is outside"),
-])
+@pytest.mark.parametrize(
+    ("name", "index", "value", "message"),
+    [
+        ("cdf", 0, 1, "cdf[0][0]: 1 is not 0"),
+        ("cdf", 5, 1, "cdf[1][2]: 1 follows 1; a CDF increases strictly"),
+        ("cdf", 2, 7, "cdf[0][2]: 7 is not 1 << 24"),
+        ("length", 0, 4, "length: sums to 8 for 7 numbers"),
+        ("offset", 1, 40000, "offset[1]: 40000 is outside"),
+    ],
+)
 def test_a_bad_table(tmp_path, name, index, value, message):
     save_manifest(whole_model(), tmp_path)
     doc, arrays = contents(tmp_path)
@@ -221,8 +227,21 @@ def test_the_shift_of_an_inverse_gdn_must_reach_its_largest_exponent(tmp_path):
     assert load_manifest(tmp_path).g_s.layers[1].requantize.shift[2] == largest
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"null", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": 1, "a": 2}',
-                                     b"\xff\xfe", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1, 2]",
+        b"null",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b'{"a": 1, "a": 2}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_a_document_that_is_no_manifest(saved, content):
     folder, _, _ = saved
     (folder / "manifest.json").write_bytes(content)

@@ -18,8 +18,9 @@ def saved(tmp_path):
     return (tmp_path / "m", *contents(tmp_path / "m"))
 
 
-@pytest.mark.parametrize("manifest", [whole_model(), synthetic_manifest(channels=(3, 29, 37), weight_bits=(5, 10))],
-                         ids=["whole", "g_a"])
+@pytest.mark.parametrize(
+    "manifest", [whole_model(), synthetic_manifest(channels=(3, 29, 37), weight_bits=(5, 10))], ids=["whole", "g_a"]
+)
 def test_what_is_saved_is_loaded(tmp_path, manifest):
     written = save_manifest(manifest, tmp_path / "deep" / "m")
     assert written.hash == sealed(manifest).hash
@@ -72,8 +73,13 @@ def test_saving_refuses_what_is_not_a_folder(tmp_path):
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, float("inf")])
 def test_saving_refuses_what_is_not_json(tmp_path, value):
     base = synthetic_manifest()
-    odd = Manifest(name="odd", architecture="x", transforms=base.transforms, provenance={"a": value},
-                   latent_fraction_bits=base.latent_fraction_bits)
+    odd = Manifest(
+        name="odd",
+        architecture="x",
+        transforms=base.transforms,
+        provenance={"a": value},
+        latent_fraction_bits=base.latent_fraction_bits,
+    )
     with pytest.raises(ManifestError, match="provenance or measured: not JSON"):
         save_manifest(odd, tmp_path / "m")
     assert not (tmp_path / "m").exists()

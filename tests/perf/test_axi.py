@@ -21,9 +21,12 @@ class System(Component):
 
     def __init__(self, count, bits):
         self.arbiter, self.master = Arbiter(count, bits, 16), Axi4Master(bits, 16)
-        super().__init__({
-            "i": In(MemoryPort(bits, 16)).array(count), "bus": Out(axi4_signature(bits, self.master.bus_address_bits)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(MemoryPort(bits, 16)).array(count),
+                "bus": Out(axi4_signature(bits, self.master.bus_address_bits)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

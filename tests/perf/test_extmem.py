@@ -55,9 +55,7 @@ TRAFFIC = {
     ],
 )
 def test_every_cycle_is_as_predicted(traffic, ports, clock, round_trip, postpone, refresh_ns, eager, seed):
-    controller = SdramController(
-        replace(CHIP, refresh_ns=refresh_ns), clock, round_trip=round_trip, postpone=postpone
-    )  # fmt: skip
+    controller = SdramController(replace(CHIP, refresh_ns=refresh_ns), clock, round_trip=round_trip, postpone=postpone)
     each = (8 if traffic == "pages" else 48) // ports
     jobs = [random_jobs(100 * seed + port, each, **TRAFFIC[traffic]) for port in range(ports)]
     requesters, chip = simulate(jobs, controller=controller, eager=eager)

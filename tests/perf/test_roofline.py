@@ -46,8 +46,9 @@ def test_no_efficiency_beyond_one(efficiency):
         Roofline(macs=1, multipliers=1, clock_mhz=1).fps(efficiency)
 
 
-@pytest.mark.parametrize("wrong", [{"macs": 0}, {"multipliers": -1}, {"clock_mhz": 0}, {"traffic": -1},
-                                   {"bandwidth": 0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong", [{"macs": 0}, {"multipliers": -1}, {"clock_mhz": 0}, {"traffic": -1}, {"bandwidth": 0}]
+)
 def test_figures_must_be_positive(wrong):
     with pytest.raises(ConfigError, match="must be positive"):
         Roofline(**({"macs": 1, "multipliers": 1, "clock_mhz": 1} | wrong))

@@ -7,9 +7,14 @@ from licgate.perf.extmem import MemoryModel
 from licgate.perf.share import MemoryShare
 
 PORTS = {
-    "weights": (256, 0, 0), "maps": (0, 64, 0), "results": (0, 0, 512), "reads": (256, 64, 0),
-    "both ways": (256, 0, 512), "all": (256, 64, 512), "short": (0, 16, 32),
-}  # fmt: skip
+    "weights": (256, 0, 0),
+    "maps": (0, 64, 0),
+    "results": (0, 0, 512),
+    "reads": (256, 64, 0),
+    "both ways": (256, 0, 512),
+    "all": (256, 64, 512),
+    "short": (0, 16, 32),
+}
 # of two ports that go through the same banks, which short ones feel
 SHORT = ("maps", "short")
 

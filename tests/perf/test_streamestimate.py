@@ -21,33 +21,49 @@ BOUND, BOUND_CORES = 0.025, 0.06
 CASES = {
     "compute": ({"channels": (3, 36, 36, 36, 96)}, {"rows": 4, "cols": 6, "block_rows": 2}, (120, 48), 1),
     "results": (
-        {"channels": (3, 36, 36, 36, 96)}, {"rows": 12, "cols": 12, "block_rows": 6, "output_words": 48}, (250, 96), 1,
+        {"channels": (3, 36, 36, 36, 96)},
+        {"rows": 12, "cols": 12, "block_rows": 6, "output_words": 48},
+        (250, 96),
+        1,
     ),
     "weights": (
         {"channels": (3, 64, 64, 64, 96)},
-        {"rows": 8, "cols": 16, "block_rows": 2, "band_groups": 2, "weight_words": 2048}, (100, 50), 1,
+        {"rows": 8, "cols": 16, "block_rows": 2, "band_groups": 2, "weight_words": 2048},
+        (100, 50),
+        1,
     ),
     "maps": (
         {"channels": (3, 12, 12, 12, 20)},
-        {"rows": 12, "cols": 12, "block_rows": 1, "band_groups": 1, "prefetch_words": 1}, (300, 100), 1,
+        {"rows": 12, "cols": 12, "block_rows": 1, "band_groups": 1, "prefetch_words": 1},
+        (300, 100),
+        1,
     ),
     "short ring": (
         {"channels": (3, 48, 48, 48, 96)},
-        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 3, "weight_words": 1500}, (200, 64), 1,
+        {"rows": 9, "cols": 16, "band_groups": 3, "prefetch_words": 3, "weight_words": 1500},
+        (200, 64),
+        1,
     ),
     "packed": (
         {"channels": (3, 36, 36, 36, 96), "weight_bits": 5},
-        {"rows": 6, "cols": 9, "band_groups": 3, "packing": True, "output_words": 288}, (130, 64), 1,
+        {"rows": 6, "cols": 9, "band_groups": 3, "packing": True, "output_words": 288},
+        (130, 64),
+        1,
     ),
     "no GDN, one lane": (
-        {"channels": (3, 20, 20, 30), "gdn": "none"}, {"rows": 8, "cols": 10, "lanes": 1, "block_rows": 3},
-        (170, 90), 1,
+        {"channels": (3, 20, 20, 30), "gdn": "none"},
+        {"rows": 8, "cols": 10, "lanes": 1, "block_rows": 3},
+        (170, 90),
+        1,
     ),
     "two cores": ({"channels": (3, 36, 36, 36, 96)}, {"rows": 6, "cols": 12, "block_rows": 3}, (170, 48), 2),
     "three cores, a busy memory": (
-        {"channels": (3, 36, 36, 36, 64)}, {"rows": 8, "cols": 12, "block_rows": 2, "packing": True}, (200, 64), 3,
+        {"channels": (3, 36, 36, 36, 64)},
+        {"rows": 8, "cols": 12, "block_rows": 2, "packing": True},
+        (200, 64),
+        3,
     ),
-}  # fmt: skip
+}
 
 
 def compiled(model, shape):
@@ -94,7 +110,8 @@ def test_the_plan_has_the_bands_of_the_schedule():
     kinds = [plan.kinds[number] for number, _ in plan.bands]
     assert len(plan.kinds) < len(kinds) / 2
     assert [(kind.stage, kind.groups, kind.rows) for kind in kinds] == [
-        (band["stage"], band["groups"], band["rows"]) for band in bands]  # fmt: skip
+        (band["stage"], band["groups"], band["rows"]) for band in bands
+    ]
     assert [(sum(kind.loads), kind.loads[0], kind.keep, sum(kind.release)) for kind in kinds] == [
         (band["loads"], band["loads_first"], bool(band["keep"]), released(program, band)) for band in bands
     ]

@@ -44,8 +44,10 @@ def conv2d(layer, x):
                                 row, column = y * s + ky - p, z * s + kx - p
                                 if 0 <= row < height and 0 <= column < width:
                                     sums[c][y][z] += w * x[i][row][column]
-    return [[[requantize(a, layer, c, int(layer.requantize.shift[c])) for a in row] for row in plane]
-            for c, plane in enumerate(sums)]
+    return [
+        [[requantize(a, layer, c, int(layer.requantize.shift[c])) for a in row] for row in plane]
+        for c, plane in enumerate(sums)
+    ]
 
 
 def gdn_factor(layer, v):

@@ -28,8 +28,14 @@ print(hashlib.sha256(b"".join(np.ascontiguousarray(p).tobytes() for p in parts))
 
 def digest(threads, **environment):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "OPENBLAS_", "NPY_"))}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", DIGEST.format(threads=threads)], check=True, text=True,
-                          cwd=Path(__file__).parents[2], env=env | environment, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DIGEST.format(threads=threads)],
+        check=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=env | environment,
+        capture_output=True,
+    )
     return done.stdout.strip()
 
 

@@ -21,6 +21,4 @@ def test_patches_of_whole_pictures_have_no_seams(kodak, name, patch):
     for p in patches(width, height, patch_width=patch[0], patch_height=patch[1], transform=transform):
         part = run_transform(transform, image[:, p.y : p.y + p.height, p.x : p.x + p.width])
         kept = part[:, p.skip_y : p.skip_y + p.out_height, p.skip_x : p.skip_x + p.out_width]
-        np.testing.assert_array_equal(
-            kept, whole[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width]
-        )
+        np.testing.assert_array_equal(kept, whole[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width])

@@ -31,37 +31,106 @@ def codec(architecture, *, thresholds=None, seed=0):
     kind = ARCHITECTURES[architecture]
     z, joint, wide = IntType(6), IntType(8), IntType(9)
     common = {"kernel": 3, "stride": 1, "padding": 1}
-    g_a = Transform(name="g_a", in_channels=3, input=IntType(8, signed=False), input_scale=1 / 255, layers=[
-        synthetic_conv2d("g_a.0", in_channels=3, out_channels=M, input_type=IntType(8, signed=False),
-                         output_type=LATENT, output_scale=SCALE, seed=seed)])
+    g_a = Transform(
+        name="g_a",
+        in_channels=3,
+        input=IntType(8, signed=False),
+        input_scale=1 / 255,
+        layers=[
+            synthetic_conv2d(
+                "g_a.0",
+                in_channels=3,
+                out_channels=M,
+                input_type=IntType(8, signed=False),
+                output_type=LATENT,
+                output_scale=SCALE,
+                seed=seed,
+            )
+        ],
+    )
     source = IntType(LATENT.bits, signed=not kind.absolute)
-    h_a = Transform(name="h_a", in_channels=M, input=LATENT, input_scale=SCALE, absolute_input=kind.absolute, layers=[
-        synthetic_conv2d("h_a.0", in_channels=M, out_channels=2, input_type=source, output_type=z, seed=seed,
-                         **common)])
+    h_a = Transform(
+        name="h_a",
+        in_channels=M,
+        input=LATENT,
+        input_scale=SCALE,
+        absolute_input=kind.absolute,
+        layers=[
+            synthetic_conv2d(
+                "h_a.0", in_channels=M, out_channels=2, input_type=source, output_type=z, seed=seed, **common
+            )
+        ],
+    )
     last = joint if kind.context else wide if kind.means else IntType(6, signed=False)
     features = 4 if kind.context else 2 * M if kind.means else M
-    h_s = Transform(name="h_s", in_channels=2, input=z, input_scale=1.0, layers=[
-        synthetic_conv2d("h_s.0", in_channels=2, out_channels=features, input_type=z, output_type=last, seed=seed,
-                         relu=not last.signed, output_scale=0.5 if kind.context else SCALE, **common)])
+    h_s = Transform(
+        name="h_s",
+        in_channels=2,
+        input=z,
+        input_scale=1.0,
+        layers=[
+            synthetic_conv2d(
+                "h_s.0",
+                in_channels=2,
+                out_channels=features,
+                input_type=z,
+                output_type=last,
+                seed=seed,
+                relu=not last.signed,
+                output_scale=0.5 if kind.context else SCALE,
+                **common,
+            )
+        ],
+    )
     transforms = {"g_a": g_a, "h_a": h_a, "h_s": h_s}
     if kind.context:
-        layer = synthetic_conv2d("context.0", in_channels=M, out_channels=5, kernel=5, stride=1, input_type=LATENT,
-                                 output_type=joint, output_scale=0.5, seed=seed)
-        transforms["context"] = Transform(name="context", in_channels=M, input=LATENT, input_scale=SCALE,
-                                          layers=[masked(layer, kind.context)])
+        layer = synthetic_conv2d(
+            "context.0",
+            in_channels=M,
+            out_channels=5,
+            kernel=5,
+            stride=1,
+            input_type=LATENT,
+            output_type=joint,
+            output_scale=0.5,
+            seed=seed,
+        )
+        transforms["context"] = Transform(
+            name="context", in_channels=M, input=LATENT, input_scale=SCALE, layers=[masked(layer, kind.context)]
+        )
         one = {"kernel": 1, "stride": 1, "padding": 0}
-        first = synthetic_conv2d("parameters.0", in_channels=9, out_channels=7, input_type=joint, output_type=joint,
-                                 seed=seed, **one)
+        first = synthetic_conv2d(
+            "parameters.0", in_channels=9, out_channels=7, input_type=joint, output_type=joint, seed=seed, **one
+        )
         first = replace(first, requantize=replace(first.requantize, leak=655))
-        second = synthetic_conv2d("parameters.2", in_channels=7, out_channels=2 * M, input_type=joint, output_type=wide,
-                                  output_scale=SCALE, seed=seed, **one)
-        transforms["parameters"] = Transform(name="parameters", in_channels=9, input=joint, input_scale=0.5,
-                                             layers=[first, second])
+        second = synthetic_conv2d(
+            "parameters.2",
+            in_channels=7,
+            out_channels=2 * M,
+            input_type=joint,
+            output_type=wide,
+            output_scale=SCALE,
+            seed=seed,
+            **one,
+        )
+        transforms["parameters"] = Transform(
+            name="parameters", in_channels=9, input=joint, input_scale=0.5, layers=[first, second]
+        )
     cdf = np.array([0, 5, 1 << 16])
-    gaussian = CdfTables(precision=16, offset=np.zeros(64, dtype=int), cdf=[cdf] * 64, thresholds=thresholds,
-                         scales=tuple(1.0 + i for i in range(64)))
-    return Manifest(name="codec", architecture=architecture, transforms=transforms, latent_fraction_bits=FRACTION,
-                    entropy={"gaussian": gaussian})
+    gaussian = CdfTables(
+        precision=16,
+        offset=np.zeros(64, dtype=int),
+        cdf=[cdf] * 64,
+        thresholds=thresholds,
+        scales=tuple(1.0 + i for i in range(64)),
+    )
+    return Manifest(
+        name="codec",
+        architecture=architecture,
+        transforms=transforms,
+        latent_fraction_bits=FRACTION,
+        entropy={"gaussian": gaussian},
+    )
 
 
 def image_of(height, width, seed=1):
@@ -209,12 +278,24 @@ def test_fields_that_came_later_are_absent_where_they_say_nothing():
     assert doc["transforms"]["parameters"]["layers"][0]["requantize"]["leak"] == 655
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.pop("parameters"), r"^transforms\.parameters: missing; mbt2018 needs it"),
-    (lambda t: t.update(context=unmasked(t["context"])), r"^transforms\.context\.layers\[0\]\.weight: holds a weight"),
-    (lambda t: t.update(context=replace(t["context"], input_scale=1.0)), r"^transforms\.context\.input_scale: 1\.0"),
-    (lambda t: t.update(parameters=replace(t["parameters"], input_scale=1.0)), r"^transforms\.parameters\.input_scale"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("parameters"), r"^transforms\.parameters: missing; mbt2018 needs it"),
+        (
+            lambda t: t.update(context=unmasked(t["context"])),
+            r"^transforms\.context\.layers\[0\]\.weight: holds a weight",
+        ),
+        (
+            lambda t: t.update(context=replace(t["context"], input_scale=1.0)),
+            r"^transforms\.context\.input_scale: 1\.0",
+        ),
+        (
+            lambda t: t.update(parameters=replace(t["parameters"], input_scale=1.0)),
+            r"^transforms\.parameters\.input_scale",
+        ),
+    ],
+)
 def test_transforms_that_do_not_fit_are_one_line(change, message):
     manifest = codec("mbt2018")
     transforms = dict(manifest.transforms)

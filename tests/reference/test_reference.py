@@ -27,28 +27,59 @@ def feature_map(kind, channels, height, width, seed=0):
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (7, 10), (17, 33)])
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(5, 2, 2), (3, 1, 1), (1, 1, 0), (4, 2, 2), (3, 4, 1)])
 def test_convolution(size, kernel, stride, padding):
-    layer = synthetic_conv2d("g_a.0", in_channels=3, out_channels=2, kernel=kernel, stride=stride, padding=padding,
-                             input_type=IntType(10), weight_bits=6, output_type=IntType(9), seed=kernel)
+    layer = synthetic_conv2d(
+        "g_a.0",
+        in_channels=3,
+        out_channels=2,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        input_type=IntType(10),
+        weight_bits=6,
+        output_type=IntType(9),
+        seed=kernel,
+    )
     x = feature_map(layer.input, 3, *size)
     np.testing.assert_array_equal(run_layer(layer, x), slow.conv2d(layer, x.tolist()))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (5, 8), (9, 17)])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "more"), [
-    (5, 2, 2, 1), (5, 2, 2, 0), (3, 1, 1, 0), (4, 2, 1, 0), (2, 3, 0, 2), (3, 4, 1, 3)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "more"),
+    [(5, 2, 2, 1), (5, 2, 2, 0), (3, 1, 1, 0), (4, 2, 1, 0), (2, 3, 0, 2), (3, 4, 1, 3)],
+)
 def test_transposed_convolution(size, kernel, stride, padding, more):
-    layer = synthetic_conv2d("g_s.0", in_channels=2, out_channels=3, kernel=kernel, stride=stride, padding=padding,
-                             transposed=True, output_padding=more, input_type=IntType(8), output_type=IntType(12))
+    layer = synthetic_conv2d(
+        "g_s.0",
+        in_channels=2,
+        out_channels=3,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        transposed=True,
+        output_padding=more,
+        input_type=IntType(8),
+        output_type=IntType(12),
+    )
     x = feature_map(layer.input, 2, *size)
     np.testing.assert_array_equal(run_layer(layer, x), slow.conv2d(layer, x.tolist()))
 
 
-@pytest.mark.parametrize(("input_bits", "weight_bits", "output_bits", "signed"), [
-    (2, 2, 2, True), (8, 8, 8, False), (16, 16, 16, True), (5, 10, 16, False)])
+@pytest.mark.parametrize(
+    ("input_bits", "weight_bits", "output_bits", "signed"),
+    [(2, 2, 2, True), (8, 8, 8, False), (16, 16, 16, True), (5, 10, 16, False)],
+)
 @pytest.mark.parametrize("relu", [False, True])
 def test_widths(input_bits, weight_bits, output_bits, signed, relu):
-    layer = synthetic_conv2d("g_a.0", in_channels=4, out_channels=5, input_type=IntType(input_bits, signed),
-                             weight_bits=weight_bits, output_type=IntType(output_bits, not relu), relu=relu)
+    layer = synthetic_conv2d(
+        "g_a.0",
+        in_channels=4,
+        out_channels=5,
+        input_type=IntType(input_bits, signed),
+        weight_bits=weight_bits,
+        output_type=IntType(output_bits, not relu),
+        relu=relu,
+    )
     x = feature_map(layer.input, 4, 9, 9)
     found = run_layer(layer, x)
     np.testing.assert_array_equal(found, slow.conv2d(layer, x.tolist()))
@@ -59,11 +90,21 @@ def test_widths(input_bits, weight_bits, output_bits, signed, relu):
 
 @pytest.mark.parametrize("form", sorted(GDN_FORMS))
 @pytest.mark.parametrize("inverse", [False, True])
-@pytest.mark.parametrize(("bits", "output_bits", "index_bits", "fraction_bits"), [
-    (10, 8, 5, 10), (16, 10, 6, 17), (2, 5, 1, 0), (12, 16, 3, 4)])
+@pytest.mark.parametrize(
+    ("bits", "output_bits", "index_bits", "fraction_bits"),
+    [(10, 8, 5, 10), (16, 10, 6, 17), (2, 5, 1, 0), (12, 16, 3, 4)],
+)
 def test_gdn(form, inverse, bits, output_bits, index_bits, fraction_bits):
-    layer = synthetic_gdn("g_a.1", channels=7, form=form, inverse=inverse, input_type=IntType(bits),
-                          output_type=IntType(output_bits), index_bits=index_bits, fraction_bits=fraction_bits)
+    layer = synthetic_gdn(
+        "g_a.1",
+        channels=7,
+        form=form,
+        inverse=inverse,
+        input_type=IntType(bits),
+        output_type=IntType(output_bits),
+        index_bits=index_bits,
+        fraction_bits=fraction_bits,
+    )
     assert (layer.gamma != layer.gamma.T).any()
     x = feature_map(layer.input, 7, 5, 9)
     x[:, 0, 1] = 0
@@ -76,8 +117,16 @@ def test_gdn(form, inverse, bits, output_bits, index_bits, fraction_bits):
 @pytest.mark.parametrize("inverse", [False, True])
 def test_gdn_factor_is_close_to_the_real_one(root, inverse):
     form = "square_root" if root else "abs"
-    layer = synthetic_gdn("g_a.1", channels=2, form=form, inverse=inverse, input_type=IntType(10),
-                          output_type=IntType(8), index_bits=6, fraction_bits=10)
+    layer = synthetic_gdn(
+        "g_a.1",
+        channels=2,
+        form=form,
+        inverse=inverse,
+        input_type=IntType(10),
+        output_type=IntType(8),
+        index_bits=6,
+        fraction_bits=10,
+    )
     ready = Normalization(layer)
     for kind, most in ((np.float32, 24), (np.float64, 48)):
         ready.kind = kind
@@ -96,14 +145,39 @@ def chain(seed=0):
     g_a = synthetic_manifest(channels=(3, 4, 6, 5), gdn=("square_root", "abs"), seed=seed).g_a
     wide, kind = IntType(10), g_a.output
     layers = [
-        synthetic_conv2d("g_s.0", in_channels=5, out_channels=4, transposed=True, output_padding=1, input_type=kind,
-                         output_type=wide, seed=seed),
+        synthetic_conv2d(
+            "g_s.0",
+            in_channels=5,
+            out_channels=4,
+            transposed=True,
+            output_padding=1,
+            input_type=kind,
+            output_type=wide,
+            seed=seed,
+        ),
         synthetic_gdn("g_s.1", channels=4, inverse=True, input_type=wide, output_type=IntType(8), seed=seed),
-        synthetic_conv2d("g_s.2", in_channels=4, out_channels=4, kernel=3, stride=1, input_type=IntType(8),
-                         output_type=IntType(9, signed=False), relu=True, seed=seed),
-        synthetic_conv2d("g_s.4", in_channels=4, out_channels=3, transposed=True, output_padding=1,
-                         input_type=IntType(9, signed=False), output_type=IntType(8, signed=False), relu=True,
-                         seed=seed),
+        synthetic_conv2d(
+            "g_s.2",
+            in_channels=4,
+            out_channels=4,
+            kernel=3,
+            stride=1,
+            input_type=IntType(8),
+            output_type=IntType(9, signed=False),
+            relu=True,
+            seed=seed,
+        ),
+        synthetic_conv2d(
+            "g_s.4",
+            in_channels=4,
+            out_channels=3,
+            transposed=True,
+            output_padding=1,
+            input_type=IntType(9, signed=False),
+            output_type=IntType(8, signed=False),
+            relu=True,
+            seed=seed,
+        ),
     ]
     return g_a, Transform(name="g_s", in_channels=5, input=kind, input_scale=1.0, layers=layers)
 
@@ -132,10 +206,17 @@ def test_random_gdn(seed):
     random = np.random.default_rng(seed)
     output = IntType(int(random.integers(2, 17)), signed=bool(random.integers(2)))
     layer = synthetic_gdn(
-        "g_a.1", channels=int(random.integers(1, 6)), form=sorted(GDN_FORMS)[seed % 4], inverse=seed % 8 > 3,
-        input_type=IntType(int(random.integers(2, 17)), signed=bool(random.integers(2))), output_type=output,
-        gamma_bits=int(random.integers(2, 17)), index_bits=int(random.integers(1, 11)),
-        fraction_bits=int(random.choice([0, 5, 16, 17])), seed=seed)
+        "g_a.1",
+        channels=int(random.integers(1, 6)),
+        form=sorted(GDN_FORMS)[seed % 4],
+        inverse=seed % 8 > 3,
+        input_type=IntType(int(random.integers(2, 17)), signed=bool(random.integers(2))),
+        output_type=output,
+        gamma_bits=int(random.integers(2, 17)),
+        index_bits=int(random.integers(1, 11)),
+        fraction_bits=int(random.choice([0, 5, 16, 17])),
+        seed=seed,
+    )
     x = feature_map(layer.input, layer.channels, 6, 5, seed)
     np.testing.assert_array_equal(run_layer(layer, x), slow.gdn(layer, x.tolist()))
 
@@ -170,8 +251,17 @@ def test_the_type_of_the_output_can_be_chosen():
 def test_sums_up_to_the_bound_stay_exact(monkeypatch, weight_bits):
     """The largest sum that a layer admits: in float64 one of 45 bits, in float32 one close to 24."""
     bits, inputs = (16, 512) if weight_bits == 16 else (12, 4)
-    layer = synthetic_conv2d("g_a.0", in_channels=inputs, out_channels=1, kernel=5, padding=0, stride=1,
-                             weight_bits=weight_bits, input_type=IntType(bits), output_type=IntType(16))
+    layer = synthetic_conv2d(
+        "g_a.0",
+        in_channels=inputs,
+        out_channels=1,
+        kernel=5,
+        padding=0,
+        stride=1,
+        weight_bits=weight_bits,
+        input_type=IntType(bits),
+        output_type=IntType(16),
+    )
     x = np.where(layer.weight[0] >= 0, layer.input.max, layer.input.min)
     exact = sum(int(a) * int(b) for a, b in zip(layer.weight.ravel(), x.ravel())) + int(layer.bias[0])
     assert exact.bit_length() > (40 if weight_bits == 16 else 22)
@@ -200,8 +290,14 @@ def test_narrowing_equals_integers(bits, pre_shift, leak):
     """Against `manifest.numeric`, which computes in int64: ends, halves and their neighbours, for every shift."""
     random = np.random.default_rng(bits)
     shift = np.arange(64)
-    parameters = Requantize(pre_shift=pre_shift, multiplier=random.integers(0, 1 << 17, 64), shift=shift, leak=leak,
-                            offset=random.integers(-9, 10, 64), clip=(-20000, 20000))
+    parameters = Requantize(
+        pre_shift=pre_shift,
+        multiplier=random.integers(0, 1 << 17, 64),
+        shift=shift,
+        leak=leak,
+        offset=random.integers(-9, 10, 64),
+        clip=(-20000, 20000),
+    )
     bound = (1 << bits) - 1
     ends = np.array([0, 1, -1, bound, -bound, bound - 1, 1 - bound])
     half = ((2 * random.integers(-64, 64, 64) + 1) << pre_shift >> 1)[:, None] + [-1, 0, 1]
@@ -222,10 +318,20 @@ def test_random_layers(seed):
     transposed, (kernel, stride) = bool(seed % 2), random.integers((1, 1), (8, 5))
     kinds = [IntType(int(random.integers(2, 17)), signed=bool(random.integers(2))) for _ in range(2)]
     layer = synthetic_conv2d(
-        "h_s.0", in_channels=int(random.integers(1, 5)), out_channels=int(random.integers(1, 5)), kernel=int(kernel),
-        stride=int(stride), padding=int(random.integers(kernel)), transposed=transposed,
-        output_padding=int(random.integers(stride)) if transposed else 0, input_type=kinds[0],
-        weight_bits=int(random.integers(2, 17)), output_type=kinds[1], relu=not kinds[1].signed, seed=seed)
+        "h_s.0",
+        in_channels=int(random.integers(1, 5)),
+        out_channels=int(random.integers(1, 5)),
+        kernel=int(kernel),
+        stride=int(stride),
+        padding=int(random.integers(kernel)),
+        transposed=transposed,
+        output_padding=int(random.integers(stride)) if transposed else 0,
+        input_type=kinds[0],
+        weight_bits=int(random.integers(2, 17)),
+        output_type=kinds[1],
+        relu=not kinds[1].signed,
+        seed=seed,
+    )
     clip = sorted(random.integers(kinds[1].min, kinds[1].max + 1, 2).tolist())
     leak = 0 if seed % 3 else int(random.integers(1 << 16))
     layer = replace(layer, requantize=replace(layer.requantize, clip=clip, leak=leak))
@@ -250,8 +356,9 @@ def test_whole_transform_and_trace():
 
 
 def test_absolute_input():
-    conv = synthetic_conv2d("h_a.0", in_channels=2, out_channels=2, input_type=IntType(8, signed=False),
-                            output_type=IntType(8))
+    conv = synthetic_conv2d(
+        "h_a.0", in_channels=2, out_channels=2, input_type=IntType(8, signed=False), output_type=IntType(8)
+    )
     h_a = Transform(name="h_a", in_channels=2, input=IntType(8), input_scale=1.0, layers=[conv], absolute_input=True)
     y = feature_map(IntType(8), 2, 5, 6).astype(np.int8)
     expected = slow.conv2d(conv, np.abs(y.astype(int)).tolist())
@@ -283,20 +390,30 @@ def test_image_to_input_refuses(shape, kind):
 
 @pytest.mark.parametrize(("transposed", "size"), [(False, (2, 9)), (True, (1, 9))])
 def test_an_empty_output_is_an_error(transposed, size):
-    layer = synthetic_conv2d("g_a.0", in_channels=1, out_channels=1, kernel=3 if not transposed else 2, padding=0 if
-                             not transposed else 1, transposed=transposed, input_type=IntType(8),
-                             output_type=IntType(8))
+    layer = synthetic_conv2d(
+        "g_a.0",
+        in_channels=1,
+        out_channels=1,
+        kernel=3 if not transposed else 2,
+        padding=0 if not transposed else 1,
+        transposed=transposed,
+        input_type=IntType(8),
+        output_type=IntType(8),
+    )
     with pytest.raises(ConfigError, match=rf"g_a\.0: nothing comes out of an input of {size[1]} x {size[0]}"):
         run_layer(layer, np.ones((1, *size), int))
 
 
-@pytest.mark.parametrize(("x", "message"), [
-    (np.zeros((3, 4, 4)), "input is float64"),
-    (np.zeros((2, 4, 4), int), r"shape \(2, 4, 4\), expected \(3, height, width\)"),
-    (np.zeros((3, 0, 4), int), "shape"),
-    (np.full((3, 4, 4), 256), r"holds 256\.\.256, outside of uint8 \(0\.\.255\)"),
-    (np.full((3, 4, 4), -1), "holds -1"),
-])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((3, 4, 4)), "input is float64"),
+        (np.zeros((2, 4, 4), int), r"shape \(2, 4, 4\), expected \(3, height, width\)"),
+        (np.zeros((3, 0, 4), int), "shape"),
+        (np.full((3, 4, 4), 256), r"holds 256\.\.256, outside of uint8 \(0\.\.255\)"),
+        (np.full((3, 4, 4), -1), "holds -1"),
+    ],
+)
 def test_inputs_are_checked(x, message):
     transform = synthetic_manifest().g_a
     with pytest.raises(ConfigError, match=message):

@@ -14,10 +14,24 @@ from licgate.program.streaming import compile_streaming
 from licgate.sim.axi import run_axi, simulate_axi
 
 MANIFEST = synthetic_manifest(channels=(3, 12, 9), seed=1)
-CONFIG = StreamingConfig(rows=4, cols=4, beat_bits=32, page_beats=256, burst_beats=128, weight_burst=256,
-                         address_bits=29, packing=True, packed_bits=27, block_rows=2, band_groups=2)  # fmt: skip
-TIMINGS = [AxiTiming(data_bits=32, read_latency=60), AxiTiming(data_bits=32, read_latency=200, write_latency=80),
-           AxiTiming(data_bits=32, read_latency=3, write_latency=300, beats=5, per=8)]  # fmt: skip
+CONFIG = StreamingConfig(
+    rows=4,
+    cols=4,
+    beat_bits=32,
+    page_beats=256,
+    burst_beats=128,
+    weight_burst=256,
+    address_bits=29,
+    packing=True,
+    packed_bits=27,
+    block_rows=2,
+    band_groups=2,
+)
+TIMINGS = [
+    AxiTiming(data_bits=32, read_latency=60),
+    AxiTiming(data_bits=32, read_latency=200, write_latency=80),
+    AxiTiming(data_bits=32, read_latency=3, write_latency=300, beats=5, per=8),
+]
 
 
 @pytest.mark.slow

@@ -18,8 +18,21 @@ def arguments(tmp_path):
     save_manifest(tiny_codec(), tmp_path / "tiny")
     image = np.random.default_rng(3).integers(0, 256, (6, 8, 3)).astype(np.uint8)
     Image.fromarray(image).save(tmp_path / "image.png")
-    return ["simulate", "--model", str(tmp_path / "tiny"), "--image", str(tmp_path / "image.png"), "--engine",
-            "amaranth", "--rows", "3", "--cols", "6", "--max-width", "16"]  # fmt: skip
+    return [
+        "simulate",
+        "--model",
+        str(tmp_path / "tiny"),
+        "--image",
+        str(tmp_path / "image.png"),
+        "--engine",
+        "amaranth",
+        "--rows",
+        "3",
+        "--cols",
+        "6",
+        "--max-width",
+        "16",
+    ]
 
 
 def test_one_transform(arguments, tmp_path, capsys):
@@ -59,13 +72,39 @@ def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
     def simulated(manifest, config, pixels, engine, faults, progress):
         assert faults == 7
         progress("g_a", 3, 3)
-        runs = [{"transform": "g_a", "image": [8, 8], "values": 20, "cycles": 100, "utilization": 0.5, "mismatches": 0,
-                 "bit_exact": True},
-                {"transform": "h_s", "image": [1, 1], "values": 9, "cycles": 30, "utilization": 0.25, "mismatches": 2,
-                 "bit_exact": False}]  # fmt: skip
-        return {"transform": "all", "bit_exact": False, "mismatches": 2, "values": 29, "cycles": 130, "macs": 77,
-                "multipliers": 18, "utilization": 0.4, "image": [pixels.shape[1], pixels.shape[0]], "runs": runs,
-                "host": ["context", "parameters"]}  # fmt: skip
+        runs = [
+            {
+                "transform": "g_a",
+                "image": [8, 8],
+                "values": 20,
+                "cycles": 100,
+                "utilization": 0.5,
+                "mismatches": 0,
+                "bit_exact": True,
+            },
+            {
+                "transform": "h_s",
+                "image": [1, 1],
+                "values": 9,
+                "cycles": 30,
+                "utilization": 0.25,
+                "mismatches": 2,
+                "bit_exact": False,
+            },
+        ]
+        return {
+            "transform": "all",
+            "bit_exact": False,
+            "mismatches": 2,
+            "values": 29,
+            "cycles": 130,
+            "macs": 77,
+            "multipliers": 18,
+            "utilization": 0.4,
+            "image": [pixels.shape[1], pixels.shape[0]],
+            "runs": runs,
+            "host": ["context", "parameters"],
+        }
 
     monkeypatch.setattr(cli, "simulate_codec", simulated)
     assert main([*arguments, "--transform", "all", "--faults", "7"]) == 1

@@ -23,8 +23,16 @@ PATIENCE = 300
 
 def job(height=8, width=12):
     words = pixel_words(np.random.default_rng(0).integers(0, 256, (3, height, width)), 8)
-    return Job(words, ((Register.WIDTH, width), (Register.HEIGHT, height), (Register.PATCH_WIDTH, 16),
-                       (Register.PATCH_HEIGHT, 16), (Register.CONTROL, 1)))  # fmt: skip
+    return Job(
+        words,
+        (
+            (Register.WIDTH, width),
+            (Register.HEIGHT, height),
+            (Register.PATCH_WIDTH, 16),
+            (Register.PATCH_HEIGHT, 16),
+            (Register.CONTROL, 1),
+        ),
+    )
 
 
 def states(message):

@@ -16,12 +16,19 @@ from licgate.sim.streaming import run_streaming
 CASES = {
     "mixed": (
         {"channels": (3, 7, 6, 9), "weight_bits": [5, 4, 8], "activation_bits": [6, 8, 10], "gdn": ["abs", "none"]},
-        {"rows": 5, "cols": 6, "block_rows": 3, "band_groups": 2, "prefetch_words": 2, "weight_words": 200,
-         "packing": True},
+        {
+            "rows": 5,
+            "cols": 6,
+            "block_rows": 3,
+            "band_groups": 2,
+            "prefetch_words": 2,
+            "weight_words": 200,
+            "packing": True,
+        },
         (61, 42),
         1,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

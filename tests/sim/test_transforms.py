@@ -79,8 +79,14 @@ def test_what_is_left_to_the_host_is_named(monkeypatch, architecture, leak, host
     def compare(gateware, name, x, progress):
         transform = gateware.program.chain_of(name).transform
         wrong = int(name == "h_s")
-        figures = {"bit_exact": not wrong, "mismatches": wrong, "values": 2, "cycles": 10, "macs": 60,
-                   "multiplier_cycles": 30}  # fmt: skip
+        figures = {
+            "bit_exact": not wrong,
+            "mismatches": wrong,
+            "values": 2,
+            "cycles": 10,
+            "macs": 60,
+            "multiplier_cycles": 30,
+        }
         return {"transform": name, **figures}, run_transform(transform, x)
 
     monkeypatch.setattr(chain, "compare", compare)

@@ -22,8 +22,21 @@ from licgate.synth.streaming import streaming_fit
 
 TINY = synthetic_manifest(channels=(3, 5, 7), seed=3)
 CONFIG = StreamingConfig(rows=8, cols=8, beat_bits=64, page_beats=256, address_bits=28, packing=True, packed_bits=27)
-ARGUMENTS = ["build", "--board", "zcu102", "--memory", "axi", "--rows", "8", "--cols", "8", "--channels", "8,16",
-             "--image", "40x24"]  # fmt: skip
+ARGUMENTS = [
+    "build",
+    "--board",
+    "zcu102",
+    "--memory",
+    "axi",
+    "--rows",
+    "8",
+    "--cols",
+    "8",
+    "--channels",
+    "8,16",
+    "--image",
+    "40x24",
+]
 
 
 def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):

@@ -145,9 +145,11 @@ def test_output_folder_that_cannot_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("bits", "line"),
-    [(5, "packing: two products a multiplier in g_a.0, g_a.2"),
-     (9, "packing: no layer's widths allow it, or no layer is faster with it")],
-)  # fmt: skip
+    [
+        (5, "packing: two products a multiplier in g_a.0, g_a.2"),
+        (9, "packing: no layer's widths allow it, or no layer is faster with it"),
+    ],
+)
 def test_packing_on_the_command_line(bits, line, tmp_path, monkeypatch, capsys):
     """The board's multipliers decide; the accelerator, its fit and its prediction are of one configuration."""
     folder, seen = tmp_path / "model", {}

@@ -51,8 +51,16 @@ def test_a_split_memory_is_two_of_half_the_pixels():
     lines = [(use.depth, use.width) for use in uses if use.holds == "line buffers"]
     assert lines == [(64, 30), (64, 20), (32, 40)]
     assert sum(use.bits for use in uses) == 64 * 50 + 32 * 40 + 100 * 16 + 7 * (20 + 6 + 17 + 3)
-    assert len([use for use in memory_uses(**options | {"rows": 1}, lines=[(9, 8, True)], offset_bits=3)
-                if use.holds == "line buffers"]) == 1  # fmt: skip
+    assert (
+        len(
+            [
+                use
+                for use in memory_uses(**options | {"rows": 1}, lines=[(9, 8, True)], offset_bits=3)
+                if use.holds == "line buffers"
+            ]
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,9 +106,9 @@ def test_a_small_board_gets_narrow_lines(manifest):
 
 
 @pytest.mark.parametrize(
-    ("rows", "cols", "lanes", "made_of"), [(8, 12, 3, "dsp"), (12, 12, 4, "dsp"), (12, 12, 6, "fabric"),
-                                           (13, 12, 5, "fabric")]
-)  # fmt: skip
+    ("rows", "cols", "lanes", "made_of"),
+    [(8, 12, 3, "dsp"), (12, 12, 4, "dsp"), (12, 12, 6, "fabric"), (13, 12, 5, "fabric")],
+)
 def test_the_array_comes_before_the_lanes(manifest, rows, cols, lanes, made_of):
     config, _ = choose(manifest, "analysis", rows=rows, cols=cols, lanes=lanes)
     assert config.lane_multipliers == made_of

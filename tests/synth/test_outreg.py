@@ -25,11 +25,19 @@ def netlist(**changes):
         "parameters": {"REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
         "port_directions": {"DOA0": "output", "DOA1": "output", "DOB0": "output"},
         "connections": {
-            "CLKA": [2], "CEA": ["1"], "OCEA": ["1"], "RSTA": ["0"],
-            "CLKB": [2], "CEB": ["1"], "OCEB": ["1"], "RSTB": ["0"],
-            "DOA0": [10], "DOA1": [11], "DOB0": [12],
+            "CLKA": [2],
+            "CEA": ["1"],
+            "OCEA": ["1"],
+            "RSTA": ["0"],
+            "CLKB": [2],
+            "CEB": ["1"],
+            "OCEB": ["1"],
+            "RSTB": ["0"],
+            "DOA0": [10],
+            "DOA1": [11],
+            "DOB0": [12],
         },
-    }  # fmt: skip
+    }
     return {
         "ports": {"q": {"bits": [20, 21]}},
         "cells": {"memory": memory, "r0": flip_flop(10, 20), "r1": flip_flop(11, 21, **changes)},

@@ -52,9 +52,7 @@ CELLS = {
 }
 
 
-CELL_COUNTS = {
-    "LUT4": 9, "LUT6": 3, "FDRE": 7, "DSP48E2": 3, "RAMB36E2": 2, "RAMB18E2": 1, "RAM32M": 1, "BUFG": 1
-}  # fmt: skip
+CELL_COUNTS = {"LUT4": 9, "LUT6": 3, "FDRE": 7, "DSP48E2": 3, "RAMB36E2": 2, "RAMB18E2": 1, "RAM32M": 1, "BUFG": 1}
 
 
 def routed(seed, achieved, *, constraint=100.0, other=None):
@@ -71,9 +69,15 @@ def routed(seed, achieved, *, constraint=100.0, other=None):
 
 
 def report(
-    board="ulx3s-85f", routes=(), manifest=None, prediction=None, mode="analysis", cells=CELL_COUNTS, cost=None,
+    board="ulx3s-85f",
+    routes=(),
+    manifest=None,
+    prediction=None,
+    mode="analysis",
+    cells=CELL_COUNTS,
+    cost=None,
     external=None,
-):  # fmt: skip
+):
     board = find_board(board)
     clock = 100.0
     timing, best = timing_of(list(routes), clock)
@@ -103,9 +107,7 @@ def test_instances():
 
 def test_blocks():
     instances = instances_of(RTLIL)
-    assert [block_of(name, instances) for name in CELLS] == [
-        *["lane"] * 3, "core", "accelerator", *["link"] * 3, "top"
-    ]  # fmt: skip
+    assert [block_of(name, instances) for name in CELLS] == [*["lane"] * 3, "core", "accelerator", *["link"] * 3, "top"]
     cores = {"accelerator": {"system": {"core_0": {"lines": {}}, "core_1": {"lines": {}}, "arbiter": {}}}}
     names = ["core_0.lines.bank", "core_1.lines.bank", "core_1.done_LUT4_Z", "arbiter.seen", "busy_LUT4_Z"]
     found = [block_of(f"accelerator.system.{name}", cores) for name in names]
@@ -194,12 +196,21 @@ def test_a_design_that_does_not_fit_says_so_first():
 def test_modes_have_all_their_transforms_in_the_report():
     manifest = whole_model()
     transforms = [
-        {"name": name, "runs": runs, "inputs": 10, "cycles": cycles, "macs": 9, "utilization": 0.5,
-         "recompute_factor": 1.0}
+        {
+            "name": name,
+            "runs": runs,
+            "inputs": 10,
+            "cycles": cycles,
+            "macs": 9,
+            "utilization": 0.5,
+            "recompute_factor": 1.0,
+        }
         for name, runs, cycles in (("h_s", 1, 100), ("g_s", 2, 900))
-    ]  # fmt: skip
-    layers = [{"name": "h_s.0", "macs": 9, "cycles": 90, "utilization": 0.5},
-              {"name": "g_s.0", "macs": 9, "cycles": 800, "utilization": 0.5}]  # fmt: skip
+    ]
+    layers = [
+        {"name": "h_s.0", "macs": 9, "cycles": 90, "utilization": 0.5},
+        {"name": "g_s.0", "macs": 9, "cycles": 800, "utilization": 0.5},
+    ]
     prediction = StubPrediction(layers=layers, transforms=transforms)
     result = report(routes=[routed(1, 125.0)], manifest=manifest, prediction=prediction, mode="decoder")
     assert (result["mode"], result["transforms"]) == ("decoder", transforms)
@@ -221,8 +232,10 @@ def test_modes_have_all_their_transforms_in_the_report():
 def test_memories_by_what_they_hold():
     memories = report(routes=[routed(1, 125.0)])["memories"]
     assert {key: memories[key] for key in ("cell", "needed", "available")} == {
-        "cell": "DP16KD", "needed": 20, "available": 208
-    }  # fmt: skip
+        "cell": "DP16KD",
+        "needed": 20,
+        "available": 208,
+    }
     assert memories["by"] == [
         {"holds": "weights", "cells": 18, "bits": 2048},
         {"holds": "host link", "cells": 2, "bits": None},
@@ -269,8 +282,10 @@ def test_page_is_whole_and_self_contained(result):
 
 def test_packed_layers_are_named():
     manifest = synthetic_manifest(channels=(3, 5, 7))
-    layers = [{"name": layer.name, "macs": 9, "cycles": 9, "products": 1 + (layer.name == "g_a.2"), "utilization": 0.9}
-              for layer in manifest.g_a.layers]  # fmt: skip
+    layers = [
+        {"name": layer.name, "macs": 9, "cycles": 9, "products": 1 + (layer.name == "g_a.2"), "utilization": 0.9}
+        for layer in manifest.g_a.layers
+    ]
     result = report(routes=[routed(1, 125.0)], manifest=manifest, prediction=StubPrediction(layers=layers))
     assert [row["products"] for row in result["layers"]] == [1, 1, 2]
     (line,) = (line for line in result["assumptions"] if line.startswith("Packed: "))
@@ -283,9 +298,12 @@ def test_packed_layers_are_named():
 
 ON_CHIP = FrameCost(cycles={"products": 900, "edges": 60, "input": 40}, link_in=300, link_out=100)
 STREAMED = FrameCost(
-    cycles={"products": 900, "edges": 60, "memory": 40}, bandwidth=2e8, link_in=300, link_out=100,
+    cycles={"products": 900, "edges": 60, "memory": 40},
+    bandwidth=2e8,
+    link_in=300,
+    link_out=100,
     traffic={"weights": 1000, "maps read": 3000, "maps written": 500},
-)  # fmt: skip
+)
 
 
 def test_costs_of_a_real_frame():

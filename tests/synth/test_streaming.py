@@ -38,9 +38,14 @@ def test_the_wide_model_fits_the_default_board(wide):
     config, program, fit = choose_streaming(wide, ULX3S, StreamingConfig(rows=9, cols=16), cores=1, must_fit=True)
     parts = {name: row["cells"] for name, row in fit.by.items()}
     assert parts == {
-        "line buffers": 100, "weights": 60, "parameters": 5, "GDN inputs": 15, "GDN tables": 3, "queues": 8,
+        "line buffers": 100,
+        "weights": 60,
+        "parameters": 5,
+        "GDN inputs": 15,
+        "GDN tables": 3,
+        "queues": 8,
         "host link": 2,
-    }  # fmt: skip
+    }
     # as many as Yosys makes of it
     assert (fit.needed, fit.available, config.lane_multipliers) == (193, 208, "dsp")
     # the ring has grown as far as its blocks are deep

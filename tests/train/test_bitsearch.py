@@ -134,9 +134,9 @@ def test_near_lossless_keeps_the_tolerance_and_gives_bits_to_those_that_need_the
     assert outcome.loss == pytest.approx(evaluator.loss(outcome.widths))
     assert outcome.loss <= 1.0 + tolerance
     found = {c: width_of(outcome.widths, c) for c in ALL}
-    assert found[loud] > max(found[c] for c in ALL if c != loud) >= min(
-        found[c] for c in ALL if c != quiet
-    ) > found[quiet]  # fmt: skip
+    assert (
+        found[loud] > max(found[c] for c in ALL if c != loud) >= min(found[c] for c in ALL if c != quiet) > found[quiet]
+    )
     # nothing can be lowered any more
     for c in ALL:
         lower = moved(outcome.widths, c, -1)
@@ -258,8 +258,15 @@ def test_trials_of_another_search_are_refused(tmp_path):
 def checkpoint(make_model, tmp_path):
     model = make_model()
     path = tmp_path / "tiny.ckpt"
-    save_checkpoint(path, {"model": model.state_dict(), "config": model.config.as_dict(),
-                           "recipe": {"rate_lambda": 0.01}, "iteration": 1})  # fmt: skip
+    save_checkpoint(
+        path,
+        {
+            "model": model.state_dict(),
+            "config": model.config.as_dict(),
+            "recipe": {"rate_lambda": 0.01},
+            "iteration": 1,
+        },
+    )
     return path
 
 
@@ -288,8 +295,25 @@ def test_the_float_measurement_is_that_of_the_model(make_model, squares):
 
 def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_path, capsys):
     out = tmp_path / "found.json"
-    command = ["search", str(checkpoint), "--data", str(pictures), "--out", str(out), "--crops", "1", "--quiet",
-               "--mode", "budget", "--pm", "8", "--board", "ulx3s-85f", "--image", "96x64"]  # fmt: skip
+    command = [
+        "search",
+        str(checkpoint),
+        "--data",
+        str(pictures),
+        "--out",
+        str(out),
+        "--crops",
+        "1",
+        "--quiet",
+        "--mode",
+        "budget",
+        "--pm",
+        "8",
+        "--board",
+        "ulx3s-85f",
+        "--image",
+        "96x64",
+    ]
     assert main(command) == 0
     text = capsys.readouterr().out
     assert "P_m, g_a" in text
@@ -317,9 +341,27 @@ def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_pa
 )
 def test_every_budget_is_kept(checkpoint, pictures, tmp_path, capsys, option, limit, read):
     out = tmp_path / "found.json"
-    command = ["search", str(checkpoint), "--data", str(pictures), "--out", str(out), "--crops", "1", "--quiet",
-               "--mode", "budget", option, limit, "--board", "ulx3s-85f", "--image", "96x64", "--kinds",
-               "activation,latent"]  # fmt: skip
+    command = [
+        "search",
+        str(checkpoint),
+        "--data",
+        str(pictures),
+        "--out",
+        str(out),
+        "--crops",
+        "1",
+        "--quiet",
+        "--mode",
+        "budget",
+        option,
+        limit,
+        "--board",
+        "ulx3s-85f",
+        "--image",
+        "96x64",
+        "--kinds",
+        "activation,latent",
+    ]
     code = main(command)
     print(capsys.readouterr())
     assert code == 0
@@ -333,8 +375,25 @@ def test_the_verb_fine_tunes_before_it_answers(checkpoint, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((128, 128), Image.Resampling.BICUBIC).save(folder / "p.png")
     out = tmp_path / "found.json"
-    command = ["search", str(checkpoint), "--data", str(folder), "--out", str(out), "--crops", "1", "--quiet",
-               "--tolerance", "50", "--kinds", "latent", "--finetune-iterations", "1", "--board", "zcu102"]  # fmt: skip
+    command = [
+        "search",
+        str(checkpoint),
+        "--data",
+        str(folder),
+        "--out",
+        str(out),
+        "--crops",
+        "1",
+        "--quiet",
+        "--tolerance",
+        "50",
+        "--kinds",
+        "latent",
+        "--finetune-iterations",
+        "1",
+        "--board",
+        "zcu102",
+    ]
     code = main(command)
     assert code == 0, capsys.readouterr().err
     content = json.loads(out.read_text())

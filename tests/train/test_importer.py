@@ -191,14 +191,29 @@ def without(prefix):
     return lambda state: [state.pop(key) for key in list(state) if key.startswith(prefix)]
 
 
-@pytest.mark.parametrize(("architecture", "change", "message"), [
-    ("bmshj2018-hyperprior", without("h_"), "has no hyperprior"),
-    ("bmshj2018-hyperprior", without("g_a.6"), r"lacks the tensor g_a\.6\.weight: it is none of"),
-    ("bmshj2018-hyperprior", without("entropy_bottleneck._matrix3"), r"entropy_bottleneck\.matrices\.3 is missing"),
-    ("bmshj2018-hyperprior", lambda s: s.update({"g_a.3.gamma": torch.ones(N, N + 1)}), r"shape \(4, 5\), expected"),
-    ("bmshj2018-hyperprior", lambda s: s["h_s.0.bias"].fill_(torch.nan), r"h_s\.0\.bias holds numbers .* not finite"),
-    ("mbt2018", lambda s: s.update({"attention.weight": torch.ones(3)}), r"attention\.weight has no place in a model"),
-])
+@pytest.mark.parametrize(
+    ("architecture", "change", "message"),
+    [
+        ("bmshj2018-hyperprior", without("h_"), "has no hyperprior"),
+        ("bmshj2018-hyperprior", without("g_a.6"), r"lacks the tensor g_a\.6\.weight: it is none of"),
+        ("bmshj2018-hyperprior", without("entropy_bottleneck._matrix3"), r"entropy_bottleneck\.matrices\.3 is missing"),
+        (
+            "bmshj2018-hyperprior",
+            lambda s: s.update({"g_a.3.gamma": torch.ones(N, N + 1)}),
+            r"shape \(4, 5\), expected",
+        ),
+        (
+            "bmshj2018-hyperprior",
+            lambda s: s["h_s.0.bias"].fill_(torch.nan),
+            r"h_s\.0\.bias holds numbers .* not finite",
+        ),
+        (
+            "mbt2018",
+            lambda s: s.update({"attention.weight": torch.ones(3)}),
+            r"attention\.weight has no place in a model",
+        ),
+    ],
+)
 def test_what_does_not_fit_is_one_line(architecture, change, message, tmp_path):
     state = zoo_state(architecture)
     change(state)
@@ -271,14 +286,17 @@ def test_arrays_without_hyper_transforms_say_so(make_model, tmp_path, capsys):
     assert load_model(tmp_path / "own.ckpt")[0].config.m == 7
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda a: a.pop("g_s.4.kernel"), r"array g_s\.4\.kernel is missing"),
-    (lambda a: a.pop("g_a.3.gamma"), "beta or gamma of a GDN is missing"),
-    (lambda a: a.update({"g_a.1.beta": -a["g_a.1.beta"]}), r"array g_a\.1\.beta holds -.*not negative"),
-    (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][0]}), r"has shape \(5, 3, 5\), expected 4 axes"),
-    (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][1:]}), r"expected \(5, 3, 5, 5\)"),
-    (lambda a: a.update({"conv1": np.ones(3)}), "array conv1 has no place"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("g_s.4.kernel"), r"array g_s\.4\.kernel is missing"),
+        (lambda a: a.pop("g_a.3.gamma"), "beta or gamma of a GDN is missing"),
+        (lambda a: a.update({"g_a.1.beta": -a["g_a.1.beta"]}), r"array g_a\.1\.beta holds -.*not negative"),
+        (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][0]}), r"has shape \(5, 3, 5\), expected 4 axes"),
+        (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][1:]}), r"expected \(5, 3, 5, 5\)"),
+        (lambda a: a.update({"conv1": np.ones(3)}), "array conv1 has no place"),
+    ],
+)
 def test_arrays_that_do_not_fit_are_one_line(change, message, make_model, tmp_path):
     arrays = arrays_of(make_model(affine=False), "in-out")
     change(arrays)

@@ -24,13 +24,15 @@ def axi4_signature(data_bits: int, address_bits: int) -> Signature:
     One ID is used, so there are no ID signals; locks, regions, QoS and user signals are left at zero by a wrapper.
     """
     address = {"addr": address_bits, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3}
-    return Signature({
-        "ar": Out(stream.Signature(StructLayout(address))),
-        "r": In(stream.Signature(StructLayout({"data": data_bits, "resp": 2, "last": 1}))),
-        "aw": Out(stream.Signature(StructLayout(address))),
-        "w": Out(stream.Signature(StructLayout({"data": data_bits, "strb": data_bits // 8, "last": 1}))),
-        "b": In(stream.Signature(StructLayout({"resp": 2}))),
-    })  # fmt: skip
+    return Signature(
+        {
+            "ar": Out(stream.Signature(StructLayout(address))),
+            "r": In(stream.Signature(StructLayout({"data": data_bits, "resp": 2, "last": 1}))),
+            "aw": Out(stream.Signature(StructLayout(address))),
+            "w": Out(stream.Signature(StructLayout({"data": data_bits, "strb": data_bits // 8, "last": 1}))),
+            "b": In(stream.Signature(StructLayout({"resp": 2}))),
+        }
+    )
 
 
 class Axi4Master(Component):
@@ -109,9 +111,11 @@ class Axi4Master(Component):
             with m.If(channel.ready):
                 m.d.sync += channel.valid.eq(0)
             m.d.comb += [
-                channel.payload.size.eq(shift), channel.payload.burst.eq(_INCREMENTING),
-                channel.payload.cache.eq(_CACHE), channel.payload.prot.eq(_PROTECTION),
-            ]  # fmt: skip
+                channel.payload.size.eq(shift),
+                channel.payload.burst.eq(_INCREMENTING),
+                channel.payload.cache.eq(_CACHE),
+                channel.payload.prot.eq(_PROTECTION),
+            ]
             address = Cat(Const(0, shift), request.address)
             with m.If(begin & (request.write == int(channel is bus.aw))):
                 m.d.sync += [

@@ -54,10 +54,14 @@ class AxiDuplex(Component):
         ]
         self.page_beats = self._masters[0].page_beats
         port = MemoryPort(data_bits, address_bits)
-        super().__init__({
-            "reads": In(port).array(readers), "writes": In(port).array(writers),
-            "bus": Out(axi4_signature(data_bits, bus_address_bits)), "error": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "reads": In(port).array(readers),
+                "writes": In(port).array(writers),
+                "bus": Out(axi4_signature(data_bits, bus_address_bits)),
+                "error": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

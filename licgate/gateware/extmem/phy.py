@@ -12,10 +12,21 @@ __all__ = ["SdramPads", "SdramPhy", "sdram_bus"]
 
 #: What the controller drives and the chip sees, all active high; ``dq_oe`` is high while the controller drives ``dq``.
 #: In a reset the data is masked, so that a burst that goes on writes nothing.
-sdram_bus = Signature({
-    "cke": Out(1, init=1), "cs": Out(1), "ras": Out(1), "cas": Out(1), "we": Out(1), "ba": Out(2), "a": Out(13),
-    "dqm": Out(2, init=3), "dq_o": Out(16), "dq_oe": Out(1), "dq_i": In(16),
-})  # fmt: skip
+sdram_bus = Signature(
+    {
+        "cke": Out(1, init=1),
+        "cs": Out(1),
+        "ras": Out(1),
+        "cas": Out(1),
+        "we": Out(1),
+        "ba": Out(2),
+        "a": Out(13),
+        "dqm": Out(2, init=3),
+        "dq_o": Out(16),
+        "dq_oe": Out(1),
+        "dq_i": In(16),
+    }
+)
 
 _OUTPUTS = ("cke", "cs", "ras", "cas", "we", "ba", "a", "dqm", "dq_o", "dq_oe")
 

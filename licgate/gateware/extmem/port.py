@@ -51,13 +51,15 @@ class MemoryPort(Signature):
             if not isinstance(bits, int) or bits < 1:
                 raise ValueError(f"{name} must be a positive integer, not {bits!r}")
         self.beat_bits, self.address_bits = beat_bits, address_bits
-        super().__init__({
-            "request": Out(stream.Signature(request_layout(address_bits))),
-            "w": Out(stream.Signature(beat_bits)),
-            "r_valid": In(1),
-            "r_data": In(beat_bits),
-            "done": In(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "request": Out(stream.Signature(request_layout(address_bits))),
+                "w": Out(stream.Signature(beat_bits)),
+                "r_valid": In(1),
+                "r_data": In(beat_bits),
+                "done": In(1),
+            }
+        )
 
     def __eq__(self, other):
         return isinstance(other, MemoryPort) and self.members == other.members

@@ -150,9 +150,16 @@ class SdramController(Component):
                 m.d.sync += [bursting.eq(0), closing.eq(1), recovery.eq(Mux(writing, cycles.wr - 1, 0))]
         with m.If(begin):
             m.d.sync += [
-                waiting.eq(0), opened.eq(0), bursting.eq(1), last.eq(single), left.eq(held.beats), hold.eq(cycles.hold),
-                writing.eq(held.write), bank.eq(held_bank), column.eq(held.address[_COLUMN.start : _COLUMN.stop]),
-            ]  # fmt: skip
+                waiting.eq(0),
+                opened.eq(0),
+                bursting.eq(1),
+                last.eq(single),
+                left.eq(held.beats),
+                hold.eq(cycles.hold),
+                writing.eq(held.write),
+                bank.eq(held_bank),
+                column.eq(held.address[_COLUMN.start : _COLUMN.stop]),
+            ]
 
         # Registers here and at the pins: the way from one to the other takes a cycle.
         m.d.sync += [

@@ -27,9 +27,16 @@ class SdramStart(Component):
 
     def __init__(self, cycles: SdramCycles):
         self.cycles = cycles
-        super().__init__({
-            "ras": Out(1), "cas": Out(1), "we": Out(1), "a": Out(13), "running": Out(1), "tick": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "ras": Out(1),
+                "cas": Out(1),
+                "we": Out(1),
+                "a": Out(13),
+                "running": Out(1),
+                "tick": Out(1),
+            }
+        )
 
     @property
     def mode(self) -> int:

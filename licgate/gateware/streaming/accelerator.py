@@ -42,8 +42,10 @@ class SdramAccelerator(Component):
         self.controller = SdramController(timing, clock_mhz, round_trip=round_trip)
         port = self.controller.port.signature
         if (program.beat_bits, program.address_bits, program.page_beats) != (
-            port.beat_bits, port.address_bits, self.controller.page_beats,
-        ):  # fmt: skip
+            port.beat_bits,
+            port.address_bits,
+            self.controller.page_beats,
+        ):
             raise ValueError(
                 f"the program is for a memory of {program.beat_bits} bits, {program.address_bits} address bits and "
                 f"pages of {program.page_beats}, the SDRAM has {port.beat_bits}, {port.address_bits} and "
@@ -53,14 +55,21 @@ class SdramAccelerator(Component):
         self.system = StreamingSystem(program, cores=cores)
         self.watchdogs = self.system.watchdogs
         self.stream_words = len(self.watchdogs[0].words)
-        super().__init__({
-            "start": In(cores), "clear": In(cores), "cleared": Out(cores), "done": Out(cores),
-            "addresses": In(program.address_bits).array(cores),
-            "host": In(MemoryPort(program.beat_bits, program.address_bits)),
-            "counters": Out(32).array(cores, len(COUNTERS)),
-            "threshold": In(32), "hung": Out(cores), "streams": Out(32).array(cores, self.stream_words),
-            "bus": Out(sdram_bus),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(cores),
+                "clear": In(cores),
+                "cleared": Out(cores),
+                "done": Out(cores),
+                "addresses": In(program.address_bits).array(cores),
+                "host": In(MemoryPort(program.beat_bits, program.address_bits)),
+                "counters": Out(32).array(cores, len(COUNTERS)),
+                "threshold": In(32),
+                "hung": Out(cores),
+                "streams": Out(32).array(cores, self.stream_words),
+                "bus": Out(sdram_bus),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -70,8 +79,12 @@ class SdramAccelerator(Component):
         connect(m, flipped(self.host), system.host)
         connect(m, controller.bus, flipped(self.bus))
         m.d.comb += [
-            system.start.eq(self.start), system.clear.eq(self.clear), self.done.eq(system.done),
-            self.cleared.eq(system.cleared), system.threshold.eq(self.threshold), self.hung.eq(system.hung),
+            system.start.eq(self.start),
+            system.clear.eq(self.clear),
+            self.done.eq(system.done),
+            self.cleared.eq(system.cleared),
+            system.threshold.eq(self.threshold),
+            self.hung.eq(system.hung),
             Cat(system.addresses).eq(Cat(self.addresses)),
             Cat(Cat(row) for row in self.streams).eq(Cat(Cat(row) for row in system.streams)),
             *(
@@ -79,7 +92,7 @@ class SdramAccelerator(Component):
                 for row, its_row in zip(self.counters, system.counters, strict=True)
                 for mine, its in zip(row, its_row, strict=True)
             ),
-        ]  # fmt: skip
+        ]
         return m
 
     def join(self, m, requester, memory):
@@ -103,11 +116,18 @@ class SimulatedAccelerator(Component):
     def __init__(self, accelerator):
         self.accelerator = accelerator
         cores = accelerator.cores
-        super().__init__({
-            "start": In(cores), "done": Out(cores), "addresses": In(32 * cores),
-            "counters": Out(32 * cores * len(COUNTERS)), "pins": Out(sdram_bus),
-            "threshold": In(32), "hung": Out(cores), "streams": Out(32 * cores * accelerator.stream_words),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(cores),
+                "done": Out(cores),
+                "addresses": In(32 * cores),
+                "counters": Out(32 * cores * len(COUNTERS)),
+                "pins": Out(sdram_bus),
+                "threshold": In(32),
+                "hung": Out(cores),
+                "streams": Out(32 * cores * accelerator.stream_words),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -116,11 +136,14 @@ class SimulatedAccelerator(Component):
         connect(m, accelerator.bus, phy.bus)
         connect(m, phy.pins, flipped(self.pins))
         m.d.comb += [
-            accelerator.start.eq(self.start), self.done.eq(accelerator.done),
+            accelerator.start.eq(self.start),
+            self.done.eq(accelerator.done),
             *(a.eq(self.addresses.word_select(k, 32)) for k, a in enumerate(accelerator.addresses)),
             self.counters.eq(Cat(c for row in accelerator.counters for c in row)),
-            accelerator.threshold.eq(self.threshold), self.hung.eq(accelerator.hung),
+            accelerator.threshold.eq(self.threshold),
+            self.hung.eq(accelerator.hung),
             self.streams.eq(Cat(Cat(row) for row in accelerator.streams)),
-            accelerator.host.request.valid.eq(0), accelerator.host.w.valid.eq(0),
-        ]  # fmt: skip
+            accelerator.host.request.valid.eq(0),
+            accelerator.host.w.valid.eq(0),
+        ]
         return m

@@ -59,14 +59,21 @@ class AxiSystem(Component):
             raise ValueError(f"the program has pages of {program.page_beats} beats, a burst of AXI4 has {page} at most")
         self.program, self.cores = program, cores
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
-        super().__init__({
-            "start": In(cores), "clear": In(cores), "cleared": Out(cores), "done": Out(cores),
-            "addresses": In(program.address_bits).array(cores),
-            "buses": Out(axi4_signature(program.beat_bits, BUS_ADDRESS_BITS)).array(cores), "errors": Out(cores),
-            "counters": Out(32).array(cores, len(COUNTERS)),
-            "threshold": In(32), "hung": Out(cores),
-            "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(cores),
+                "clear": In(cores),
+                "cleared": Out(cores),
+                "done": Out(cores),
+                "addresses": In(program.address_bits).array(cores),
+                "buses": Out(axi4_signature(program.beat_bits, BUS_ADDRESS_BITS)).array(cores),
+                "errors": Out(cores),
+                "counters": Out(32).array(cores, len(COUNTERS)),
+                "threshold": In(32),
+                "hung": Out(cores),
+                "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -87,14 +87,19 @@ class BlockQueue(Component):
         places, waiting = Signal(_AHEAD, init=(1 << _AHEAD) - 1), Signal(_AHEAD)
         some, issue, taken = Signal(), Signal(), Signal()
         m.d.comb += [
-            *(write.en.eq(self.enable) for write, _ in parts), Cat(write.data for write, _ in parts).eq(self.word),
-            *(write.addr.eq(to) for write, _ in parts), *(read.addr.eq(at) for _, read in parts),
-            issue.eq(some & places[0]), taken.eq(self.o.valid & self.o.ready), self.o.valid.eq(waiting[0]),
-        ]  # fmt: skip
+            *(write.en.eq(self.enable) for write, _ in parts),
+            Cat(write.data for write, _ in parts).eq(self.word),
+            *(write.addr.eq(to) for write, _ in parts),
+            *(read.addr.eq(at) for _, read in parts),
+            issue.eq(some & places[0]),
+            taken.eq(self.o.valid & self.o.ready),
+            self.o.valid.eq(waiting[0]),
+        ]
         m.d.sync += [
-            inside.eq(inside + self.enable - issue), places.eq(moved_level(places, taken, issue)),
+            inside.eq(inside + self.enable - issue),
+            places.eq(moved_level(places, taken, issue)),
             some.eq(self.enable | (inside > 1) | (some & ~issue)),
-        ]  # fmt: skip
+        ]
         step(to, self.enable)
         step(at, issue)
 

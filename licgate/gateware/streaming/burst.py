@@ -59,11 +59,13 @@ class PageCutter(Component):
             raise ValueError(f"most_beats must be a positive integer, not {most_beats!r}")
         self._page_beats, self._write = page_beats, write
         request = MemoryPort(beat_bits, address_bits).members["request"].signature
-        super().__init__({
-            "i": In(stream.Signature(stretch_layout(address_bits, most_beats))),
-            "request": Out(request),
-            "ends": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(stretch_layout(address_bits, most_beats))),
+                "request": Out(request),
+                "ends": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -90,8 +92,10 @@ class PageCutter(Component):
             with m.State("IDLE"):
                 # taken over whether there is one or not, so that few wait for `valid`
                 m.d.sync += [
-                    address.eq(self.i.payload.address), left.eq(self.i.payload.beats), last.eq(self.i.payload.beats - 1)
-                ]  # fmt: skip
+                    address.eq(self.i.payload.address),
+                    left.eq(self.i.payload.beats),
+                    last.eq(self.i.payload.beats - 1),
+                ]
                 with m.If(self.i.valid):
                     m.d.sync += free.eq(0)
                     m.next = "CUT"

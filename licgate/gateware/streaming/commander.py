@@ -46,12 +46,15 @@ class Commander(Component):
         self._cutter = PageCutter(
             program.beat_bits, program.address_bits, page_beats=program.burst_beats, most_beats=self._read
         )
-        super().__init__({
-            "start": In(1), "address": In(program.address_bits),
-            "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-            **{kind: Out(stream.Signature(command_layout(program, kind))) for kind in KINDS[1:]},
-            "ended": Out(1, init=1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "address": In(program.address_bits),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+                **{kind: Out(stream.Signature(command_layout(program, kind))) for kind in KINDS[1:]},
+                "ended": Out(1, init=1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -67,9 +70,12 @@ class Commander(Component):
             self.port.w.valid.eq(0),
             cutter.i.valid.eq(running & (promised <= self._read)),
             ask.eq(cutter.i.valid & cutter.i.ready),
-            cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(self._read),
-            beats.enable.eq(self.port.r_valid), beats.word.eq(self.port.r_data), beats.o.ready.eq(pop | drop),
-        ]  # fmt: skip
+            cutter.i.payload.address.eq(address),
+            cutter.i.payload.beats.eq(self._read),
+            beats.enable.eq(self.port.r_valid),
+            beats.word.eq(self.port.r_data),
+            beats.o.ready.eq(pop | drop),
+        ]
         taken = beats.o.ready & beats.o.valid
         m.d.sync += promised.eq(promised + ask * self._read - taken)
         with m.If(ask):

@@ -61,21 +61,33 @@ class StreamingCore(Component):
         self._program = program
         self._commander, self._sequencer, self._feeder = Commander(program), BandSequencer(program), Feeder(program)
         self._array = SystolicArray(
-            program.rows, program.cols,
-            a_width=program.activation_width, w_width=program.weight_width, acc_width=program.accumulator_width,
-            pack_shift=program.pack_shift, high_width=program.packed_accumulator_width or None,
-        )  # fmt: skip
+            program.rows,
+            program.cols,
+            a_width=program.activation_width,
+            w_width=program.weight_width,
+            acc_width=program.accumulator_width,
+            pack_shift=program.pack_shift,
+            high_width=program.packed_accumulator_width or None,
+        )
         self._post = PostProcessor(program)
         result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
         self._writer = ResultWriter(program, result_width, norm_width)
         self._records = RecordWriter(program, result_width)
         self._maps, self._weights = MapLoader(program), WeightLoader(program)
         port = MemoryPort(program.beat_bits, program.address_bits)
-        super().__init__({
-            "start": In(1), "address": In(program.address_bits), "clear": In(1), "done": Out(1),
-            "ports": Out(port).array(len(PORTS)),
-            "step": Out(1), "wait_map": Out(1), "wait_weights": Out(1), "wait_output": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "address": In(program.address_bits),
+                "clear": In(1),
+                "done": Out(1),
+                "ports": Out(port).array(len(PORTS)),
+                "step": Out(1),
+                "wait_map": Out(1),
+                "wait_weights": Out(1),
+                "wait_output": Out(1),
+            }
+        )
 
     def taps(self):
         """The core's streams, for a :class:`~licgate.gateware.watchdog.Watchdog`, in the order of docs/hostlink.md."""
@@ -93,16 +105,22 @@ class StreamingCore(Component):
             tap("results", self._writer.i, "the sequencer", "the result writer"),
             tap("records", self._sequencer.o_record, "the sequencer", "the record writer"),
             tap("words", self._records._packer.i, "the lanes", "the packer"),
-            *(tap(f"{name} request", port.request, "its unit", "the memory")
-              for name, port in zip(PORTS, self.ports, strict=True)),
-        ]  # fmt: skip
+            *(
+                tap(f"{name} request", port.request, "its unit", "the memory")
+                for name, port in zip(PORTS, self.ports, strict=True)
+            ),
+        ]
 
     def elaborate(self, platform):
         m = Module()
         program = self._program
         commander, sequencer, feeder, array, post = (
-            self._commander, self._sequencer, self._feeder, self._array, self._post
-        )  # fmt: skip
+            self._commander,
+            self._sequencer,
+            self._feeder,
+            self._array,
+            self._post,
+        )
         writer, records, maps, weights = self._writer, self._records, self._maps, self._weights
         m.submodules.array = array
         m.d.comb += array.clear.eq(self.clear)
@@ -114,18 +132,23 @@ class StreamingCore(Component):
 
         # Commands.
         m.d.comb += [
-            commander.start.eq(self.start), commander.address.eq(self.address),
+            commander.start.eq(self.start),
+            commander.address.eq(self.address),
             *(unit.start.eq(self.start) for unit in (sequencer, records, maps, weights)),
-        ]  # fmt: skip
+        ]
         waiting = []
         for kind, unit in (("weights", weights), ("load", maps), ("band", sequencer)):
             source = getattr(commander, kind)
             queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=_QUEUES[kind])
             m.submodules[f"{kind}_commands"] = clearable(m, self.clear, f"{kind}_commands", queue)
             m.d.comb += [
-                queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid), source.ready.eq(queue.w_rdy),
-                unit.i.payload.as_value().eq(queue.r_data), unit.i.valid.eq(queue.r_rdy), queue.r_en.eq(unit.i.ready),
-            ]  # fmt: skip
+                queue.w_data.eq(source.payload.as_value()),
+                queue.w_en.eq(source.valid),
+                source.ready.eq(queue.w_rdy),
+                unit.i.payload.as_value().eq(queue.r_data),
+                unit.i.valid.eq(queue.r_rdy),
+                queue.r_en.eq(unit.i.ready),
+            ]
             waiting.append(queue.r_rdy)
 
         # Passes leave descriptors for the drain and for the writers.
@@ -137,31 +160,45 @@ class StreamingCore(Component):
             m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
             m.d.comb += [
                 source.ready.eq(queue.w_rdy),
-                target.payload.as_value().eq(queue.r_data), target.valid.eq(queue.r_rdy), queue.r_en.eq(target.ready),
-            ]  # fmt: skip
+                target.payload.as_value().eq(queue.r_data),
+                target.valid.eq(queue.r_rdy),
+                queue.r_en.eq(target.ready),
+            ]
 
         # What is used up is free when the last read has reached its memory.
         m.submodules.release = release = clearable(m, self.clear, "release", StepRelease(program))
         m.d.comb += [
-            release.step.eq(feeder.busy), release.release.eq(feeder.release), release.ended.eq(feeder.released),
-        ]  # fmt: skip
+            release.step.eq(feeder.busy),
+            release.release.eq(feeder.release),
+            release.ended.eq(feeder.released),
+        ]
         freed = delayed(m, release.released.as_value(), program.feed_latency - StepRelease.latency, name="freed")
         released = Signal.like(feeder.released)
         m.d.comb += [
-            released.as_value().eq(freed), maps.released.eq(released.slots), weights.released.eq(released.words),
-            sequencer.column_loaded.eq(maps.loaded), sequencer.tile_loaded.eq(weights.loaded),
-            sequencer.written.eq(writer.written), sequencer.packed.eq(records.packed),
+            released.as_value().eq(freed),
+            maps.released.eq(released.slots),
+            weights.released.eq(released.words),
+            sequencer.column_loaded.eq(maps.loaded),
+            sequencer.tile_loaded.eq(weights.loaded),
+            sequencer.written.eq(writer.written),
+            sequencer.packed.eq(records.packed),
             maps.writes.eq(records.writes),
-        ]  # fmt: skip
+        ]
 
         # Datapath.
         m.d.comb += [
-            Cat(array.a).eq(Cat(feeder.a)), Cat(array.w).eq(Cat(feeder.w)), array.last.eq(feeder.last),
+            Cat(array.a).eq(Cat(feeder.a)),
+            Cat(array.w).eq(Cat(feeder.w)),
+            array.last.eq(feeder.last),
             post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)), array.drain.eq(post.drain),
-            Cat(writer.word).eq(Cat(post.word)), Cat(writer.norms).eq(Cat(post.norms)), writer.valid.eq(post.valid),
-            Cat(records.word).eq(Cat(writer.output_word)), records.enable.eq(writer.output_enable),
-        ]  # fmt: skip
+            Cat(post.results).eq(Cat(array.results)),
+            array.drain.eq(post.drain),
+            Cat(writer.word).eq(Cat(post.word)),
+            Cat(writer.norms).eq(Cat(post.norms)),
+            writer.valid.eq(post.valid),
+            Cat(records.word).eq(Cat(writer.output_word)),
+            records.enable.eq(writer.output_enable),
+        ]
         if program.packing:
             m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         self._memories(m)
@@ -184,18 +221,34 @@ class StreamingCore(Component):
     def _memories(self, m):
         program, feeder, post, writer = self._program, self._feeder, self._post, self._writer
         for name, loader, kinds, views, count, address, data in (
-            ("lines", self._maps, map_kinds(program), program.line_memories, program.rows,
-             feeder.line_address, feeder.line_data),
-            ("ring", self._weights, weight_kinds(program), program.weight_memories, program.cols,
-             feeder.weight_address, feeder.weight_data),
-        ):  # fmt: skip
+            (
+                "lines",
+                self._maps,
+                map_kinds(program),
+                program.line_memories,
+                program.rows,
+                feeder.line_address,
+                feeder.line_data,
+            ),
+            (
+                "ring",
+                self._weights,
+                weight_kinds(program),
+                program.weight_memories,
+                program.cols,
+                feeder.weight_address,
+                feeder.weight_data,
+            ),
+        ):
             depth = views[0].depth
             m.submodules[name] = memory = BankedMemory(depth, max(kinds), registered=True)
             m.d.comb += [
-                memory.address.eq(address[: len(memory.address)]), memory.write_enable.eq(loader.write_enable),
-                memory.write_address.eq(loader.write_address), memory.write_data.eq(loader.write_data),
+                memory.address.eq(address[: len(memory.address)]),
+                memory.write_enable.eq(loader.write_enable),
+                memory.write_address.eq(loader.write_address),
+                memory.write_data.eq(loader.write_data),
                 # all kinds of words lie in the low bits
                 *(data[f"m{k}"].eq(memory.data[: count * view.field]) for k, view in enumerate(views)),
-            ]  # fmt: skip
+            ]
         if any(op.is_gdn for op in program.ops):
             gdn_memories(m, feeder, post, writer)

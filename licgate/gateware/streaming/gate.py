@@ -54,10 +54,14 @@ class PortGate(Component):
             o.request.payload.eq(i.request.payload),
             o.request.valid.eq(i.request.valid & ~blocked),
             i.request.ready.eq(o.request.ready & ~blocked),
-            o.w.payload.eq(i.w.payload), o.w.valid.eq(i.w.valid), i.w.ready.eq(o.w.ready),
-            i.r_valid.eq(o.r_valid), i.r_data.eq(o.r_data), i.done.eq(o.done),
+            o.w.payload.eq(i.w.payload),
+            o.w.valid.eq(i.w.valid),
+            i.w.ready.eq(o.w.ready),
+            i.r_valid.eq(o.r_valid),
+            i.r_data.eq(o.r_data),
+            i.done.eq(o.done),
             self.quiet.eq(blocked & ~flying),
-        ]  # fmt: skip
+        ]
         with m.If(~self.stop):
             m.d.sync += blocked.eq(0)
         with m.Elif(~o.request.valid | o.request.ready):

@@ -72,11 +72,18 @@ class Unpacker(Component):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, not {value!r}")
         self._beat_bits, self._kinds, self._part = beat_bits, list(kinds), part
-        super().__init__({
-            "i": In(stream.Signature(record_layout(kinds, most_words, tag))),
-            "valid": In(1), "beat": In(beat_bits),
-            "o_valid": Out(1), "word": Out(max(kinds)), "tag": Out(tag), "first": Out(1), "last": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(record_layout(kinds, most_words, tag))),
+                "valid": In(1),
+                "beat": In(beat_bits),
+                "o_valid": Out(1),
+                "word": Out(max(kinds)),
+                "tag": Out(tag),
+                "first": Out(1),
+                "last": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -100,19 +107,30 @@ class Unpacker(Component):
         came, beat = Signal(), Signal(size, reset_less=True)
         m.d.sync += [came.eq(self.valid), beat.eq(self.beat)]
         waiting, load, arriving = Signal(), Signal(), self.i.payload
-        new = Signal(data.StructLayout({
-            "record": self.i.payload.shape(), "need": need.shape(), "excess": need.shape(),
-            "final": 1, "last": 1, "flush": 1,
-        }))  # fmt: skip
+        new = Signal(
+            data.StructLayout(
+                {
+                    "record": self.i.payload.shape(),
+                    "need": need.shape(),
+                    "excess": need.shape(),
+                    "final": 1,
+                    "last": 1,
+                    "flush": 1,
+                }
+            )
+        )
         with m.If(load):
             m.d.sync += waiting.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                waiting.eq(1), new.record.eq(arriving), new.need.eq(of_kind(arriving.kind, kinds)),
+                waiting.eq(1),
+                new.record.eq(arriving),
+                new.need.eq(of_kind(arriving.kind, kinds)),
                 new.excess.eq(of_kind(arriving.kind, [bits - size for bits in kinds])),
                 new.final.eq(of_kind(arriving.kind, [int(bits <= size) for bits in kinds])),
-                new.last.eq(arriving.words == 1), new.flush.eq((arriving.words == 1) | (part == 1)),
-            ]  # fmt: skip
+                new.last.eq(arriving.words == 1),
+                new.flush.eq((arriving.words == 1) | (part == 1)),
+            ]
 
         ends, record_ends, rest = Signal(), Signal(), Signal(range(size))
         m.d.comb += [
@@ -129,11 +147,14 @@ class Unpacker(Component):
                 begun = [bits <= size for bits in kinds]
                 short = [(need <= 2 * size - bits) if bits < 2 * size else 0 for bits in kinds]
                 m.d.sync += [
-                    need.eq(Mux(flush, width, need + excess)), offset.eq(rest), index.eq(1),
-                    left.eq(left - 1), first.eq(0),
+                    need.eq(Mux(flush, width, need + excess)),
+                    offset.eq(rest),
+                    index.eq(1),
+                    left.eq(left - 1),
+                    first.eq(0),
                     final.eq(Mux(flush, of_kind(record.kind, begun), of_kind(record.kind, short))),
                     last.eq(left == 2),
-                ]  # fmt: skip
+                ]
                 if part:
                     m.d.sync += [
                         part_left.eq(Mux(flush, part, part_left - 1)),
@@ -148,21 +169,49 @@ class Unpacker(Component):
         # whether there is a next record or not: of one that is not active nothing counts
         with m.If(~active | record_ends):
             m.d.sync += [
-                record.eq(new.record), left.eq(new.record.words), part_left.eq(part or 1), first.eq(1),
-                need.eq(new.need), width.eq(new.need), excess.eq(new.excess), offset.eq(0), index.eq(1),
-                final.eq(new.final), last.eq(new.last), flush.eq(new.flush),
-            ]  # fmt: skip
+                record.eq(new.record),
+                left.eq(new.record.words),
+                part_left.eq(part or 1),
+                first.eq(1),
+                need.eq(new.need),
+                width.eq(new.need),
+                excess.eq(new.excess),
+                offset.eq(0),
+                index.eq(1),
+                final.eq(new.final),
+                last.eq(new.last),
+                flush.eq(new.flush),
+            ]
 
         # A cycle later the beat is put in place.
-        late = Signal(data.StructLayout({
-            "valid": 1, "beat": size, "ends": 1, "flush": 1, "offset": offset.shape(), "rest": rest.shape(),
-            "at": index.shape(), "tag": self.tag.shape(), "first": 1, "last": 1,
-        }))  # fmt: skip
+        late = Signal(
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "beat": size,
+                    "ends": 1,
+                    "flush": 1,
+                    "offset": offset.shape(),
+                    "rest": rest.shape(),
+                    "at": index.shape(),
+                    "tag": self.tag.shape(),
+                    "first": 1,
+                    "last": 1,
+                }
+            )
+        )
         m.d.sync += [
-            late.valid.eq(came), late.beat.eq(beat), late.ends.eq(ends), late.flush.eq(flush),
-            late.offset.eq(offset), late.rest.eq(rest), late.at.eq(Mux(came, index, 0)), late.tag.eq(record.tag),
-            late.first.eq(first), late.last.eq(last),
-        ]  # fmt: skip
+            late.valid.eq(came),
+            late.beat.eq(beat),
+            late.ends.eq(ends),
+            late.flush.eq(flush),
+            late.offset.eq(offset),
+            late.rest.eq(rest),
+            late.at.eq(Mux(came, index, 0)),
+            late.tag.eq(record.tag),
+            late.first.eq(first),
+            late.last.eq(last),
+        ]
         held, aligned, carry = Signal(size), Signal(2 * size - 1), Signal(size)
         low, high = aligned[:size] | held, aligned[size:]
         m.d.comb += [aligned.eq(late.beat << late.offset), carry.eq((late.beat << late.rest)[size:])]
@@ -176,8 +225,11 @@ class Unpacker(Component):
                 with m.If(late.at[k - 1]):
                     m.d.sync += target.eq(high)
         m.d.sync += [
-            self.o_valid.eq(late.ends), self.tag.eq(late.tag), self.first.eq(late.first), self.last.eq(late.last),
-        ]  # fmt: skip
+            self.o_valid.eq(late.ends),
+            self.tag.eq(late.tag),
+            self.first.eq(late.first),
+            self.last.eq(late.last),
+        ]
         m.d.comb += self.word.eq(Cat(placed))
         return m
 
@@ -224,12 +276,25 @@ class Packer(Component):
     def __init__(self, beat_bits, kinds):
         _check(beat_bits, kinds)
         self._beat_bits, self._kinds = beat_bits, list(kinds)
-        super().__init__({
-            "i": In(stream.Signature(data.StructLayout({
-                "word": max(kinds), "kind": range(max(2, len(kinds))), "last": 1,
-            }))),
-            "o_valid": Out(1), "beat": Out(beat_bits), "last": Out(1), "busy": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(
+                    stream.Signature(
+                        data.StructLayout(
+                            {
+                                "word": max(kinds),
+                                "kind": range(max(2, len(kinds))),
+                                "last": 1,
+                            }
+                        )
+                    )
+                ),
+                "o_valid": Out(1),
+                "beat": Out(beat_bits),
+                "last": Out(1),
+                "busy": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -246,10 +311,13 @@ class Packer(Component):
         total, whole, spills = Signal(range(2 * size)), Signal(), Signal()
         next_offset = Signal.like(offset)
         m.d.comb += [
-            total.eq(offset + tail), whole.eq(total >= size), spills.eq(last & (total > size)),
+            total.eq(offset + tail),
+            whole.eq(total >= size),
+            spills.eq(last & (total > size)),
             next_offset.eq(Mux(final & active, Mux(last, 0, Mux(whole, total - size, total)), offset)),
-            self.i.ready.eq(ready), take.eq(self.i.valid & ready),
-        ]  # fmt: skip
+            self.i.ready.eq(ready),
+            take.eq(self.i.valid & ready),
+        ]
         m.d.sync += [offset.eq(next_offset), flushing.eq(0)]
         with m.If(flushing):
             m.d.sync += ready.eq(1)
@@ -265,23 +333,40 @@ class Packer(Component):
         m.d.sync += [word.eq(word >> size), left.eq(left - 1), final.eq(left == 2)]
         with m.If(ready):
             m.d.sync += [
-                word.eq(new.word), last.eq(new.last), final.eq(single), left.eq(Array(counts)[new.kind]),
+                word.eq(new.word),
+                last.eq(new.last),
+                final.eq(single),
+                left.eq(Array(counts)[new.kind]),
                 tail.eq(Array(tails)[new.kind]),
-            ]  # fmt: skip
+            ]
         with m.If(take):
             m.d.sync += [active.eq(1), ready.eq(single & ~(new.last & (next_offset != 0)))]
 
         # A cycle later a slice is put in place.
-        late = Signal(data.StructLayout({
-            "valid": 1, "beat": size, "offset": offset.shape(), "keeps": 1, "ends": 1, "spills": 1, "flushing": 1,
-        }))  # fmt: skip
+        late = Signal(
+            data.StructLayout(
+                {
+                    "valid": 1,
+                    "beat": size,
+                    "offset": offset.shape(),
+                    "keeps": 1,
+                    "ends": 1,
+                    "spills": 1,
+                    "flushing": 1,
+                }
+            )
+        )
         mask = Mux(final, ~(Cat(1).replicate(size) << tail)[:size], (1 << size) - 1)
         m.d.sync += [
-            late.valid.eq(active), late.beat.eq(word[:size] & mask), late.offset.eq(offset),
+            late.valid.eq(active),
+            late.beat.eq(word[:size] & mask),
+            late.offset.eq(offset),
             # no beat is full, and there are more words
             late.keeps.eq(final & ~last & ~whole),
-            late.ends.eq(final & last), late.spills.eq(spills), late.flushing.eq(flushing),
-        ]  # fmt: skip
+            late.ends.eq(final & last),
+            late.spills.eq(spills),
+            late.flushing.eq(flushing),
+        ]
         held, aligned, low = Signal(size), Signal(2 * size - 1), Signal(size)
         m.d.comb += [aligned.eq(late.beat << late.offset), low.eq(aligned[:size] | held)]
         with m.If(late.flushing | (late.valid & late.ends & ~late.spills)):
@@ -289,8 +374,9 @@ class Packer(Component):
         with m.Elif(late.valid):
             m.d.sync += held.eq(Mux(late.keeps, low, aligned[size:]))
         m.d.sync += [
-            self.o_valid.eq(late.flushing | (late.valid & ~late.keeps)), self.beat.eq(Mux(late.flushing, held, low)),
+            self.o_valid.eq(late.flushing | (late.valid & ~late.keeps)),
+            self.beat.eq(Mux(late.flushing, held, low)),
             self.last.eq(late.flushing | (late.ends & ~late.spills)),
-        ]  # fmt: skip
+        ]
         m.d.comb += self.busy.eq(active | flushing | late.valid | late.flushing | self.o_valid)
         return m

@@ -68,10 +68,18 @@ class HostMemory(Component):
         self._cutter = PageCutter(
             beat_bits, address_bits, page_beats=burst_beats, most_beats=(1 << (address_bits + 1)) - 1
         )
-        super().__init__({
-            "write": In(1), "read": In(1), "address": In(address_bits), "beats": In(address_bits + 1), "busy": Out(1),
-            "i": In(stream.Signature(_BYTE * _PIXEL)), "o": Out(stream.Signature(latent_layout)), "port": Out(port),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "write": In(1),
+                "read": In(1),
+                "address": In(address_bits),
+                "beats": In(address_bits + 1),
+                "busy": Out(1),
+                "i": In(stream.Signature(_BYTE * _PIXEL)),
+                "o": Out(stream.Signature(latent_layout)),
+                "port": Out(port),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -90,21 +98,24 @@ class HostMemory(Component):
         told, wanted, moving, begins = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [told.eq((self.write | self.read) & ~self.busy), wanted.eq(self.beats != 0)]
         m.d.comb += [
-            begins.eq(told & wanted), self.busy.eq(told | moving),
-            cutter.i.payload.address.eq(self.address), cutter.i.payload.beats.eq(self.beats),
+            begins.eq(told & wanted),
+            self.busy.eq(told | moving),
+            cutter.i.payload.address.eq(self.address),
+            cutter.i.payload.beats.eq(self.beats),
             cutter.i.valid.eq(begins),
-        ]  # fmt: skip
+        ]
 
         # Requests: not in the cycle in which the cutter shows the next one, so that `enough` is of this one.
         enough, accepted = Signal(), Signal()
         request = cutter.request.payload
         m.d.sync += enough.eq(cutter.request.valid & ~accepted & (credit >= request.beats))
         m.d.comb += [
-            port.request.payload.eq(request), port.request.payload.write.eq(writing),
+            port.request.payload.eq(request),
+            port.request.payload.write.eq(writing),
             port.request.valid.eq(cutter.request.valid & enough),
             accepted.eq(port.request.valid & port.request.ready),
             cutter.request.ready.eq(accepted),
-        ]  # fmt: skip
+        ]
         m.d.sync += credit.eq(credit + Mux(writing, given, taken) - Mux(accepted, request.beats, 0))
         with m.If(accepted):
             m.d.sync += under_way.eq(1)
@@ -116,23 +127,25 @@ class HostMemory(Component):
         held, count = Signal(_BYTE * (beat_bytes + _PIXEL - 1)), Signal(range(beat_bytes + _PIXEL))
         full, last_half = Signal(), Signal()
         m.d.comb += [
-            full.eq(count >= beat_bytes), last_half.eq(half == size // _HALF - 1),
+            full.eq(count >= beat_bytes),
+            last_half.eq(half == size // _HALF - 1),
             self.i.ready.eq(moving & writing & some & ~full),
             given.eq(writing & full & some & queue.w_rdy),
             queue.w_en.eq(Mux(writing, given, port.r_valid)),
             queue.w_data.eq(Mux(writing, held[:size], port.r_data)),
-            port.w.payload.eq(queue.r_data), port.w.valid.eq(writing & queue.r_rdy),
+            port.w.payload.eq(queue.r_data),
+            port.w.valid.eq(writing & queue.r_rdy),
             self.o.valid.eq(moving & ~writing & queue.r_rdy),
             self.o.payload.value.eq(queue.r_data.word_select(half, _HALF)),
             self.o.payload.last.eq(last_half & final),
             taken.eq(self.o.valid & self.o.ready & last_half),
             queue.r_en.eq(Mux(writing, port.w.ready, taken)),
-        ]  # fmt: skip
+        ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 count.eq(count + _PIXEL),
                 held.eq(held | (self.i.payload << (count << 3))[: len(held)]),
-            ]  # fmt: skip
+            ]
         with m.If(given):
             m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
         with m.If(self.o.valid & self.o.ready):
@@ -147,9 +160,15 @@ class HostMemory(Component):
             m.d.sync += writing.eq(self.write)
         with m.If(begins):
             m.d.sync += [
-                moving.eq(1), some.eq(1), left.eq(self.beats), final.eq(self.beats == 1), count.eq(0), held.eq(0),
-                half.eq(0), credit.eq(Mux(writing, 0, depth)),
-            ]  # fmt: skip
+                moving.eq(1),
+                some.eq(1),
+                left.eq(self.beats),
+                final.eq(self.beats == 1),
+                count.eq(0),
+                held.eq(0),
+                half.eq(0),
+                credit.eq(Mux(writing, 0, depth)),
+            ]
         with m.Elif(~some & cutter.i.ready & ~under_way):
             m.d.sync += moving.eq(0)
         return m

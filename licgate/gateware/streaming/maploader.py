@@ -69,17 +69,25 @@ class MapLoader(Component):
         self._tag = data.StructLayout({"address": range(depth), "ends": 1})
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most, part=program.cols, tag=self._tag)
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.burst_beats,
+            program.beat_bits,
+            program.address_bits,
+            page_beats=program.burst_beats,
             most_beats=max(record_beats(program, stage) for stage in program.stages),
-        )  # fmt: skip
-        super().__init__({
-            "start": In(1),
-            "i": In(stream.Signature(command_layout(program, "load"))),
-            "writes": In(24), "released": In(range(program.slots + 1)),
-            "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-            "write_enable": Out(1), "write_address": Out(range(depth)), "write_data": Out(max(kinds)),
-            "loaded": Out(1), "waits": Out(1),
-        })  # fmt: skip
+        )
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(command_layout(program, "load"))),
+                "writes": In(24),
+                "released": In(range(program.slots + 1)),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+                "write_enable": Out(1),
+                "write_address": Out(range(depth)),
+                "write_data": Out(max(kinds)),
+                "loaded": Out(1),
+                "waits": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -90,10 +98,12 @@ class MapLoader(Component):
         connect(m, cutter.request, flipped(self.port.request))
         m.d.comb += [
             self.port.w.valid.eq(0),
-            unpacker.valid.eq(self.port.r_valid), unpacker.beat.eq(self.port.r_data),
-            unpacker.i.payload.as_value().eq(records.r_data), unpacker.i.valid.eq(records.r_rdy),
+            unpacker.valid.eq(self.port.r_valid),
+            unpacker.beat.eq(self.port.r_data),
+            unpacker.i.payload.as_value().eq(records.r_data),
+            unpacker.i.valid.eq(records.r_rdy),
             records.r_en.eq(unpacker.i.ready),
-        ]  # fmt: skip
+        ]
 
         command = Signal.like(self.i.payload)
         free, fits = Signal(range(program.slots + 1)), Signal()
@@ -108,9 +118,7 @@ class MapLoader(Component):
         # Where a slot begins, and how far a row lies in it.
         begins = Array(slot * program.slot_words for slot in range(program.slots))
         most_rows = max(program.in_rows(stage) for stage in stages)
-        into = Array(
-            Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in stages
-        )  # fmt: skip
+        into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in stages)
         late_writes = Signal.like(self.writes)
         difference = Signal(24)
         m.d.comb += difference.eq(late_writes - command.after)
@@ -123,11 +131,13 @@ class MapLoader(Component):
         item = Signal.like(unpacker.i.payload)
         m.d.comb += [
             item.kind.eq(memory),
-            item.words.eq(channels), item.tag.address.eq(line), item.tag.ends.eq(rows == 1),
+            item.words.eq(channels),
+            item.tag.address.eq(line),
+            item.tag.ends.eq(rows == 1),
             records.w_data.eq(item.as_value()),
             cutter.i.payload.address.eq(address),
             cutter.i.payload.beats.eq(beats),
-        ]  # fmt: skip
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -137,12 +147,15 @@ class MapLoader(Component):
             with m.State("LOOK"):
                 # `there` of the new command comes a cycle later
                 m.d.sync += [
-                    rows.eq(command.rows), before.eq(command.before), address.eq(command.address),
-                    slot_line.eq(begins[command.slot]), row_line.eq(into[command.stage][command.row]),
+                    rows.eq(command.rows),
+                    before.eq(command.before),
+                    address.eq(command.address),
+                    slot_line.eq(begins[command.slot]),
+                    row_line.eq(into[command.stage][command.row]),
                     channels.eq(Array(stage.conv.channels_in for stage in stages)[command.stage]),
                     memory.eq(Array(stage.memory for stage in stages)[command.stage]),
                     beats.eq(Array(record_beats(program, stage) for stage in stages)[command.stage]),
-                ]  # fmt: skip
+                ]
                 m.next = "WAIT"
             with m.State("WAIT"):
                 ready = there & fits
@@ -154,9 +167,11 @@ class MapLoader(Component):
                 m.d.comb += [cutter.i.valid.eq(records.w_rdy), records.w_en.eq(cutter.i.valid & cutter.i.ready)]
                 with m.If(records.w_en):
                     m.d.sync += [
-                        rows.eq(rows - 1), before.eq(before - 1), line.eq(line + channels),
+                        rows.eq(rows - 1),
+                        before.eq(before - 1),
+                        line.eq(line + channels),
                         address.eq(Mux(before == 1, command.wrapped, address + command.pitch)),
-                    ]  # fmt: skip
+                    ]
                     with m.If(rows == 1):
                         m.next = "IDLE"
         with m.If(self.start):
@@ -165,9 +180,10 @@ class MapLoader(Component):
         target = Signal.like(self.write_address)
         m.d.comb += target.eq(Mux(unpacker.first, unpacker.tag.address, self.write_address + 1))
         m.d.sync += [
-            self.write_enable.eq(unpacker.o_valid), self.write_data.eq(unpacker.word),
+            self.write_enable.eq(unpacker.o_valid),
+            self.write_data.eq(unpacker.word),
             self.loaded.eq(unpacker.o_valid & unpacker.last & unpacker.tag.ends),
-        ]  # fmt: skip
+        ]
         with m.If(unpacker.o_valid):
             m.d.sync += self.write_address.eq(target)
         return m

@@ -26,15 +26,19 @@ def add_memory_arguments(parser):
     """Add ``--memory`` and what belongs to it."""
     default = StreamingConfig()
     parser.add_argument(
-        "--memory", choices=BOARD_MEMORIES, default="chip",
+        "--memory",
+        choices=BOARD_MEMORIES,
+        default="chip",
         help="where weights and feature maps lie: on the chip, or, for models of any size, in an SDR SDRAM or in a "
         "memory behind AXI4 (default: %(default)s)",
-    )  # fmt: skip
+    )
     group = parser.add_argument_group("with --memory sdram or axi")
     group.add_argument(
-        "--cores", type=int, default=1,
+        "--cores",
+        type=int,
+        default=1,
         help="arrays: parts of a frame at one SDRAM, or a frame and an AXI4 bus each (default: %(default)s)",
-    )  # fmt: skip
+    )
     group.add_argument("--block-rows", type=int, help=f"rows of a block (default: {default.block_rows})")
     group.add_argument(
         "--band-groups", type=int, help=f"groups of array rows in a band of a block (default: {default.band_groups})"
@@ -45,24 +49,35 @@ def add_memory_arguments(parser):
     group.add_argument("--weight-words", type=int, help="words of the weight ring (default: two tiles and the GDN's)")
     group.add_argument("--output-words", type=int, help="words of results that wait (default: 16 for each column)")
     group.add_argument(
-        "--lane-multipliers", choices=LANE_MULTIPLIERS, default="dsp",
+        "--lane-multipliers",
+        choices=LANE_MULTIPLIERS,
+        default="dsp",
         help="what those of the lanes are made of: DSP blocks, logic for the smallest, logic (default: %(default)s)",
-    )  # fmt: skip
+    )
     timing = AxiTiming()
     group = parser.add_argument_group("with --memory axi")
     group.add_argument(
-        "--axi-bits", type=int, choices=(32, 64), default=timing.data_bits,
+        "--axi-bits",
+        type=int,
+        choices=(32, 64),
+        default=timing.data_bits,
         help="width of each bus (default: %(default)s)",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--axi-latency", type=_pair, default=(timing.read_latency, timing.write_latency), metavar="READ,WRITE",
+        "--axi-latency",
+        type=_pair,
+        default=(timing.read_latency, timing.write_latency),
+        metavar="READ,WRITE",
         help="cycles assumed from an address to its first beat, and from a write's last beat to its answer "
         f"(default: {timing.read_latency},{timing.write_latency})",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--axi-rate", type=_pair, default=(timing.beats, timing.per), metavar="BEATS,CYCLES",
+        "--axi-rate",
+        type=_pair,
+        default=(timing.beats, timing.per),
+        metavar="BEATS,CYCLES",
         help="beats assumed in so many cycles, each way, at most (default: 1,1)",
-    )  # fmt: skip
+    )
 
 
 def _pair(text):

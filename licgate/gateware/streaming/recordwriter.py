@@ -74,12 +74,18 @@ class RecordWriter(Component):
         self._cutter = PageCutter(
             program.beat_bits, program.address_bits, page_beats=program.page_beats, most_beats=self._most, write=True
         )
-        super().__init__({
-            "start": In(1), "i": In(stream.Signature(record_write_layout(program))),
-            "enable": In(1), "word": In(result_width).array(program.rows),
-            "packed": Out(1), "writes": Out(24), "idle": Out(1),
-            "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(record_write_layout(program))),
+                "enable": In(1),
+                "word": In(result_width).array(program.rows),
+                "packed": Out(1),
+                "writes": Out(24),
+                "idle": Out(1),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -94,9 +100,12 @@ class RecordWriter(Component):
         stretch = cutter.i.payload
         m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
         m.d.comb += [
-            passes.w_data.eq(self.i.payload.as_value()), passes.w_en.eq(self.i.valid), self.i.ready.eq(passes.w_rdy),
-            words.word.eq(Cat(w[:bits] for w in self.word)), words.enable.eq(self.enable),
-        ]  # fmt: skip
+            passes.w_data.eq(self.i.payload.as_value()),
+            passes.w_en.eq(self.i.valid),
+            self.i.ready.eq(passes.w_rdy),
+            words.word.eq(Cat(w[:bits] for w in self.word)),
+            words.enable.eq(self.enable),
+        ]
 
         # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left. The pass is
         # seen through a register: it stays a cycle longer than in its queue.
@@ -115,34 +124,43 @@ class RecordWriter(Component):
             packer.i.payload.last.eq(ends_pass | ends_part),
             packer.i.valid.eq(busy & words.o.valid),
             words.o.ready.eq(busy & packer.i.ready),
-        ]  # fmt: skip
+        ]
         moved, through = Signal(), Signal()
         m.d.comb += [
-            moved.eq(packer.i.valid & packer.i.ready), through.eq(moved & ends_pass), passes.r_en.eq(self.packed),
-        ]  # fmt: skip
+            moved.eq(packer.i.valid & packer.i.ready),
+            through.eq(moved & ends_pass),
+            passes.r_en.eq(self.packed),
+        ]
         m.d.sync += [
-            current.eq(coming), current_kind.eq(kind_of[coming.stage]), of_one.eq(coming.count == 1),
+            current.eq(coming),
+            current_kind.eq(kind_of[coming.stage]),
+            of_one.eq(coming.count == 1),
             self.packed.eq(through),
-        ]  # fmt: skip
+        ]
         with m.If(moved):
             m.d.sync += [
-                left.eq(left - 1), first.eq(0), ends_pass.eq(left == 2),
+                left.eq(left - 1),
+                first.eq(0),
+                ends_pass.eq(left == 2),
                 part_left.eq(Mux(ends_part, program.cols, part_left - 1)),
                 ends_part.eq(Mux(ends_part, program.cols == 1, part_left == 2)),
-            ]  # fmt: skip
+            ]
             with m.If(ends_pass):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
         begins, completes, begun = Signal(), Signal(), Signal(WRITES)
-        m.d.sync += begins.eq(
-            ~busy & ~begins & ~self.packed & passes.r_rdy & (~begun[-1] | ~coming.first)
-        )  # fmt: skip
+        m.d.sync += begins.eq(~busy & ~begins & ~self.packed & passes.r_rdy & (~begun[-1] | ~coming.first))
         m.d.sync += begun.eq(moved_level(begun, begins & current.first, completes))
         with m.If(begins):
             m.d.sync += [
-                busy.eq(1), left.eq(current.count), first.eq(current.first), ends_pass.eq(of_one),
-                part_left.eq(program.cols), ends_part.eq(program.cols == 1), kind.eq(current_kind),
-            ]  # fmt: skip
+                busy.eq(1),
+                left.eq(current.count),
+                first.eq(current.first),
+                ends_pass.eq(of_one),
+                part_left.eq(program.cols),
+                ends_part.eq(program.cols == 1),
+                kind.eq(current_kind),
+            ]
 
         # Where they go, with the number of beats counted as they come.
         target = Signal.like(stretch)
@@ -159,10 +177,14 @@ class RecordWriter(Component):
         complete, written = Signal(), Signal()
         m.d.comb += [
             complete.eq(packer.o_valid & packer.last & out[0]),
-            beats.enable.eq(packer.o_valid), beats.word.eq(packer.beat),
-            targets.w_data.eq(target.as_value()), targets.w_en.eq(written),
-            stretch.as_value().eq(targets.r_data), cutter.i.valid.eq(targets.r_rdy), targets.r_en.eq(cutter.i.ready),
-        ]  # fmt: skip
+            beats.enable.eq(packer.o_valid),
+            beats.word.eq(packer.beat),
+            targets.w_data.eq(target.as_value()),
+            targets.w_en.eq(written),
+            stretch.as_value().eq(targets.r_data),
+            cutter.i.valid.eq(targets.r_rdy),
+            targets.r_en.eq(cutter.i.ready),
+        ]
         # A cycle later: a write is asked for when its last beat is on its way to the port.
         m.d.sync += [written.eq(complete), target.address.eq(out[1:]), target.beats.eq(beat_count + 1)]
         with m.If(packer.o_valid):
@@ -174,9 +196,11 @@ class RecordWriter(Component):
         final, under_way, asked = Signal(), Signal(), Signal()
         connect(m, cutter.request, flipped(port.request))
         m.d.comb += [
-            port.w.payload.eq(beats.o.payload), port.w.valid.eq(beats.o.valid), beats.o.ready.eq(port.w.ready),
+            port.w.payload.eq(beats.o.payload),
+            port.w.valid.eq(beats.o.valid),
+            beats.o.ready.eq(port.w.ready),
             asked.eq(port.request.valid & port.request.ready),
-        ]  # fmt: skip
+        ]
         m.d.comb += completes.eq(port.done & final)
         with m.If(port.done):
             m.d.sync += [self.writes.eq(self.writes + final), under_way.eq(0)]

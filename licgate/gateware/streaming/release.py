@@ -48,9 +48,12 @@ class StepRelease(Component):
         stepped, ends, given = Signal(), Signal(), Signal.like(self.release.words)
         ended = Signal.like(self.ended)
         m.d.sync += [
-            stepped.eq(self.step & self.release.words.any()), ends.eq(self.ended.words.any()), ended.eq(self.ended),
-            self.released.words.eq(Mux(ends, ended.words - given, stepped)), self.released.slots.eq(ended.slots),
-        ]  # fmt: skip
+            stepped.eq(self.step & self.release.words.any()),
+            ends.eq(self.ended.words.any()),
+            ended.eq(self.ended),
+            self.released.words.eq(Mux(ends, ended.words - given, stepped)),
+            self.released.slots.eq(ended.slots),
+        ]
         with m.If(ends):
             m.d.sync += given.eq(0)
         with m.Elif(stepped):

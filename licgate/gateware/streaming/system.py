@@ -63,14 +63,21 @@ class StreamingSystem(Component):
         port = MemoryPort(program.beat_bits, program.address_bits)
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
         self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
-        super().__init__({
-            "start": In(cores), "clear": In(cores), "cleared": Out(cores), "done": Out(cores),
-            "addresses": In(program.address_bits).array(cores),
-            "host": In(port), "memory": Out(port),
-            "counters": Out(32).array(cores, len(COUNTERS)),
-            "threshold": In(32), "hung": Out(cores),
-            "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(cores),
+                "clear": In(cores),
+                "cleared": Out(cores),
+                "done": Out(cores),
+                "addresses": In(program.address_bits).array(cores),
+                "host": In(port),
+                "memory": Out(port),
+                "counters": Out(32).array(cores, len(COUNTERS)),
+                "threshold": In(32),
+                "hung": Out(cores),
+                "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -107,11 +114,13 @@ def add_core(m, system, number, core, ports):
     m.submodules[f"watchdog_{number}"] = watchdog = system.watchdogs[number]
     m.d.sync += system.cleared[number].eq(system.clear[number] & Cat(gate.quiet for gate in gates).all())
     m.d.comb += [
-        core.start.eq(system.start[number]), core.address.eq(system.addresses[number]),
+        core.start.eq(system.start[number]),
+        core.address.eq(system.addresses[number]),
         core.clear.eq(system.cleared[number]),
-        watchdog.threshold.eq(system.threshold), system.hung[number].eq(watchdog.hung),
+        watchdog.threshold.eq(system.threshold),
+        system.hung[number].eq(watchdog.hung),
         *(mine.eq(its) for mine, its in zip(system.streams[number], watchdog.words, strict=True)),
-    ]  # fmt: skip
+    ]
     m.d.sync += watchdog.clear.eq(system.start[number] | system.clear[number])
     # `busy` is the first of them; what it holds back is held back behind the register.
     counted = Signal(len(COUNTERS), name=f"counted_{number}")

@@ -77,10 +77,15 @@ class StreamingAccelerator(Component):
         self.accelerator = SdramAccelerator(self.program, timing, clock_mhz, cores=cores, round_trip=round_trip)
         self.watchdogs = self.accelerator.watchdogs
         self._host = HostMemory(self.program.beat_bits, self.program.address_bits)
-        super().__init__({
-            "i": In(stream.Signature(24)), "o": Out(stream.Signature(latent_layout)),
-            "o_window": Out(stream.Signature(window_layout)), "csr": In(csr_signature), "bus": Out(sdram_bus),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(24)),
+                "o": Out(stream.Signature(latent_layout)),
+                "o_window": Out(stream.Signature(window_layout)),
+                "csr": In(csr_signature),
+                "bus": Out(sdram_bus),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -94,17 +99,20 @@ class StreamingAccelerator(Component):
         connect(m, gate.o, accelerator.host)
         m.d.comb += [
             # after a reset was asked for, nothing that belongs to what was before
-            host.i.payload.eq(self.i.payload), host.i.valid.eq(self.i.valid & ~stopping),
+            host.i.payload.eq(self.i.payload),
+            host.i.valid.eq(self.i.valid & ~stopping),
             self.i.ready.eq(host.i.ready & ~stopping),
-            self.o.payload.eq(host.o.payload), self.o.valid.eq(host.o.valid & ~stopping),
+            self.o.payload.eq(host.o.payload),
+            self.o.valid.eq(host.o.valid & ~stopping),
             host.o.ready.eq(self.o.ready & ~stopping),
-        ]  # fmt: skip
+        ]
 
         values = self._settings(m)
         core = values[Register.CORE]
         m.d.comb += [
-            accelerator.threshold.eq(values[Register.WATCHDOG]), host.address.eq(values[Register.MEMORY_ADDRESS]),
-        ]  # fmt: skip
+            accelerator.threshold.eq(values[Register.WATCHDOG]),
+            host.address.eq(values[Register.MEMORY_ADDRESS]),
+        ]
 
         def written(address):
             return csr.w_stb & (csr.addr == address)
@@ -113,9 +121,10 @@ class StreamingAccelerator(Component):
         control, stopped = written(Register.CONTROL), Signal()
         draining = Signal(range(RESET_CYCLES + 1))
         m.d.comb += [
-            gate.stop.eq(stopping), accelerator.clear.eq(stopping.replicate(cores)),
+            gate.stop.eq(stopping),
+            accelerator.clear.eq(stopping.replicate(cores)),
             stopped.eq(reset & accelerator.cleared.all()),
-        ]  # fmt: skip
+        ]
         m.d.sync += reset.eq(stopping & gate.quiet)
         with m.If(control & csr.w_data[1]):
             m.d.sync += [stopping.eq(1), draining.eq(RESET_CYCLES)]
@@ -129,15 +138,17 @@ class StreamingAccelerator(Component):
         starts, moving, refused, begins = Signal(), Signal(), Signal(), Signal()
         transfers = written(Register.MEMORY_WRITE) | written(Register.MEMORY_READ)
         m.d.comb += [
-            starts.eq(control & csr.w_data[0] & ~stopping), moving.eq(host.busy | host.write | host.read),
+            starts.eq(control & csr.w_data[0] & ~stopping),
+            moving.eq(host.busy | host.write | host.read),
             begins.eq(transfers & ~moving & ~stopping),
-            accelerator.start.eq(start), busy.eq(~accelerator.done.all() | start.any() | stopping),
-        ]  # fmt: skip
+            accelerator.start.eq(start),
+            busy.eq(~accelerator.done.all() | start.any() | stopping),
+        ]
         m.d.sync += [
             start.eq(values[Register.CORES] & accelerator.done & starts.replicate(cores)),
             host.write.eq(begins & (csr.addr == Register.MEMORY_WRITE)),
             host.read.eq(begins & (csr.addr == Register.MEMORY_READ)),
-        ]  # fmt: skip
+        ]
         with m.If(begins):
             m.d.sync += host.beats.eq(csr.w_data)
         with m.If(start.any() | stopping):
@@ -155,14 +166,19 @@ class StreamingAccelerator(Component):
             return Array(rows)[core] if cores > 1 else rows[0]
 
         values |= {
-            Register.ID: ID, Register.MODEL: self._model,
-            Register.STATUS: busy | finished << 1 | refused << 2 | accelerator.hung.any() << 3 | moving << 4
+            Register.ID: ID,
+            Register.MODEL: self._model,
+            Register.STATUS: busy
+            | finished << 1
+            | refused << 2
+            | accelerator.hung.any() << 3
+            | moving << 4
             | Cat(accelerator.done) << 16,
             Register.SHAPE: self.config.rows | self.config.cols << 8,
             Register.TRANSFORMS: 1,
             Register.ADDRESS: of_core(list(accelerator.addresses)),
             Register.MEMORY_SHAPE: program.beat_bits | program.address_bits << 8 | cores << 16,
-        }  # fmt: skip
+        }
         for index, address in enumerate(_COUNTERS):
             values[address] = of_core([row[index] for row in accelerator.counters])
         for index, address in enumerate(self.watchdogs[0].registers):

@@ -55,18 +55,25 @@ class WeightLoader(Component):
         most = max(op.phases[0].steps for op in program.ops)
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
         self._cutter = PageCutter(
-            program.beat_bits, program.address_bits, page_beats=program.weight_burst,
+            program.beat_bits,
+            program.address_bits,
+            page_beats=program.weight_burst,
             most_beats=max(max(self._beats(op)) for op in program.ops),
-        )  # fmt: skip
+        )
         depth = program.weight_ring
-        super().__init__({
-            "start": In(1),
-            "i": In(stream.Signature(command_layout(program, "weights"))),
-            "released": In(range(depth + 1)),
-            "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-            "write_enable": Out(1), "write_address": Out(range(depth)), "write_data": Out(max(kinds)),
-            "loaded": Out(1), "waits": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(command_layout(program, "weights"))),
+                "released": In(range(depth + 1)),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+                "write_enable": Out(1),
+                "write_address": Out(range(depth)),
+                "write_data": Out(max(kinds)),
+                "loaded": Out(1),
+                "waits": Out(1),
+            }
+        )
 
     def _beats(self, op):
         """Beats of a tile's first and of its last segment."""
@@ -82,10 +89,12 @@ class WeightLoader(Component):
         connect(m, cutter.request, flipped(self.port.request))
         m.d.comb += [
             self.port.w.valid.eq(0),
-            unpacker.valid.eq(self.port.r_valid), unpacker.beat.eq(self.port.r_data),
-            unpacker.i.payload.as_value().eq(tiles.r_data), unpacker.i.valid.eq(tiles.r_rdy),
+            unpacker.valid.eq(self.port.r_valid),
+            unpacker.beat.eq(self.port.r_data),
+            unpacker.i.payload.as_value().eq(tiles.r_data),
+            unpacker.i.valid.eq(tiles.r_rdy),
             tiles.r_en.eq(unpacker.i.ready),
-        ]  # fmt: skip
+        ]
 
         command = Signal.like(self.i.payload)
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
@@ -99,15 +108,20 @@ class WeightLoader(Component):
         reserve, first = Signal(), Signal(init=1)
         item = Signal.like(unpacker.i.payload)
         m.d.comb += [
-            item.kind.eq(Array(o.memory for o in ops)[op]), item.words.eq(steps), tiles.w_data.eq(item.as_value()),
-            cutter.i.payload.address.eq(address), cutter.i.payload.beats.eq(beats),
-        ]  # fmt: skip
+            item.kind.eq(Array(o.memory for o in ops)[op]),
+            item.words.eq(steps),
+            tiles.w_data.eq(item.as_value()),
+            cutter.i.payload.address.eq(address),
+            cutter.i.payload.beats.eq(beats),
+        ]
         m.d.comb += last_segment.eq(rest == 1)
         # Room for the next segment is known three cycles behind the reservation of the last one.
         reserved = Signal.like(words)
         m.d.sync += [
-            reserved.eq(Mux(reserve, words, 0)), free.eq(free + self.released - reserved), room.eq(free >= words),
-        ]  # fmt: skip
+            reserved.eq(Mux(reserve, words, 0)),
+            free.eq(free + self.released - reserved),
+            room.eq(free >= words),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -132,22 +146,28 @@ class WeightLoader(Component):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
-                    cutter.i.valid.eq(room & tiles.w_rdy), reserve.eq(cutter.i.valid & cutter.i.ready),
+                    cutter.i.valid.eq(room & tiles.w_rdy),
+                    reserve.eq(cutter.i.valid & cutter.i.ready),
                     # the first segment announces the tile
-                    tiles.w_en.eq(reserve & first), self.waits.eq(~room),
-                ]  # fmt: skip
+                    tiles.w_en.eq(reserve & first),
+                    self.waits.eq(~room),
+                ]
                 with m.If(reserve):
                     m.next = "SEGMENT"
             with m.State("SEGMENT"):
                 whole = Array(len(found) for found in segments)[op]
                 m.d.sync += [
-                    address.eq(address + beats), rest.eq(Mux(last_segment, whole, rest - 1)),
+                    address.eq(address + beats),
+                    rest.eq(Mux(last_segment, whole, rest - 1)),
                     first.eq(last_segment),
                     *self._segment(
-                        op, segments, words, beats,
+                        op,
+                        segments,
+                        words,
+                        beats,
                         Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
                     ),
-                ]  # fmt: skip
+                ]
                 m.next = "ROOM"
                 with m.If(last_segment):
                     m.d.sync += left.eq(left - 1)
@@ -161,9 +181,11 @@ class WeightLoader(Component):
 
         pointer = Signal.like(self.write_address)
         m.d.sync += [
-            self.write_enable.eq(unpacker.o_valid), self.write_data.eq(unpacker.word), self.write_address.eq(pointer),
+            self.write_enable.eq(unpacker.o_valid),
+            self.write_data.eq(unpacker.word),
+            self.write_address.eq(pointer),
             self.loaded.eq(unpacker.o_valid & unpacker.last),
-        ]  # fmt: skip
+        ]
         with m.If(unpacker.o_valid):
             m.d.sync += pointer.eq(Mux(pointer == program.weight_ring - 1, 0, pointer + 1))
         with m.If(self.start):

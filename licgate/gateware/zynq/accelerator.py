@@ -64,11 +64,13 @@ class ZynqAccelerator(Component):
         self._model = int(manifest.hash[:8], 16)
         self.system = AxiSystem(self.program)
         self.watchdog = self.system.watchdogs[0]
-        super().__init__({
-            "control": Out(axilite_signature()),
-            "bus": Out(axi4_signature(self.program.beat_bits, BUS_ADDRESS_BITS)),
-            "interrupt": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "control": Out(axilite_signature()),
+                "bus": Out(axi4_signature(self.program.beat_bits, BUS_ADDRESS_BITS)),
+                "interrupt": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -79,8 +81,9 @@ class ZynqAccelerator(Component):
         csr, program = registers.csr, self.program
         values = self._settings(m, csr)
         m.d.comb += [
-            system.threshold.eq(values[Register.WATCHDOG]), system.addresses[0].eq(values[Register.ADDRESS]),
-        ]  # fmt: skip
+            system.threshold.eq(values[Register.WATCHDOG]),
+            system.addresses[0].eq(values[Register.ADDRESS]),
+        ]
 
         # A reset lasts until no transaction is under way, and then until the pipelines have drained.
         control = csr.w_stb & (csr.addr == Register.CONTROL)
@@ -96,12 +99,14 @@ class ZynqAccelerator(Component):
         start, busy, running, finished, refused = Signal(), Signal(), Signal(), Signal(), Signal()
         starts = Signal()
         m.d.comb += [
-            starts.eq(control & csr.w_data[0] & ~csr.w_data[1] & ~stopping), system.start.eq(start),
+            starts.eq(control & csr.w_data[0] & ~csr.w_data[1] & ~stopping),
+            system.start.eq(start),
             busy.eq(~system.done[0] | start | stopping),
-        ]  # fmt: skip
+        ]
         m.d.sync += [
-            start.eq(starts & ~busy), self.interrupt.eq(finished | system.hung[0] | system.errors[0]),
-        ]  # fmt: skip
+            start.eq(starts & ~busy),
+            self.interrupt.eq(finished | system.hung[0] | system.errors[0]),
+        ]
         with m.If(start | stopping):
             m.d.sync += [running.eq(start), finished.eq(0)]
         with m.Elif(running & ~busy):
@@ -112,12 +117,13 @@ class ZynqAccelerator(Component):
             m.d.sync += refused.eq(0)
 
         values |= {
-            Register.ID: ID, Register.MODEL: self._model,
+            Register.ID: ID,
+            Register.MODEL: self._model,
             Register.STATUS: Cat(busy, finished, refused, system.hung[0], system.errors[0]),
             Register.SHAPE: self.config.rows | self.config.cols << 8,
             Register.TRANSFORMS: 1,
             Register.MEMORY_SHAPE: program.beat_bits | program.address_bits << 8 | 1 << 16,
-        }  # fmt: skip
+        }
         values |= dict(zip(_COUNTERS, system.counters[0], strict=True))
         values |= dict(zip(self.watchdog.registers, system.streams[0], strict=True))
         with m.Switch(csr.addr):

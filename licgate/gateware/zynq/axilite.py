@@ -18,11 +18,15 @@ _OKAY, _SLVERR = 0b00, 0b10
 def axilite_signature() -> Signature:
     """AXI4-Lite of 32 bits as its slave sees it (AMBA AXI and ACE, IHI 0022): one stream for each channel."""
     address = stream.Signature(StructLayout({"addr": ADDRESS_BITS, "prot": 3}))
-    return Signature({
-        "ar": In(address), "r": Out(stream.Signature(StructLayout({"data": 32, "resp": 2}))),
-        "aw": In(address), "w": In(stream.Signature(StructLayout({"data": 32, "strb": 4}))),
-        "b": Out(stream.Signature(StructLayout({"resp": 2}))),
-    })  # fmt: skip
+    return Signature(
+        {
+            "ar": In(address),
+            "r": Out(stream.Signature(StructLayout({"data": 32, "resp": 2}))),
+            "aw": In(address),
+            "w": In(stream.Signature(StructLayout({"data": 32, "strb": 4}))),
+            "b": Out(stream.Signature(StructLayout({"resp": 2}))),
+        }
+    )
 
 
 class AxiLiteRegisters(Component):
@@ -69,9 +73,11 @@ class AxiLiteRegisters(Component):
                     right = (address[2 + ADDRESS_WIDTH :] == 0) & beat.strb.all()
                     accept(address)
                     m.d.sync += [
-                        csr.w_data.eq(beat.data), csr.w_stb.eq(right), bus.b.valid.eq(1),
+                        csr.w_data.eq(beat.data),
+                        csr.w_stb.eq(right),
+                        bus.b.valid.eq(1),
                         bus.b.payload.resp.eq(_OKAY),
-                    ]  # fmt: skip
+                    ]
                     with m.If(~right):
                         m.d.sync += bus.b.payload.resp.eq(_SLVERR)
                     m.next = "WRITTEN"
@@ -85,8 +91,10 @@ class AxiLiteRegisters(Component):
                 m.next = "FOUND"
             with m.State("FOUND"):
                 m.d.sync += [
-                    bus.r.valid.eq(1), bus.r.payload.data.eq(csr.r_data), bus.r.payload.resp.eq(_OKAY),
-                ]  # fmt: skip
+                    bus.r.valid.eq(1),
+                    bus.r.payload.data.eq(csr.r_data),
+                    bus.r.payload.resp.eq(_OKAY),
+                ]
                 with m.If(~known):
                     m.d.sync += [bus.r.payload.data.eq(0), bus.r.payload.resp.eq(_SLVERR)]
                 m.next = "READ"

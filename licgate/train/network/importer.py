@@ -154,8 +154,10 @@ def import_arrays(path: str | Path, *, gdn: str = "abs", gamma_order: str = "in-
         When the file is not readable, or an array is missing, unknown, negative or of the wrong shape.
     """
     if gdn not in GDN_FORMS or gamma_order not in GAMMA_ORDERS:
-        raise TrainingError(f"GDN form {gdn!r} with gamma {gamma_order!r} is unknown: choose {' or '.join(GDN_FORMS)}, "
-                            f"{' or '.join(GAMMA_ORDERS)}")
+        raise TrainingError(
+            f"GDN form {gdn!r} with gamma {gamma_order!r} is unknown: choose {' or '.join(GDN_FORMS)}, "
+            f"{' or '.join(GAMMA_ORDERS)}"
+        )
     state = _array_state(_read_arrays(Path(path)), gamma_order, path)
     for name in [f"g_{part}.{i}.weight" for part in "as" for i in (0, 2, 4, 6)]:
         if name not in state:

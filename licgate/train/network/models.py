@@ -233,6 +233,4 @@ def config_from_state(state: Mapping[str, Tensor], **known) -> ModelConfig:
         widths["h_s.4"] = int(state["h_s.4.weight"].shape[0])
     if "g_a.1.beta" not in state:
         known = {**known, "gdn": "none"}
-    return ModelConfig(
-        **known, n=widths["g_a.0"], m=widths["g_a.6"], affine="g_a.1.a" in state, widths=widths
-    )
+    return ModelConfig(**known, n=widths["g_a.0"], m=widths["g_a.6"], affine="g_a.1.a" in state, widths=widths)

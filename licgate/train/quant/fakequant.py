@@ -73,9 +73,18 @@ class _Convolution(torch.autograd.Function):
         low = torch.bfloat16
         need = (ctx.needs_input_grad[0], ctx.needs_input_grad[1], False)
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
-            grad.to(low), x.to(low), weight.to(low), None, [stride] * 2, [padding] * 2, [1, 1], transposed,
-            [output_padding] * 2, 1, need,
-        )  # fmt: skip
+            grad.to(low),
+            x.to(low),
+            weight.to(low),
+            None,
+            [stride] * 2,
+            [padding] * 2,
+            [1, 1],
+            transposed,
+            [output_padding] * 2,
+            1,
+            need,
+        )
         cast = [None if g is None else g.to(x.dtype) for g in (grad_x, grad_weight)]
         return *cast, None, None, None, None
 

@@ -148,9 +148,7 @@ def quantize_model(
         clips = {layer.name: candidates[0] for layers in net.values() for layer in layers[:-1]}
     else:
         prior = model.entropy_bottleneck
-        clips, _ = search_clips(
-            net, own.stats, widths, prior, few, rate_lambda, own.architecture, candidates, report
-        )  # fmt: skip
+        clips, _ = search_clips(net, own.stats, widths, prior, few, rate_lambda, own.architecture, candidates, report)
     grids = choose_grids(net, own.stats, widths, clips)
     record = quantization_record(
         widths,

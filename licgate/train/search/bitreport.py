@@ -20,9 +20,7 @@ def costs(shape: ModelShape, boards: Sequence[BoardCost], widths: Widths) -> dic
     return {
         "image": [shape.width, shape.height],
         "equivalent_width": {part: equivalent_width(shape, widths, part) for part in parts},
-        "equivalent_width_whole_maps": {
-            part: equivalent_width(shape, widths, part, footprint="map") for part in parts
-        },
+        "equivalent_width_whole_maps": {part: equivalent_width(shape, widths, part, footprint="map") for part in parts},
         "bit_operations": {part: bit_operations(shape, widths, part) for part in parts},
         "boards": {board.silicon.name: board.cost(widths) for board in boards},
     }
@@ -79,9 +77,12 @@ def _finite(value: float) -> float | None:
 
 
 def result_text(
-    outcome: Outcome, shape: ModelShape, boards: Sequence[BoardCost], configurations: Mapping[str, Widths],
+    outcome: Outcome,
+    shape: ModelShape,
+    boards: Sequence[BoardCost],
+    configurations: Mapping[str, Widths],
     measured: Mapping[str, Mapping[str, Point]],
-) -> str:  # fmt: skip
+) -> str:
     """Show an outcome: per layer widths (those of the baseline in brackets), sensitivities and products; then costs.
 
     A sensitivity is the loss, in thousandths of a bit a pixel, that one bit less than the baseline adds.

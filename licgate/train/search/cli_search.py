@@ -78,9 +78,7 @@ def run_search(args: argparse.Namespace) -> int:
     from licgate.train.search.trials import Trials, write_json
 
     silicon = [find_silicon(name) for name in args.board or BOARDS]
-    held = LayerBits(
-        activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits
-    )
+    held = LayerBits(activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits)
     start = Widths(default=held, latent=args.latent_bits)
     model, recipe = load_model(args.checkpoint)
     if args.finetune_iterations:
@@ -164,6 +162,7 @@ def _budget(args: argparse.Namespace, shape, boards: list):
     from licgate.train.search.hwcost import bit_operations, equivalent_width
 
     board = boards[0]
+
     def kilobits(widths) -> float:
         return board.memory_bits(widths) / 1e3
 

@@ -16,9 +16,19 @@ class PacedSlave(AxiSlave):
         beats, read_beat, read_begun, read_next, write_begun, write_next = [], 0, 0, 0, 0, 0
         offering = False
         samples = [
-            bus.ar.valid, bus.ar.ready, bus.ar.payload, bus.aw.valid, bus.aw.ready, bus.aw.payload,
-            bus.w.valid, bus.w.ready, bus.w.payload, bus.r.ready, bus.b.valid, bus.b.ready,
-        ]  # fmt: skip
+            bus.ar.valid,
+            bus.ar.ready,
+            bus.ar.payload,
+            bus.aw.valid,
+            bus.aw.ready,
+            bus.aw.payload,
+            bus.w.valid,
+            bus.w.ready,
+            bus.w.payload,
+            bus.r.ready,
+            bus.b.valid,
+            bus.b.ready,
+        ]
         for channel in (bus.ar, bus.aw, bus.w):
             ctx.set(channel.ready, 1)
         async for _clk, _rst, arv, arr, ar, awv, awr, aw, wv, wr, w, rr, bv, br in ctx.tick().sample(*samples):

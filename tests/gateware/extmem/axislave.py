@@ -75,9 +75,18 @@ class AxiSlave:
         beats = []
         offering_r = offering_b = False
         samples = [
-            bus.ar.valid, bus.ar.ready, bus.ar.payload, bus.aw.valid, bus.aw.ready, bus.aw.payload,
-            bus.w.valid, bus.w.ready, bus.w.payload, bus.r.ready, bus.b.ready,
-        ]  # fmt: skip
+            bus.ar.valid,
+            bus.ar.ready,
+            bus.ar.payload,
+            bus.aw.valid,
+            bus.aw.ready,
+            bus.aw.payload,
+            bus.w.valid,
+            bus.w.ready,
+            bus.w.payload,
+            bus.r.ready,
+            bus.b.ready,
+        ]
         landing = deque()
         async for _clk, _rst, arv, arr, ar, awv, awr, aw, wv, wr, w, rr, br in ctx.tick().sample(*samples):
             if offering_r and rr:

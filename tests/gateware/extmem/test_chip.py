@@ -77,8 +77,12 @@ def test_data_counts_and_contents_are_equal(replay, trace):
     assert list(map(int, lines[: len(steps)])) == driven
     counts = chip.counts
     assert list(map(int, lines[len(steps)].split())) == [
-        counts.activations, counts.misses, counts.refreshes, counts.read_beats, counts.write_beats,
-    ]  # fmt: skip
+        counts.activations,
+        counts.misses,
+        counts.refreshes,
+        counts.read_beats,
+        counts.write_beats,
+    ]
     assert list(map(int, lines[len(steps) + 1 :])) == [chip.contents.get(address, 0) for address in range(4096)]
 
 

@@ -55,8 +55,17 @@ def test_pads_and_phy_are_equal(round_trip, monkeypatch):
     monkeypatch.setattr(io, "DDRBuffer", NoClock)
     dut = Both(round_trip)
     pins, ports = dut.phy.pins, dut.ports
-    outputs = {"cke": ports.clk_en.o, "ba": ports.ba.o, "a": ports.a.o, "dqm": ports.dqm.o, "dq_o": ports.dq.o,
-               "ras": ports.ras.o, "cas": ports.cas.o, "we": ports.we.o, "cs": ports.cs.o}  # fmt: skip
+    outputs = {
+        "cke": ports.clk_en.o,
+        "ba": ports.ba.o,
+        "a": ports.a.o,
+        "dqm": ports.dqm.o,
+        "dq_o": ports.dq.o,
+        "ras": ports.ras.o,
+        "cas": ports.cas.o,
+        "we": ports.we.o,
+        "cs": ports.cs.o,
+    }
     sent, back = [], []
 
     async def host(ctx):

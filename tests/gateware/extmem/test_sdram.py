@@ -27,9 +27,12 @@ def simulate(controller, jobs, contents=None, limit=60_000, **options):
     chip = chip_of(controller, contents)
     requester = Requester(system.port, jobs, pipelined=True, **options)
     run_simulation(
-        system, requester.run, background=[chip_process(chip, system)], monitors=port_monitors(system.port, "port"),
+        system,
+        requester.run,
+        background=[chip_process(chip, system)],
+        monitors=port_monitors(system.port, "port"),
         limit=limit,
-    )  # fmt: skip
+    )
     return requester, chip
 
 
@@ -60,8 +63,14 @@ def test_latency_and_interval(clock, round_trip):
     cycles = controller.cycles
     start = cycles.start + 5
     same = Job(False, 4 << 9, 64)  # in the bank of the first one
-    jobs = [Job(False, 0, 64, delay=start), Job(False, 1 << 9, 64), Job(True, 2 << 9, 64, [1] * 64),
-            Job(True, 3 << 9, 64, [2] * 64), same, same]  # fmt: skip
+    jobs = [
+        Job(False, 0, 64, delay=start),
+        Job(False, 1 << 9, 64),
+        Job(True, 2 << 9, 64, [1] * 64),
+        Job(True, 3 << 9, 64, [2] * 64),
+        same,
+        same,
+    ]
     requester, _ = simulate(controller, jobs)
     events = requester.events
     first = [event.beats[0] for event in events]

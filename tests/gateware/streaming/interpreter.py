@@ -74,9 +74,24 @@ class Interpreter:
         self.free, self.loads = self.free - 1, self.loads + 1
 
     def _band(
-        self, stage, groups, rows, slot, word, words, top, height, target, pitch, loads, loads_first, release_first,
-        release, keep, pixels,
-    ):  # fmt: skip
+        self,
+        stage,
+        groups,
+        rows,
+        slot,
+        word,
+        words,
+        top,
+        height,
+        target,
+        pitch,
+        loads,
+        loads_first,
+        release_first,
+        release,
+        keep,
+        pixels,
+    ):
         program = self.program
         assert self.loads >= loads, "a column is not there"
         assert self.weights == stage, "the weights are not there"

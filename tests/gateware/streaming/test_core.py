@@ -18,7 +18,8 @@ CASES = {
     "three": ({"channels": (3, 6, 5, 9)}, {"rows": 3, "cols": 6, "block_rows": 2, "band_groups": 2}, (9, 6)),
     "relu": (
         {"channels": (3, 6, 5, 4), "gdn": "none"},
-        {"rows": 4, "cols": 4, "block_rows": 3, "page_beats": 64, "weight_words": 300}, (5, 9),
+        {"rows": 4, "cols": 4, "block_rows": 3, "page_beats": 64, "weight_words": 300},
+        (5, 9),
     ),
     "kernels": (
         {"channels": (3, 6, 7, 4), "kernel": [5, 3, 1], "stride": [2, 1, 1], "activation_bits": [6, 9, 10]},
@@ -28,17 +29,22 @@ CASES = {
     # no more memory than is needed: the rows of the map between the layers lie in a ring
     "ring": ({"channels": (3, 3, 4), "kernel": 3}, {"rows": 4, "cols": 4, "block_rows": 1, "band_groups": 1}, (3, 28)),
     "packed": (
-        {"channels": (3, 5, 7), "weight_bits": (5, 4), "gdn": "none"}, {"rows": 4, "cols": 3, "packing": True}, (9, 5)
+        {"channels": (3, 5, 7), "weight_bits": (5, 4), "gdn": "none"},
+        {"rows": 4, "cols": 3, "packing": True},
+        (9, 5),
     ),
     "packed now and then": (
         {"channels": (3, 5, 4, 3), "weight_bits": (5, 8, 4), "gdn_bits": (10, 6), "activation_bits": (8, 7, 6)},
-        {"rows": 3, "cols": 2, "block_rows": 2, "band_groups": 2, "packing": True, "beat_bits": 8}, (5, 5),
+        {"rows": 3, "cols": 2, "block_rows": 2, "band_groups": 2, "packing": True, "beat_bits": 8},
+        (5, 5),
     ),
     "packed GDN": (
-        {"channels": (3, 8, 5), "gdn_bits": 7}, {"rows": 4, "cols": 3, "packing": True, "packed_bits": 27}, (5, 5)
+        {"channels": (3, 8, 5), "gdn_bits": 7},
+        {"rows": 4, "cols": 3, "packing": True, "packed_bits": 27},
+        (5, 5),
     ),
     "point": ({"channels": (3, 5, 7)}, {"rows": 5, "cols": 8}, (1, 1)),
-}  # fmt: skip
+}
 TIGHT = {"ring"}
 
 

@@ -55,9 +55,13 @@ class Bench:
             await stream_put_all(ctx, self.dut.i, commands)
 
         run_simulation(
-            self.dut, give, *testbenches, monitors=self.monitors, background=[self.memory.process, self.watch],
+            self.dut,
+            give,
+            *testbenches,
+            monitors=self.monitors,
+            background=[self.memory.process, self.watch],
             limit=limit,
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("seed", [None, 1])
@@ -117,11 +121,19 @@ def load_commands(program, layout, base_slot=0):
         rows = 1 + (number * 3) % (most - top)
         before = min(rows, layout.ring - first % layout.ring)
         word = number % layout.words
-        found.append({
-            "stage": 1, "slot": (base_slot + number) % program.slots, "row": top, "rows": rows, "before": before,
-            "address": layout.address(first, word), "wrapped": layout.address(0, word), "pitch": layout.pitch,
-            "after": 0,
-        })  # fmt: skip
+        found.append(
+            {
+                "stage": 1,
+                "slot": (base_slot + number) % program.slots,
+                "row": top,
+                "rows": rows,
+                "before": before,
+                "address": layout.address(first, word),
+                "wrapped": layout.address(0, word),
+                "pitch": layout.pitch,
+                "after": 0,
+            }
+        )
         rows_of.append([(first + k) % layout.ring for k in range(rows)])
     return found, rows_of
 

@@ -26,7 +26,7 @@ SHAPES = {
         {"channels": (3, 9, 7), "weight_bits": (5, 4), "gdn": "none"},
         {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8, "page_beats": 64},
     ),
-}  # fmt: skip
+}
 
 
 def make_program(name):
@@ -49,8 +49,18 @@ def passes(program, seed, count=10):
             for index, channels in enumerate(tiles):
                 words = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, (channels, program.rows))
                 first, last = index == 0, index == len(tiles) - 1
-                made.append(({"address": address + len(beats), "count": channels, "stage": number, "first": first,
-                              "last": last}, words))  # fmt: skip
+                made.append(
+                    (
+                        {
+                            "address": address + len(beats),
+                            "count": channels,
+                            "stage": number,
+                            "first": first,
+                            "last": last,
+                        },
+                        words,
+                    )
+                )
                 for c in range(0, channels, program.cols):
                     part = words[c : c + program.cols].reshape(1, -1)
                     beats += pack_bits(part, bits, program.beat_bits)[0].tolist()
@@ -65,8 +75,9 @@ class Bench:
     def __init__(self, program, made, seed, late):
         self.program, self.made, self.late, self.random = program, made, late, random.Random(seed)
         self.dut = RecordWriter(program, RESULT)
-        self.memory = PortMemory([self.dut.port], np.zeros(2000), page_beats=program.page_beats,
-                                 seed=seed if late else None)  # fmt: skip
+        self.memory = PortMemory(
+            [self.dut.port], np.zeros(2000), page_beats=program.page_beats, seed=seed if late else None
+        )
         self.packed, self.most = 0, 0
         self.monitors = [monitor(self.dut.port.request, "request"), monitor(self.dut.port.w, "w")]
 

@@ -18,12 +18,11 @@ SHAPES = {
     "gdn": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "output_words": 8}, (37, 9)),
     "three": (
         {"channels": (3, 6, 5, 9), "kernel": [5, 3, 5], "gdn": ["abs", "none"]},
-        {"rows": 3, "cols": 2, "block_rows": 2, "band_groups": 2}, (14, 11),
+        {"rows": 3, "cols": 2, "block_rows": 2, "band_groups": 2},
+        (14, 11),
     ),
-    "resident": (
-        {"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "band_groups": 1, "weight_words": 700}, (37, 9)
-    ),
-}  # fmt: skip
+    "resident": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "band_groups": 1, "weight_words": 700}, (37, 9)),
+}
 
 
 def make(name):
@@ -64,25 +63,40 @@ def expected_passes(program, schedule):
                 slots = band["release"] if g == band["groups"] - 1 else early
             first = max(r * stage.stride, band["top"])
             above = first - r * stage.stride
-            begin = (places[op.index, t] + above * op.phases[0].shape.columns * op.channels_in if conv
-                     else places[op.index, t])  # fmt: skip
+            begin = (
+                places[op.index, t] + above * op.phases[0].shape.columns * op.channels_in
+                if conv
+                else places[op.index, t]
+            )
             part = sum(layout.part_beats(count) for count in layout.parts[: t * op.products])
             out = not conv or stage.gdn is None
-            found.append({
-                "op": op.index, "tile": t, "count": min(size, op.channels_out - t * size),
-                "param": op.param_base + t * size, "weight": begin % program.weight_ring,
-                "pixels": band["pixels"] if g == band["groups"] - 1 else program.rows,
-                "words": op.phases[0].steps if ends and not band["keep"] else 0, "slots": slots,
-                "kernel_rows": min(r * stage.stride + op.layer.kernel, band["height"]) - first if conv else None,
-                "offset": (band["slot"] + stage.stride * g) % program.slots * program.slot_words if conv else None,
-                "x": (g * band["rows"] + r) * stage.conv.channels_out,
-                "address": band["target"] + r * band["pitch"] + g * layout.record + part if out else None,
-                # columns that must have come: to the end of the window, or of the image
-                "columns": origin + min(band["word"] + stage.stride * g + shape.words(program.rows), band["words"]),
-                # passes that must have been written: those of the convolution up to this pixel
-                "needs": 0 if conv else base + stage.conv.tiles * len(groups) * len(rows) - len(groups) * len(rows)
-                + g * len(rows) + r + 1,
-            })  # fmt: skip
+            found.append(
+                {
+                    "op": op.index,
+                    "tile": t,
+                    "count": min(size, op.channels_out - t * size),
+                    "param": op.param_base + t * size,
+                    "weight": begin % program.weight_ring,
+                    "pixels": band["pixels"] if g == band["groups"] - 1 else program.rows,
+                    "words": op.phases[0].steps if ends and not band["keep"] else 0,
+                    "slots": slots,
+                    "kernel_rows": min(r * stage.stride + op.layer.kernel, band["height"]) - first if conv else None,
+                    "offset": (band["slot"] + stage.stride * g) % program.slots * program.slot_words if conv else None,
+                    "x": (g * band["rows"] + r) * stage.conv.channels_out,
+                    "address": band["target"] + r * band["pitch"] + g * layout.record + part if out else None,
+                    # columns that must have come: to the end of the window, or of the image
+                    "columns": origin + min(band["word"] + stage.stride * g + shape.words(program.rows), band["words"]),
+                    # passes that must have been written: those of the convolution up to this pixel
+                    "needs": 0
+                    if conv
+                    else base
+                    + stage.conv.tiles * len(groups) * len(rows)
+                    - len(groups) * len(rows)
+                    + g * len(rows)
+                    + r
+                    + 1,
+                }
+            )
     return found
 
 
@@ -122,8 +136,12 @@ class Bench:
                 "written": given.written < len(self.passes),
                 "packed": given.packed < given.out,
             }
-            for name, port in (("column", dut.column_loaded), ("tile", dut.tile_loaded), ("written", dut.written),
-                               ("packed", dut.packed)):  # fmt: skip
+            for name, port in (
+                ("column", dut.column_loaded),
+                ("tile", dut.tile_loaded),
+                ("written", dut.written),
+                ("packed", dut.packed),
+            ):
                 report = (
                     possible[name]
                     and name not in self.slow
@@ -158,8 +176,16 @@ class Bench:
 
     def _issued(self, one, tile):
         want = self.expected[len(self.passes)]
-        got = {"op": tile.op, "count": tile.count, "param": tile.param, "weight": one.weight, "pixels": tile.pixels,
-               "words": one.release.words, "slots": one.release.slots, "x": one.x}  # fmt: skip
+        got = {
+            "op": tile.op,
+            "count": tile.count,
+            "param": tile.param,
+            "weight": one.weight,
+            "pixels": tile.pixels,
+            "words": one.release.words,
+            "slots": one.release.slots,
+            "x": one.x,
+        }
         if want["kernel_rows"] is not None:
             got |= {"kernel_rows": one.kernel_rows, "offset": one.offset}
         assert got == {name: want[name] for name in got}

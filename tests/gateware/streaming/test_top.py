@@ -47,9 +47,10 @@ class Board(Elaboratable):
         flush = Signal()
         m.d.sync += flush.eq(link.flush)
         for name, source, target in (
-            ("pixels", link.o_pixels, accelerator.i), ("latents", accelerator.o, link.i_latents),
+            ("pixels", link.o_pixels, accelerator.i),
+            ("latents", accelerator.o, link.i_latents),
             ("window", accelerator.o_window, link.i_window),
-        ):  # fmt: skip
+        ):
             buffer = StreamBuffer(source.payload.shape())
             m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
             connect(m, source, buffer.i)

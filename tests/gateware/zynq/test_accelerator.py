@@ -37,8 +37,9 @@ def make(width, height, rows=4, cols=4):
     x = np.random.default_rng(width).integers(0, 256, (3, height, width))
     contents = dict(enumerate(schedule.memory(x).tolist(), schedule.origin))
     expected = run_transform(program.chains[0].transform, x)
-    return SimpleNamespace(accelerator=ZynqAccelerator(MANIFEST, config), schedule=schedule, contents=contents,
-                           expected=expected)  # fmt: skip
+    return SimpleNamespace(
+        accelerator=ZynqAccelerator(MANIFEST, config), schedule=schedule, contents=contents, expected=expected
+    )
 
 
 def output(case, slave):
