@@ -1,13 +1,18 @@
 """LambdaConcept ECPIX-5 with the LFE5UM5G-85F: 100 MHz oscillator, FTDI serial port over USB, fastest speed grade."""
 
-from amaranth_boards.ecpix5 import ECPIX585Platform
-
-from licgate.synth.board import Board
-from licgate.synth.platforms import Ecp5Tools
+from licgate.target.board import Board
 
 
-class Ecpix5Platform(Ecp5Tools, ECPIX585Platform):
-    """The board of `amaranth_boards`, able to build without a programmer installed."""
+def make_platform():
+    """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
+    from amaranth_boards.ecpix5 import ECPIX585Platform
+
+    from licgate.synth.platforms import Ecp5Tools
+
+    class Ecpix5Platform(Ecp5Tools, ECPIX585Platform):
+        pass
+
+    return Ecpix5Platform()
 
 
 BOARD = Board(
@@ -15,7 +20,7 @@ BOARD = Board(
     title="LambdaConcept ECPIX-5 85F",
     device="LFE5UM5G-85F-8BG554C",
     family="ecp5",
-    make_platform=Ecpix5Platform,
+    make_platform=make_platform,
     clock_input=100.0,
     baud=3_000_000,
     frequency=100.0,

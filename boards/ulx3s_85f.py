@@ -1,26 +1,26 @@
 """Radiona ULX3S with the LFE5U-85F: 25 MHz oscillator, FTDI serial port over USB, slowest speed grade."""
 
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
-
-from licgate.gateware.extmem.phy import SdramPads
-from licgate.gateware.extmem.timing import ULX3S_SDRAM
-from licgate.synth.board import Board
-from licgate.synth.floorplan import ecp5_85f_site
-from licgate.synth.platforms import Ecp5Tools
+from licgate.target.board import Board
+from licgate.target.sdram import ULX3S_SDRAM
 
 
-class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
-    """The board of `amaranth_boards`, able to build without a programmer installed."""
+def make_platform():
+    """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
+    from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-    multiplier_site = ecp5_85f_site
+    from licgate.gateware.extmem.phy import SdramPads
+    from licgate.synth.floorplan import ecp5_85f_site
+    from licgate.synth.platforms import Ecp5Tools
 
-    #: Of the SDR SDRAM, 32 MiB and 16 bits wide.
-    sdram_timing = ULX3S_SDRAM
+    class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
+        multiplier_site = ecp5_85f_site
 
-    def get_sdram(self, round_trip=0):
-        """Pads of the SDRAM, for the `bus` of an `SdramController`."""
-        names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
-        return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
+        def get_sdram(self, round_trip=0):
+            """Pads of the SDRAM, for the `bus` of an `SdramController`."""
+            names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
+            return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
+
+    return Ulx3sPlatform()
 
 
 BOARD = Board(
@@ -28,7 +28,7 @@ BOARD = Board(
     title="Radiona ULX3S 85F",
     device="LFE5U-85F-6BG381C",
     family="ecp5",
-    make_platform=Ulx3sPlatform,
+    make_platform=make_platform,
     clock_input=25.0,
     baud=3_000_000,
     frequency=100.0,
@@ -38,7 +38,9 @@ BOARD = Board(
     # encoder needs nearly all.
     shapes={"analysis": (12, 12), "encoder": (8, 9)},
     # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block memories.
-    streaming=(9, 16),
+    streamed=(9, 16),
+    # 32 MiB and 16 bits wide.
+    sdram=ULX3S_SDRAM,
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
     resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
     multiplier="MULT18X18D",

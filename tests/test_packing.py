@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import IntType
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.program import compile_program
 from licgate.program.packing import SHORTEST_BEAT, drain_gap, shift_range
+from licgate.target.config import AcceleratorConfig
 from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
 

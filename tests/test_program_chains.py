@@ -3,9 +3,9 @@
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program import compile_program, input_widths
+from licgate.target.config import AcceleratorConfig
 from tests.gateware.waves import small_program
 from tests.manifest import kit
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
-from tests.gateware.streaming.interpreter import Interpreter
+from licgate.target.streamed import StreamedConfig
+from tests.gateware.streamed.interpreter import Interpreter
 
 MODELS = {
     "two": {"channels": (3, 5, 7)},
@@ -18,7 +18,7 @@ MODELS = {
 
 
 def make_program(manifest, **options):
-    return compile_streaming([manifest.g_a], StreamingConfig(**({"rows": 4, "cols": 4, "block_rows": 2} | options)))
+    return compile_streamed([manifest.g_a], StreamedConfig(**({"rows": 4, "cols": 4, "block_rows": 2} | options)))
 
 
 @pytest.mark.parametrize("width", [48, 61, 7])

@@ -7,7 +7,7 @@ registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met wi
 build, of 24 x 12, from which the factor is.
 """
 
-from licgate.program.streaming import StreamProgram
+from licgate.program.streamed import StreamedProgram
 from licgate.program.timing import collect_levels
 
 __all__ = ["estimate_lut"]
@@ -36,14 +36,14 @@ def estimate_lut(program, *, family):
     program : Program
         With external memory: one core.
     family : str
-        Of the board; see `licgate.synth.board.Board`.
+        Of the board; see `licgate.target.board.Board`.
     """
     elements = program.rows * program.cols
     row = program.rows * _collected_bit(program.cols)
     bits = (_ELEMENT_BIT * elements + row) * program.accumulator_width
     bits += (_PACKED_BIT * elements + row) * program.packed_accumulator_width
     count = _ALWAYS + bits + _STAGE * len(program.stages)
-    if isinstance(program, StreamProgram):
+    if isinstance(program, StreamedProgram):
         count += _STREAMING
     if program.lane_multipliers == "fabric":
         gdns = [op.layer for op in program.ops if op.is_gdn]

@@ -19,7 +19,7 @@ LEAST = 0.5  # share of the fastest shape's rate below which shapes are not show
 
 def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate explore``."""
-    from licgate.gateware.streaming.options import MEMORIES
+    from licgate.gateware.streamed.options import MEMORIES
 
     add_shared_arguments(parser)
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
@@ -67,7 +67,7 @@ def add_explore_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_explore(args: argparse.Namespace) -> int:
     """Body of ``licgate explore``."""
-    from licgate.synth.board import find_board
+    from licgate.target.board import find_board
 
     board = find_board(args.board)
     clock = clock_of(args, board)

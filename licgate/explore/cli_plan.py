@@ -32,7 +32,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "the coder, on all multipliers of the board",
     )
 
-    from licgate.gateware.streaming.options import add_memory_arguments
+    from licgate.gateware.streamed.options import add_memory_arguments
 
     add_memory_arguments(parser)
     off_chip = "with --memory sdram or axi: "
@@ -48,7 +48,7 @@ def run_plan(args: argparse.Namespace) -> int:
     from licgate.explore.plan import plan_model, widest
     from licgate.explore.progress import Progress
     from licgate.explore.space import Space
-    from licgate.synth.board import find_board
+    from licgate.target.board import find_board
 
     board = find_board(args.board)
     clock = clock_of(args, board)

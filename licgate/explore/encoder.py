@@ -11,7 +11,6 @@ from licgate.errors import ConfigError
 from licgate.explore.bound import least_cycles
 from licgate.explore.cycles import CycleCounter
 from licgate.explore.space import LARGEST
-from licgate.gateware.config import AcceleratorConfig
 from licgate.images import demo_image
 from licgate.perf.encoder import (
     FIRST,
@@ -25,6 +24,7 @@ from licgate.perf.encoder import (
     sequential,
 )
 from licgate.program import compile_program, input_widths
+from licgate.target.config import AcceleratorConfig
 
 __all__ = ["ArraySearch", "compare_arrangements", "picture_of"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from licgate.explore.route import read_result, result_key
 from licgate.explore.streamspace import StreamCandidate, StreamSpace
-from licgate.perf.streamcost import streaming_cost
+from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
 from licgate.synth.output import OutputFolder
 

@@ -15,7 +15,7 @@ from licgate.explore.space import Budget
 from licgate.explore.streamsearch import fastest_stream
 from licgate.explore.streamspace import StreamSpace, sdram_cycles
 from licgate.files import write_whole
-from licgate.gateware.streaming.options import MEMORY_SHAPE, memory_config
+from licgate.gateware.streamed.options import MEMORY_SHAPE, memory_config
 from licgate.synth.streaming import choose_streaming
 
 __all__ = ["run_plan_external"]
@@ -32,7 +32,7 @@ def run_plan_external(args, board, clock, manifests) -> int:
     width, height = args.size
     timing = sdram_cycles(board, clock)
     searched = all(getattr(args, name) is None for name in ("rows", "cols", *MEMORY_SHAPE))
-    rows, cols = (given or usual for given, usual in zip((args.rows, args.cols), board.streaming or (8, 16)))
+    rows, cols = (given or usual for given, usual in zip((args.rows, args.cols), board.streamed or (8, 16)))
     shape = f"{args.cores} x {rows} x {cols}" if not searched else "the fastest shape that fits"
     print(
         f"{board.title} ({board.device}), g_a of {width} x {height} on {shape} with SDRAM, {clock:g} MHz assumed: a "

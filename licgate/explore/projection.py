@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 
 from licgate.errors import TimingError
 from licgate.files import write_whole
-from licgate.gateware.streaming.options import axi_timing, memory_config
+from licgate.gateware.streamed.options import axi_timing, memory_config
 from licgate.perf.roofline import Roofline
-from licgate.perf.streamcost import streaming_cost
+from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
 from licgate.synth.streaming import choose_streaming
 
@@ -25,7 +25,7 @@ def run_plan_axi(args, board, clock, manifests) -> int:
         The board has no such memory, a number is out of range, or the arrays do not fit the multipliers.
     """
     width, height = args.size
-    rows, cols = (given or usual for given, usual in zip((args.rows, args.cols), board.streaming or (8, 16)))
+    rows, cols = (given or usual for given, usual in zip((args.rows, args.cols), board.streamed or (8, 16)))
     timing = axi_timing(args)
     config = memory_config(args, rows=rows, cols=cols, packing=args.packing, packed_bits=board.packed_bits)
     packing = ", two products a multiplier where widths allow it" if args.packing else ""
@@ -74,7 +74,7 @@ def project(manifest, board, config, timing, *, cores, clock_mhz, size) -> dict:
     manifest : Manifest
     board : Board
         With AXI4 ports.
-    config : StreamingConfig
+    config : StreamedConfig
         Of one core.
     timing : AxiTiming
         Assumed of each bus.

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from licgate.errors import ConfigError
 from licgate.explore.bound import least_cycles
 from licgate.explore.cells import estimate_lut
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.architectures import MODES
 from licgate.manifest.geometry import layer_macs
-from licgate.perf.memories import BLOCKS, program_memories
+from licgate.perf.memories import program_memories
 from licgate.perf.predict import image_runs, multiplier_cycles
 from licgate.program import Program, compile_program, input_widths
 from licgate.program.packing import shift_range
 from licgate.program.strips import least_width
-from licgate.synth.board import Board
 from licgate.synth.fit import memory_fit
+from licgate.target.board import Board
+from licgate.target.config import AcceleratorConfig
 
 __all__ = ["Budget", "Candidate", "Space"]
 
@@ -241,7 +241,7 @@ class Space:
         """Memory blocks that the weights alone would fill without a bit to spare."""
         config = self._config(1, 1, None, self._unit)
         weights = [use for use in program_memories(self.program(config)) if use.holds == "weights"]
-        return sum(use.bits for use in weights) / max(deep * wide for deep, wide in BLOCKS[self.board.memory])
+        return sum(use.bits for use in weights) / max(deep * wide for deep, wide in self.board.blocks)
 
     @property
     def _unit(self) -> int:

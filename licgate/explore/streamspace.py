@@ -11,16 +11,15 @@ from typing import NamedTuple
 from licgate.errors import ConfigError
 from licgate.explore.cells import estimate_lut
 from licgate.explore.space import LARGEST, Budget, Candidate
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
-from licgate.gateware.streaming.options import MEMORY_SHAPE
+from licgate.gateware.streamed.options import MEMORY_SHAPE
 from licgate.manifest.geometry import layer_macs
-from licgate.perf.memories import BLOCKS
 from licgate.perf.predict import multiplier_cycles
-from licgate.perf.streamestimate import StreamEstimate, estimate_frame, least_frame
+from licgate.perf.streamed.estimate import StreamEstimate, estimate_frame, least_frame
 from licgate.program.packing import shift_range
-from licgate.program.streaming import StreamProgram, compile_streaming
+from licgate.program.streamed import StreamedProgram, compile_streamed
 from licgate.synth.streaming import streaming_fit
+from licgate.target.sdram import SdramCycles
+from licgate.target.streamed import StreamedConfig
 
 __all__ = ["Bands", "StreamCandidate", "StreamSpace", "sdram_cycles"]
 
@@ -90,11 +89,10 @@ def sdram_cycles(board, clock_mhz: float) -> SdramCycles:
     ConfigError
         The board has none, or it does not run at that clock.
     """
-    platform = board.make_platform()
-    if not hasattr(platform, "get_sdram"):
+    if board.sdram is None:
         raise ConfigError(f"board {board.name} has no SDRAM: take another --board, or --memory chip")
     try:
-        return SdramCycles.at(getattr(platform, "sdram_timing", ULX3S_SDRAM), clock_mhz)
+        return SdramCycles.at(board.sdram, clock_mhz)
     except ValueError as error:
         raise ConfigError(f"{error}: take another --clock") from None
 
@@ -131,15 +129,15 @@ class StreamSpace:
         self.width, self.height, self.cycles = width, height, cycles
         self.cores = tuple(sorted(set(cores)))
         self.macs = manifest.g_a.macs(height, width)
-        self._program = lru_cache(maxsize=4096)(lambda config: compile_streaming([manifest.g_a], config, weights=False))
+        self._program = lru_cache(maxsize=4096)(lambda config: compile_streamed([manifest.g_a], config, weights=False))
         self._estimates = {}
         self.least_work = self._least_work()
 
-    def program(self, config: StreamingConfig) -> StreamProgram:
+    def program(self, config: StreamedConfig) -> StreamedProgram:
         """The program of a shape, without weights."""
         return self._program(config)
 
-    def candidate(self, config: StreamingConfig, cores: int) -> StreamCandidate:
+    def candidate(self, config: StreamedConfig, cores: int) -> StreamCandidate:
         """A shape with what it takes; its bound counts neither waits nor what a transaction costs.
 
         Raises
@@ -253,7 +251,7 @@ class StreamSpace:
         """Lengths of the weight ring from the least to the usual one, in steps of a memory cell's least depth."""
         largest = max(op.phases[0].steps for op in program.ops)
         gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
-        least, step = max(largest, *gdns, 0), min(deep for deep, _ in BLOCKS[self.board.memory])
+        least, step = max(largest, *gdns, 0), min(deep for deep, _ in self.board.blocks)
         usual = 2 * largest + max(gdns, default=0)
         return tuple(range(-(-least // step) * step, -(-usual // step) * step + 1, step))
 
@@ -265,14 +263,14 @@ class StreamSpace:
         ConfigError
             The array does not run the model, or external memory does not hold the image.
         """
-        config = StreamingConfig(rows=rows, cols=cols, packing=self.packing, packed_bits=self.board.packed_bits)
+        config = StreamedConfig(rows=rows, cols=cols, packing=self.packing, packed_bits=self.board.packed_bits)
         return self.candidate(config, self.cores[0])
 
     def _tried(self, cores, *, config=None, **shape) -> StreamCandidate | None:
         """A candidate, or None where the array does not run the model."""
         try:
             if config is None:
-                config = StreamingConfig(packing=self.packing, packed_bits=self.board.packed_bits, **shape)
+                config = StreamedConfig(packing=self.packing, packed_bits=self.board.packed_bits, **shape)
             return self.candidate(config, cores)
         except ConfigError:
             return None

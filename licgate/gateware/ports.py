@@ -4,7 +4,7 @@ from amaranth.hdl import signed
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out, Signature
 
-from licgate.hostframes import Register
+from licgate.target.frames import Register
 
 __all__ = ["ADDRESS_WIDTH", "Register", "csr_signature", "latent_layout", "window_layout"]
 

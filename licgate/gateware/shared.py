@@ -2,7 +2,7 @@
 
 from amaranth.hdl import ResetInserter, Signal
 
-from licgate.gateware.memory import BankedMemory
+from licgate.gateware.engine.memory import BankedMemory
 
 __all__ = ["clearable", "gdn_memories"]
 

@@ -1,6 +1,6 @@
 """Cycle model of the core: the sequencer's walk with the time of every pass, equal to the gateware's to the cycle.
 
-It follows :mod:`licgate.gateware.sequencer` state by state, with the feeder, the post-processor, the pixel writer and
+It follows the resident sequencer state by state, with the feeder, the post-processor, the pixel writer and
 the latent reader reduced to the times at which they take and give. The host is taken to be always ready and to have
 every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute than its latents,
 ``rows`` for each of its channels, to send.

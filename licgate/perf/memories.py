@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-from licgate.gateware.streaming.layouts import map_kinds, output_kinds, weight_kinds
 from licgate.program.commands import COMMANDS_READ, command_beats
-from licgate.program.streaming import WRITES
+from licgate.program.streamed import WRITES
 
 __all__ = [
-    "BLOCKS",
-    "HOST_BLOCKS",
     "GdnMemories",
     "MemoryUse",
     "memory_cells",
@@ -16,15 +13,6 @@ __all__ = [
     "program_memories",
     "streaming_memories",
 ]
-
-#: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
-BLOCKS = {
-    "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
-    "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
-}
-
-#: Memory cells of the host link.
-HOST_BLOCKS = 2
 
 
 @dataclass(frozen=True)
@@ -146,8 +134,8 @@ def streaming_memories(program):
     Words of all widths share one memory each for feature maps and for weights.
     """
     return [
-        MemoryUse("line buffers", program.ring_words, max(map_kinds(program))),
-        MemoryUse("weights", program.weight_ring, max(weight_kinds(program))),
+        MemoryUse("line buffers", program.ring_words, max(program.map_kinds)),
+        MemoryUse("weights", program.weight_ring, max(program.weight_kinds)),
         *_program_uses(program, lines=[], weights=[], gdn_words=program.gdn_depth),
         *_queues(program),
     ]
@@ -180,7 +168,7 @@ def _program_uses(program, **memories):
 
 def _queues(program):
     """Queues of a streaming core that are large enough for memory cells; Yosys makes the others of LUT RAM."""
-    kinds = output_kinds(program)
+    kinds = program.output_kinds
     longest = 0
     for stage, kind in zip(program.stages, kinds, strict=True):
         channels = stage.last_op.channels_out

@@ -51,7 +51,7 @@ def stage_bands(program, stage, source_words, target_words):
 
     Parameters
     ----------
-    program : StreamProgram
+    program : StreamedProgram
     stage : Stage
     source_words, target_words : int
         Words in a row of its input and of its output.

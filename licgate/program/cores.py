@@ -40,7 +40,7 @@ def core_jobs(program, chain, width, height, cores):
 
     Parameters
     ----------
-    program : StreamProgram
+    program : StreamedProgram
     chain : Chain
     width, height : int
         Of the input.

@@ -27,7 +27,7 @@ class Schedule:
 
     Attributes
     ----------
-    program : StreamProgram
+    program : StreamedProgram
     chain : Chain
     width, height : int
         Of the input.
@@ -91,7 +91,7 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
 
     Parameters
     ----------
-    program : StreamProgram
+    program : StreamedProgram
     chain : Chain
     width, height : int
     origin : int

@@ -7,12 +7,12 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.streaming.axisystem import BUS_ADDRESS_BITS, AxiSystem
-from licgate.gateware.streaming.system import COUNTERS
+from licgate.gateware.streamed.axisystem import BUS_ADDRESS_BITS, AxiSystem
+from licgate.gateware.streamed.system import COUNTERS
 from licgate.manifest.geometry import layer_macs
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.sim.cxxrtl import build
 from licgate.sim.streaming import PATIENCE, describe_hang, run_harness
@@ -144,7 +144,7 @@ def simulate_axi(manifest, config, x, timing, *, transform="g_a", progress=None)
     Parameters
     ----------
     manifest : Manifest
-    config : StreamingConfig
+    config : StreamedConfig
         With beats and pages of an AXI4 bus.
     x : ndarray of int, shape (C, H, W)
         In the range of the transform's input.
@@ -163,7 +163,7 @@ def simulate_axi(manifest, config, x, timing, *, transform="g_a", progress=None)
     ------
     ConfigError, SimulationError, ToolError
     """
-    program = compile_streaming([manifest.transforms[transform]], config)
+    program = compile_streamed([manifest.transforms[transform]], config)
     chain = program.chains[0]
     _, height, width = x.shape
     schedule = make_schedule(program, chain, width, height)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from licgate.errors import ConfigError
 from licgate.files import write_whole
-from licgate.gateware.config import AcceleratorConfig
-from licgate.gateware.streaming.options import add_memory_arguments, axi_timing, memory_config
+from licgate.gateware.streamed.options import add_memory_arguments, axi_timing, memory_config
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.sim.chain import simulate_codec, transform_input
 from licgate.sim.engine import engine_names
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 
 __all__ = ["add_simulate_arguments", "run_simulate"]
 

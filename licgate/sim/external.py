@@ -3,15 +3,15 @@
 import numpy as np
 from amaranth.lib.wiring import connect
 
-from licgate.gateware.extmem.timing import ULX3S_SDRAM
-from licgate.gateware.streaming.accelerator import SdramAccelerator
-from licgate.perf.streaming import StreamingModel
+from licgate.gateware.streamed.accelerator import SdramAccelerator
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.sim.faults import seeds
 from licgate.sim.faultymemory import FaultyMemory
 from licgate.sim.streaming import run_streaming
+from licgate.target.sdram import ULX3S_SDRAM
 
 __all__ = ["LateAccelerator", "simulate_external"]
 
@@ -50,7 +50,7 @@ def simulate_external(manifest, config, x, *, transform="g_a", cores=1, clock_mh
     Parameters
     ----------
     manifest : Manifest
-    config : StreamingConfig
+    config : StreamedConfig
     x : ndarray of int, shape (C, H, W)
         In the range of the transform's input.
     transform : str
@@ -73,7 +73,7 @@ def simulate_external(manifest, config, x, *, transform="g_a", cores=1, clock_mh
     ------
     ConfigError, SimulationError, ToolError
     """
-    program = compile_streaming([manifest.transforms[transform]], config)
+    program = compile_streamed([manifest.transforms[transform]], config)
     chain = program.chains[0]
     _, height, width = x.shape
     jobs = core_jobs(program, chain, width, height, cores)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from licgate.errors import ConfigError, SimulationError, ToolError
-from licgate.gateware.streaming.accelerator import SimulatedAccelerator
-from licgate.gateware.streaming.system import COUNTERS
+from licgate.gateware.streamed.accelerator import SimulatedAccelerator
+from licgate.gateware.streamed.system import COUNTERS
 from licgate.sim.cxxrtl import build
 
 __all__ = ["StreamingOutcome", "describe_hang", "run_harness", "run_streaming"]

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from licgate.errors import BuildError, ConfigError, TimingError
-from licgate.synth.board import Board
 from licgate.synth.cache import BuildCache
 from licgate.synth.flow import Flow
 from licgate.synth.html import render_html
@@ -18,6 +17,7 @@ from licgate.synth.output import OutputFolder
 from licgate.synth.plan import VERILOG, make_plan
 from licgate.synth.report import headline, make_report, timing_of
 from licgate.synth.toolchain import log_tail, stop_tools
+from licgate.target.board import Board
 
 __all__ = ["build", "check_shape"]
 

@@ -40,7 +40,7 @@ def _channels(text: str) -> tuple[int, int]:
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
-    from licgate.gateware.streaming.options import add_memory_arguments
+    from licgate.gateware.streamed.options import add_memory_arguments
 
     parser.add_argument("--board", required=True, help="board, see: licgate boards")
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
@@ -82,12 +82,12 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_build(args: argparse.Namespace) -> int:
     """Body of ``licgate build``."""
-    from licgate.gateware.config import AcceleratorConfig
-    from licgate.synth.board import find_board
     from licgate.synth.build import build, check_shape
     from licgate.synth.cache import default_cache_folder
     from licgate.synth.fit import choose_config
     from licgate.synth.output import OutputFolder
+    from licgate.target.board import find_board
+    from licgate.target.config import AcceleratorConfig
 
     board = find_board(args.board)
     if args.frequency is not None and not 1 <= args.frequency <= 1000:
@@ -116,7 +116,7 @@ def run_build(args: argparse.Namespace) -> int:
     out = args.out or Path("out") / f"{board.name}-{manifest.name}{suffix}"
     OutputFolder(out)
 
-    from licgate.gateware.top import Accelerator
+    from licgate.gateware.top.resident import Accelerator
     from licgate.perf import predict
     from licgate.perf.causes import frame_cost
 
@@ -189,7 +189,7 @@ def add_boards_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_boards(args: argparse.Namespace) -> int:
     """Body of ``licgate boards``."""
-    from licgate.synth.board import list_boards
+    from licgate.target.board import list_boards
 
     boards = list_boards()
     if args.json:

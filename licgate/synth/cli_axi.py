@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.synth.board import Board
+from licgate.target.board import Board
 
 __all__ = ["run_build_axi"]
 
 
 def run_build_axi(args: argparse.Namespace, board: Board) -> int:
     """Make the module that goes beside the processor, as Verilog, and a report of what it takes and should do."""
-    from licgate.gateware.streaming.options import axi_timing, memory_config
-    from licgate.gateware.zynq.accelerator import ZynqAccelerator
-    from licgate.gateware.zynq.module import ZynqModule
-    from licgate.perf.streamcost import streaming_cost
+    from licgate.gateware.streamed.options import axi_timing, memory_config
+    from licgate.gateware.top.zynq import ZynqAccelerator
+    from licgate.gateware.top.zynqmodule import ZynqModule
+    from licgate.perf.streamed.cost import streaming_cost
     from licgate.program.cores import core_jobs
     from licgate.synth.build import build
     from licgate.synth.cache import default_cache_folder
@@ -29,7 +29,7 @@ def run_build_axi(args: argparse.Namespace, board: Board) -> int:
         raise ConfigError(f"--memory axi goes with --mode analysis, not {args.mode}")
     if args.max_width is not None:
         raise ConfigError("--memory axi goes without --max-width: it takes images of any width")
-    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.streaming or (8, 16)))
+    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.streamed or (8, 16)))
     manifest, timing, cores = chosen_model(args), axi_timing(args), args.cores
     config = memory_config(args, rows=rows, cols=cols, packing=args.packing, packed_bits=board.packed_bits)
     config, program, fit = choose_streaming(manifest, board, config, cores=cores, must_fit=False, memory="axi")

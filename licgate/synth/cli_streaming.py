@@ -6,17 +6,16 @@ import argparse
 from pathlib import Path
 
 from licgate.errors import ConfigError
-from licgate.synth.board import Board
+from licgate.target.board import Board
 
 __all__ = ["run_build_external"]
 
 
 def run_build_external(args: argparse.Namespace, board: Board) -> int:
     """Build an accelerator for g_a whose weights and feature maps lie in the board's SDRAM."""
-    from licgate.gateware.extmem.timing import SdramCycles
-    from licgate.gateware.streaming.options import memory_config
-    from licgate.gateware.streaming.top import StreamingAccelerator
-    from licgate.perf.streamcost import streaming_cost
+    from licgate.gateware.streamed.options import memory_config
+    from licgate.gateware.top.streamed import StreamingAccelerator
+    from licgate.perf.streamed.cost import streaming_cost
     from licgate.program.cores import core_jobs
     from licgate.synth.build import build
     from licgate.synth.cache import default_cache_folder
@@ -24,17 +23,18 @@ def run_build_external(args: argparse.Namespace, board: Board) -> int:
     from licgate.synth.output import OutputFolder
     from licgate.synth.pll import ecp5_pll
     from licgate.synth.streaming import choose_streaming
+    from licgate.target.sdram import SdramCycles
 
     if args.mode != "analysis":
         raise ConfigError(f"--memory sdram goes with --mode analysis, not {args.mode}")
     if args.max_width is not None:
         raise ConfigError("--memory sdram goes without --max-width: it takes images of any width")
-    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.streaming or (8, 16)))
+    rows, cols = (given or default for given, default in zip((args.rows, args.cols), board.streamed or (8, 16)))
     manifest, route = chosen_model(args), board.routed and not args.synthesis_only
     config = memory_config(args, rows=rows, cols=cols, packing=args.packing, packed_bits=board.packed_bits)
     config, program, fit = choose_streaming(manifest, board, config, cores=args.cores, must_fit=route)
     clock = ecp5_pll(board.clock_input, args.frequency or board.frequency).f_out
-    timing = board.make_platform().sdram_timing
+    timing = board.sdram
     try:
         cycles = SdramCycles.at(timing, clock)
     except ValueError as error:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
-from licgate.perf.memories import BLOCKS, HOST_BLOCKS, program_memories
+from licgate.perf.memories import program_memories
 from licgate.program import compile_program, input_widths
-from licgate.synth.board import Board
+from licgate.target.board import Board
 
 __all__ = ["Fit", "choose_config", "memory_fit"]
 
@@ -48,10 +48,10 @@ def memory_fit(program, board: Board) -> Fit:
     """Count the memory cells that a program takes on a board."""
     cells, bits = Counter(), Counter()
     for use in program_memories(program):
-        cells[use.holds] += use.cells(BLOCKS[board.memory])
+        cells[use.holds] += use.cells(board.blocks)
         bits[use.holds] += use.bits
-    if board.routed:
-        cells["host link"] += HOST_BLOCKS
+    if board.host_blocks:
+        cells["host link"] += board.host_blocks
     by = {name: {"cells": cells[name], "bits": bits[name] or None} for name in cells}
     return Fit(board.memory, sum(cells.values()), board.memories, by)
 

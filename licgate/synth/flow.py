@@ -10,10 +10,10 @@ from pathlib import Path
 from licgate.errors import BuildError
 from licgate.synth import fanout, outreg
 from licgate.synth.blocks import count_blocks_of_file
-from licgate.synth.board import Board
 from licgate.synth.cache import BuildCache, cache_key
 from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
 from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
+from licgate.target.board import Board
 
 __all__ = ["Flow", "Routed"]
 

@@ -9,7 +9,7 @@ from textwrap import dedent
 from amaranth.back import rtlil
 from amaranth.build.run import BuildPlan
 
-from licgate.synth.board import Board
+from licgate.target.board import Board
 
 __all__ = ["Plan", "make_plan"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from licgate.gateware.accumulator import ccu2c_adder
-from licgate.gateware.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
+from licgate.gateware.engine.accumulator import ccu2c_adder
+from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 
 __all__ = ["Ecp5Tools", "UltraScalePlusPlatform"]
 

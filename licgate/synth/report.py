@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 
-from licgate.synth.board import Board
 from licgate.synth.flow import Routed
+from licgate.target.board import Board
 
 __all__ = ["headline", "lacking", "layer_rows", "make_report", "timing_of", "utilization_of"]
 

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import replace
 
 from licgate.errors import ConfigError
-from licgate.gateware.streaming.config import StreamingConfig
-from licgate.perf.memories import BLOCKS, HOST_BLOCKS, streaming_memories
-from licgate.program.streaming import compile_streaming
-from licgate.synth.board import Board
+from licgate.perf.memories import streaming_memories
+from licgate.program.streamed import compile_streamed
 from licgate.synth.fit import Fit
+from licgate.target.board import Board
+from licgate.target.streamed import StreamedConfig
 
 __all__ = ["choose_streaming", "streaming_fit"]
 
@@ -22,16 +22,16 @@ def streaming_fit(program, board: Board, cores: int, *, memory: str = "sdram") -
     """Count the memory cells that cores with a streaming program take on a board."""
     cells, bits = Counter(), Counter()
     for use in streaming_memories(program):
-        cells[use.holds] += cores * use.cells(BLOCKS[board.memory])
+        cells[use.holds] += cores * use.cells(board.blocks)
         bits[use.holds] += cores * use.bits
     if memory == "sdram":
-        cells["host link"] += HOST_BLOCKS
+        cells["host link"] += board.host_blocks
     by = {name: {"cells": cells[name], "bits": bits[name] or None} for name in cells}
     return Fit(board.memory, sum(cells.values()), board.memories, by)
 
 
 def choose_streaming(
-    manifest, board: Board, config: StreamingConfig, *, cores: int, must_fit: bool, memory: str = "sdram"
+    manifest, board: Board, config: StreamedConfig, *, cores: int, must_fit: bool, memory: str = "sdram"
 ):
     """Settle the configuration of a build with external memory, and see that it fits.
 
@@ -40,7 +40,7 @@ def choose_streaming(
     manifest : Manifest
     board : Board
         With an SDRAM, or with AXI4 ports.
-    config : StreamingConfig
+    config : StreamedConfig
         Where the device's multipliers do not suffice for arrays and lanes, those of the lanes are made of logic. A
         weight ring of no given length grows in steps of 1024 words for as long as it takes no more memory cells.
     cores : int
@@ -50,7 +50,7 @@ def choose_streaming(
 
     Returns
     -------
-    StreamingConfig, StreamProgram, Fit
+    StreamedConfig, StreamedProgram, Fit
 
     Raises
     ------
@@ -75,11 +75,11 @@ def choose_streaming(
 
     def at(words):
         changed = replace(config, weight_words=words)
-        program = compile_streaming([manifest.g_a], changed, weights=False)
+        program = compile_streamed([manifest.g_a], changed, weights=False)
         if cores * program.multiplier_cells > board.multipliers:
             # The arrays come first.
             changed = replace(changed, lane_multipliers="fabric")
-            program = compile_streaming([manifest.g_a], changed, weights=False)
+            program = compile_streamed([manifest.g_a], changed, weights=False)
         return changed, program, streaming_fit(program, board, cores, memory=memory)
 
     found = at(config.weight_words)

@@ -7,9 +7,9 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib import io, wiring
 
 from licgate.errors import ConfigError
-from licgate.gateware.hostlink import HostLink
+from licgate.gateware.host.hostlink import HostLink
+from licgate.gateware.host.uart import UartReceiver, UartTransmitter, uart_divisor
 from licgate.gateware.stream import StreamBuffer
-from licgate.gateware.uart import UartReceiver, UartTransmitter, uart_divisor
 from licgate.synth.pll import Ecp5Pll
 
 __all__ = ["Ecp5Top"]

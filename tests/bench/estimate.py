@@ -5,13 +5,13 @@ import statistics
 from itertools import pairwise
 
 from licgate.errors import ConfigError
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamestimate import estimate_frame
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.estimate import estimate_frame
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 from tests.bench.kit import processor_seconds
 from tests.bench.streaming import CLOCK, FRAMES
 
@@ -53,7 +53,7 @@ def bench(options):
 
 def compared(channels, shape, size, cores, timing):
     """One shape by both models."""
-    program = compile_streaming([synthetic_manifest(channels=channels).g_a], StreamingConfig(**shape), weights=False)
+    program = compile_streamed([synthetic_manifest(channels=channels).g_a], StreamedConfig(**shape), weights=False)
     chain = program.chains[0]
     jobs = core_jobs(program, chain, *size, cores)
     found = {}

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.store import sealed
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 from tests.bench.kit import Options
 
 SEED = 5

@@ -3,13 +3,13 @@
 import numpy as np
 from amaranth.back import rtlil
 
-from licgate.gateware.config import AcceleratorConfig
-from licgate.gateware.top import Accelerator
+from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import compare
-from licgate.synth.board import find_board
 from licgate.synth.plan import ECP5_BEFORE, ECP5_OPTIONS
+from licgate.target.board import find_board
+from licgate.target.config import AcceleratorConfig
 from tests.bench import nngen
 from tests.bench.kit import Options, cells_of
 from tests.bench.wide import WORD, WideGateware, wide_image

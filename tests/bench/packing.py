@@ -7,12 +7,12 @@ import numpy as np
 from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Fragment, Value
 
-from licgate.gateware.array import SystolicArray
-from licgate.gateware.config import AcceleratorConfig
+from licgate.gateware.engine.array import SystolicArray
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import simulate
-from licgate.synth.board import find_board
+from licgate.target.board import find_board
+from licgate.target.config import AcceleratorConfig
 from tests.bench.kit import Options, cells_of
 
 CHANNELS, SIZE, SEED = (3, 36, 36, 36, 96), (768, 512), 0

@@ -1,10 +1,10 @@
 """Milliseconds that the cycle model takes for a frame."""
 
 from licgate.explore.cycles import CycleCounter
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import find_model
 from licgate.perf import predict
 from licgate.program import compile_program, input_widths
+from licgate.target.config import AcceleratorConfig
 from tests.bench.kit import Options, processor_seconds
 
 FRAMES = ((768, 512), (1280, 720))

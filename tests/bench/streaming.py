@@ -5,15 +5,15 @@ The model is held against compiled simulations of small accelerators, one with t
 
 import numpy as np
 
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.sim.external import simulate_external
-from licgate.synth.board import find_board
 from licgate.synth.streaming import streaming_fit
+from licgate.target.board import find_board
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 
 CLOCK = 100.0
 # 8-bit weights and activations; `fits` says which shapes an 85F holds
@@ -43,8 +43,8 @@ def bench(options):
     timing, board = SdramCycles.at(ULX3S_SDRAM, CLOCK), find_board(options.board)
     frames = []
     for name, (channels, shape, cores) in FRAMES.items():
-        manifest, config = synthetic_manifest(channels=channels), StreamingConfig(**shape)
-        program = compile_streaming([manifest.g_a], config, weights=False)
+        manifest, config = synthetic_manifest(channels=channels), StreamedConfig(**shape)
+        program = compile_streamed([manifest.g_a], config, weights=False)
         jobs = core_jobs(program, program.chains[0], width, height, cores)
         model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
         cycles, macs = max(run.done - run.start for run in model.runs), manifest.g_a.macs(height, width)
@@ -75,7 +75,7 @@ def bench(options):
     runs = []
     for name, (model, shape, cores) in ({} if options.quick else SIMULATED).items():
         x = np.random.default_rng(0).integers(0, 256, (3, 52, 75))
-        ran = simulate_external(synthetic_manifest(**model, seed=1), StreamingConfig(**shape), x, cores=cores)
+        ran = simulate_external(synthetic_manifest(**model, seed=1), StreamedConfig(**shape), x, cores=cores)
         apart = [abs(a - b) for a, b in zip(ran["cycles_of_cores"], ran["cycles_predicted"], strict=True)]
         runs.append({"name": name, "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": max(apart)})
     headline = {f"utilization {row['model']} (%)": round(100 * row["utilization"], 2) for row in frames}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from licgate.errors import ToolError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.target.config import AcceleratorConfig
 from tests.bench import exact, layer, nngen, packing, run
 from tests.bench.kit import Options
 

@@ -4,12 +4,12 @@ By the cycle model for all configurations; the whole photograph is simulated wit
 """
 
 from licgate.explore.scaled import scaled_manifest
-from licgate.gateware.config import AcceleratorConfig
 from licgate.images import demo_image
 from licgate.manifest import find_model
 from licgate.perf import predict
 from licgate.reference import image_to_input
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 from tests.bench.kit import Options
 
 #: N and M (None: the default model), array, width and height. Weights lie on the chip: of the larger models, no device

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
-from licgate.gateware.top import Accelerator
+from licgate.gateware.top.resident import Accelerator
 from licgate.sim.transforms import Gateware
 
 WORD = 32

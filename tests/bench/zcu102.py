@@ -7,21 +7,21 @@ against compiled simulations of a small core behind the same memories.
 import numpy as np
 
 from licgate.explore.projection import project
-from licgate.gateware.extmem.axitiming import AxiTiming
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.sim.axi import simulate_axi
-from licgate.synth.board import find_board
+from licgate.target.axi import AxiTiming
+from licgate.target.board import find_board
+from licgate.target.streamed import StreamedConfig
 from tests.bench.kit import Options
 
 CLOCK, CORES = 300.0, 4
 CHANNELS = (3, 128, 128, 128, 192)
 BUS = {"beat_bits": 64, "page_beats": 256, "burst_beats": 128, "weight_burst": 256, "address_bits": 28}
-CONFIG = StreamingConfig(
+CONFIG = StreamedConfig(
     rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", packing=True, packed_bits=27, **BUS
 )
 TIMINGS = [AxiTiming(read_latency=read, write_latency=read // 2) for read in (60, 120, 240)]
-SIMULATED = StreamingConfig(rows=8, cols=8, block_rows=2, band_groups=2, packing=True, packed_bits=27, **BUS)
+SIMULATED = StreamedConfig(rows=8, cols=8, block_rows=2, band_groups=2, packing=True, packed_bits=27, **BUS)
 
 
 def bench(options: Options) -> dict:

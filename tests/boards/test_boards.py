@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.synth.board import Board, boards_folder, find_board, list_boards
 from licgate.synth.plan import make_plan
+from licgate.target.board import Board, boards_folder, find_board, list_boards
 from tests.synth.stub import StubAccelerator
 
 NAMES = [board.name for board in list_boards()]

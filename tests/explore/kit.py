@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from licgate.synth.board import find_board
+from licgate.target.board import find_board
 from tests.manifest import kit
 
 # what a build leaves: a report, a last line, and an exit code

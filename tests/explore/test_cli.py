@@ -20,7 +20,7 @@ def model(tmp_path):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board())
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board())
 
 
 def plan(*words):
@@ -72,7 +72,7 @@ def test_plan_returns_four_where_nothing_reaches_the_rate(model, tmp_path, capsy
 
 
 def test_plan_of_a_model_that_does_not_fit(model, monkeypatch, capsys):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(DP16KD=2))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(DP16KD=2))
     assert plan("--model", model, "--fps", "1") == 4
     out = capsys.readouterr().out
     assert "fits in no shape, it takes" in out
@@ -143,11 +143,11 @@ def test_explore_routes_the_fastest(model, tmp_path, monkeypatch, capsys):
 
 
 def test_explore_refuses_in_one_line(model, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(DP16KD=2))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(DP16KD=2))
     assert explore("--model", model) == 2
     error = capsys.readouterr().err
     assert error.startswith("licgate: error: mode analysis of four fits LFE5U-85F-6BG381C in no shape: it takes ")
     assert error.count("\n") == 1
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board())
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board())
     assert explore("--model", model, "--json", str(tmp_path / "no" / "x.json")) == 2
     assert "cannot write" in capsys.readouterr().err

@@ -6,10 +6,10 @@ import pytest
 
 from licgate.explore.bound import least_cycles
 from licgate.explore.cycles import CycleCounter
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.architectures import MODES
 from licgate.perf import core, predict
 from licgate.program import compile_program, input_widths
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_model
 
 MANIFEST, NARROW = tiny_model(), tiny_model(weight_bits=5)

@@ -66,7 +66,7 @@ def test_pictures_of_any_size():
 @pytest.fixture
 def model(tmp_path, monkeypatch):
     save_manifest(tiny_model(), tmp_path / "tiny")
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=9))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(MULT18X18D=9))
     monkeypatch.setattr("licgate.perf.encoder.measure_coder", lambda manifest, pixels: CODER)
     return str(tmp_path / "tiny")
 

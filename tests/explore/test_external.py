@@ -7,12 +7,12 @@ import pytest
 
 from licgate.cli import main
 from licgate.explore.scaled import scaled_manifest
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest import find_model, save_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 from tests.explore.kit import tiny_board, tiny_model
 
 SHAPE = ["--memory", "sdram", "--rows", "4", "--cols", "3"]
@@ -20,7 +20,7 @@ SHAPE = ["--memory", "sdram", "--rows", "4", "--cols", "3"]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board())
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board())
 
 
 def plan(*words):
@@ -38,8 +38,8 @@ def test_a_plan_is_what_the_cycle_model_says(tmp_path, capsys):
     assert [row["model"] for row in result["plans"]] == ["made-up-n4m6", "made-up-n6m5"]
     for row, pair, line in zip(result["plans"], [(4, 6), (6, 5)], out[1:], strict=True):
         manifest = scaled_manifest(find_model(), *pair)
-        config = StreamingConfig(rows=4, cols=3, weight_words=row["config"]["weight_words"])
-        program = compile_streaming([manifest.g_a], config)
+        config = StreamedConfig(rows=4, cols=3, weight_words=row["config"]["weight_words"])
+        program = compile_streamed([manifest.g_a], config)
         jobs = core_jobs(program, program.chains[0], 33, 18, 1)
         cycles = SdramCycles.at(ULX3S_SDRAM, 80)
         model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
@@ -78,7 +78,7 @@ def test_exit_code_and_line_tell_whether_the_rate_is_reached(enough, capsys):
 
 
 def test_what_does_not_fit_is_told_and_is_no_answer(monkeypatch, capsys):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(DP16KD=3))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(DP16KD=3))
     assert plan(*SHAPE, "--channels", "4,6", "--fps", "1") == 4
     out = capsys.readouterr().out
     assert ": DOES NOT FIT" in out
@@ -113,7 +113,7 @@ def test_refused_in_one_line(words, message, capsys):
 
 
 def test_without_a_shape_the_fastest_that_fits_is_taken(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=24))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=24))
     files = [tmp_path / "found.json", tmp_path / "given.json"]
     words = ["--memory", "sdram", "--channels", "4,6", "--fps", "1"]
     assert plan(*words, "--json", str(files[0])) == 0
@@ -131,7 +131,7 @@ def test_without_a_shape_the_fastest_that_fits_is_taken(monkeypatch, tmp_path, c
 
 
 def test_a_model_that_fits_in_no_shape_is_told(monkeypatch, capsys):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=4))
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: tiny_board(MULT18X18D=6, DP16KD=4))
     assert plan("--memory", "sdram", "--channels", "4,6", "--fps", "1") == 4
     out = capsys.readouterr().out.splitlines()
     assert out[1:] == ["made-up-n4m6  fits in no shape of 1 core", "no model that fits reaches 1 frames/s"]

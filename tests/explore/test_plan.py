@@ -10,9 +10,9 @@ from licgate.explore.cycles import CycleCounter
 from licgate.explore.plan import Plan, plan_model, widest
 from licgate.explore.scaled import scaled_manifest
 from licgate.explore.space import Space
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import find_model
 from licgate.perf import predict
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_board, tiny_model
 
 MODEL = "hyperprior-n36m96-l0067-a10w8"

@@ -7,16 +7,16 @@ import pytest
 from licgate.cli import main
 from licgate.explore.projection import project
 from licgate.explore.scaled import scaled_manifest
-from licgate.gateware.extmem.axitiming import AxiTiming
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest import find_model
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
-from licgate.synth.board import find_board
+from licgate.program.streamed import compile_streamed
+from licgate.target.axi import AxiTiming
+from licgate.target.board import find_board
+from licgate.target.streamed import StreamedConfig
 
 SHAPE = ["--memory", "axi", "--rows", "8", "--cols", "8", "--channels", "8,16"]
-CONFIG = StreamingConfig(
+CONFIG = StreamedConfig(
     rows=8, cols=8, beat_bits=64, page_beats=256, burst_beats=128, weight_burst=256, address_bits=28, packed_bits=27
 )
 MANIFEST = scaled_manifest(find_model(), 8, 16)
@@ -40,8 +40,8 @@ def test_a_projection_is_what_the_cycle_model_says(tmp_path, capsys):
     assert result["projection"] is True
     assert result["axi"] == {"data_bits": 64, "read_latency": 40, "write_latency": 20, "beats": 3, "per": 4}
     (row,) = result["plans"]
-    config = StreamingConfig(**row["config"])
-    program = compile_streaming([MANIFEST.g_a], config)
+    config = StreamedConfig(**row["config"])
+    program = compile_streamed([MANIFEST.g_a], config)
     timing = AxiTiming(read_latency=40, write_latency=20, beats=3, per=4)
     (run,) = StreamingModel([make_schedule(program, program.chains[0], 50, 34)], timing).runs
     assert row["cycles"] == run.done - run.start

@@ -9,7 +9,7 @@ import pytest
 
 from licgate.explore.route import build_command, result_key, route_shapes, run_here
 from licgate.explore.space import Space
-from licgate.gateware.config import AcceleratorConfig
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import BUILD, tiny_board, tiny_model
 
 

@@ -14,8 +14,8 @@ from licgate.explore import worker
 from licgate.explore.route import route_shapes
 from licgate.explore.scheduler import Cluster, connect
 from licgate.explore.space import Space
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import load_manifest, save_manifest
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import BUILD, tiny_board, tiny_model
 
 ADDRESS = "tcp://stub:8786"

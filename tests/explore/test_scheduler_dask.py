@@ -13,7 +13,7 @@ from licgate.errors import ToolError
 from licgate.explore.route import route_shapes
 from licgate.explore.scheduler import Cluster, connect
 from licgate.explore.space import Space
-from licgate.gateware.config import AcceleratorConfig
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import BUILD, tiny_board, tiny_model
 
 # the cluster's own warnings are no business of this package

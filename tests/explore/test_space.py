@@ -9,10 +9,10 @@ from licgate.errors import ConfigError
 from licgate.explore.cells import estimate_lut
 from licgate.explore.pareto import pareto, thinned
 from licgate.explore.space import Budget, Candidate, Space
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import find_model
-from licgate.synth.board import find_board
 from licgate.synth.fit import memory_fit
+from licgate.target.board import find_board
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_board, tiny_model
 
 

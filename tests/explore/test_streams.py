@@ -14,12 +14,12 @@ from licgate.explore.scaled import scaled_manifest
 from licgate.explore.space import Budget
 from licgate.explore.streamsearch import fastest_stream, search_streams
 from licgate.explore.streamspace import StreamSpace, sdram_cycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest import find_model
-from licgate.perf.streamcost import streaming_cost
+from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
-from licgate.synth.board import find_board
 from licgate.synth.streaming import choose_streaming, streaming_fit
+from licgate.target.board import find_board
+from licgate.target.streamed import StreamedConfig
 from tests.explore.kit import tiny_board
 
 SIZE = (40, 36)
@@ -114,7 +114,7 @@ def searched(monkeypatch, found):
 
 
 def explore(monkeypatch, board, *words):
-    monkeypatch.setattr("licgate.synth.board.find_board", lambda name: board)
+    monkeypatch.setattr("licgate.target.board.find_board", lambda name: board)
     return main(["explore", "--board", "ulx3s-85f", "--memory", "sdram", "--size", "x".join(map(str, SIZE)), *words])
 
 
@@ -156,7 +156,7 @@ def test_explore_routes_what_it_found(searched, monkeypatch, board, tmp_path, ca
     assert explore(monkeypatch, board, "--channels", "4,6", "--route", "1", "--out", str(tmp_path / "o")) == 0
     assert capsys.readouterr().out.endswith(f"1 of 1 met 100 MHz; results: {tmp_path / 'o'}\n")
     ((candidates, options),) = calls
-    assert (candidates[0].cores, candidates[0].config.max_width) == (1, StreamingConfig().max_width)
+    assert (candidates[0].cores, candidates[0].config.max_width) == (1, StreamedConfig().max_width)
     # a made-up model is saved for the build
     assert (tmp_path / "o" / "model" / "manifest.json").is_file()
     assert options["run"].keywords["model"] == str(tmp_path / "o" / "model")

@@ -3,8 +3,8 @@
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.target.config import AcceleratorConfig
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ def small_program(
     ``max_width`` is one for all or one for each.
     """
     # tests of the array and the memories need neither
-    from licgate.gateware.config import AcceleratorConfig
     from licgate.manifest.synthetic import spread, synthetic_manifest
     from licgate.program import compile_program
+    from licgate.target.config import AcceleratorConfig
 
     transforms = transforms or (synthetic_manifest(**manifest).g_a,)
     widths = spread(max_width, len(transforms), "max_width")

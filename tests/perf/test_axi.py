@@ -7,9 +7,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
-from licgate.gateware.extmem.axitiming import AxiTiming
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.perf.axi import AxiModel
+from licgate.perf.memory.axi import AxiModel
+from licgate.target.axi import AxiTiming
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.kit import Requester, check_memory, port_monitors, random_jobs
 from tests.gateware.kit import monitor, run_simulation

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.extmem.axitiming import AxiTiming
-from licgate.gateware.streaming.axisystem import AxiSystem
-from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streamed.axisystem import AxiSystem
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
+from licgate.target.axi import AxiTiming
+from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.kit import monitor, run_simulation
 
@@ -19,8 +19,8 @@ WIDTH, HEIGHT = 21, 3
 
 def make_program(bits):
     shape = {"rows": 8, "cols": 8, "output_words": 32, "packing": True, "packed_bits": 27, "address_bits": 28}
-    config = StreamingConfig(**shape, beat_bits=bits, page_beats=256)
-    return compile_streaming([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
+    config = StreamedConfig(**shape, beat_bits=bits, page_beats=256)
+    return compile_streamed([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="cores must be an integer from 1 to 16, not 0"):
         AxiSystem(make_program(64), cores=0)
-    config = StreamingConfig(rows=8, cols=8, beat_bits=64)
-    program = compile_streaming([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
+    config = StreamedConfig(rows=8, cols=8, beat_bits=64)
+    program = compile_streamed([synthetic_manifest(channels=(3, 9, 10), seed=3).g_a], config)
     with pytest.raises(ValueError, match="the program has pages of 512 beats, a burst of AXI4 has 256 at most"):
         AxiSystem(program)

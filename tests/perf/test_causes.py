@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.perf.causes import CAUSES, FrameCost, frame_cost
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_model
 
 SHAPES = [(1, 1, None), (3, 2, None), (4, 6, 1), (8, 3, 2), (2, 16, None)]

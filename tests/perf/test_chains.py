@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import IntType, Transform, sealed
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.perf import predict
@@ -13,6 +12,7 @@ from licgate.perf.core import CoreModel
 from licgate.perf.predict import GAP
 from licgate.program.strips import strips
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 
 
 def transform(name, channels, *layers, absolute=False):

@@ -7,7 +7,6 @@ import pytest
 
 from licgate.codec import Codec
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import sealed
 from licgate.perf.encoder import (
     FIRST,
@@ -24,6 +23,7 @@ from licgate.perf.encoder import (
 )
 from licgate.reference import run_transform
 from licgate.sim.transforms import engine_run
+from licgate.target.config import AcceleratorConfig
 from tests.codec.kit import model as codec_model
 from tests.sim.kit import tiny_codec
 

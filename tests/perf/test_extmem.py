@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from licgate.gateware.extmem.axitiming import AxiTiming
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.perf.axi import AxiModel
-from licgate.perf.extmem import MemoryModel
+from licgate.perf.memory.axi import AxiModel
+from licgate.perf.memory.sdram import MemoryModel
+from licgate.target.axi import AxiTiming
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from tests.gateware.extmem.kit import CHIP, random_jobs
 from tests.gateware.extmem.traffic import simulate
 

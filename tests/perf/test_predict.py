@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.geometry import patches
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 
 CASES = [
     ((3, 4, 5), "abs", {"rows": 3, "cols": 2}, (9, 13), None),

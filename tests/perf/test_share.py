@@ -2,9 +2,9 @@
 
 import pytest
 
-from licgate.gateware.extmem.timing import CHIPS, ULX3S_SDRAM, SdramCycles
-from licgate.perf.extmem import MemoryModel
-from licgate.perf.share import MemoryShare
+from licgate.perf.memory.sdram import MemoryModel
+from licgate.perf.streamed.share import MemoryShare
+from licgate.target.sdram import CHIPS, ULX3S_SDRAM, SdramCycles
 
 PORTS = {
     "weights": (256, 0, 0),

@@ -3,15 +3,15 @@
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamestimate import estimate_frame, least_frame
-from licgate.perf.streaming import StreamingModel
-from licgate.perf.streamplan import frame_plan
+from licgate.perf.streamed.estimate import estimate_frame, least_frame
+from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.plan import frame_plan
 from licgate.program.cores import core_jobs
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 
 CYCLES = SdramCycles.at(ULX3S_SDRAM, 100.0)
 # by how much an estimate may be off, with one core and with several
@@ -67,7 +67,7 @@ CASES = {
 
 
 def compiled(model, shape):
-    return compile_streaming([synthetic_manifest(**model, seed=3).g_a], StreamingConfig(**shape), weights=False)
+    return compile_streamed([synthetic_manifest(**model, seed=3).g_a], StreamedConfig(**shape), weights=False)
 
 
 @pytest.mark.parametrize("name", CASES)

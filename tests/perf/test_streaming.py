@@ -7,13 +7,13 @@ from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from licgate.errors import ConfigError
 from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
-from licgate.gateware.streaming.accelerator import SdramAccelerator
-from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
+from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.extmem.kit import CHIP
 from tests.gateware.kit import run_simulation
@@ -39,7 +39,7 @@ class System(Component):
 
 def make_program(**options):
     shape = {"rows": 4, "cols": 4, "output_words": 8} | options
-    return compile_streaming([synthetic_manifest(channels=(3, 5, 7), seed=3).g_a], StreamingConfig(**shape))
+    return compile_streamed([synthetic_manifest(channels=(3, 5, 7), seed=3).g_a], StreamedConfig(**shape))
 
 
 def test_every_event_comes_in_the_cycle_that_is_predicted():

@@ -5,16 +5,16 @@ import pytest
 
 from licgate.cli import main
 from licgate.errors import SimulationError
-from licgate.gateware.extmem.axitiming import AxiTiming
-from licgate.gateware.streaming.axisystem import AxiSystem
-from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streamed.axisystem import AxiSystem
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.sim.axi import run_axi, simulate_axi
+from licgate.target.axi import AxiTiming
+from licgate.target.streamed import StreamedConfig
 
 MANIFEST = synthetic_manifest(channels=(3, 12, 9), seed=1)
-CONFIG = StreamingConfig(
+CONFIG = StreamedConfig(
     rows=4,
     cols=4,
     beat_bits=32,
@@ -51,7 +51,7 @@ def test_a_frame_is_as_predicted(timing):
 
 @pytest.mark.slow
 def test_a_memory_that_never_answers_is_told():
-    program = compile_streaming([MANIFEST.g_a], CONFIG)
+    program = compile_streamed([MANIFEST.g_a], CONFIG)
     schedule = make_schedule(program, program.chains[0], 20, 10)
     x = np.zeros((3, 10, 20), dtype=np.int64)
     with pytest.raises(SimulationError, match=r"no progress for 500 cycles; core 0 after \d+ cycles: .*the memory"):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import find_model
 from licgate.perf import predict
 from licgate.reference import image_to_input
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.sim import Job, get_engine
 from licgate.sim import transforms as module
 from licgate.sim.engine import pixel_words
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=3, cols=4, max_width=32)
@@ -80,7 +80,7 @@ def test_wrong_latents_are_counted(monkeypatch):
 
 
 def test_a_hang_is_reported():
-    from licgate.gateware.top import Accelerator
+    from licgate.gateware.top.resident import Accelerator
 
     manifest = synthetic_manifest(channels=(3, 4), gdn="none", seed=4)
     job = Job(pixel_words(picture(2, 2), 8), ((2, 0),))  # never started

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.sim.external import simulate_external
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 from tests.codec.kit import LATENT
 from tests.sim.kit import tiny_codec
 
@@ -18,7 +18,7 @@ MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 
 
 def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
-    config, told = StreamingConfig(rows=4, cols=4, block_rows=2), []
+    config, told = StreamedConfig(rows=4, cols=4, block_rows=2), []
     x = np.random.default_rng(1).integers(0, 256, (3, 13, 41))
     result = simulate_external(MANIFEST, config, x, cores=2, progress=lambda *cycles: told.append(cycles))
     assert result["bit_exact"]
@@ -28,7 +28,7 @@ def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
     assert result["cycles"] == max(result["cycles_predicted"])
     assert result["multipliers"] == 32
     assert result["utilization"] == MANIFEST.g_a.macs(13, 41) / (32 * result["cycles"])
-    program = compile_streaming([MANIFEST.g_a], config)
+    program = compile_streamed([MANIFEST.g_a], config)
     jobs = core_jobs(program, program.chains[0], 41, 13, 2)
     timing = SdramCycles.at(ULX3S_SDRAM, 100.0)
     model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
@@ -43,13 +43,13 @@ def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
 
 
 def test_what_no_memory_holds_is_refused_before_anything_is_simulated():
-    config = StreamingConfig(rows=4, cols=4, address_bits=12)
+    config = StreamedConfig(rows=4, cols=4, address_bits=12)
     with pytest.raises(ConfigError, match=r"cut the image$"):
         simulate_external(MANIFEST, config, np.zeros((3, 64, 64), dtype=int))
 
 
 def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
-    config = StreamingConfig(rows=4, cols=4, block_rows=2)
+    config = StreamedConfig(rows=4, cols=4, block_rows=2)
     x = np.random.default_rng(2).integers(0, 256, (3, 9, 11))
     result = simulate_external(MANIFEST, config, x, faults=7)
     assert result["bit_exact"]
@@ -60,7 +60,7 @@ def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
 
 
 def test_any_transform_without_transposed_convolutions_runs():
-    config = StreamingConfig(rows=4, cols=4, block_rows=2)
+    config = StreamedConfig(rows=4, cols=4, block_rows=2)
     manifest = tiny_codec()
     low, high = LATENT.min, LATENT.max
     x = np.random.default_rng(3).integers(low, high + 1, (manifest.h_a.layers[0].in_channels, 9, 6))

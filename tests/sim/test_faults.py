@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.sim.faults import Coin, Gate, seeds
 from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=2, cols=2, max_width=16)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.extmem.timing import ULX3S_SDRAM
-from licgate.gateware.streaming.accelerator import SdramAccelerator
-from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.sim.streaming import run_streaming
+from licgate.target.sdram import ULX3S_SDRAM
+from licgate.target.streamed import StreamedConfig
 
 CASES = {
     "mixed": (
@@ -35,7 +35,7 @@ CASES = {
 def test_bits_are_those_of_the_reference_and_cycles_those_of_the_model(name):
     model, shape, (width, height), cores = CASES[name]
     manifest = synthetic_manifest(**model, seed=5)
-    program = compile_streaming([manifest.g_a], StreamingConfig(**shape))
+    program = compile_streamed([manifest.g_a], StreamedConfig(**shape))
     accelerator = SdramAccelerator(program, ULX3S_SDRAM, 100.0, cores=cores)
     schedules, inputs, origin = [], [], 0
     for number in range(cores):

@@ -6,13 +6,13 @@ from amaranth.hdl import Module
 
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.gateware.extmem.timing import ULX3S_SDRAM
-from licgate.gateware.streaming.accelerator import SdramAccelerator
-from licgate.gateware.streaming.config import StreamingConfig
+from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.sim.streaming import run_streaming
+from licgate.target.sdram import ULX3S_SDRAM
+from licgate.target.streamed import StreamedConfig
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=5)
 
@@ -29,7 +29,7 @@ class DeafController(SdramController):
 
 
 def case():
-    program = compile_streaming([MANIFEST.g_a], StreamingConfig(rows=4, cols=4))
+    program = compile_streamed([MANIFEST.g_a], StreamedConfig(rows=4, cols=4))
     schedule = make_schedule(program, program.chains[0], 9, 5)
     return SdramAccelerator(program, ULX3S_SDRAM, 100.0), [schedule], [np.zeros((3, 5, 9), int)]
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.multiplier import Multiplier
+from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
 from licgate.synth.fit import Fit
 

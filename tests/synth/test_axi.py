@@ -5,23 +5,23 @@ import json
 import pytest
 
 from licgate.cli import main
-from licgate.gateware.extmem.axitiming import AxiTiming
-from licgate.gateware.streaming.config import StreamingConfig
-from licgate.gateware.zynq.accelerator import ZynqAccelerator
-from licgate.gateware.zynq.module import ZynqModule
+from licgate.gateware.top.zynq import ZynqAccelerator
+from licgate.gateware.top.zynqmodule import ZynqModule
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamcost import streaming_cost
+from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
-from licgate.synth.board import find_board
 from licgate.synth.cache import BuildCache
 from licgate.synth.flow import Flow
 from licgate.synth.plan import VERILOG, make_plan
 from licgate.synth.streaming import streaming_fit
+from licgate.target.axi import AxiTiming
+from licgate.target.board import find_board
+from licgate.target.streamed import StreamedConfig
 
 TINY = synthetic_manifest(channels=(3, 5, 7), seed=3)
-CONFIG = StreamingConfig(rows=8, cols=8, beat_bits=64, page_beats=256, address_bits=28, packing=True, packed_bits=27)
+CONFIG = StreamedConfig(rows=8, cols=8, beat_bits=64, page_beats=256, address_bits=28, packing=True, packed_bits=27)
 ARGUMENTS = [
     "build",
     "--board",
@@ -75,7 +75,7 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
 
 
 def test_costs_are_those_of_one_core():
-    program, timing = compile_streaming([TINY.g_a], CONFIG), AxiTiming(beats=3, per=4)
+    program, timing = compile_streamed([TINY.g_a], CONFIG), AxiTiming(beats=3, per=4)
     jobs = core_jobs(program, program.chains[0], 40, 24, 1)
     prediction, cost = streaming_cost(jobs, 40, 24, timing, clock_mhz=200.0)
     assert sum(cost.cycles.values()) == pytest.approx(prediction.cycles)

@@ -10,8 +10,8 @@ from licgate.errors import BuildError, ConfigError, TimingError
 from licgate.manifest import save_manifest
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.synth import flow as flow_module
-from licgate.synth.board import find_board
 from licgate.synth.build import build
+from licgate.target.board import find_board
 from tests.synth.stub import StubAccelerator, StubConfig, StubPrediction, stub_fit
 
 

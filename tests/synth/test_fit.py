@@ -6,15 +6,15 @@ import pytest
 
 from licgate.cli import main
 from licgate.errors import ConfigError
-from licgate.gateware.config import AcceleratorConfig
-from licgate.gateware.memory import BLOCK_SHAPES, bank_depths
-from licgate.gateware.streaming.blockqueue import part_width
+from licgate.gateware.engine.memory import BLOCK_SHAPES, bank_depths
+from licgate.gateware.streamed.blockqueue import part_width
 from licgate.manifest import find_model
 from licgate.manifest.architectures import MODES
-from licgate.perf.memories import BLOCKS, MemoryUse, memory_cells, memory_uses, program_memories
+from licgate.perf.memories import MemoryUse, memory_cells, memory_uses, program_memories
 from licgate.program import compile_program, input_widths
-from licgate.synth.board import find_board
 from licgate.synth.fit import choose_config, memory_fit
+from licgate.target.board import find_board
+from licgate.target.config import AcceleratorConfig
 
 ULX3S = find_board("ulx3s-85f")
 
@@ -31,7 +31,6 @@ def choose(manifest, mode, *, board=ULX3S, max_width=None, must_fit=True, **shap
 
 
 def test_cells_are_those_of_the_banks():
-    assert BLOCKS["DP16KD"] == BLOCK_SHAPES
     for depth, width in ((1, 1), (2304, 64), (15120, 80), (12825, 96), (513, 37), (16385, 9)):
         banks = [dict(BLOCK_SHAPES)[deep] for deep in bank_depths(depth, width)]
         assert memory_cells(depth, width, BLOCK_SHAPES) == sum(-(-width // wide) for wide in banks)

@@ -6,16 +6,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.perf.causes import CAUSES, FrameCost, frame_cost
 from licgate.synth.blocks import block_of, count_blocks, instances_of
-from licgate.synth.board import find_board
 from licgate.synth.charts import roofline_plot
 from licgate.synth.flow import Routed
 from licgate.synth.html import render_html, utilization_plot
 from licgate.synth.report import headline, make_report, timing_of, utilization_of
+from licgate.target.board import find_board
+from licgate.target.config import AcceleratorConfig
 from tests.manifest.kit import whole_model
 from tests.synth.stub import StubConfig, StubPrediction, stub_fit
 

@@ -8,21 +8,21 @@ import pytest
 from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.explore.scaled import scaled_manifest
-from licgate.gateware.extmem.timing import ULX3S_SDRAM, SdramCycles
-from licgate.gateware.streaming.config import StreamingConfig
-from licgate.gateware.streaming.top import StreamingAccelerator
+from licgate.gateware.top.streamed import StreamingAccelerator
 from licgate.manifest import find_model
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamcost import streaming_cost
-from licgate.perf.streaming import StreamingModel
+from licgate.perf.streamed.cost import streaming_cost
+from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
-from licgate.program.streaming import compile_streaming
+from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
-from licgate.synth.board import find_board
 from licgate.synth.cache import BuildCache
 from licgate.synth.flow import Flow
 from licgate.synth.plan import make_plan
 from licgate.synth.streaming import choose_streaming, streaming_fit
+from licgate.target.board import find_board
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 
 ULX3S = find_board("ulx3s-85f")
 TINY = synthetic_manifest(channels=(3, 5, 7), seed=3)
@@ -35,7 +35,7 @@ def wide():
 
 
 def test_the_wide_model_fits_the_default_board(wide):
-    config, program, fit = choose_streaming(wide, ULX3S, StreamingConfig(rows=9, cols=16), cores=1, must_fit=True)
+    config, program, fit = choose_streaming(wide, ULX3S, StreamedConfig(rows=9, cols=16), cores=1, must_fit=True)
     parts = {name: row["cells"] for name, row in fit.by.items()}
     assert parts == {
         "line buffers": 100,
@@ -51,16 +51,16 @@ def test_the_wide_model_fits_the_default_board(wide):
     # the ring has grown as far as its blocks are deep
     assert program.weight_words == 8192
     more = replace(config, weight_words=8192 + 1024)
-    assert streaming_fit(compile_streaming([wide.g_a], more, weights=False), ULX3S, 1).needed > 193
+    assert streaming_fit(compile_streamed([wide.g_a], more, weights=False), ULX3S, 1).needed > 193
 
 
 def test_a_ring_of_a_given_length_stays(wide):
-    config = StreamingConfig(rows=9, cols=16, weight_words=6400)
+    config = StreamedConfig(rows=9, cols=16, weight_words=6400)
     assert choose_streaming(wide, ULX3S, config, cores=1, must_fit=True)[0] == config
 
 
 def test_arrays_come_before_lanes(wide):
-    config = StreamingConfig(rows=13, cols=12, lanes=4)
+    config = StreamedConfig(rows=13, cols=12, lanes=4)
     found, program, _ = choose_streaming(wide, ULX3S, config, cores=1, must_fit=False)
     assert (found.lane_multipliers, program.multiplier_cells) == ("fabric", 156)
 
@@ -90,7 +90,7 @@ def test_refused_in_one_line(arguments, message, capsys, tmp_path):
 
 
 def test_the_pins_of_the_sdram_are_constrained():
-    accelerator = StreamingAccelerator(TINY, StreamingConfig(rows=4, cols=4), ULX3S_SDRAM, 100.0)
+    accelerator = StreamingAccelerator(TINY, StreamedConfig(rows=4, cols=4), ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     lpf = plan.files.files["top.lpf"]
     for pin in ("clk__io", "dq__io[15]", "a__io[12]", "dqm__io[1]", "ras__io", "cas__io", "we__io", "cs__io"):
@@ -103,7 +103,7 @@ def test_the_pins_of_the_sdram_are_constrained():
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_costs_are_those_of_the_model(cores):
-    program = compile_streaming([TINY.g_a], StreamingConfig(rows=4, cols=4))
+    program = compile_streamed([TINY.g_a], StreamedConfig(rows=4, cols=4))
     cycles = SdramCycles.at(ULX3S_SDRAM, 100.0)
     jobs = core_jobs(program, program.chains[0], 40, 24, cores)
     prediction, cost = streaming_cost(jobs, 40, 24, cycles, clock_mhz=100.0)
@@ -121,7 +121,7 @@ def test_costs_are_those_of_the_model(cores):
 @pytest.mark.slow
 @pytest.mark.synth
 def test_blocks_are_those_that_yosys_makes(tmp_path):
-    config = StreamingConfig(rows=4, cols=4)
+    config = StreamedConfig(rows=4, cols=4)
     accelerator = StreamingAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     cells, _ = Flow(

@@ -6,16 +6,15 @@ from dataclasses import replace
 import pytest
 
 from licgate.errors import TrainingError
-from licgate.gateware.config import AcceleratorConfig
 from licgate.manifest import find_model
 from licgate.perf import predict
 from licgate.program import compile_program
-from licgate.synth.board import find_board
+from licgate.target.board import find_board, list_boards
+from licgate.target.config import AcceleratorConfig
 from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.quant.quantize import quantize_model
 from licgate.train.quant.widths import LayerBits, Widths, widths_from_json, widths_to_json
 from licgate.train.search.hwcost import BoardCost, bit_operations, equivalent_width, shape_of
-from licgate.train.search.silicon import BOARDS, find_silicon
 
 MIXED = Widths(
     default=LayerBits(activation=9, weight=7, gdn=11, gamma=6),
@@ -78,10 +77,10 @@ def test_memories_are_those_of_the_compiler(make_model, squares, gdn):
     manifest = quantize_model(
         model, {}, squares, name="tiny", widths=MIXED, clip="none", crops=2, quiet=True, rounding="nearest"
     )
-    silicon = find_silicon("zcu102")
-    config = AcceleratorConfig(rows=silicon.rows, cols=silicon.cols, max_width=silicon.max_width)
+    device = find_board("zcu102")
+    config = AcceleratorConfig(rows=device.rows, cols=device.cols, max_width=device.max_width)
     program = compile_program(manifest.g_a, config)
-    cost = BoardCost(shape_of(model, height=100, width=150), silicon)
+    cost = BoardCost(shape_of(model, height=100, width=150), device)
     made = cost.memories(MIXED)
     assert made["lines"] == [(m.bits, m.signed, m.depth) for m in program.line_memories]
     assert made["weights"] == [(m.bits, m.signed, m.depth) for m in program.weight_memories]
@@ -94,39 +93,35 @@ def test_memories_are_those_of_the_compiler(make_model, squares, gdn):
 def test_the_default_model_takes_the_memories_that_place_and_route_counted():
     channels = find_model("hyperprior-n36m96-l0067-a10w8").g_a.layers
     assert [layer.out_channels for layer in channels if layer.kind == "conv2d"] == [36, 36, 36, 96]
-    cost = BoardCost(shape_of(tiny(n=36, m=96)), find_silicon("ulx3s-85f")).cost(Widths())
+    cost = BoardCost(shape_of(tiny(n=36, m=96)), find_board("ulx3s-85f")).cost(Widths())
     assert (cost["memory_cells"], cost["multipliers"], cost["cycles"]) == (168, 105, 16_179_801)
 
 
 def test_lanes_leave_the_multipliers_to_the_array():
     for rows, expected in ((12, 156), (13, 156), (14, 168)):
-        silicon = replace(find_silicon("ulx3s-85f"), rows=rows)
-        assert BoardCost(shape_of(tiny(n=36, m=96)), silicon).cost(Widths())["multipliers"] == expected
+        device = replace(find_board("ulx3s-85f"), rows=rows)
+        assert BoardCost(shape_of(tiny(n=36, m=96)), device).cost(Widths())["multipliers"] == expected
 
 
 def test_packing_follows_the_multiplier():
     shape = shape_of(tiny())
     packs = {}
     for board in ("ulx3s-85f", "zcu102"):
-        layers = BoardCost(shape, find_silicon(board)).cost(Widths())["layers"]
+        layers = BoardCost(shape, find_board(board)).cost(Widths())["layers"]
         packs[board] = {layer["name"]: layer["would_pack"] for layer in layers}
     assert packs["zcu102"]["g_a.2"]  # 10 + 2 * 8 = 26
     assert not packs["ulx3s-85f"]["g_a.2"]
     assert not packs["zcu102"]["g_a.1"]  # 12 + 2 * 9 = 30, both unsigned
-    silicon = find_silicon("ulx3s-85f")
-    assert [silicon.multiplier_cells(*pair) for pair in ((18, 18), (19, 18), (8, 19), (35, 35))] == [1, 2, 2, 4]
-    assert find_silicon("zcu102").multiplier_cells(18, 27) == 1
+    device = find_board("ulx3s-85f")
+    assert [device.multiplier_cells(*pair) for pair in ((18, 18), (19, 18), (8, 19), (35, 35))] == [1, 2, 2, 4]
+    assert find_board("zcu102").multiplier_cells(18, 27) == 1
 
 
-def test_the_table_of_boards_equals_the_board_files():
-    for name, silicon in BOARDS.items():
-        board = find_board(name)
-        assert (silicon.multiplier, silicon.memory) == (board.multiplier, board.memory)
-        assert (silicon.multipliers, silicon.memories) == (board.multipliers, board.memories)
-        assert (silicon.rows, silicon.cols, silicon.max_width) == (board.rows, board.cols, board.max_width)
-        assert silicon.clock_mhz == board.frequency
-    with pytest.raises(TrainingError, match="zcu102"):
-        find_silicon("arty")
+def test_all_boards_are_costed_by_default():
+    shape = shape_of(tiny(n=36, m=96))
+    costs = [BoardCost(shape, board).cost(Widths()) for board in list_boards()]
+    assert {"ulx3s-85f", "zcu102"} <= {cost["board"] for cost in costs}
+    assert all(0 < cost["memory_cells"] <= cost["memory_cells_available"] for cost in costs)
 
 
 def test_widths_go_through_json(tmp_path):

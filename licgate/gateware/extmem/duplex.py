@@ -39,7 +39,7 @@ class AxiDuplex(Component):
     page_beats : int
         See :class:`Axi4Master`.
 
-    Timing: :class:`licgate.perf.axi.AxiModel`, once for each kind.
+    Timing: :class:`licgate.perf.memory.axi.AxiModel`, once for each kind.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out, Signature
 
-from licgate.gateware.extmem.pages import AXI_PAGE_BEATS, BEATS_BITS, SDRAM_PAGE_BEATS
+from licgate.target.pages import AXI_PAGE_BEATS, BEATS_BITS, SDRAM_PAGE_BEATS
 
 __all__ = ["AXI_PAGE_BEATS", "BEATS_BITS", "SDRAM_PAGE_BEATS", "MemoryPort", "request_layout"]
 
@@ -28,7 +28,7 @@ class MemoryPort(Signature):
     -------
     request : :py:`Out(stream.Signature(request_layout(address_bits)))`
         A transaction. It never crosses a multiple of the memory's page (``SDRAM_PAGE_BEATS``, ``AXI_PAGE_BEATS``): the
-        requester splits, see :func:`licgate.gateware.extmem.pages.split`. The next request may be valid while the
+        requester splits, see :func:`licgate.target.pages.split`. The next request may be valid while the
         last is under way; it is accepted after that one's ``done``.
     w : :py:`Out(stream.Signature(beat_bits))`
         Beats of a write. The requester has all of them by the time its request is valid: ``w.valid`` stays 1 from the

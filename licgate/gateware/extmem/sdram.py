@@ -9,7 +9,7 @@ from licgate.gateware.arith import delayed
 from licgate.gateware.extmem.phy import sdram_bus
 from licgate.gateware.extmem.port import BEATS_BITS, SDRAM_PAGE_BEATS, MemoryPort
 from licgate.gateware.extmem.start import SdramStart
-from licgate.gateware.extmem.timing import SdramCycles, SdramTiming
+from licgate.target.sdram import SdramCycles, SdramTiming
 
 __all__ = ["ADDRESS_BITS", "BEAT_BITS", "SdramController"]
 

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, Out
 
-from licgate.gateware.extmem.timing import SdramCycles
+from licgate.target.sdram import SdramCycles
 
 __all__ = ["SdramStart"]
 

@@ -22,7 +22,7 @@ def costs(shape: ModelShape, boards: Sequence[BoardCost], widths: Widths) -> dic
         "equivalent_width": {part: equivalent_width(shape, widths, part) for part in parts},
         "equivalent_width_whole_maps": {part: equivalent_width(shape, widths, part, footprint="map") for part in parts},
         "bit_operations": {part: bit_operations(shape, widths, part) for part in parts},
-        "boards": {board.silicon.name: board.cost(widths) for board in boards},
+        "boards": {board.board.name: board.cost(widths) for board in boards},
     }
 
 
@@ -88,7 +88,7 @@ def result_text(
     A sensitivity is the loss, in thousandths of a bit a pixel, that one bit less than the baseline adds.
     """
     found, before = outcome.widths, outcome.baseline
-    packs = {b.silicon.name: {x["name"]: x["would_pack"] for x in b.cost(found)["layers"]} for b in boards}
+    packs = {b.board.name: {x["name"]: x["would_pack"] for x in b.cost(found)["layers"]} for b in boards}
     macs = {p.name: p.macs for p in shape.products(found)}
     heads = "".join(f"{kind:>17}" for kind in COLUMNS)
     lines = [f"{'layer':14}{heads}{'MMAC':>9}" + "".join(f"{f'packs {name}':>18}" for name in packs)]
@@ -127,13 +127,13 @@ def _cost_lines(shape: ModelShape, boards: Sequence[BoardCost], configurations: 
     for part in ("g_a", "all"):
         row(f"10^9 bit operations, {part}", lambda cost, part=part: f"{cost['bit_operations'][part] / 1e9:.1f}")
     for board in boards:
-        name, silicon = board.silicon.name, board.silicon
+        name, device = board.board.name, board.board
 
         def on(cost, key, name=name):
             return cost["boards"][name][key]
 
-        row(f"{name}: {silicon.multiplier} of {silicon.multipliers}", lambda cost, on=on: on(cost, "multipliers"))
-        row(f"{name}: {silicon.memory} of {silicon.memories}", lambda cost, on=on: on(cost, "memory_cells"))
+        row(f"{name}: {device.multiplier} of {device.multipliers}", lambda cost, on=on: on(cost, "multipliers"))
+        row(f"{name}: {device.memory} of {device.memories}", lambda cost, on=on: on(cost, "memory_cells"))
         row(f"{name}: memory, kbit", lambda cost, on=on: f"{sum(on(cost, 'memory_bits').values()) / 1e3:.0f}")
         row(f"{name}: would pack two products", lambda cost, on=on: "yes" if on(cost, "would_pack") else "no")
         row(f"{name}: frames/s", lambda cost, on=on: f"{on(cost, 'frames_per_second'):.2f}")

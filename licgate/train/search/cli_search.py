@@ -66,6 +66,7 @@ def run_search(args: argparse.Namespace) -> int:
     if args.crops < 1 or args.finetune_iterations < 0:
         raise TrainingError(f"--crops {args.crops} must be 1 or more, --finetune-iterations not negative")
     start_torch(args.threads)
+    from licgate.target.board import find_board, list_boards
     from licgate.train.network.checkpoint import load_model
     from licgate.train.quant.calibrate import calibration_crops
     from licgate.train.quant.widths import LayerBits, Widths
@@ -74,10 +75,9 @@ def run_search(args: argparse.Namespace) -> int:
     from licgate.train.search.hwcost import BoardCost, shape_of
     from licgate.train.search.imitation import ImitationEvaluator
     from licgate.train.search.sensitivity import coordinates
-    from licgate.train.search.silicon import BOARDS, find_silicon
     from licgate.train.search.trials import Trials, write_json
 
-    silicon = [find_silicon(name) for name in args.board or BOARDS]
+    found = [find_board(name) for name in args.board] if args.board else list_boards()
     held = LayerBits(activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits)
     start = Widths(default=held, latent=args.latent_bits)
     model, recipe = load_model(args.checkpoint)
@@ -88,7 +88,7 @@ def run_search(args: argparse.Namespace) -> int:
     else:
         evaluator = ImitationEvaluator(model, recipe, args.data, crops=args.crops)
     shape = shape_of(model, height=height, width=width, inputs=evaluator.inputs)
-    boards = [BoardCost(shape, each) for each in silicon]
+    boards = [BoardCost(shape, each) for each in found]
     report = None if args.quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     trials = Trials(
         evaluator,
@@ -174,9 +174,9 @@ def _budget(args: argparse.Namespace, shape, boards: list):
         name, limit = "10^9 bit operations", args.bit_operations
         value = weigh = lambda widths: bit_operations(shape, widths) / 1e9
     elif args.memory_kbit is not None:
-        name, limit, value, weigh = f"kbit on {board.silicon.name}", args.memory_kbit, kilobits, kilobits
+        name, limit, value, weigh = f"kbit on {board.board.name}", args.memory_kbit, kilobits, kilobits
     else:
-        name, limit, weigh = f"{board.silicon.memory} on {board.silicon.name}", args.memory_cells, kilobits
+        name, limit, weigh = f"{board.board.memory} on {board.board.name}", args.memory_cells, kilobits
         value = lambda widths: board.cost(widths)["memory_cells"]  # noqa: E731
     if not 0 < limit < float("inf"):
         raise TrainingError(f"budget {name} of {limit:g} is not above 0")

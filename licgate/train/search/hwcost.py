@@ -10,10 +10,10 @@ from functools import cached_property
 from licgate.errors import TrainingError
 from licgate.manifest.geometry import layer_macs, layer_sizes
 from licgate.perf.memories import GdnMemories, MemoryUse, memory_uses
+from licgate.target.board import Board
 from licgate.train.measure.cost import READS, float_layers
 from licgate.train.quant.export import NORM_BITS, TABLE_INDEX_BITS
 from licgate.train.quant.widths import Widths
-from licgate.train.search.silicon import Silicon
 
 FOOTPRINTS = ("line", "map")
 PIXEL_BITS = 8
@@ -232,19 +232,18 @@ class BoardCost:
     Parameters
     ----------
     shape : ModelShape
-    silicon : Silicon
+    board : Board
     """
 
-    def __init__(self, shape: ModelShape, silicon: Silicon) -> None:
-        # The gateware's parameters and its cycle model are plain Python; neither loads amaranth.
-        from licgate.gateware.config import AcceleratorConfig
+    def __init__(self, shape: ModelShape, board: Board) -> None:
         from licgate.manifest.synthetic import synthetic_manifest
         from licgate.perf import predict
+        from licgate.target.config import AcceleratorConfig
 
-        self.shape, self.silicon = shape, silicon
+        self.shape, self.board = shape, board
         self._stages = shape.stages("g_a")
         convs = [conv for conv, _ in self._stages]
-        config = AcceleratorConfig(rows=silicon.rows, cols=silicon.cols, max_width=silicon.max_width)
+        config = AcceleratorConfig(rows=board.rows, cols=board.cols, max_width=board.max_width)
         model = synthetic_manifest(
             channels=(convs[0].in_channels, *(conv.out_channels for conv in convs)),
             kernel=[conv.kernel for conv in convs],
@@ -288,13 +287,13 @@ class BoardCost:
             ``memory_cells_available``; ``cycles`` and ``frames_per_second`` of the image; ``layers``: name, operands,
             ``multipliers`` a product, ``would_pack``.
         """
-        silicon, program = self.silicon, self.program
+        board, program = self.board, self.program
         products = [p for p in self.shape.products(widths) if p.part == "g_a"]
         operands = tuple(max(p.operands[side] for p in products) for side in (0, 1))
         array = program.rows * program.cols
-        blocks = array * silicon.multiplier_cells(*operands)
+        blocks = array * board.multiplier_cells(*operands)
         lanes = program.multiplier_cells - array
-        if blocks + lanes > silicon.multipliers:
+        if blocks + lanes > board.multipliers:
             lanes = 0  # then they are made of logic, see AcceleratorConfig
         memories = self.memories(widths)
         uses = self._uses(widths, products, memories)
@@ -302,30 +301,30 @@ class BoardCost:
         bits = dict.fromkeys(("lines", "weights", "others"), 0)
         for use in uses:
             bits[names.get(use.holds, "others")] += use.bits
-        cells = sum(use.cells(silicon.blocks) for use in uses) + silicon.host_blocks
+        cells = sum(use.cells(board.blocks) for use in uses) + board.host_blocks
         layers = [
             {
                 "name": p.name,
                 "operands": list(p.operands),
-                "multipliers": silicon.multiplier_cells(*p.operands),
-                "would_pack": p.operands[0] + 2 * p.operands[1] <= silicon.packing,
+                "multipliers": board.multiplier_cells(*p.operands),
+                "would_pack": p.operands[0] + 2 * p.operands[1] <= board.packed_bits,
             }
             for p in products
         ]
         return {
-            "board": silicon.name,
-            "multiplier": silicon.multiplier,
+            "board": board.name,
+            "multiplier": board.multiplier,
             "multipliers": blocks + lanes,
-            "multipliers_available": silicon.multipliers,
+            "multipliers_available": board.multipliers,
             "operands": list(operands),
             "products_per_multiplier": 1,
-            "would_pack": operands[0] + 2 * operands[1] <= silicon.packing,
-            "memory": silicon.memory,
+            "would_pack": operands[0] + 2 * operands[1] <= board.packed_bits,
+            "memory": board.memory,
             "memory_bits": bits,
             "memory_cells": cells,
-            "memory_cells_available": silicon.memories,
+            "memory_cells_available": board.memories,
             "cycles": self.cycles,
-            "frames_per_second": silicon.clock_mhz * 1e6 / self.cycles,
+            "frames_per_second": board.frequency * 1e6 / self.cycles,
             "layers": layers,
         }
 

@@ -1,4 +1,4 @@
-"""An AXI4 memory of a latency and a rate: what `licgate.gateware.extmem.axitiming.AxiTiming` says, and no luck."""
+"""An AXI4 memory of a latency and a rate: what `licgate.target.axi.AxiTiming` says, and no luck."""
 
 from tests.gateware.extmem.axislave import AxiSlave
 

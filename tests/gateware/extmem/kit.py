@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
-from licgate.gateware.extmem.timing import ULX3S_SDRAM
+from licgate.target.sdram import ULX3S_SDRAM
 from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.kit import monitor
 

@@ -10,7 +10,8 @@ from amaranth.lib.wiring import Component, In
 
 from licgate.gateware.extmem.phy import SdramPads, SdramPhy, sdram_bus
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.synth.board import find_board
+from licgate.target.board import find_board
+from licgate.target.sdram import ULX3S_SDRAM
 from tests.gateware.extmem.kit import CHIP
 from tests.gateware.kit import run_simulation
 
@@ -101,7 +102,7 @@ def test_every_output_of_the_board_is_a_flip_flop_of_its_pad():
 
         def elaborate(self, platform):
             m = Module()
-            m.submodules.controller = controller = SdramController(platform.sdram_timing, 133)
+            m.submodules.controller = controller = SdramController(ULX3S_SDRAM, 133)
             m.submodules.pads = pads = platform.get_sdram()
             wiring.connect(m, controller.bus, pads.bus)
             return m

@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.gateware.extmem.timing import CHIPS, ULX3S_SDRAM, SdramCycles
+from licgate.target.sdram import CHIPS, ULX3S_SDRAM, SdramCycles
 from tests.gateware.extmem.kit import (
     CHIP,
     Job,

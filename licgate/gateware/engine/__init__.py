@@ -1,0 +1,1 @@
+"""What resident and streamed cores share: feeder, array, lanes and writer."""

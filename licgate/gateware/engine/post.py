@@ -1,0 +1,229 @@
+"""Post-processing: drains finished tiles from the array, runs the lanes and puts results together into words."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from licgate.gateware.arith import DelayLine, truncate
+from licgate.gateware.engine.array import drain_shape
+from licgate.gateware.engine.lane import PostLane
+from licgate.gateware.engine.memory import LATENCY, BankedMemory
+from licgate.program.timing import COLLECTED, array_latency
+
+__all__ = ["PostProcessor", "drain_layout"]
+
+_LEAD = LATENCY
+
+
+def drain_layout(program):
+    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
+    return data.StructLayout(
+        {
+            "op": ceil_log2(max(2, len(program.ops))),
+            "count": range(program.most_channels + 1),
+            "param": range(len(program.biases) + program.most_channels),
+            "x": range(program.gdn_depth + program.most_channels),
+            "pixels": range(program.rows + 1),
+        }
+    )
+
+
+def _any_of(values):
+    """The one of these values that is not 0."""
+    return reduce(or_, values).as_signed()
+
+
+def max_gdn_channels(program):
+    """Channels of the widest GDN, at least 1."""
+    return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
+
+
+class PostProcessor(Component):
+    """Drain, requantise, assemble.
+
+    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles;
+    lane l takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of
+    the array. Behind the lanes a channel's pixels meet again in one word.
+
+    Of a packed tile every column gives two channels: first the lower one, ``results - (highs << pack_shift)`` in as
+    many bits as packed sums need, then the upper one, ``highs``.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    last : :py:`In(1)`
+        The step now entering the array is the last one of a tile.
+    tile : :py:`In(stream.Signature(drain_layout(program)))`
+        Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must
+        be valid then.
+    results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
+        The array's finished sums.
+    highs : :py:`In(signed(packed_accumulator_width)).array(rows)`
+        With packing.
+    x_address, x_data
+        Read port of the GDN inputs, with ``memory.LATENCY``.
+    word, norms : :py:`Out(signed(...)).array(rows)`, :py:`Out(...).array(rows)`
+        Results of a channel, and what GDN sums of them.
+    valid : :py:`Out(1)`
+        ``word`` and ``norms`` hold the next channel of the oldest tile.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from ``last`` to the tile's first word.
+    interval : int
+        Cycles from word to word: S.
+
+    Resources: ``lanes`` lanes, four parameter memories, ``result_width * S * lanes * (lanes - 1) / 2`` flip-flops
+    (three times) that undo the skew.
+    """
+
+    def __init__(self, program):
+        self._program = program
+        self._lanes = [PostLane(program) for _ in range(program.lanes)]
+        lane = self._lanes[0]
+        self.interval = program.lane_rows
+        self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
+        drained = array_latency(program.cols) + program.merge_latency
+        self.latency = drained + lane.latency + program.lanes * program.lane_rows
+        self.x_depth = program.gdn_depth
+        rows = program.rows
+        super().__init__(
+            {
+                "last": In(1),
+                "tile": In(stream.Signature(drain_layout(program))),
+                "results": In(signed(program.accumulator_width)).array(rows),
+                **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
+                "drain": Out(drain_shape(program.cols)),
+                "x_address": Out(range(self.x_depth)),
+                "x_data": In(rows * len(lane.x)),
+                "word": Out(signed(lane.result_width)).array(rows),
+                "norms": Out(lane.norm_width).array(rows),
+                "valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        line = DelayLine(m)
+        program, lanes = self._program, self._lanes
+        beat_cycles = program.lane_rows
+
+        # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
+        active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.most_channels))
+        tile = Signal(drain_layout(program))
+        end_of_beat = Signal()
+        go = line(self.last, array_latency(program.cols) - _LEAD - 1)
+        m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
+        final = Signal()  # the tile's last beat
+        # Counted rather than added to the tile's first ones: they address memories, which are far away.
+        channel, x_channel = Signal.like(tile.param, name="channel"), Signal.like(self.x_address, name="x_channel")
+        with m.If(go):
+            m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
+            m.d.sync += final.eq(self.tile.payload.count == 1)
+            m.d.sync += [channel.eq(self.tile.payload.param), x_channel.eq(self.tile.payload.x)]
+        with m.Elif(active):
+            m.d.sync += sub.eq(sub + 1)
+            with m.If(end_of_beat):
+                m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(~final), final.eq(beat + 2 == tile.count)]
+                m.d.sync += [channel.eq(channel + 1), x_channel.eq(x_channel + 1)]
+        start, lower, upper, column = Signal(), Signal(), Signal(), Signal(len(self.drain.column))
+        m.d.comb += [start.eq(active & (sub == 0)), column.eq(beat)]
+        if program.packing:
+            packed = Array(int(op.packed) for op in program.ops)[tile.op]
+            m.d.comb += [lower.eq(packed & ~beat[0]), upper.eq(packed & beat[0])]
+            m.d.comb += column.eq(Mux(packed, beat >> 1, beat))
+        m.d.comb += [
+            self.drain.enable.eq(line(start, _LEAD - COLLECTED)),
+            self.drain.column.eq(line(column, _LEAD - COLLECTED)),
+        ]
+
+        op, pixels = Signal(len(tile.op)), Signal(len(tile.pixels))
+        m.d.comb += [op.eq(tile.op), pixels.eq(tile.pixels)]
+
+        self._connect_parameters(m, line, channel, start)
+        self._connect_x(m, line, x_channel, sub)
+
+        for index, lane in enumerate(lanes):
+            m.submodules[f"lane_{index}"] = lane
+            skew = self._late + index * beat_cycles
+            # A row's result is 0 but in the cycle that its lane has for it.
+            rows = slice(index * beat_cycles, (index + 1) * beat_cycles)
+            result = _any_of(self.results[rows])
+            if program.packing:
+                result = self._merged(m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew))
+            m.d.comb += [
+                lane.acc.eq(result),
+                lane.op.eq(line(op, skew)),
+                lane.keep.eq(index * beat_cycles + line(sub, skew) < line(pixels, skew)),
+            ]
+        self._assemble(m, line, sub, active, end_of_beat)
+        return m
+
+    def _merged(self, m, index, result, high, lower, upper):
+        """The sum of the channel at hand, of both sums of an element a cycle before."""
+        program = self._program
+        width, shift = program.packed_accumulator_width, program.pack_shift
+        both = Signal(signed(program.accumulator_width), name=f"both_{index}", reset_less=True)
+        second = Signal(signed(width), name=f"second_{index}", reset_less=True)
+        m.d.sync += [both.eq(result), second.eq(high)]
+        first = truncate(both - (second << shift), width)
+        return Mux(upper, second, Mux(lower, first, both))
+
+    def _connect_parameters(self, m, line, channel, start):
+        """Parameter memories, read once for lane 0; each lane hands its copy to the next one a beat later."""
+        program, lanes = self._program, self._lanes
+        for name, values, cycle in (
+            ("bias", program.biases, PostLane.bias_cycle),
+            ("shift", program.shifts, PostLane.shift_cycle),
+            ("multiplier", program.multipliers, PostLane.multiplier_cycle),
+            ("offset", program.offsets, PostLane.offset_cycle),
+        ):
+            shape = getattr(lanes[0], name).shape()
+            width = shape.width
+            words = [v & ((1 << width) - 1) for v in values]
+            m.submodules[f"{name}_memory"] = memory = BankedMemory(len(words), width, init=words, writable=False)
+            m.d.comb += memory.address.eq(line(channel, program.merge_latency + cycle - 1))
+            source = memory.data
+            for index, lane in enumerate(lanes):
+                held = Signal(shape, name=f"{name}_{index}", reset_less=True)
+                with m.If(line(start, self._late + cycle - 1 + index * program.lane_rows)):
+                    m.d.sync += held.eq(source)
+                m.d.comb += getattr(lane, name).eq(held)
+                source = held
+
+    def _connect_x(self, m, line, x_channel, sub):
+        """One word of x a beat; each lane picks its pixel, then waits for its turn."""
+        program, lanes = self._program, self._lanes
+        width = len(lanes[0].x)
+        address_cycle = PostLane.x_cycle - 1 - LATENCY
+        m.d.comb += self.x_address.eq(line(x_channel, self._late + address_cycle))
+        sub_late = line(sub, self._late + PostLane.x_cycle - 1)
+        for index, lane in enumerate(lanes):
+            rows = [min(index * program.lane_rows + i, program.rows - 1) for i in range(program.lane_rows)]
+            pixel = Signal(width, name=f"x_{index}", reset_less=True)
+            m.d.sync += pixel.eq(Array(self.x_data.word_select(r, width) for r in rows)[sub_late])
+            m.d.comb += lane.x.eq(line(pixel, index * program.lane_rows))
+
+    def _assemble(self, m, line, sub, active, end_of_beat):
+        program, lanes = self._program, self._lanes
+        skew = (len(lanes) - 1) * program.lane_rows
+        arrival = self._late + lanes[0].latency + skew
+        sub_late = line(sub, arrival)
+        done = Signal()
+        m.d.comb += done.eq(active & end_of_beat)
+        m.d.sync += self.valid.eq(line(done, arrival))
+        for row in range(program.rows):
+            index, part = divmod(row, program.lane_rows)
+            wait = skew - index * program.lane_rows
+            q, n = line(lanes[index].q, wait), line(lanes[index].n, wait)
+            with m.If(sub_late == part):
+                m.d.sync += [self.word[row].eq(q), self.norms[row].eq(n)]
+        return m

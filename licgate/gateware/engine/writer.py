@@ -1,0 +1,156 @@
+"""The writer: sends the post-processor's words where their tile belongs and reports what is complete."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.resident.sequencer import write_layout
+from licgate.gateware.resident.work import Destination
+
+__all__ = ["ResultWriter"]
+
+
+class ResultWriter(Component):
+    """Demultiplex results to the GDN inputs, the line buffers and the output.
+
+    A word of a tile that goes from an upsampling stage to a line buffer holds every second pixel of two neighbouring
+    words of a row: pixel r belongs at ``2 * r + column`` of the pair at ``address`` (A) and ``address + channels`` (B),
+    for as many channels as the consuming stage reads. Such a word is written twice: to every second lane of A, then of
+    B, while the next word is made.
+
+    Parameters
+    ----------
+    program : Program
+    result_width, norm_width : int
+        Widths of the post-processor's results.
+
+    Members
+    -------
+    valid, word, norms
+        From the post-processor: the next channel of the oldest tile; the cycle behind a word for two is idle.
+    i : :py:`In(stream.Signature(write_layout(program)))`
+        The oldest tile's descriptor; taken with its last word.
+    norm_enable, norm_address, norm_data, x_data
+        Write port of the two copies of the GDN inputs.
+    line_enable, line_address, line_word
+        Write ports of the line memories: two enables each, for even and for odd lanes; a common address and word.
+    output_enable, output_word
+        To the latent FIFO.
+    written, output_written, group_done, group_slot, row_done, row_line
+        To the sequencer, in the cycle of the tile's last write; of the last but one where words are written twice.
+
+    Attributes
+    ----------
+    latency : int
+        1 cycle, 2 to the second write of a word. interval is 1, 2 where words are written twice.
+
+    Raises
+    ------
+    ValueError
+        A width is not an integer in its range.
+    """
+
+    latency = 1
+    interval = 1
+
+    def __init__(self, program, result_width, norm_width):
+        for name, width, most in (("result_width", result_width, 18), ("norm_width", norm_width, 32)):
+            if not isinstance(width, int) or not 1 <= width <= most:
+                raise ValueError(f"{name} must be an integer from 1 to {most}, not {width!r}")
+        self._program = program
+        layout = write_layout(program)
+        rows, count = program.rows, len(program.line_memories)
+        word = signed(result_width)
+        gdn_bits = max(
+            [op.layer.input.bits + (not op.layer.input.signed) for op in program.ops if op.is_gdn], default=1
+        )
+        super().__init__(
+            {
+                "valid": In(1),
+                "word": In(word).array(rows),
+                "norms": In(norm_width).array(rows),
+                "i": In(stream.Signature(layout)),
+                "norm_enable": Out(1),
+                "norm_address": Out(range(program.gdn_depth)),
+                "norm_data": Out(rows * norm_width),
+                "x_data": Out(rows * gdn_bits),
+                "line_enable": Out(2 * count),
+                "line_address": Out(layout["address"].width),
+                "line_word": Out(word).array(rows),
+                "output_enable": Out(1),
+                "output_word": Out(word).array(rows),
+                "written": Out(1),
+                "output_written": Out(1),
+                "group_done": Out(1),
+                "group_slot": Out(1),
+                "row_done": Out(1),
+                "row_line": Out(layout["line"].width),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        program, tile = self._program, self.i.payload
+        x_bits = len(self.x_data) // program.rows
+        beat = Signal(range(program.most_channels + 1))
+        # That the next word is the last one is found out with the word before it, but for a tile of a single one.
+        end, nearly = Signal(), Signal()
+        m.d.comb += [end.eq(self.valid & (nearly | (tile.count == 1))), self.i.ready.eq(end)]
+        to_line = self.valid & (tile.to == Destination.LINE)
+        memory = Array(s.memory for s in program.stages)[tile.line]
+        with m.If(self.valid):
+            m.d.sync += [beat.eq(beat + 1), nearly.eq(beat + 2 == tile.count)]
+        with m.If(end):
+            m.d.sync += [beat.eq(0), nearly.eq(0)]
+        m.d.sync += [
+            self.norm_enable.eq(self.valid & (tile.to == Destination.NORM)),
+            self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),
+            self.norm_data.eq(Cat(self.norms)),
+            self.x_data.eq(Cat(w[:x_bits] for w in self.word)),
+            self.output_enable.eq(self.valid & (tile.to == Destination.OUTPUT)),
+            *(out.eq(word) for out, word in zip(self.output_word, self.word, strict=True)),
+            self.written.eq(end),
+            self.output_written.eq(end & (tile.to == Destination.OUTPUT)),
+            self.group_done.eq(end & tile.group_done),
+            self.group_slot.eq(tile.slot),
+            self.row_done.eq(end & tile.row_done),
+            self.row_line.eq(tile.line),
+        ]
+        selected = Cat(memory == k for k in range(len(program.line_memories)))
+        if any(stage.upsampling for stage in program.stages):
+            self._spread(m, to_line, selected, (tile.address + beat)[: len(self.line_address)])
+        else:
+            enables = Cat(to_line & bit for bit in selected for _ in range(2))
+            m.d.sync += [self.line_enable.eq(enables), self.line_address.eq(tile.address + beat)]
+            m.d.sync += [line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)]
+        return m
+
+    def _spread(self, m, to_line, selected, address):
+        """Write the line buffers where words may come from an upsampling stage."""
+        rows, stages, tile = self._program.rows, self._program.stages, self.i.payload
+        upsampled = Array(int(k > 0 and stages[k - 1].upsampling) for k in range(len(stages)))[tile.line]
+        channels = Array(stage.conv.channels_in for stage in stages)[tile.line]
+        # Words come at every second cycle at most, so the one after a word is free for B. Nobody reads B early, though
+        # `row_done` comes a cycle before its last write: the sequencer's count follows it by one cycle, the row's first
+        # pass by two more at least, and a write is seen by reads that begin a cycle later.
+        second, second_column = Signal(), Signal()
+        second_address, second_selected = Signal.like(self.line_address), Signal(len(selected))
+        m.d.sync += [
+            second.eq(to_line & upsampled),
+            second_column.eq(tile.column),
+            second_address.eq(address + channels),
+            second_selected.eq(selected),
+        ]
+        # Lane p of A holds column p, lane p of B column rows + p, of the pair; both pixel column // 2.
+        in_a = Mux(upsampled, Mux(tile.column, 0b10, 0b01), 0b11)
+        in_b = Mux(second_column ^ (rows & 1), 0b10, 0b01)
+        halves = Mux(second, in_b, Mux(to_line, in_a, 0))
+        bits = Mux(second, second_selected, selected)
+        m.d.sync += [
+            self.line_enable.eq(Cat(halves & bit.replicate(2) for bit in bits)),
+            self.line_address.eq(Mux(second, second_address, address)),
+        ]
+        for p, line in enumerate(self.line_word):
+            # one cycle after a word, `output_word` is that word
+            first = Mux(upsampled, self.word[p // 2], self.word[p])
+            m.d.sync += line.eq(Mux(second, self.output_word[(rows + p) // 2], first))

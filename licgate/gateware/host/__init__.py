@@ -1,0 +1,1 @@
+"""The host link: frames, buffers, UART, AXI4-Lite."""

@@ -1,0 +1,217 @@
+"""Buffers of the host link: received pixels that wait for the accelerator, latents that wait for the line."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+
+from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.host.hostframe import header_layout
+from licgate.gateware.ports import latent_layout
+from licgate.target.frames import MAX_LATENTS, FrameType
+
+__all__ = ["LatentPacker", "PixelBuffer"]
+
+#: No word here is read while it is written, so synthesis need not make that come out in any order.
+ANY_ORDER = {"no_rw_check": 1}
+
+
+class PixelBuffer(Component):
+    """Ring of frame payloads: written byte by byte, visible to the reader only once committed.
+
+    Parameters
+    ----------
+    slots : int
+        Frames of 256 bytes in the ring, a power of two of at least 2. One of them is always open for writing, so at
+        most ``slots - 1`` may be committed and not drained; 8 slots fill one DP16KD.
+
+    Members
+    -------
+    w_index, w_data, w_stb : In(8), In(8), In(1)
+        Write a byte of the open slot.
+    commit, pixels : In(1), In(7)
+        Close the open slot, which holds `pixels` (1 to 85) pixels, also in the cycle behind, and open the next.
+    flush : In(1)
+        Forget all committed slots; an offered pixel is withdrawn.
+    o : Out(stream.Signature(24))
+        Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 7 cycles.
+    drained : Out(1)
+        Pulses in the cycle behind the one that takes a slot's last pixel.
+    """
+
+    def __init__(self, *, slots: int = 8):
+        if not isinstance(slots, int):
+            raise TypeError(f"slots must be an integer, not {slots!r}")
+        if slots < 2 or slots & (slots - 1):
+            raise ValueError(f"slots must be a power of two of at least 2, not {slots!r}")
+        self.slots = slots
+        self.latency, self.interval = 8, 7
+        super().__init__(
+            {
+                "w_index": In(8),
+                "w_data": In(8),
+                "w_stb": In(1),
+                "commit": In(1),
+                "pixels": In(7),
+                "flush": In(1),
+                "o": Out(stream.Signature(24)),
+                "drained": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8, depth=256 * self.slots, init=[], attrs=ANY_ORDER)
+        write, read = memory.write_port(), memory.read_port()
+        head = Signal(range(self.slots))
+        tail = Signal(range(self.slots))
+        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
+        index = Signal(8)
+        left, last = Signal(7), Signal(name="last")
+        m.d.sync += last.eq(left == 1)
+        # The block's own output is too slow to go anywhere but straight into a register.
+        captured = Signal(8)
+        m.d.sync += captured.eq(read.data)
+
+        m.d.sync += [
+            write.addr.eq(Cat(self.w_index, head)),
+            write.data.eq(self.w_data),
+            write.en.eq(self.w_stb),
+        ]
+        m.d.comb += read.addr.eq(Cat(index, tail))
+        committed = Signal()  # a cycle late, when `pixels` still stands
+        m.d.sync += committed.eq(self.commit)
+        with m.If(committed & ~self.flush):
+            m.d.sync += [sizes[head].eq(self.pixels), head.eq(head + 1)]
+
+        @contextmanager
+        def state(name):
+            with m.State(name):
+                yield
+                with m.If(self.flush):
+                    m.d.sync += tail.eq(head)
+                    m.next = "EMPTY"
+
+        with m.FSM():
+            with state("EMPTY"):
+                m.d.sync += [index.eq(0), left.eq(sizes[tail])]
+                with m.If(head != tail):
+                    m.next = "ADDRESS"
+            # Addresses run two cycles ahead of what is captured.
+            names = ("ADDRESS", "WAIT", "RED", "GREEN", "BLUE", "OFFER")
+            for name, after in itertools.pairwise(names):
+                with state(name):
+                    if name in ("RED", "GREEN", "BLUE"):
+                        m.d.sync += self.o.payload.eq(Cat(self.o.payload[8:], captured))
+                    if name in ("ADDRESS", "WAIT", "RED"):
+                        m.d.sync += index.eq(index + 1)
+                    m.next = after
+            with state("OFFER"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "TAKEN"
+            # The reader may be far off, so one state alone asks for it.
+            with state("TAKEN"):
+                m.d.sync += left.eq(left - 1)
+                m.next = "ADDRESS"
+                with m.If(last):
+                    m.d.comb += self.drained.eq(1)
+                    m.d.sync += tail.eq(tail + 1)
+                    m.next = "EMPTY"
+        return m
+
+
+class LatentPacker(Component):
+    """Collect latents until a frame is full or the patch ends, then offer them as one frame.
+
+    Members
+    -------
+    i : In(stream.Signature(latent_layout))
+        Latents; not taken while a frame is being sent.
+    flush : In(1)
+        Forget what is collected and not yet on its way.
+    o_header : Out(stream.Signature(header_layout))
+        Type LATENTS or LATENTS_LAST, and two bytes a latent.
+    o : Out(stream.Signature(8))
+        The bytes, low byte of each latent first.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "i": In(stream.Signature(latent_layout)),
+                "flush": In(1),
+                "o_header": Out(stream.Signature(header_layout)),
+                "o": Out(stream.Signature(8)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=16, depth=MAX_LATENTS + 1, init=[], attrs=ANY_ORDER)
+        write, read = memory.write_port(), memory.read_port()
+        count = Signal(range(MAX_LATENTS + 1))
+        sent = Signal(range(MAX_LATENTS + 1))
+        # The block's own output is too slow to go anywhere but straight into a register.
+        captured = Signal(16)
+        latent = Signal(16)
+        # Two cycles pass from the count of what is sent to the last byte.
+        all_sent = Signal()
+        m.d.sync += [captured.eq(read.data), all_sent.eq(sent == count)]
+        header = self.o_header.payload
+
+        m.d.comb += [read.addr.eq(sent), self.o.payload.eq(latent[:8])]
+        # The block may be far off, and what is written is read three cycles later at the earliest.
+        m.d.sync += [
+            write.addr.eq(count),
+            write.data.eq(self.i.payload.value),
+            write.en.eq(self.i.valid & self.i.ready),
+        ]
+        with m.FSM():
+            with m.State("COLLECT"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += sent.eq(0)
+                with m.If(self.i.valid):
+                    m.d.sync += [
+                        count.eq(count + 1),
+                        header.length.eq(2 * (count + 1)),
+                        header.type.eq(FrameType.LATENTS),
+                    ]
+                    with m.If(self.i.payload.last):
+                        m.d.sync += header.type.eq(FrameType.LATENTS_LAST)
+                    with m.If(self.i.payload.last | (count == MAX_LATENTS - 1)):
+                        m.next = "OFFER"
+                with m.If(self.flush):
+                    m.d.sync += count.eq(0)
+                    m.next = "COLLECT"
+            with m.State("OFFER"):
+                m.d.comb += self.o_header.valid.eq(1)
+                with m.If(self.o_header.ready):
+                    m.next = "READ"
+                with m.Elif(self.flush):
+                    m.d.sync += count.eq(0)
+                    m.next = "COLLECT"
+            with m.State("READ"):
+                m.next = "CAPTURE"
+            with m.State("CAPTURE"):
+                m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.sync += [latent.eq(captured), sent.eq(sent + 1)]
+                m.next = "LOW"
+            with m.State("LOW"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += latent.eq(latent[8:])
+                    m.next = "HIGH"
+            with m.State("HIGH"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "READ"
+                    with m.If(all_sent):
+                        m.d.sync += count.eq(0)
+                        m.next = "COLLECT"
+        return m

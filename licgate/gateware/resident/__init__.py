@@ -1,0 +1,1 @@
+"""Cores whose weights and maps lie on the chip."""

@@ -1,0 +1,269 @@
+"""The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import fifo, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.engine.array import SystolicArray
+from licgate.gateware.engine.feeder import Feeder
+from licgate.gateware.engine.memory import BankedMemory, SplitMemory
+from licgate.gateware.engine.post import PostProcessor
+from licgate.gateware.engine.writer import ResultWriter
+from licgate.gateware.ports import latent_layout
+from licgate.gateware.resident.latents import LatentReader
+from licgate.gateware.resident.maps import MapWriter
+from licgate.gateware.resident.pixels import PixelWriter
+from licgate.gateware.resident.rows import DIMENSION
+from licgate.gateware.resident.sequencer import Sequencer
+from licgate.gateware.shared import clearable, gdn_memories
+from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.top.watchdog import Tap
+from licgate.program import IN_FLIGHT
+
+__all__ = ["Core"]
+
+
+class Core(Component):
+    """Run a chain of the program over one patch, which is an image of its own.
+
+    Parameters
+    ----------
+    program : Program
+    output_words : int
+        Depth of the latent FIFO.
+
+    Members
+    -------
+    start : :py:`In(1)`
+        Begin; only while ``done``. ``chain`` is stable since the cycle before.
+    chain : :py:`In(range(chains))`
+    width, height, skip_x, skip_y, keep_width, keep_height
+        Size of the input; window of kept latents, where the chain takes pixels. Stable until ``done``.
+    i : :py:`In(stream.Signature(...))`, o : :py:`Out(stream.Signature(latent_layout))`
+    clear : :py:`In(1)`
+        Give up whatever is under way. Held until the pipelines have drained, see ``top.RESET_CYCLES``.
+    done : :py:`Out(1)`
+        The last latent has left.
+    step, wait_input, wait_memory, wait_output : :py:`Out(1)`
+        What the cycle before was spent on: a step of the array, or waiting. At most one is set.
+
+    Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit.
+
+    Timing: licgate.perf.
+    """
+
+    def __init__(self, program, *, output_words):
+        self._program = program
+        self._sequencer = Sequencer(program, output_words)
+        self._feeder = Feeder(program)
+        self._array = SystolicArray(
+            program.rows,
+            program.cols,
+            a_width=program.activation_width,
+            w_width=program.weight_width,
+            acc_width=program.accumulator_width,
+            pack_shift=program.pack_shift,
+            high_width=program.packed_accumulator_width or None,
+        )
+        self._post = PostProcessor(program)
+        result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
+        self._writer = ResultWriter(program, result_width, norm_width)
+        self._pixel_chain = next((chain.index for chain in program.chains if chain.pixels), None)
+        self._inputs = {}
+        if self._pixel_chain is not None:
+            self._inputs["pixels"] = PixelWriter(program)
+        if any(not chain.pixels for chain in program.chains):
+            self._inputs["maps"] = MapWriter(program)
+        # Beside feature maps, which come value by value, pixels of 24 bits are what the host link carries.
+        least = 24 if "maps" in self._inputs else 0
+        i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
+        self._latents = LatentReader(program, output_words, result_width)
+        size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
+        super().__init__(
+            {
+                "start": In(1),
+                "clear": In(1),
+                "done": Out(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                **size,
+                "i": In(stream.Signature(i_width)),
+                "o": Out(stream.Signature(latent_layout)),
+                "step": Out(1),
+                "wait_input": Out(1),
+                "wait_memory": Out(1),
+                "wait_output": Out(1),
+            }
+        )
+
+    def taps(self):
+        """Streams as a watchdog sees them: in and out, a pass on its way to the array, its tiles on their way back."""
+        passes, tiles, writes = self._sequencer.o_pass, self._post.tile, self._writer.i
+        return [
+            Tap("pixels", self.i.valid, self.i.ready, "the host", "the line buffer"),
+            Tap("latents", self.o.valid, self.o.ready, "the array", "the host", self._latents.free, "words free"),
+            Tap("passes", passes.valid, passes.ready, "the sequencer", "the feeder"),
+            Tap("tiles", tiles.valid, tiles.ready, "the sequencer", "the lanes"),
+            Tap("writes", writes.valid, writes.ready, "the sequencer", "the writer"),
+        ]
+
+    def elaborate(self, platform):
+        m = Module()
+        sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
+        writer, latents = self._writer, self._latents
+        program = self._program
+        m.submodules.array = array
+        m.d.comb += array.clear.eq(self.clear)
+        for name in ("sequencer", "feeder", "post", "writer", "latents"):
+            m.submodules[name] = clearable(m, self.clear, name, getattr(self, f"_{name}"))
+        for name, block in self._inputs.items():
+            m.submodules[name] = clearable(m, self.clear, name, block)
+
+        # Control. Each pass leaves descriptors for the drain and for the writer.
+        m.d.comb += [
+            sequencer.start.eq(self._started(m, "sequencer")),
+            latents.start.eq(self._started(m, "latents")),
+            sequencer.chain.eq(self.chain),
+            latents.chain.eq(self.chain),
+            sequencer.width.eq(self.width),
+            sequencer.height.eq(self.height),
+            latents.width.eq(sequencer.out_width),
+            latents.height.eq(sequencer.out_height),
+            sequencer.released.eq(feeder.released),
+            sequencer.output_words.eq(latents.free),
+        ]
+        _connect(m, sequencer.o_pass, feeder.i)
+        for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
+            queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
+            m.submodules[name] = clearable(m, self.clear, name, queue)
+            # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
+            front = StreamBuffer(len(source.payload.as_value()))
+            m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
+            # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
+            m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
+            m.d.comb += [
+                source.ready.eq(1),  # never full, see there
+                front.i.payload.eq(queue.r_data),
+                front.i.valid.eq(queue.r_rdy),
+                queue.r_en.eq(front.i.ready),
+                target.payload.as_value().eq(front.o.payload),
+                target.valid.eq(front.o.valid),
+                front.o.ready.eq(target.ready),
+            ]
+        for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
+            m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))
+
+        # Datapath.
+        m.d.comb += [
+            Cat(array.a).eq(Cat(feeder.a)),
+            Cat(array.w).eq(Cat(feeder.w)),
+            array.last.eq(feeder.last),
+            post.last.eq(feeder.last),
+            Cat(post.results).eq(Cat(array.results)),
+            array.drain.eq(post.drain),
+            Cat(writer.word).eq(Cat(post.word)),
+            Cat(writer.norms).eq(Cat(post.norms)),
+            writer.valid.eq(post.valid),
+            Cat(latents.word).eq(Cat(writer.output_word)),
+            latents.enable.eq(writer.output_enable),
+            self.o.payload.eq(latents.o.payload),
+            self.o.valid.eq(latents.o.valid),
+            latents.o.ready.eq(self.o.ready),
+        ]
+        if program.packing:
+            m.d.comb += Cat(post.highs).eq(Cat(array.highs))
+        busy = self._connect_inputs(m)
+        self._memories(m)
+
+        # A start reaches the blocks a cycle later.
+        starting = self._started(m, "core")
+        m.d.sync += self.done.eq(sequencer.done & latents.done & ~busy & ~self.start & ~starting)
+        m.d.sync += [
+            self.step.eq(feeder.busy),
+            self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
+            self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
+        ]
+        m.d.comb += self.wait_memory.eq(0)  # on-chip memories answer every cycle
+        return m
+
+    def _connect_inputs(self, m):
+        """Connect the chain's own input block to the stream; return whether one is at work."""
+        sequencer, latents = self._sequencer, self._latents
+        takes_pixels = Const(self._pixel_chain is not None)
+        if len(self._inputs) > 1:
+            takes_pixels = Signal()
+            m.d.sync += takes_pixels.eq(self.chain == self._pixel_chain)
+        for name, block in self._inputs.items():
+            chosen = takes_pixels if name == "pixels" else ~takes_pixels
+            m.d.comb += [
+                block.start.eq(self._started(m, name) & chosen),
+                block.width.eq(self.width),
+                block.height.eq(self.height),
+                block.room.eq(sequencer.input_room),
+                block.i.payload.eq(self.i.payload[: len(block.i.payload)]),
+                block.i.valid.eq(self.i.valid & chosen),
+            ]
+            if name == "maps":
+                m.d.comb += block.chain.eq(self.chain)
+        blocks = list(self._inputs.values())
+        m.d.comb += [
+            self.i.ready.eq(Cat(block.i.ready for block in blocks).any()),
+            sequencer.input_row.eq(Cat(block.row_done for block in blocks).any()),
+        ]
+        for kept, given, all_of_it in (
+            (latents.skip_x, self.skip_x, 0),
+            (latents.keep_width, self.keep_width, sequencer.out_width),
+            (latents.skip_y, self.skip_y, 0),
+            (latents.keep_height, self.keep_height, sequencer.out_height),
+        ):
+            m.d.sync += kept.eq(Mux(takes_pixels, given, all_of_it))
+        return Cat(block.busy for block in blocks).any()
+
+    def _started(self, m, name):
+        """The start, a cycle later."""
+        start = Signal(name=f"start_{name}")
+        m.d.sync += start.eq(self.start)
+        return start
+
+    def _memories(self, m):
+        program = self._program
+        feeder, post, writer = self._feeder, self._post, self._writer
+        owners = {program.stages[c.first].memory: "pixels" if c.pixels else "maps" for c in program.chains}
+        for k, weights in enumerate(program.weight_memories):
+            m.submodules[f"weights_{k}"] = rom = BankedMemory(
+                weights.depth, program.cols * weights.field, init=weights.init, writable=False, registered=True
+            )
+            m.d.comb += [
+                rom.address.eq(feeder.weight_address[: len(rom.address)]),
+                feeder.weight_data[f"m{k}"].eq(rom.data),
+            ]
+        for k, values in enumerate(program.line_memories):
+            if values.split:
+                lines = SplitMemory(values.depth, program.rows, values.bits)
+            else:
+                lines = BankedMemory(values.depth, program.rows * values.bits, registered=True)
+            m.submodules[f"lines_{k}"] = lines
+            m.d.comb += [
+                lines.address.eq(feeder.line_address[: len(lines.address)]),
+                feeder.line_data[f"m{k}"].eq(lines.data),
+            ]
+            if owners.get(k) == "pixels":
+                pixels = self._inputs["pixels"]
+                write = (pixels.write_enable, pixels.write_address, pixels.write_data)
+            elif owners.get(k) == "maps":
+                maps = self._inputs["maps"]
+                write = (maps.write_enable[k], maps.write_address, Cat(w[: values.bits] for w in maps.write_word))
+            else:
+                halves = writer.line_enable.word_select(k, 2)
+                word = Cat(w[: values.bits] for w in writer.line_word)
+                write = (halves if values.split else halves[0], writer.line_address, word)
+            for target, source in zip((lines.write_enable, lines.write_address, lines.write_data), write, strict=True):
+                m.d.comb += target.eq(source[: len(target)])
+        if any(op.is_gdn for op in program.ops):
+            gdn_memories(m, feeder, post, writer)
+
+
+def _connect(m, source, target):
+    """Connect two streams whose payloads must have the same shape; amaranth's own connect compares widths only."""
+    if source.payload.shape() != target.payload.shape():
+        raise TypeError(f"cannot connect a stream of {source.payload.shape()!r} to one of {target.payload.shape()!r}")
+    m.d.comb += [target.payload.eq(source.payload), target.valid.eq(source.valid), source.ready.eq(target.ready)]

@@ -1,0 +1,197 @@
+"""The input side of the transforms that take feature maps: packs a stream of values into the first line buffer."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.resident.rows import DIMENSION
+
+__all__ = ["MapWriter"]
+
+
+class MapWriter(Component):
+    """Collect up to ``rows`` neighbouring values of a channel and write them as one word.
+
+    Values come in the order in which the accelerator gives its own: row by row, group of ``rows`` columns by group,
+    channel by channel, column by column; fewer columns in a row's last group. Words of a row have neighbouring
+    addresses, group by group and channel by channel; rows go round the ring of the chain's first stage.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    start, chain, width, height
+        ``start`` begins a map when the last one is complete; the position in ``program.chains`` of the chain that takes
+        it and its size, at least 1 × 1, stay stable while it lasts.
+    i : :py:`In(stream.Signature(16))`
+        Two's complement; the bits of the chain's input type count, those above them do not.
+    room : :py:`In(1)`
+        The line buffer has room for another row (sampled between rows).
+    write_enable : :py:`Out(len(program.line_memories))`
+        One bit a memory.
+    write_address, write_word
+        What is written: for each lane, the low bits that the memory holds; those above them are undefined. Lanes beyond
+        the map's width are zero.
+    row_done : :py:`Out(1)`
+        A row is complete, in the cycle of its last write.
+    busy : :py:`Out(1)`
+        Rows of this map are still to come.
+
+    Numerics: where the chain's transform has ``absolute_input``, the magnitude is written, as an unsigned type of the
+    same bits: ``2**(bits - 1)`` for the least number.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a word's last value to its write: 2.
+    interval : int
+        A value a cycle inside a row. The first value of a row follows the last one of the row before by ``row_gap``
+        cycles when there is room.
+    row_gap : int
+        6 cycles.
+
+    Resources: one register a bit of ``rows`` values.
+
+    Raises
+    ------
+    ValueError
+        No chain of the program takes feature maps.
+    """
+
+    latency = 2
+    interval = 1
+    row_gap = 6
+
+    def __init__(self, program):
+        self._program = program
+        self._stages = [None if chain.pixels else program.stages[chain.first] for chain in program.chains]
+        taken = [stage for stage in self._stages if stage is not None]
+        if not taken:
+            raise ValueError("no chain of the program takes feature maps")
+        bits = max(program.line_memories[stage.memory].bits for stage in taken)
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(program.chains)))),
+                "width": In(DIMENSION),
+                "height": In(DIMENSION),
+                "i": In(stream.Signature(16)),
+                "room": In(1),
+                "row_done": Out(1),
+                "busy": Out(1),
+                "write_enable": Out(len(program.line_memories)),
+                "write_address": Out(range(max(2, *(stage.base + stage.depth for stage in taken)))),
+                "write_word": Out(bits).array(program.rows),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        rows, address = self._program.rows, self.write_address
+        # The chain's constants follow `chain` by a cycle, the first value follows `start` by four.
+        first_base, stride, last_row, last_channel, memory = (
+            self._constant(m, name, of)
+            for name, of in (
+                ("first_base", lambda stage: stage.base),
+                ("stride", lambda stage: stage.row_stride),
+                ("last_row", lambda stage: stage.last_row),
+                ("last_channel", lambda stage: stage.conv.channels_in - 1),
+                ("memory", lambda stage: 1 << stage.memory),
+            )
+        )
+
+        # Where the next value belongs: its lane, its channel, the columns behind its group.
+        lane, last_lane = Signal(range(max(2, rows))), Signal(range(max(2, rows)))
+        channel, behind = Signal.like(last_channel), Signal(DIMENSION)
+        pending, final = Signal(), Signal()
+        taken, word_ends, group_ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(pending),
+            taken.eq(self.i.valid & pending),
+            word_ends.eq(taken & (lane == last_lane)),
+            group_ends.eq(word_ends & (channel == last_channel)),
+        ]
+        with m.If(taken):
+            m.d.sync += lane.eq(lane + 1)
+        with m.If(word_ends):
+            m.d.sync += [lane.eq(0), channel.eq(channel + 1)]
+        with m.If(group_ends):
+            m.d.sync += [channel.eq(0), pending.eq(~final), *self._next_group(behind, last_lane, final)]
+
+        # The value, then its word, then the write.
+        value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
+        at, row_ends = Signal.like(lane, reset_less=True), Signal()
+        m.d.sync += [
+            value.eq(self._magnitude()),
+            at.eq(lane),
+            arrived.eq(taken),
+            ends.eq(word_ends),
+            row_ends.eq(group_ends & final),
+            self.write_enable.eq(Mux(ends, memory, 0)),
+            self.row_done.eq(row_ends),
+        ]
+        with m.If(arrived):
+            for r, target in enumerate(self.write_word):
+                # a word's first value clears the others
+                with m.If(at == r):
+                    m.d.sync += target.eq(value)
+                with m.Elif(at == 0):
+                    m.d.sync += target.eq(0)
+        with m.If(self.write_enable.any()):
+            m.d.sync += address.eq(address + 1)
+
+        base, rows_left = Signal.like(address), Signal(DIMENSION)
+        m.d.comb += self.busy.eq(rows_left != 0)
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.start):
+                m.next = "ROOM"
+            with m.State("ROOM"):
+                # The count behind `room` follows `row_done` by two cycles.
+                m.next = "ROOM_2"
+            with m.State("ROOM_2"):
+                m.d.sync += behind.eq(self.width)
+                with m.If(rows_left == self.height):
+                    m.d.sync += base.eq(first_base)
+                m.next = "ROOM_3"
+            with m.State("ROOM_3"), m.If(self.room):
+                m.d.sync += [address.eq(base), pending.eq(1), *self._next_group(behind, last_lane, final)]
+                m.next = "ROW"
+            with m.State("ROW"), m.If(self.row_done):
+                m.d.sync += [rows_left.eq(rows_left - 1), base.eq(Mux(base == last_row, first_base, base + stride))]
+                with m.If(rows_left == 1):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "ROOM"
+        with m.If(self.start):
+            m.d.sync += [rows_left.eq(self.height), lane.eq(0), channel.eq(0)]
+        return m
+
+    def _constant(self, m, name, of):
+        """A register with a number of the stage of ``chain``."""
+        values = [0 if stage is None else of(stage) for stage in self._stages]
+        held = Signal(range(max(2, max(values) + 1)), name=name)
+        m.d.sync += held.eq(Array(values)[self.chain])
+        return held
+
+    def _next_group(self, behind, last_lane, final):
+        """Begin the group of columns behind the one at work."""
+        rows = self._program.rows
+        ends = behind <= rows
+        return [
+            final.eq(ends),
+            last_lane.eq(Mux(ends, behind - 1, rows - 1)),
+            behind.eq(Mux(ends, 0, behind - rows)),
+        ]
+
+    def _magnitude(self):
+        """What is to be written for the value that is offered."""
+        found = []
+        for chain, stage in zip(self._program.chains, self._stages, strict=True):
+            payload = self.i.payload
+            if stage is not None and chain.transform.absolute_input and chain.transform.input.signed:
+                bits = chain.transform.input.bits
+                payload = Mux(payload[bits - 1], -payload, payload)
+            found.append(payload)
+        return Array(found)[self.chain]

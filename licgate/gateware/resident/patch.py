@@ -1,0 +1,189 @@
+"""The patch scheduler: walks an image in patches and asks for the pixels that each of them needs."""
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.ports import window_layout
+from licgate.gateware.resident.rows import DIMENSION
+from licgate.manifest.geometry import margins
+
+__all__ = ["PatchScheduler"]
+
+_SIZES = ("width", "height", "patch_width", "patch_height", "overlap")
+_CORE = ("core_width", "core_height", "skip_x", "skip_y", "keep_width", "keep_height")
+
+
+class PatchScheduler(Component):
+    """Cut an image into patches, in raster order, one at a time.
+
+    With ``independent`` low, patches are cells of ``patch_width`` × ``patch_height`` pixels whose window is larger by
+    the margins on every side that is cut, so that the kept latents are those of the whole image. Halo positions outside
+    the image do not exist: there the window ends, and the core pads every feature map as the model does. With
+    ``independent`` high, windows of the patch's size overlap by ``overlap`` pixels and each is an image of its own.
+
+    Parameters
+    ----------
+    transform : Transform or None
+        Gives the margins and the total stride, a power of two; None where nothing is cut.
+    max_width : sequence of int
+        Widest window of each chain.
+
+    Members
+    -------
+    start : :py:`In(1)`
+    chain : :py:`In(range(...))`
+    width, height, patch_width, patch_height, overlap, independent
+        Stable until ``done``. Halo patches are multiples of the stride.
+    o_window : :py:`Out(stream.Signature(window_layout))`
+        The pixels wanted next.
+    core_start, core_done, core_width, core_height, skip_x, skip_y, keep_width, keep_height
+        To the core.
+    done : :py:`Out(1)`
+        No image is at work (level).
+    error : :py:`Out(1)`
+        The image was given up: a size is zero or a window wider than ``max_width`` (level, until the next ``start``).
+
+    Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
+
+    Timing: 9 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
+
+    Raises
+    ------
+    ValueError
+        The stride is not a power of two, or ``max_width`` not a 16-bit size.
+    ConfigError
+        The transform has no margins, see :func:`licgate.manifest.geometry.margins`.
+    """
+
+    def __init__(self, transform, *, max_width):
+        self._before, self._after = (0, 0) if transform is None else margins(transform)
+        stride = 1 if transform is None else transform.stride
+        self._shift = stride.bit_length() - 1
+        if stride != 1 << self._shift:
+            raise ValueError(f"stride must be a power of two, not {stride!r}")
+        for width in max_width:
+            if not isinstance(width, int) or not 1 <= width < 1 << DIMENSION:
+                raise ValueError(f"max_width must be an integer from 1 to {(1 << DIMENSION) - 1}, not {width!r}")
+        self._max_width = tuple(max_width)
+        super().__init__(
+            {
+                "start": In(1),
+                "chain": In(range(max(2, len(self._max_width)))),
+                **{name: In(DIMENSION) for name in _SIZES},
+                "independent": In(1),
+                "o_window": Out(stream.Signature(window_layout)),
+                "core_start": Out(1),
+                "core_done": In(1),
+                **{name: Out(DIMENSION) for name in _CORE},
+                "done": Out(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        widest = Array(self._max_width)[self.chain]
+        x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width, widest)
+        y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
+        window = self.o_window.payload
+        m.d.comb += [
+            window.x.eq(x.start),
+            window.y.eq(y.start),
+            window.width.eq(self.core_width),
+            window.height.eq(self.core_height),
+        ]
+        # The states MOVE and, at first, IDLE, without their decoding.
+        moves, ends = Signal(), Signal()
+        m.d.sync += [moves.eq(0), ends.eq(0)]
+        with m.If(moves):
+            with m.If(x.more):
+                m.d.sync += x.cell.eq(x.cell + x.step)
+            with m.Else():
+                m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+        with m.If(ends):
+            m.d.sync += [x.cell.eq(0), y.cell.eq(0)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.done.eq(1)
+                with m.If(self.start):
+                    m.d.sync += self.error.eq(0)
+                    m.next = "BOUNDS"
+            # The registers of an axis follow its cell in five cycles.
+            with m.State("BOUNDS"):
+                m.next = "EXTENT"
+            with m.State("EXTENT"):
+                m.next = "LIMIT"
+            with m.State("LIMIT"):
+                m.next = "SIZE"
+            with m.State("SIZE"):
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.next = "DECIDE"
+            with m.State("DECIDE"):
+                with m.If(x.refused | y.refused):
+                    m.d.sync += [self.error.eq(1), ends.eq(1)]
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "WINDOW"
+            with m.State("WINDOW"):
+                m.d.comb += self.o_window.valid.eq(1)
+                with m.If(self.o_window.ready):
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += self.core_start.eq(1)
+                m.next = "STARTED"
+            with m.State("STARTED"):
+                m.next = "RUN"
+            with m.State("RUN"), m.If(self.core_done):
+                m.d.sync += moves.eq(1)
+                m.next = "MOVE"
+            with m.State("MOVE"):
+                with m.If(x.more | y.more):
+                    m.next = "BOUNDS"
+                with m.Else():
+                    m.d.sync += ends.eq(1)
+                    m.next = "IDLE"
+        return m
+
+
+class _Axis:
+    """One axis of the walk: registers that follow from ``cell``, the pixel at which the patch's own part begins."""
+
+    def __init__(self, scheduler, m, name, length, patch, size, skip, keep, widest=None):
+        wide = DIMENSION + 2
+        shift = scheduler._shift
+        self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
+        self.more, self.refused = (Signal(name=f"{name}_{n}") for n in ("more", "refused"))
+        stop, end, limit = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "limit"))
+        ahead, excess = (Signal(signed(DIMENSION + 1), name=f"{name}_{n}") for n in ("ahead", "excess"))
+        kept, limited, owned = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited", "owned"))
+        cut, empty, stuck, beyond = (Signal(name=f"{name}_{n}") for n in ("cut", "empty", "stuck", "beyond"))
+        before, after = scheduler._before << shift, scheduler._after << shift
+        halo = ~scheduler.independent
+        m.d.sync += [
+            # 1
+            stop.eq(self.cell + patch),
+            ahead.eq(self.cell - before),
+            excess.eq(patch - scheduler.overlap),
+            # 2
+            self.start.eq(Mux(halo, Mux(ahead < 0, 0, ahead), self.cell)),
+            self.step.eq(Mux(halo, patch, Mux(excess < 0, 0, excess))),
+            self.more.eq(stop < length),
+            end.eq(Mux(halo, stop + after, stop)),
+            # 3
+            cut.eq(length < end),
+            kept.eq(Mux(self.more, stop, length)),
+            skip.eq((self.cell - self.start) >> shift),
+            # 4
+            limited.eq(Mux(cut, length, end)),
+            owned.eq(kept - self.cell),
+            # 5
+            size.eq(limited - self.start),
+            keep.eq((owned + (1 << shift) - 1) >> shift),
+            empty.eq(limited == self.start),
+            stuck.eq(self.step == 0),
+        ]
+        if widest is not None:
+            m.d.sync += [limit.eq(self.start + widest), beyond.eq(limited > limit)]
+        m.d.comb += self.refused.eq(empty | stuck | beyond)

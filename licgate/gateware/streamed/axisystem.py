@@ -1,0 +1,86 @@
+"""Streaming cores that have an AXI4 bus each, for memories with several ports such as that of Zynq UltraScale+."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.extmem.axi import axi4_signature
+from licgate.gateware.extmem.duplex import AxiDuplex
+from licgate.gateware.streamed.core import PORTS, StreamingCore
+from licgate.gateware.streamed.system import COUNTERS, add_core
+from licgate.gateware.top.watchdog import Watchdog
+
+__all__ = ["AxiSystem"]
+
+#: Bits of a byte address on the buses.
+BUS_ADDRESS_BITS = 40
+
+
+class AxiSystem(Component):
+    """``cores`` streaming cores, each with a bus of its own for what it reads and what it writes.
+
+    Nothing is shared, so each core may work on a frame of its own, with no margin computed twice.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+        Its beats are those of the buses.
+    cores : int
+        1 to 16.
+
+    Members
+    -------
+    start, clear, cleared, addresses, done, counters, threshold, hung, streams
+        As of :class:`~licgate.gateware.streamed.system.StreamingSystem`.
+    buses : array of :py:`Out(axi4_signature(beat_bits, 40))`
+        Addresses of commands count beats from byte 0 of the bus.
+    errors : :py:`Out(cores)`
+        An answer on the core's bus was not OKAY; stays until the reset.
+
+    Attributes
+    ----------
+    watchdogs : list of Watchdog
+
+    Timing: ``licgate.perf.streamed.frame`` with an ``AxiTiming``, each core by itself.
+
+    Raises
+    ------
+    ValueError
+        ``cores`` is not in its range, the program's beats are of no AXI4 bus, or its pages are longer than a burst.
+    """
+
+    def __init__(self, program, *, cores=1):
+        if not isinstance(cores, int) or not 1 <= cores <= 16:
+            raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
+        self._cores = [StreamingCore(program) for _ in range(cores)]
+        bits = program.beat_bits, program.address_bits
+        self._buses = [AxiDuplex(len(PORTS) - 1, 1, *bits, bus_address_bits=BUS_ADDRESS_BITS) for _ in range(cores)]
+        page = self._buses[0].page_beats
+        if max(program.page_beats, program.burst_beats, program.weight_burst) > page:
+            raise ValueError(f"the program has pages of {program.page_beats} beats, a burst of AXI4 has {page} at most")
+        self.program, self.cores = program, cores
+        self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
+        super().__init__(
+            {
+                "start": In(cores),
+                "clear": In(cores),
+                "cleared": Out(cores),
+                "done": Out(cores),
+                "addresses": In(program.address_bits).array(cores),
+                "buses": Out(axi4_signature(program.beat_bits, BUS_ADDRESS_BITS)).array(cores),
+                "errors": Out(cores),
+                "counters": Out(32).array(cores, len(COUNTERS)),
+                "threshold": In(32),
+                "hung": Out(cores),
+                "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        for number, (core, bus) in enumerate(zip(self._cores, self._buses, strict=True)):
+            m.submodules[f"bus_{number}"] = bus
+            add_core(m, self, number, core, iter([*bus.reads, bus.writes[0]]))
+            connect(m, bus.bus, flipped(self.buses[number]))
+            m.d.comb += self.errors[number].eq(bus.error)
+        m.d.comb += self.done.eq(Cat(core.done for core in self._cores))
+        return m

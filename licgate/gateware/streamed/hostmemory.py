@@ -1,0 +1,174 @@
+"""The host's way to external memory: what comes as pixels is written, what goes as latents has been read."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import fifo, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.ports import latent_layout
+from licgate.gateware.streamed.burst import PageCutter
+
+__all__ = ["HostMemory"]
+
+_BYTE, _PIXEL, _HALF = 8, 3, 16
+
+
+class HostMemory(Component):
+    """Write a stretch of memory from words of three bytes, or read one as words of two.
+
+    Beats come and go low byte first, without gaps between them: three beats of 16 bits are two words of the host's. A
+    transaction is requested once all of its beats are there, or have room, so the host may be as late as it likes.
+
+    Parameters
+    ----------
+    beat_bits : int
+        A multiple of 16, up to 64.
+    address_bits : int
+    burst_beats : int
+        Longest transaction, a power of two; none crosses a multiple of it.
+
+    Members
+    -------
+    write, read : :py:`In(1)`
+        Begin, for one cycle; only while not ``busy``.
+    address, beats : :py:`In(address_bits)`, :py:`In(address_bits + 1)`
+        Of the stretch, in that cycle and the next; no beats are nothing to do.
+    busy : :py:`Out(1)`
+        A stretch is under way (level). When a write ends it is in memory.
+    i : :py:`In(stream.Signature(24))`
+        Three bytes of a write; not taken while none is under way. What is left of the last one does not count.
+    o : :py:`Out(stream.Signature(latent_layout))`
+        Two bytes of a read, and whether they are the last.
+    port : :py:`Out(MemoryPort(beat_bits, address_bits))`
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from ``read`` to its request: 4.
+    interval : int
+        Cycles between two requests, at least: 3.
+
+    Resources on ECP5, with beats of 16 bits, addresses of 24 and bursts of 32: 267 LUT4, 62 carries, 119 flip-flops, no
+    block memory; the queue is 16 cells of distributed memory.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of range.
+    """
+
+    latency = 4
+    interval = 3
+
+    def __init__(self, beat_bits, address_bits, *, burst_beats=32):
+        if beat_bits not in (16, 32, 48, 64):
+            raise ValueError(f"beat_bits must be 16, 32, 48 or 64, not {beat_bits!r}")
+        port = MemoryPort(beat_bits, address_bits)
+        self._beat_bits, self._burst = beat_bits, burst_beats
+        self._cutter = PageCutter(
+            beat_bits, address_bits, page_beats=burst_beats, most_beats=(1 << (address_bits + 1)) - 1
+        )
+        super().__init__(
+            {
+                "write": In(1),
+                "read": In(1),
+                "address": In(address_bits),
+                "beats": In(address_bits + 1),
+                "busy": Out(1),
+                "i": In(stream.Signature(_BYTE * _PIXEL)),
+                "o": Out(stream.Signature(latent_layout)),
+                "port": Out(port),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        size, port = self._beat_bits, self.port
+        depth = 2 * self._burst
+        m.submodules.cutter = cutter = self._cutter
+        m.submodules.queue = queue = fifo.SyncFIFO(width=size, depth=depth)
+
+        # Beats that the host has still to give or to take: some, and one.
+        left, writing = Signal.like(self.beats), Signal()
+        some, final = Signal(), Signal()
+        # Beats that wait, or places, and no request has been made for.
+        credit, under_way = Signal(range(depth + 1)), Signal()
+        given, taken = Signal(), Signal()
+        # A stretch is told, and a cycle later it is known whether there is anything to do.
+        told, wanted, moving, begins = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [told.eq((self.write | self.read) & ~self.busy), wanted.eq(self.beats != 0)]
+        m.d.comb += [
+            begins.eq(told & wanted),
+            self.busy.eq(told | moving),
+            cutter.i.payload.address.eq(self.address),
+            cutter.i.payload.beats.eq(self.beats),
+            cutter.i.valid.eq(begins),
+        ]
+
+        # Requests: not in the cycle in which the cutter shows the next one, so that `enough` is of this one.
+        enough, accepted = Signal(), Signal()
+        request = cutter.request.payload
+        m.d.sync += enough.eq(cutter.request.valid & ~accepted & (credit >= request.beats))
+        m.d.comb += [
+            port.request.payload.eq(request),
+            port.request.payload.write.eq(writing),
+            port.request.valid.eq(cutter.request.valid & enough),
+            accepted.eq(port.request.valid & port.request.ready),
+            cutter.request.ready.eq(accepted),
+        ]
+        m.d.sync += credit.eq(credit + Mux(writing, given, taken) - Mux(accepted, request.beats, 0))
+        with m.If(accepted):
+            m.d.sync += under_way.eq(1)
+        with m.Elif(port.done):
+            m.d.sync += under_way.eq(0)
+
+        # The queue serves both ways.
+        beat_bytes, half = size // _BYTE, Signal(range(max(2, size // _HALF)))
+        held, count = Signal(_BYTE * (beat_bytes + _PIXEL - 1)), Signal(range(beat_bytes + _PIXEL))
+        full, last_half = Signal(), Signal()
+        m.d.comb += [
+            full.eq(count >= beat_bytes),
+            last_half.eq(half == size // _HALF - 1),
+            self.i.ready.eq(moving & writing & some & ~full),
+            given.eq(writing & full & some & queue.w_rdy),
+            queue.w_en.eq(Mux(writing, given, port.r_valid)),
+            queue.w_data.eq(Mux(writing, held[:size], port.r_data)),
+            port.w.payload.eq(queue.r_data),
+            port.w.valid.eq(writing & queue.r_rdy),
+            self.o.valid.eq(moving & ~writing & queue.r_rdy),
+            self.o.payload.value.eq(queue.r_data.word_select(half, _HALF)),
+            self.o.payload.last.eq(last_half & final),
+            taken.eq(self.o.valid & self.o.ready & last_half),
+            queue.r_en.eq(Mux(writing, port.w.ready, taken)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                count.eq(count + _PIXEL),
+                held.eq(held | (self.i.payload << (count << 3))[: len(held)]),
+            ]
+        with m.If(given):
+            m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += half.eq(Mux(last_half, 0, half + 1))
+        # The upper bits have long been 0 when the lower ones count the last beats.
+        few = Signal()
+        m.d.sync += few.eq(left[4:] == 0)
+        with m.If(given | taken):
+            m.d.sync += [left.eq(left - 1), final.eq(few & (left[:4] == 2)), some.eq(~final)]
+
+        with m.If((self.write | self.read) & ~self.busy):
+            m.d.sync += writing.eq(self.write)
+        with m.If(begins):
+            m.d.sync += [
+                moving.eq(1),
+                some.eq(1),
+                left.eq(self.beats),
+                final.eq(self.beats == 1),
+                count.eq(0),
+                held.eq(0),
+                half.eq(0),
+                credit.eq(Mux(writing, 0, depth)),
+            ]
+        with m.Elif(~some & cutter.i.ready & ~under_way):
+            m.d.sync += moving.eq(0)
+        return m

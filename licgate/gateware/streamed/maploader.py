@@ -1,0 +1,189 @@
+"""Fetches word columns of feature maps from external memory into slots of the line memory."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import data, fifo, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streamed.burst import PageCutter
+from licgate.gateware.streamed.gearbox import Unpacker
+from licgate.gateware.streamed.layouts import command_layout
+from licgate.program.records import MapLayout
+
+__all__ = ["MapLoader"]
+
+# Records asked for whose beats have not all come.
+_AHEAD = 4
+
+
+def record_beats(program, stage):
+    """Beats of a record of the stage's input."""
+    conv = stage.conv
+    parts = [min(program.cols, conv.channels_in - c) for c in range(0, conv.channels_in, program.cols)]
+    kind = conv.layer.input
+    return MapLayout(tuple(parts), kind.bits, kind.signed, program.rows, 1, 1, 0, 1, program.beat_bits).record
+
+
+class MapLoader(Component):
+    """Carry out ``load`` commands.
+
+    A column is fetched once a slot is free and the writes that make it are done; its records are asked for one after
+    the other.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+
+    Members
+    -------
+    start : :py:`In(1)`
+        All slots are free, no write is done.
+    i : :py:`In(stream.Signature(command_layout(program, "load")))`
+    writes : :py:`In(24)`
+        Writes of this run that are done.
+    released : :py:`In(...)`
+        Slots that become free in this cycle.
+    port : :py:`Out(MemoryPort(...))`
+    write_enable, write_address, write_data
+        Write port of the line memory.
+    loaded : :py:`Out(1)`
+        A column is complete.
+    waits : :py:`Out(1)`
+        A command waits for a slot or for writes.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a command to its first request: 5. Records follow each other every three cycles at most.
+
+    Resources: an :class:`~licgate.gateware.streamed.gearbox.Unpacker`, about 200 LUT4 beside it.
+    """
+
+    latency = 5
+
+    def __init__(self, program):
+        self._program = program
+        depth = program.slots * program.slot_words
+        kinds = program.map_kinds
+        most = max(stage.conv.channels_in for stage in program.stages)
+        self._tag = data.StructLayout({"address": range(depth), "ends": 1})
+        self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most, part=program.cols, tag=self._tag)
+        self._cutter = PageCutter(
+            program.beat_bits,
+            program.address_bits,
+            page_beats=program.burst_beats,
+            most_beats=max(record_beats(program, stage) for stage in program.stages),
+        )
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(command_layout(program, "load"))),
+                "writes": In(24),
+                "released": In(range(program.slots + 1)),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+                "write_enable": Out(1),
+                "write_address": Out(range(depth)),
+                "write_data": Out(max(kinds)),
+                "loaded": Out(1),
+                "waits": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        program, stages = self._program, self._program.stages
+        m.submodules.unpacker = unpacker = self._unpacker
+        m.submodules.cutter = cutter = self._cutter
+        m.submodules.records = records = fifo.SyncFIFO(width=len(unpacker.i.payload.as_value()), depth=_AHEAD)
+        connect(m, cutter.request, flipped(self.port.request))
+        m.d.comb += [
+            self.port.w.valid.eq(0),
+            unpacker.valid.eq(self.port.r_valid),
+            unpacker.beat.eq(self.port.r_data),
+            unpacker.i.payload.as_value().eq(records.r_data),
+            unpacker.i.valid.eq(records.r_rdy),
+            records.r_en.eq(unpacker.i.ready),
+        ]
+
+        command = Signal.like(self.i.payload)
+        free, fits = Signal(range(program.slots + 1)), Signal()
+        there = Signal()
+        rows, before = Signal.like(command.rows), Signal.like(command.before)
+        address, line = Signal.like(command.address), Signal.like(self.write_address)
+        reserve = Signal()
+        # Of the command's stage, and of the slot and row at which it begins.
+        channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
+        beats, memory = Signal.like(cutter.i.payload.beats), Signal.like(unpacker.i.payload.kind)
+        slot_line, row_line = Signal.like(line), Signal.like(line)
+        # Where a slot begins, and how far a row lies in it.
+        begins = Array(slot * program.slot_words for slot in range(program.slots))
+        most_rows = max(program.in_rows(stage) for stage in stages)
+        into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in stages)
+        late_writes = Signal.like(self.writes)
+        difference = Signal(24)
+        m.d.comb += difference.eq(late_writes - command.after)
+        m.d.sync += [
+            free.eq(free + self.released - reserve),
+            late_writes.eq(self.writes),
+            there.eq(~difference[-1]),
+            fits.eq(free != 0),
+        ]
+        item = Signal.like(unpacker.i.payload)
+        m.d.comb += [
+            item.kind.eq(memory),
+            item.words.eq(channels),
+            item.tag.address.eq(line),
+            item.tag.ends.eq(rows == 1),
+            records.w_data.eq(item.as_value()),
+            cutter.i.payload.address.eq(address),
+            cutter.i.payload.beats.eq(beats),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += command.eq(self.i.payload)
+                    m.next = "LOOK"
+            with m.State("LOOK"):
+                # `there` of the new command comes a cycle later
+                m.d.sync += [
+                    rows.eq(command.rows),
+                    before.eq(command.before),
+                    address.eq(command.address),
+                    slot_line.eq(begins[command.slot]),
+                    row_line.eq(into[command.stage][command.row]),
+                    channels.eq(Array(stage.conv.channels_in for stage in stages)[command.stage]),
+                    memory.eq(Array(stage.memory for stage in stages)[command.stage]),
+                    beats.eq(Array(record_beats(program, stage) for stage in stages)[command.stage]),
+                ]
+                m.next = "WAIT"
+            with m.State("WAIT"):
+                ready = there & fits
+                m.d.comb += [reserve.eq(ready), self.waits.eq(~ready)]
+                m.d.sync += line.eq(slot_line + row_line)
+                with m.If(ready):
+                    m.next = "RECORD"
+            with m.State("RECORD"):
+                m.d.comb += [cutter.i.valid.eq(records.w_rdy), records.w_en.eq(cutter.i.valid & cutter.i.ready)]
+                with m.If(records.w_en):
+                    m.d.sync += [
+                        rows.eq(rows - 1),
+                        before.eq(before - 1),
+                        line.eq(line + channels),
+                        address.eq(Mux(before == 1, command.wrapped, address + command.pitch)),
+                    ]
+                    with m.If(rows == 1):
+                        m.next = "IDLE"
+        with m.If(self.start):
+            m.d.sync += [free.eq(program.slots), late_writes.eq(0)]
+
+        target = Signal.like(self.write_address)
+        m.d.comb += target.eq(Mux(unpacker.first, unpacker.tag.address, self.write_address + 1))
+        m.d.sync += [
+            self.write_enable.eq(unpacker.o_valid),
+            self.write_data.eq(unpacker.word),
+            self.loaded.eq(unpacker.o_valid & unpacker.last & unpacker.tag.ends),
+        ]
+        with m.If(unpacker.o_valid):
+            m.d.sync += self.write_address.eq(target)
+        return m

@@ -1,0 +1,213 @@
+"""Sends results to external memory, packed to the bits of their layer."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import fifo, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.arith import delayed
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
+from licgate.gateware.streamed.burst import PageCutter
+from licgate.gateware.streamed.gearbox import Packer
+from licgate.gateware.streamed.sequencer import credits, record_write_layout
+from licgate.program.streamed import WRITES
+
+__all__ = ["RecordWriter"]
+
+
+class RecordWriter(Component):
+    """Collect the words of a pass, pack them into beats, and write these once they are complete.
+
+    Passes that go to consecutive addresses are written as one. Packing begins when fewer than ``WRITES`` writes are
+    under way, so that the packer is never stopped.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+    result_width : int
+        Of a result.
+
+    Members
+    -------
+    start : :py:`In(1)`
+        No write is done.
+    i : :py:`In(stream.Signature(record_write_layout(program)))`
+        A pass, before its first word comes.
+    enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
+        The next word of the oldest pass. There are never more passes under way than ``credits(program)``.
+    packed : :py:`Out(1)`
+        The words of a pass have left their queue, the cycle before.
+    writes : :py:`Out(24)`
+        Writes that are in memory, since ``start``.
+    port : :py:`Out(MemoryPort(...))`
+    idle : :py:`Out(1)`
+        Nothing is under way.
+
+    Attributes
+    ----------
+    interval : int
+        A word takes ``ceil(bits / beat_bits)`` cycles on its way.
+
+    Resources: a :class:`~licgate.gateware.streamed.gearbox.Packer`, queues of ``output_words`` words and of the beats
+    of ``WRITES`` writes.
+    """
+
+    def __init__(self, program, result_width):
+        if not isinstance(result_width, int) or not 1 <= result_width <= 18:
+            raise ValueError(f"result_width must be an integer from 1 to 18, not {result_width!r}")
+        self._program, self._width = program, result_width
+        self._kinds = sorted(set(program.output_kinds))
+        self._most = max(
+            sum(
+                program.beats(min(program.cols, s.last_op.channels_out - c) * kind)
+                for c in range(0, s.last_op.channels_out, program.cols)
+            )
+            if s.gdn is not None
+            else sum(
+                program.beats(min(program.cols, s.conv.channels_out - c) * kind)
+                for c in range(0, min(program.tile_channels(s.conv), s.conv.channels_out), program.cols)
+            )
+            for s, kind in zip(program.stages, program.output_kinds, strict=True)
+        )
+        self._packer = Packer(program.beat_bits, self._kinds)
+        self._cutter = PageCutter(
+            program.beat_bits, program.address_bits, page_beats=program.page_beats, most_beats=self._most, write=True
+        )
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(record_write_layout(program))),
+                "enable": In(1),
+                "word": In(result_width).array(program.rows),
+                "packed": Out(1),
+                "writes": Out(24),
+                "idle": Out(1),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        program, kinds, port = self._program, self._kinds, self.port
+        m.submodules.packer = packer = self._packer
+        m.submodules.cutter = cutter = self._cutter
+        count = credits(program)
+        bits = max(kinds) // program.rows
+        m.submodules.words = words = BlockQueue(count * program.most_channels, program.rows * bits)
+        m.submodules.beats = beats = BlockQueue(WRITES * self._most, program.beat_bits)
+        m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
+        stretch = cutter.i.payload
+        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
+        m.d.comb += [
+            passes.w_data.eq(self.i.payload.as_value()),
+            passes.w_en.eq(self.i.valid),
+            self.i.ready.eq(passes.w_rdy),
+            words.word.eq(Cat(w[:bits] for w in self.word)),
+            words.enable.eq(self.enable),
+        ]
+
+        # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left. The pass is
+        # seen through a register: it stays a cycle longer than in its queue.
+        coming, current = Signal.like(self.i.payload), Signal.like(self.i.payload)
+        left, current_kind, of_one = Signal.like(self.i.payload.count), Signal(range(max(2, len(kinds)))), Signal()
+        busy, first, ends_pass, ends_part = Signal(), Signal(), Signal(), Signal()
+        # A part of a record has as many channels as the array columns; a packed pass makes two.
+        part_left = Signal(range(program.cols + 1))
+        kind_of = Array(kinds.index(k) for k in program.output_kinds)
+        kind = Signal(range(max(2, len(kinds))))
+        values = [words.o.payload.word_select(r, bits) for r in range(program.rows)]
+        m.d.comb += [
+            coming.as_value().eq(passes.r_data),
+            packer.i.payload.word.eq(Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind]),
+            packer.i.payload.kind.eq(kind),
+            packer.i.payload.last.eq(ends_pass | ends_part),
+            packer.i.valid.eq(busy & words.o.valid),
+            words.o.ready.eq(busy & packer.i.ready),
+        ]
+        moved, through = Signal(), Signal()
+        m.d.comb += [
+            moved.eq(packer.i.valid & packer.i.ready),
+            through.eq(moved & ends_pass),
+            passes.r_en.eq(self.packed),
+        ]
+        m.d.sync += [
+            current.eq(coming),
+            current_kind.eq(kind_of[coming.stage]),
+            of_one.eq(coming.count == 1),
+            self.packed.eq(through),
+        ]
+        with m.If(moved):
+            m.d.sync += [
+                left.eq(left - 1),
+                first.eq(0),
+                ends_pass.eq(left == 2),
+                part_left.eq(Mux(ends_part, program.cols, part_left - 1)),
+                ends_part.eq(Mux(ends_part, program.cols == 1, part_left == 2)),
+            ]
+            with m.If(ends_pass):
+                m.d.sync += busy.eq(0)
+        # Writes that have begun to be packed and are not done.
+        begins, completes, begun = Signal(), Signal(), Signal(WRITES)
+        m.d.sync += begins.eq(~busy & ~begins & ~self.packed & passes.r_rdy & (~begun[-1] | ~coming.first))
+        m.d.sync += begun.eq(moved_level(begun, begins & current.first, completes))
+        with m.If(begins):
+            m.d.sync += [
+                busy.eq(1),
+                left.eq(current.count),
+                first.eq(current.first),
+                ends_pass.eq(of_one),
+                part_left.eq(program.cols),
+                ends_part.eq(program.cols == 1),
+                kind.eq(current_kind),
+            ]
+
+        # Where they go, with the number of beats counted as they come.
+        target = Signal.like(stretch)
+        beat_count = Signal.like(stretch.beats)
+        # Of the word that the packer took last, and that comes out of it; known a cycle after it was taken.
+        ends, waiting = Signal(), Signal.like(stretch.address)
+        took, was_first, was_end = Signal(), Signal(), Signal()
+        m.d.sync += [took.eq(moved), was_first.eq(moved & first), was_end.eq(ends_pass)]
+        with m.If(took):
+            m.d.sync += ends.eq(current.last & was_end)
+        with m.If(was_first):
+            m.d.sync += waiting.eq(current.address)
+        out = delayed(m, Cat(ends, waiting), packer.latency - 2, name="out")
+        complete, written = Signal(), Signal()
+        m.d.comb += [
+            complete.eq(packer.o_valid & packer.last & out[0]),
+            beats.enable.eq(packer.o_valid),
+            beats.word.eq(packer.beat),
+            targets.w_data.eq(target.as_value()),
+            targets.w_en.eq(written),
+            stretch.as_value().eq(targets.r_data),
+            cutter.i.valid.eq(targets.r_rdy),
+            targets.r_en.eq(cutter.i.ready),
+        ]
+        # A cycle later: a write is asked for when its last beat is on its way to the port.
+        m.d.sync += [written.eq(complete), target.address.eq(out[1:]), target.beats.eq(beat_count + 1)]
+        with m.If(packer.o_valid):
+            m.d.sync += beat_count.eq(beat_count + 1)
+            with m.If(complete):
+                m.d.sync += beat_count.eq(0)
+
+        # Requests, and the writes that they complete.
+        final, under_way, asked = Signal(), Signal(), Signal()
+        connect(m, cutter.request, flipped(port.request))
+        m.d.comb += [
+            port.w.payload.eq(beats.o.payload),
+            port.w.valid.eq(beats.o.valid),
+            beats.o.ready.eq(port.w.ready),
+            asked.eq(port.request.valid & port.request.ready),
+        ]
+        m.d.comb += completes.eq(port.done & final)
+        with m.If(port.done):
+            m.d.sync += [self.writes.eq(self.writes + final), under_way.eq(0)]
+        with m.If(asked):
+            m.d.sync += [final.eq(cutter.ends), under_way.eq(1)]
+        with m.If(self.start):
+            m.d.sync += self.writes.eq(0)
+        m.d.comb += self.idle.eq(
+            ~(passes.r_rdy | busy | packer.busy | written | targets.r_rdy | beats.o.valid | under_way | ~cutter.i.ready)
+        )
+        return m

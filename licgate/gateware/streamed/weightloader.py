@@ -1,0 +1,201 @@
+"""Fetches weight tiles from external memory into the weight ring."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import fifo, stream
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.streamed.burst import PageCutter
+from licgate.gateware.streamed.gearbox import Unpacker
+from licgate.gateware.streamed.layouts import command_layout
+
+__all__ = ["WeightLoader"]
+
+# Tiles asked for whose beats have not all come.
+_AHEAD = 4
+
+
+class WeightLoader(Component):
+    """Carry out ``weights`` commands: all tiles of a stage's convolution, then those of its GDN.
+
+    A tile is fetched segment by segment, each once the ring has room for it.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+
+    Members
+    -------
+    start : :py:`In(1)`
+        The ring is empty.
+    i : :py:`In(stream.Signature(command_layout(program, "weights")))`
+    released : :py:`In(...)`
+        Words that become free in this cycle.
+    port : :py:`Out(MemoryPort(...))`
+    write_enable, write_address, write_data
+        Write port of the ring.
+    loaded : :py:`Out(1)`
+        A tile is complete.
+    waits : :py:`Out(1)`
+        A segment waits for room.
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a command to its first request: 6.
+
+    Resources: an :class:`~licgate.gateware.streamed.gearbox.Unpacker`, about 150 LUT4 beside it.
+    """
+
+    latency = 6
+
+    def __init__(self, program):
+        self._program = program
+        kinds = program.weight_kinds
+        most = max(op.phases[0].steps for op in program.ops)
+        self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
+        self._cutter = PageCutter(
+            program.beat_bits,
+            program.address_bits,
+            page_beats=program.weight_burst,
+            most_beats=max(max(self._beats(op)) for op in program.ops),
+        )
+        depth = program.weight_ring
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(command_layout(program, "weights"))),
+                "released": In(range(depth + 1)),
+                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+                "write_enable": Out(1),
+                "write_address": Out(range(depth)),
+                "write_data": Out(max(kinds)),
+                "loaded": Out(1),
+                "waits": Out(1),
+            }
+        )
+
+    def _beats(self, op):
+        """Beats of a tile's first and of its last segment."""
+        words = self._program.segments(op)
+        return [self._program.beats(words[k] * self._program.word_bits(op)) for k in (0, -1)]
+
+    def elaborate(self, platform):
+        m = Module()
+        program, ops, stages = self._program, self._program.ops, self._program.stages
+        m.submodules.unpacker = unpacker = self._unpacker
+        m.submodules.cutter = cutter = self._cutter
+        m.submodules.tiles = tiles = fifo.SyncFIFO(width=len(unpacker.i.payload.as_value()), depth=_AHEAD)
+        connect(m, cutter.request, flipped(self.port.request))
+        m.d.comb += [
+            self.port.w.valid.eq(0),
+            unpacker.valid.eq(self.port.r_valid),
+            unpacker.beat.eq(self.port.r_data),
+            unpacker.i.payload.as_value().eq(tiles.r_data),
+            unpacker.i.valid.eq(tiles.r_rdy),
+            tiles.r_en.eq(unpacker.i.ready),
+        ]
+
+        command = Signal.like(self.i.payload)
+        op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
+        segments = [program.segments(o) for o in ops]
+        left = Signal(range(1 + max(o.tiles for o in ops)))
+        steps = Signal(range(1 + max(o.phases[0].steps for o in ops)))
+        # Segments of the tile that are left, words and beats of this one.
+        rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
+        beats, last_segment = Signal.like(cutter.i.payload.beats), Signal()
+        address, free, room = Signal.like(command.address), Signal(range(program.weight_ring + 1)), Signal()
+        reserve, first = Signal(), Signal(init=1)
+        item = Signal.like(unpacker.i.payload)
+        m.d.comb += [
+            item.kind.eq(Array(o.memory for o in ops)[op]),
+            item.words.eq(steps),
+            tiles.w_data.eq(item.as_value()),
+            cutter.i.payload.address.eq(address),
+            cutter.i.payload.beats.eq(beats),
+        ]
+        m.d.comb += last_segment.eq(rest == 1)
+        # Room for the next segment is known three cycles behind the reservation of the last one.
+        reserved = Signal.like(words)
+        m.d.sync += [
+            reserved.eq(Mux(reserve, words, 0)),
+            free.eq(free + self.released - reserved),
+            room.eq(free >= words),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += [command.eq(self.i.payload), address.eq(self.i.payload.address)]
+                    m.next = "STAGE"
+            with m.State("STAGE"):
+                m.d.sync += [
+                    op.eq(Array(stage.conv.index for stage in stages)[command.stage]),
+                    more.eq(Array(int(stage.gdn is not None) for stage in stages)[command.stage]),
+                ]
+                m.next = "OP"
+            with m.State("OP"):
+                m.d.sync += [
+                    left.eq(Array(o.tiles for o in ops)[op]),
+                    steps.eq(Array(o.phases[0].steps for o in ops)[op]),
+                    rest.eq(Array(len(found) for found in segments)[op]),
+                    *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
+                ]
+                m.next = "ROOM"
+            with m.State("ROOM"):
+                m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.comb += [
+                    cutter.i.valid.eq(room & tiles.w_rdy),
+                    reserve.eq(cutter.i.valid & cutter.i.ready),
+                    # the first segment announces the tile
+                    tiles.w_en.eq(reserve & first),
+                    self.waits.eq(~room),
+                ]
+                with m.If(reserve):
+                    m.next = "SEGMENT"
+            with m.State("SEGMENT"):
+                whole = Array(len(found) for found in segments)[op]
+                m.d.sync += [
+                    address.eq(address + beats),
+                    rest.eq(Mux(last_segment, whole, rest - 1)),
+                    first.eq(last_segment),
+                    *self._segment(
+                        op,
+                        segments,
+                        words,
+                        beats,
+                        Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
+                    ),
+                ]
+                m.next = "ROOM"
+                with m.If(last_segment):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "IDLE"
+                        with m.If(more):
+                            m.d.sync += [op.eq(op + 1), more.eq(0)]
+                            m.next = "OP"
+        with m.If(self.start):
+            m.d.sync += free.eq(program.weight_ring)
+
+        pointer = Signal.like(self.write_address)
+        m.d.sync += [
+            self.write_enable.eq(unpacker.o_valid),
+            self.write_data.eq(unpacker.word),
+            self.write_address.eq(pointer),
+            self.loaded.eq(unpacker.o_valid & unpacker.last),
+        ]
+        with m.If(unpacker.o_valid):
+            m.d.sync += pointer.eq(Mux(pointer == program.weight_ring - 1, 0, pointer + 1))
+        with m.If(self.start):
+            m.d.sync += pointer.eq(0)
+        return m
+
+    def _segment(self, op, segments, words, beats, last):
+        """Choose the words and beats of a segment."""
+        ops = self._program.ops
+        return [
+            words.eq(Mux(last, Array(found[-1] for found in segments)[op], Array(found[0] for found in segments)[op])),
+            beats.eq(Mux(last, *(Array(self._beats(o)[k] for o in ops)[op] for k in (-1, 0)))),
+        ]

@@ -1,1 +1,0 @@
-"""A streaming accelerator for the programmable logic of Zynq UltraScale+: beside the processor, at its memory."""

@@ -1,0 +1,353 @@
+"""A streamed frame as its bands in order, without the commands: what each asks of the array, the memory and the chip.
+
+Bands that are alike are one `Kind`, so a frame is a list of their numbers; it is made in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from licgate.errors import ConfigError
+from licgate.perf.core import Timing
+from licgate.program import IN_FLIGHT
+from licgate.program.bands import block_span, stage_bands
+from licgate.program.commands import COMMANDS_READ, command_beats
+from licgate.program.schedule import AHEAD, block_order, map_layouts
+
+__all__ = ["FramePlan", "Kind", "Operation", "frame_plan", "least_frame"]
+
+_LEAST_PASS = 4  # cycles in which the sequencer offers a pass, at least
+
+
+class Operation(NamedTuple):
+    """What is the same for all passes of an operation.
+
+    Attributes
+    ----------
+    tiles : tuple of (int, int)
+        Weight words and beats of each.
+    counts : tuple of int
+        Output channels of each tile.
+    packing : tuple of int
+        Cycles in which the packer takes the results of each tile.
+    flight : tuple of int
+        Cycles from the end of a pass to its last result.
+    """
+
+    tiles: tuple
+    counts: tuple
+    packing: tuple
+    flight: tuple
+
+
+class Kind(NamedTuple):
+    """Bands that are alike.
+
+    Attributes
+    ----------
+    stage : int
+        Of the chain.
+    groups, rows : int
+    lengths : tuple of int
+        Cycles that a pass of the convolution takes of the feeder, by row.
+    passes : tuple of tuple of int
+        Cycles from one pass of the convolution to the next, at least, by tile and row.
+    norm_length : int
+    norm : tuple of int
+        The same of the GDN, by tile; 0 and empty without.
+    steps : int
+        Cycles in which the array steps.
+    conv, gdn : Operation, Operation or None
+    loads : tuple of int
+        Word columns to be fetched that each group waits for; each has ``column`` beats.
+    column : int
+    weights, keep : bool
+    release : tuple of int
+        Slots that become free behind each group.
+    written : tuple of int
+        Beats of each write of a group and row.
+    map_burst, write_burst : float
+        Mean beats of a transaction.
+    """
+
+    stage: int
+    groups: int
+    rows: int
+    lengths: tuple
+    passes: tuple
+    norm_length: int
+    norm: tuple
+    steps: int
+    conv: Operation
+    gdn: Operation | None
+    loads: tuple
+    column: int
+    weights: bool
+    keep: bool
+    release: tuple
+    written: tuple
+    map_burst: float
+    write_burst: float
+
+    @property
+    def pixels(self) -> int:
+        """Groups times rows."""
+        return self.groups * self.rows
+
+    @property
+    def tiles(self) -> tuple:
+        """Weight tiles, (words, beats) each."""
+        return self.conv.tiles + (self.gdn.tiles if self.gdn is not None else ())
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """A frame.
+
+    Attributes
+    ----------
+    kinds : list of Kind
+    bands : list of (int, int)
+        Kind, and number of writes of the frame that its columns wait for.
+    steps : int
+        Cycles in which the array steps: no run takes fewer.
+    beats : dict of str to int
+        Moved: commands, weights, maps, results.
+    end : int
+        First beat of external memory behind those in use.
+    """
+
+    kinds: list
+    bands: list
+    steps: int
+    beats: dict
+    end: int
+
+
+def frame_plan(program, chain, width, height, *, origin=0) -> FramePlan:
+    """Plan a frame of ``width`` x ``height`` as :func:`licgate.program.schedule.make_schedule` does.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+    chain : Chain
+    width, height : int
+    origin : int
+        First beat of external memory to be used.
+
+    Raises
+    ------
+    ConfigError
+        The run needs more memory than there is, or the input has no pixel.
+    """
+    if width < 1 or height < 1:
+        raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
+    room = (1 << program.address_bits) - origin
+    weights = sum(
+        program.beats(words * program.word_bits(op))
+        for stage in program.stages_of(chain)
+        for op in _ops(stage)
+        for words in program.tile_words(op)
+    )
+    for ahead in AHEAD:
+        maps = map_layouts(program, chain, width, height, ahead)
+        beats = sum(layout.beats for layout in maps) + weights
+        if beats > room:
+            continue
+        found, commands = _Planner(program, chain, maps).plan()
+        # whole reads of commands, and what is read ahead
+        beats += (-(-commands // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
+        if beats <= room:
+            return replace(found, end=origin + beats)
+    raise ConfigError(
+        f"{chain.transform.name} of {width} x {height} needs {beats} words of {program.beat_bits} bits of external "
+        f"memory; there are {room}: cut the image"
+    )
+
+
+def _ops(stage):
+    return [op for op in (stage.conv, stage.gdn) if op is not None]
+
+
+def least_frame(program, chain, width, height) -> tuple[int, int]:
+    """Cycles that the passes of a frame take if none waits for anything, and the beats that it moves, commands apart.
+
+    In closed form, without a list of bands: a few hundred microseconds.
+    """
+    planner = _Planner(program, chain, map_layouts(program, chain, width, height, AHEAD[-1]))
+    found = [planner.least(k) for k in range(len(planner.stages))]
+    return sum(cycles for cycles, _ in found), sum(beats for _, beats in found)
+
+
+class _Planner:
+    """Makes the bands of one frame."""
+
+    def __init__(self, program, chain, maps):
+        self.program, self.chain, self.maps = program, chain, maps
+        self.stages, self.timing = program.stages_of(chain), Timing.of(program)
+        self.bands = [
+            stage_bands(program, stage, source.words, target.words)
+            for stage, source, target in zip(self.stages, maps, maps[1:], strict=False)
+        ]
+        self.operations = [
+            (self._operation(stage.conv, stage), stage.gdn and self._operation(stage.gdn, stage))
+            for stage in self.stages
+        ]
+        self.kinds, self.blocks = {}, {}
+
+    def plan(self):
+        """The frame, and how many commands it takes."""
+        found, writes, complete = [], 0, {}
+        beats = dict.fromkeys(("commands", "weights", "maps", "results"), 0)
+        steps, commands = 0, 1
+        for stage_index, row in block_order(self.program, self.chain, self.maps):
+            k = stage_index - self.chain.first
+            span = block_span(self.program, self.stages[k], self.maps[k].height, self.maps[k + 1].height, row)
+            rows, nominal, top, height = span
+            key = (k, rows, top, height)
+            if key not in self.blocks:
+                self.blocks[key] = self._block(*key)
+            numbers, totals = self.blocks[key]
+            after = 0 if k == 0 else complete[k, (nominal + height - 1) // self.program.block_rows]
+            found += [(number, after) for number in numbers]
+            writes += totals[0]
+            steps, commands = steps + totals[1], commands + totals[2]
+            for name, moved in zip(("weights", "maps", "results"), totals[3:], strict=True):
+                beats[name] += moved
+            complete[k + 1, row // self.program.block_rows] = writes
+        beats["commands"] = -(-commands // COMMANDS_READ) * COMMANDS_READ * command_beats(self.program)
+        return FramePlan(list(self.kinds), found, steps, beats, 0), commands
+
+    def least(self, k):
+        """Cycles of all passes of a stage, and beats of its weights, maps and results."""
+        program, stage = self.program, self.stages[k]
+        source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
+        shape = stage.conv.phases[0].shape
+        spans = [stage.span(row) for row in range(target.height)]
+        kernels = Counter(min(last, source.height) - max(0, first) for first, last in spans)
+        lengths = [rows * stage.conv.channels_in * shape.slot(program.rows) for rows in kernels]
+        cycles = sum(
+            target.words * cycles * count
+            for passes in self._passes(stage.conv, lengths, conv.flight)
+            for cycles, count in zip(passes, kernels.values(), strict=True)
+        )
+        if gdn is not None:
+            norm = self._passes(stage.gdn, (stage.gdn.channels_in,), gdn.flight)
+            cycles += target.words * target.height * sum(each for (each,) in norm)
+        blocks = [
+            block_span(program, stage, source.height, target.height, row)
+            for row in range(0, target.height, program.block_rows)
+        ]
+        weights = len(blocks) * sum(band.weights for band in self.bands[k])
+        tiles = conv.tiles + (gdn.tiles if gdn is not None else ())
+        read = sum(height - top for _, _, top, height in blocks) * sum(band.loads for band in self.bands[k])
+        written = target.words * target.height * sum(self._written(stage, target))
+        return cycles, weights * sum(beats for _, beats in tiles) + read * source.record + written
+
+    def _block(self, k, rows, top, height):
+        """Numbers of a block's kinds; its writes, steps, commands, and beats of weights, maps, results."""
+        numbers, totals = [], [0] * 6
+        for band in self.bands[k]:
+            kind = self._kind(k, band, rows, top, height)
+            numbers.append(self.kinds.setdefault(kind, len(self.kinds)))
+            moved = (
+                kind.pixels * len(kind.written),
+                kind.steps,
+                1 + kind.weights + sum(kind.loads),
+                kind.weights * sum(beats for _, beats in kind.tiles),
+                sum(kind.loads) * kind.column,
+                kind.pixels * sum(kind.written),
+            )
+            totals = [a + b for a, b in zip(totals, moved, strict=True)]
+        return numbers, totals
+
+    def _kind(self, k, band, rows, top, height):
+        program, stage = self.program, self.stages[k]
+        source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
+        shape, kernel = stage.conv.phases[0].shape, stage.conv.layer.kernel
+        slots = [
+            (min(r * stage.stride + kernel, height) - max(r * stage.stride, top)) * stage.conv.channels_in
+            for r in range(rows)
+        ]
+        lengths = tuple(count * shape.slot(program.rows) for count in slots)
+        passes = self._passes(stage.conv, lengths, conv.flight)
+        norm, channels, steps = (), 0, band.groups * stage.conv.tiles * shape.columns * sum(slots)
+        if gdn is not None:
+            channels = stage.gdn.channels_in
+            norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
+            steps += band.groups * rows * stage.gdn.tiles * channels
+        middle = [stage.stride] * max(0, band.groups - 2)
+        release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
+        loads, later = [band.loads_first], band.loads - band.loads_first
+        for _ in range(band.groups - 1):
+            loads.append(min(stage.stride, later))
+            later -= loads[-1]
+        written = self._written(stage, target)
+        mean = [_mean(beats, program.page_beats) for beats in written]
+        return Kind(
+            k,
+            band.groups,
+            rows,
+            lengths,
+            passes,
+            channels,
+            norm,
+            steps,
+            conv,
+            gdn,
+            tuple(loads),
+            source.record * (height - top),
+            band.weights,
+            band.keep,
+            release,
+            written,
+            _mean(source.record, program.burst_beats),
+            sum(mean) / len(mean),
+        )
+
+    def _passes(self, op, lengths, flight):
+        """Cycles from pass to pass, by tile and length: its own, until results have left, and so many on the way."""
+        gap = max(self.program.gap_behind(op), _LEAST_PASS)
+        known = {
+            later: tuple(max(length, gap, -(-(length + later + 2) // IN_FLIGHT)) for length in lengths)
+            for later in set(flight)
+        }
+        return tuple(known[later] for later in flight)
+
+    def _operation(self, op, stage):
+        program = self.program
+        per_tile = program.tile_channels(op)
+        counts = tuple(min(per_tile, op.channels_out - first) for first in range(0, op.channels_out, per_tile))
+        bits, size = program.rows * stage.last_op.layer.output.bits, program.beat_bits
+        slices = -(-bits // size)
+        tail = bits - (slices - 1) * size
+
+        def packing(count):
+            parts = [min(program.cols, count - first) for first in range(0, count, program.cols)]
+            return sum(part * slices + 2 * ((part * bits - tail) % size + tail > size) for part in parts)
+
+        tiles = tuple((words, program.beats(words * program.word_bits(op))) for words in program.tile_words(op))
+        later = self.timing.arrival + self.timing.post + 1
+        return Operation(
+            tiles,
+            counts,
+            tuple(packing(count) for count in counts),
+            tuple(later + self.timing.beat * (count - 1) for count in counts),
+        )
+
+    def _written(self, stage, target):
+        """Beats of each write for a group and row."""
+        if stage.gdn is not None:
+            return (target.record,)
+        each = stage.conv.products
+        return tuple(
+            sum(target.part_beats(count) for count in target.parts[first : first + each])
+            for first in range(0, len(target.parts), each)
+        )
+
+
+def _mean(beats, burst):
+    """Mean length of the transactions that fetch ``beats`` from anywhere and do not cross multiples of ``burst``."""
+    return beats / (1 + (beats - 1) / burst)

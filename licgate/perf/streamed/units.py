@@ -1,0 +1,327 @@
+"""Units of the streaming core in time: loaders, and what passes go through; see :mod:`licgate.perf.streamed.frame`."""
+
+import itertools
+
+from licgate.program import IN_FLIGHT
+from licgate.program.streamed import WRITES
+
+__all__ = ["FIFO", "Freed", "Loaders", "Passes"]
+
+#: Cycles from a word's write to its read in a queue in block memory.
+FIFO = 4
+
+
+class Loaders:
+    """The weight loader and the map loader of a core, generators each."""
+
+    def _weights(self):
+        """Weight tiles, as the ring has room."""
+        program = self.program
+        ring, reserved, cutter = program.weight_ring, 0, 0
+        for n in itertools.count():
+            while len(self.taken["weights"]) <= n:
+                yield
+            fields = self.given["weights"][n][1]
+            stage, address = program.stages[fields["stage"]], fields["address"]
+            cycle = self.taken["weights"][n] + 4
+            for op in (stage.conv, stage.gdn):
+                if op is None:
+                    continue
+                bits, segments = program.word_bits(op), program.segments(op)
+                for tile in range(op.tiles):
+                    for index, words in enumerate(segments):
+                        needed = reserved + words - ring
+                        if needed > 0:
+                            while self.words_freed.total < needed:
+                                yield
+                            cycle = max(cycle, self.words_freed.when(needed) + 2)
+                        cycle = max(cycle, cutter)
+                        reserved += words
+                        if index == len(segments) - 1 and tile == op.tiles - 1 and op is stage.last_op:
+                            self.idle["weights"].append(cycle + 2)
+                        beats = program.beats(words * bits)
+                        found = yield from self._transactions(1, cycle + 2, address, beats)
+                        address += beats
+                        cutter = found[-1].accepted + 1
+                        cycle += 3
+                    self.tiles.append(found[-1].last + 4)
+                cycle += 1
+
+    def _maps(self):
+        """Word columns, as slots are free and their rows written."""
+        program = self.program
+        records = {k: layout.record for k, layout in enumerate(self.schedule.maps[:-1], self.schedule.chain.first)}
+        cutter = 0
+        for n in itertools.count():
+            while len(self.taken["load"]) <= n:
+                yield
+            fields = self.given["load"][n][1]
+            cycle = self.taken["load"][n] + 2
+            after = fields["after"]
+            if after:
+                while len(self.writes) < after:
+                    yield
+                cycle = max(cycle, self.writes[after - 1] + 3)
+            needed = n + 1 - program.slots
+            if needed > 0:
+                while self.slots_freed.total < needed:
+                    yield
+                cycle = max(cycle, self.slots_freed.when(needed) + 2)
+            cycle += 1
+            address = fields["address"]
+            for row in range(fields["rows"]):
+                cycle = max(cycle, cutter)
+                if row == fields["rows"] - 1:
+                    self.idle["load"].append(cycle + 1)
+                found = yield from self._transactions(2, cycle + 2, address, records[fields["stage"]])
+                cutter = found[-1].accepted + 1
+                cycle += 1
+                address = fields["wrapped"] if row + 1 == fields["before"] else address + fields["pitch"]
+            self.columns.append(found[-1].last + 4)
+
+    def _taker(self, kind):
+        """A unit takes a command when the last one needs no more of its states."""
+        for n in itertools.count():
+            while len(self.given[kind]) <= n or len(self.idle[kind]) <= n:
+                yield
+            self.taken[kind].append(max(self.given[kind][n][0], self.idle[kind][n]))
+
+
+class Passes:
+    """Sequencer, feeder, array, packer and record writer of a core."""
+
+    def _sequencer(self):
+        """Bands, pass by pass, with the feeder and the array behind them."""
+        program, timing, run = self.program, self.timing, self.run
+        credit = max(2, program.output_words // program.most_channels)
+        feed_latency, self._window_words = program.feed_latency, program.window_words
+        self._taken = self._feeder_ends = self._drained = self.start - 1
+        self._reads_end = self._feeder_ends
+        written, out, columns_used, consumed = [], 0, 0, 0
+        idle, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
+        for n in range(bands):
+            while len(self.given["band"]) <= n:
+                yield
+            visible, band = self.given["band"][n]
+            begin = max(visible, idle)
+            self.taken["band"].append(begin)
+            stage = program.stages[band["stage"]]
+            cycle = begin + 5
+            held, behind = 0, 0
+            needed, later = band["loads_first"], band["loads"] - band["loads_first"]
+            for op, group, row, tile in _passes(stage, band):
+                is_gdn = op.is_gdn
+                last_pixel = group == band["groups"] - 1 and row == band["rows"] - 1
+                to_memory = is_gdn or stage.gdn is None
+                if is_gdn and tile == 0 and group == 0 and row == 0:
+                    cycle += 1
+                    behind, gdn_held = band["groups"] * band["rows"] - 1, held
+                offered, loaded = cycle, 0
+                if needed:
+                    columns_used += needed
+                    while len(self.columns) < columns_used:
+                        yield
+                    loaded = self.columns[columns_used - 1] + 2
+                    run.waits["map"] += max(0, loaded - offered)
+                    needed = 0
+                index = consumed + held
+                while len(self.tiles) <= index:
+                    yield
+                seen = max(loaded, self.tiles[index] + 2)
+                run.waits["weights"] += max(0, seen - max(loaded, offered))
+                if to_memory and out >= credit:
+                    while len(self.packed) <= out - credit:
+                        yield
+                    room = self.packed[out - credit] + 3
+                    run.waits["output"] += max(0, room - max(seen, offered))
+                    seen = max(seen, room)
+                if is_gdn and len(written) > behind:
+                    seen = max(seen, written[len(written) - behind - 1] + 2)
+                if len(written) >= IN_FLIGHT:
+                    seen = max(seen, written[-IN_FLIGHT])
+                # What a pass waits for is seen a cycle before it is offered.
+                cycle = max(offered, seen + 1, self._taken + 1)
+                word = self._feed(op, band, stage, row, cycle)
+                count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
+                written.append(word + timing.beat * (count - 1))
+                self.last_written = written[-1]
+                if to_memory:
+                    out += 1
+                    self.passes_out.append(
+                        (
+                            cycle,
+                            word,
+                            timing.beat,
+                            count,
+                            band["stage"],
+                            not is_gdn or tile == 0,
+                            not is_gdn or tile == op.tiles - 1,
+                        )
+                    )
+                freed = self._feeder_ends + feed_latency
+                tile_ends = last_pixel and not band["keep"]
+                if tile_ends:
+                    self.words_freed.add(freed, op.phases[0].steps, *self._slots_of_pass, program.feed_latency)
+                if row == band["rows"] - 1 and not is_gdn and tile == op.tiles - 1:
+                    self.slots_freed.add(freed, _slots_freed(band, stage, group))
+                # What the sequencer goes on to.
+                last_tile = tile == op.tiles - 1
+                if not is_gdn and tile == 0 and row == band["rows"] - 1:
+                    needed = min(stage.stride, later)
+                    later -= needed
+                if is_gdn:
+                    behind = min(511, behind + (not last_tile))
+                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
+                    if last_tile and not last_pixel:
+                        held = gdn_held
+                elif last_pixel:
+                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
+                cycle += 5
+            idle = cycle - 5 + 3
+        self.bands_done = idle
+
+    def _feed(self, op, band, stage, row, accepted):
+        """The feeder takes a pass in ``accepted``; return the cycle of its first word at the writer."""
+        program, timing = self.program, self.timing
+        shape = op.phases[0].shape
+        words = 0 if shape is None else shape.words(program.rows)
+        margin = self._window_words - words
+        taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
+        self._taken = taken
+        gap = self._drained
+        if op.is_gdn:
+            step = max(taken + max(op.channels_in, 2), gap)
+            self._feeder_ends, steps = step, op.channels_in
+            self._slots_of_pass = (taken + 1, op.channels_in, 1, 1, step)
+        else:
+            first = max(row * stage.stride, band["top"])
+            rows = min(row * stage.stride + op.layer.kernel, band["height"]) - first
+            slots, slot, columns = rows * op.channels_in, shape.slot(program.rows), shape.columns
+            begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
+            step = begin + columns - 1
+            self._feeder_ends = begin + slot - 1
+            self._slots_of_pass = (taken + 1, slots, slot, columns, begin)
+            if slot < self._window_words:
+                self._reads_end = self._feeder_ends + self._window_words - slot
+            steps = slots * columns
+        self._drained = step + program.gap_behind(op)
+        self.run.steps += steps
+        self.run.op_steps[op.index] += steps
+        return step + timing.arrival + timing.post + 1
+
+    def _packer(self):
+        """Words of passes become beats."""
+        program, size = self.program, self.program.beat_bits
+        busy_until, ready, beats, first_address = 0, 0, 0, 0
+        begun = 0
+        addresses = self._addresses()
+        for n in itertools.count():
+            while len(self.passes_out) <= n:
+                yield
+            issue, word, beat, count, stage, first, last = self.passes_out[n]
+            begin = max(issue + 2, busy_until)
+            if first:
+                if begun >= WRITES:
+                    while len(self.writes) <= begun - WRITES:
+                        yield
+                    begin = max(begin, self.writes[begun - WRITES] + 1)
+                begun += 1
+            begin += 1
+            beats_of_pass, bits = 0, program.rows * program.stages[stage].last_op.layer.output.bits
+            slices = -(-bits // size)
+            tail = bits - (slices - 1) * size
+            moved = begin
+            for part in range(0, count, program.cols):
+                channels = min(program.cols, count - part)
+                for k in range(part, part + channels):
+                    moved = max(begin + 1, word + beat * k + FIFO, ready)
+                    ready = moved + slices
+                complete = moved + slices + 3
+                if (channels * bits - tail) % size + tail > size:
+                    complete += 1
+                    ready = moved + slices + 2
+                beats_of_pass += program.beats(channels * bits)
+            self.packed.append(moved)
+            busy_until = moved + 2
+            if first:
+                first_address, beats = next(addresses), 0
+            beats += beats_of_pass
+            if last:
+                self.units_out += 1
+                self.targets.append((complete, first_address, beats))
+
+    def _addresses(self):
+        """First address of every write, in order."""
+        program = self.program
+        for kind, band in self.schedule.commands:
+            if kind != "band":
+                continue
+            stage = program.stages[band["stage"]]
+            layout = self.schedule.maps[band["stage"] - self.schedule.chain.first + 1]
+            for tile in range(program.writes(stage)):
+                part = sum(layout.part_beats(count) for count in layout.parts[: tile * stage.last_op.products])
+                for group in range(band["groups"]):
+                    for row in range(band["rows"]):
+                        yield band["target"] + row * band["pitch"] + group * layout.record + part
+
+    def _writer(self):
+        """Writes go to memory one after the other."""
+        cutter = 0
+        for n in itertools.count():
+            while len(self.targets) <= n:
+                yield
+            complete, address, beats = self.targets[n]
+            cycle = max(complete + 1, cutter)
+            found = yield from self._transactions(3, cycle + 2, address, beats, write=True)
+            cutter = found[-1].accepted + 1
+            self.writes.append(found[-1].done)
+
+
+class Freed:
+    """Amounts that are freed over time."""
+
+    def __init__(self):
+        self.total, self.count = 0, 0
+        self._events, self._at = [], 0
+
+    def add(self, cycle, amount, *steps):
+        """``amount`` more are free, said in ``cycle``; with ``steps`` of a pass, one at each of its steps before."""
+        self.total, self.count = self.total + amount, self.count + 1
+        self._events.append((self.total, cycle, amount, steps))
+
+    def when(self, needed):
+        """Cycle in which ``needed`` had been freed in all; asked for growing numbers."""
+        while self._events[self._at][0] < needed:
+            self._at += 1
+        total, cycle, amount, steps = self._events[self._at]
+        if not steps:
+            return cycle
+        first, slots, slot, columns, final, latency = steps
+        number, column = divmod(needed - (total - amount) - 1, columns)
+        if number >= slots:
+            return cycle
+        # a pass waits in front of its last slot; GDN, whose slots are of one step, in front of the last but one
+        left = slots - 1 - number
+        begin = final - left if left < (2 if slot == 1 else 1) else first + number * slot
+        return min(cycle, begin + column + latency)
+
+
+def _slots_freed(band, stage, group):
+    """Slots that become free behind a group."""
+    if group == band["groups"] - 1:
+        return band["release"]
+    return band["release_first"] if group == 0 else stage.stride
+
+
+def _passes(stage, band):
+    """Passes of a band in their order: operation, group, row, tile."""
+    groups, rows = range(band["groups"]), range(band["rows"])
+    for tile in range(stage.conv.tiles):
+        for group in groups:
+            for row in rows:
+                yield stage.conv, group, row, tile
+    if stage.gdn is not None:
+        for group in groups:
+            for row in rows:
+                for tile in range(stage.gdn.tiles):
+                    yield stage.gdn, group, row, tile

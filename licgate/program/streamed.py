@@ -1,0 +1,211 @@
+"""The program of a streaming accelerator: weights and feature maps in external memory, one band at a time on the chip.
+
+A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of ``rows`` columns of a
+block. The line memory is a ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring
+pixels, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their border,
+so each is fetched once a block. The weight memory is a ring of words, tile after tile in the order of use.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+from licgate.errors import ConfigError
+from licgate.program.compile import Program, compile_program
+from licgate.program.stages import Stage
+
+__all__ = ["StreamedProgram", "compile_streamed"]
+
+#: Words of a segment of a weight tile, in multiples of the bits of a beat.
+SEGMENT = 8
+
+#: Writes to external memory that are packed or under way, at most.
+WRITES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedProgram(Program):
+    """What a streaming accelerator runs; see :func:`compile_streamed`.
+
+    Attributes
+    ----------
+    block_rows, band_groups : int
+        Most output rows of a block, and groups of a band.
+    slots, slot_words : int
+        Slots of the line memory, and words of each.
+    weight_words : int
+        Words of the weight ring.
+    beat_bits, page_beats, burst_beats, weight_burst, address_bits : int
+        Of the external memory: bits of a beat, beats that writes, reads, and reads of weights do not cross a multiple
+        of, address bits.
+    output_words : int
+        Words of results that wait on their way to memory, at most.
+    """
+
+    block_rows: int
+    band_groups: int
+    slots: int
+    slot_words: int
+    weight_words: int
+    beat_bits: int
+    page_beats: int
+    burst_beats: int
+    weight_burst: int
+    address_bits: int
+    output_words: int
+
+    @property
+    def word_stride(self) -> int:
+        """Line memory words between neighbouring words of a row."""
+        return self.slot_words
+
+    @property
+    def ring_words(self) -> int:
+        """Line memory words after which a row's words begin again at the start."""
+        return self.slots * self.slot_words
+
+    @property
+    def weight_ring(self) -> int:
+        """Weight memory words after which a tile's words begin again at the start."""
+        return self.weight_words
+
+    @property
+    def map_kinds(self) -> list:
+        """Bits of a line memory word of each line memory."""
+        return [self.rows * memory.bits for memory in self.line_memories]
+
+    @property
+    def weight_kinds(self) -> list:
+        """Bits of a weight word of each weight memory."""
+        return [self.cols * memory.field for memory in self.weight_memories]
+
+    @property
+    def output_kinds(self) -> list:
+        """Bits of a word of results, by stage."""
+        return [self.rows * stage.last_op.layer.output.bits for stage in self.stages]
+
+    @property
+    def gdn_depth(self) -> int:
+        """Words of the GDN inputs: those of a whole band."""
+        widest = max([op.channels_in for op in self.ops if op.is_gdn], default=1)
+        return widest * self.block_rows * self.band_groups
+
+    def in_rows(self, stage) -> int:
+        """Input rows that a whole block of the stage reads."""
+        return stage.stride * (self.block_rows - 1) + stage.most_rows
+
+    def band_words(self, stage, groups) -> int:
+        """Input words in a row of a band of ``groups``, those beyond the image counted."""
+        return stage.stride * (groups - 1) + stage.conv.phases[0].shape.words(self.rows)
+
+    def tile_words(self, op) -> list:
+        """Words of each weight tile of an operation."""
+        return [op.phases[0].steps] * op.tiles
+
+    def segments(self, op) -> list:
+        """Words of the segments in which a tile is fetched, as the ring has room; each begins with a beat."""
+        steps, size = op.phases[0].steps, SEGMENT * self.beat_bits
+        return [min(size, steps - first) for first in range(0, steps, size)]
+
+    def stage_words(self, stage) -> int:
+        """Weight words of all tiles of a stage."""
+        return sum(sum(self.tile_words(op)) for op in (stage.conv, stage.gdn) if op is not None)
+
+    def resident(self, stage) -> bool:
+        """The stage's weights stay in the ring for a whole block, and leave room for any other tile."""
+        largest = max(op.phases[0].steps for op in self.ops)
+        return self.stage_words(stage) + largest <= self.weight_words
+
+    def writes(self, stage) -> int:
+        """Writes to external memory for a group of pixels: GDN's tiles follow each other, a convolution's do not."""
+        return 1 if stage.gdn is not None else stage.conv.tiles
+
+    def beats(self, bits) -> int:
+        """Beats that hold so many bits."""
+        return -(-bits // self.beat_bits)
+
+
+def compile_streamed(transforms, config, *, weights=True):
+    """Compile transforms for a streaming accelerator.
+
+    Parameters
+    ----------
+    transforms : Transform or sequence of Transform
+        Convolutions of an odd kernel, stride 1 or 2 and padding ``kernel // 2``, each followed by at most one GDN.
+    config : StreamedConfig
+    weights : bool
+        False counts the weight words without making them.
+
+    Returns
+    -------
+    StreamedProgram
+
+    Raises
+    ------
+    ConfigError
+        A transform holds something that the accelerator does not run, or a word is narrower than a beat.
+    """
+    program = compile_program(transforms, config, weights=weights)
+    for stage in program.stages:
+        if stage.conv.layer.transposed:
+            raise ConfigError(
+                f"{stage.conv.layer.name}: with external memory the array runs no transposed convolution yet"
+            )
+    stages = [_in_slots(stage, config) for stage in program.stages]
+    known = {f.name: getattr(program, f.name) for f in fields(Program)}
+    made = StreamedProgram(
+        **(known | {"stages": tuple(stages)}),
+        block_rows=config.block_rows,
+        band_groups=config.band_groups,
+        slots=0,
+        slot_words=0,
+        weight_words=0,
+        beat_bits=config.beat_bits,
+        page_beats=config.page_beats,
+        burst_beats=config.burst_beats,
+        weight_burst=config.weight_burst,
+        address_bits=config.address_bits,
+        output_words=config.output_words,
+    )
+    widest = max(made.band_words(stage, config.band_groups) for stage in stages)
+    ahead = max(stage.stride for stage in stages) * config.band_groups
+    slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
+    slot_words = max(made.in_rows(stage) * stage.conv.channels_in for stage in stages)
+    largest = max(op.phases[0].steps for op in made.ops)
+    # Two tiles, and those of the GDN behind a convolution, which are in use until the next band.
+    gdns = [sum(made.tile_words(stage.gdn)) for stage in stages if stage.gdn is not None]
+    weight_words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
+    if weight_words < largest:
+        raise ConfigError(f"weight_words is {weight_words}: the largest tile of this model has {largest}")
+    if weight_words < max(gdns, default=0):
+        raise ConfigError(f"weight_words is {weight_words}: the tiles of the largest GDN have {max(gdns)}")
+    made = replace(
+        made,
+        slots=slots,
+        slot_words=slot_words,
+        weight_words=weight_words,
+        line_memories=tuple(replace(memory, depth=slots * slot_words) for memory in made.line_memories),
+        weight_memories=tuple(replace(memory, depth=weight_words, init=()) for memory in made.weight_memories),
+    )
+    _check_beats(made)
+    return made
+
+
+def _in_slots(stage, config):
+    """The stage with its input rows in slots, which the feeder's row addresses never leave."""
+    in_rows = stage.stride * (config.block_rows - 1) + stage.most_rows
+    return Stage(**{**stage.__dict__, "base": 0, "words": 1, "ring": in_rows + 1})
+
+
+def _check_beats(program):
+    """A beat never completes two words."""
+    for stage in program.stages:
+        for name, bits in (
+            (f"the input of {stage.conv.layer.name}", program.rows * program.line_memories[stage.memory].bits),
+            (f"the output of {stage.last_op.layer.name}", program.rows * stage.last_op.layer.output.bits),
+            (f"the weights of {stage.conv.layer.name}", program.word_bits(stage.conv)),
+            (f"the weights of {stage.last_op.layer.name}", program.word_bits(stage.last_op)),
+        ):
+            if bits < program.beat_bits:
+                raise ConfigError(
+                    f"a word of {name} has {bits} bits, a beat of the memory {program.beat_bits}: take more rows or "
+                    "columns, or a narrower memory"
+                )

@@ -1,0 +1,1 @@
+"""Facts of accelerators, devices, memories and links as plain numbers: nothing here loads Amaranth."""

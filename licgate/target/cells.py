@@ -1,0 +1,15 @@
+"""Multipliers and memory cells of the devices."""
+
+__all__ = ["BLOCKS", "HOST_BLOCKS", "MULTIPLIERS"]
+
+#: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
+BLOCKS = {
+    "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
+    "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
+}
+
+#: Signed widths of the two operands of a multiplier cell, the wider one first: Lattice FPGA-TN-02205, AMD UG579.
+MULTIPLIERS = {"MULT18X18D": (18, 18), "DSP48E2": (27, 18)}
+
+#: Memory cells of the host link.
+HOST_BLOCKS = 2

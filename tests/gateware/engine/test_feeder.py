@@ -1,0 +1,402 @@
+"""The feeder: every step of every pass against the feature maps and weights in memories that the test plays."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from licgate.gateware.engine.feeder import Feeder, address_width, pass_layout
+from licgate.gateware.engine.memory import LATENCY
+from licgate.gateware.engine.post import max_gdn_channels
+from licgate.program import LINE_LATENCY
+from tests.gateware.kit import random_stalls
+from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import chain
+
+UP = chain("g_s", 2, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (3, 1, 2), bits=(6, 7, 8, 9))
+FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "relu"), (1, 1, 1), weight_bits=(8, 5, 8))
+PACKED_UP = chain("g_s", 4, (5, -2, 3, "relu"), (3, -2, 4, "relu"), (5, -2, 3), weight_bits=(5, 8, 4))
+MIXED = (
+    chain("g_a", 2, (5, 2, 3, "abs"), (7, 2, 2), unsigned=True),
+    chain("h_a", 1, (3, 1, 2, "relu"), (1, 2, 2), absolute=True, bits=(7, 8, 8)),
+    chain("g_s", 2, (4, -2, 2, "abs"), (2, -2, 1, "relu"), (5, -2, 2)),
+)
+PROGRAMS = {
+    "5x5, 3 rows": ((), {"rows": 3, "channels": (2, 3, 2), "gdn": "abs", "max_width": 20}),
+    "5x5, 1 row": ((), {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12}),
+    "shared memories": ((), {"rows": 3, "channels": (1, 2, 2, 2), "gdn": "abs", "activation_bits": 8}),
+    "3x3, 2 rows": ((), {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5}),
+    "packed": ((), {"rows": 3, "channels": (3, 5, 4), "weight_bits": (5, 4), "gdn": "none", "packing": True}),
+    "packed, one by one": (
+        (),
+        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
+    ),
+    "packed GDN": (
+        (),
+        {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27},
+    ),
+    "packed phases": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
+    "ReLU, 4 rows": ((), {"rows": 4, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)}),
+    **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
+    **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
+    **{f"mixed, {rows} rows": (MIXED, {"rows": rows, "max_width": (20, 7, 5)}) for rows in (1, 2, 3, 4, 8)},
+}
+WATCH = ("i.ready", "line_address", "weight_address", "norm_address", "a", "w", "last", "released", "busy")
+
+
+def build(name):
+    transforms, options = PROGRAMS[name]
+    return small_program(*transforms, **options)
+
+
+class Maps:
+    """Contents of the memories: rings of input rows, weights, norms."""
+
+    def __init__(self, program, seed):
+        rng = np.random.default_rng(seed)
+        self.program = program
+        self.lines = []
+        for memory in program.line_memories:
+            half = 1 << memory.bits - 1
+            low, high = (-half, half) if memory.signed else (0, 2 * half)
+            self.lines.append(rng.integers(low, high, (memory.depth, program.rows)))
+        self.norm_bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
+        self.norms = rng.integers(0, 1 << self.norm_bits, (2 * max_gdn_channels(program), program.rows))
+
+    def answers(self, records):
+        """What the memories give for the addresses of earlier cycles; outside of a memory, rubbish."""
+        program, step = self.program, {}
+        rubbish = [-1] * program.rows
+        if len(records) >= LINE_LATENCY:
+            line, weight = records[-LINE_LATENCY].line_address, records[-LINE_LATENCY].weight_address
+            step["line_data"] = {
+                f"m{k}": pack(words[line] if line < len(words) else rubbish, memory.bits)
+                for k, (memory, words) in enumerate(zip(program.line_memories, self.lines))
+            }
+            step["weight_data"] = {
+                f"m{k}": memory.init[weight] if weight < memory.depth else 0
+                for k, memory in enumerate(program.weight_memories)
+            }
+        if len(records) >= LATENCY and any(op.is_gdn for op in program.ops):
+            norm = records[-LATENCY].norm_address
+            step["norm_data"] = pack(self.norms[norm] if norm < len(self.norms) else rubbish, self.norm_bits)
+        return step
+
+
+def pack(values, bits):
+    return sum((int(v) & ((1 << bits) - 1)) << (bits * r) for r, v in enumerate(values))
+
+
+def conv_pass(program, phase, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
+    """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image."""
+    op, rows = program.ops[phase.op], program.rows
+    stage = next(s for s in program.stages if s.conv is op)
+    words = stage.words if words is None else words
+    first = phase.shape.stride * group + phase.shape.first_word(rows)
+    descriptor = {
+        "phase": phase.index,
+        "row": stage.base + ring_row * stage.row_stride,
+        "offset": first * op.channels_in % (1 << address_width(program)),
+        "kernel_rows": phase.kernel_rows - skipped if kernel_rows is None else kernel_rows,
+        "mask": sum((0 <= first + j < words) << j for j in range(phase.shape.words(rows))),
+        "weight": phase.base + tile * phase.steps + skipped * phase.shape.columns * op.channels_in,
+        "x": 0,
+        "release": release,
+    }
+    return descriptor, (stage, ring_row, group, words)
+
+
+def random_pass(program, rng, *, phase=None):
+    """A pass somewhere in an image: of a convolution, or of a GDN, which has no place."""
+    phase = program.phases[int(rng.integers(len(program.phases)))] if phase is None else phase
+    op = program.ops[phase.op]
+    tile = int(rng.integers(op.tiles))
+    if op.is_gdn:
+        x = int(rng.integers(2)) * max_gdn_channels(program)
+        # what only convolutions read is at random
+        row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
+        return {
+            "phase": phase.index,
+            "row": row,
+            "offset": offset,
+            "kernel_rows": 2,
+            "mask": mask,
+            "weight": op.base + tile * op.steps,
+            "x": x,
+            "release": 0,
+        }, None
+    stage = next(s for s in program.stages if s.conv is op)
+    words = int(rng.integers(1, stage.words + 1))
+    skipped = int(rng.integers(phase.kernel_rows))
+    return conv_pass(
+        program,
+        phase,
+        ring_row=int(rng.integers(stage.ring)),
+        words=words,
+        skipped=skipped,
+        tile=tile,
+        group=int(rng.integers(-(-words // phase.shape.stride))),
+        release=int(rng.integers(2)),
+        kernel_rows=int(rng.integers(1, phase.kernel_rows - skipped + 1)),
+    )
+
+
+def expected_steps(program, maps, descriptor, where):
+    """(a, w) of every step of a pass, in order."""
+    phase = program.phases[descriptor["phase"]]
+    op, shape = program.ops[phase.op], phase.shape
+
+    def weights(address):
+        half = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
+        word = program.weight_memories[op.memory].init[address]
+        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(program.tile_channels(op))]
+        values = [(v ^ half) - half for v in fields]
+        if not op.packed:
+            return values
+        # the upper one lacks what the lower one's sign takes
+        return [low + (high + (low < 0) << program.pack_shift) for low, high in zip(values[::2], values[1::2])]
+
+    if op.is_gdn:
+        activations = [maps.norms[descriptor["x"] + c].tolist() for c in range(op.channels_in)]
+    else:
+        stage, ring_row, group, words = where
+
+        def pixel(ky, c, column):
+            word, lane = divmod(column, program.rows)
+            if not 0 <= word < words:
+                return 0
+            row = (ring_row + ky) % stage.ring
+            address = stage.base + row * stage.row_stride + word * op.channels_in + c
+            return int(maps.lines[stage.memory][address][lane])
+
+        first = shape.stride * group * program.rows + shape.first_column
+        activations = [
+            [pixel(ky, c, first + shape.stride * r + k) for r in range(program.rows)]
+            for ky in range(descriptor["kernel_rows"])
+            for c in range(op.channels_in)
+            for k in range(shape.columns)
+        ]
+    return [(a, weights(descriptor["weight"] + k)) for k, a in enumerate(activations)]
+
+
+def expected_cycles(program, passes, start):
+    """Cycles in which the steps of passes are issued that always wait for the feeder; the first is taken in `start`."""
+    cycles, begin, drained, read = [], start + 2, 0, -program.window_words
+    for descriptor, _ in passes:
+        phase = program.phases[descriptor["phase"]]
+        op, shape = program.ops[phase.op], phase.shape
+        columns, slot = (1, 1) if op.is_gdn else (shape.columns, shape.slot(program.rows))
+        slots = op.channels_in * (1 if op.is_gdn else descriptor["kernel_rows"])
+        if not op.is_gdn:
+            begin = max(begin, read + shape.words(program.rows))
+        if op.is_gdn:
+            # it waits in front of the last step but one, for which a single channel has an idle cycle
+            final = max(begin + max(slots, 2) - 1, drained)
+            begins = [*range(begin, begin + slots - 2), *range(max(final - 1, final - slots + 1), final + 1)]
+        else:
+            final = max(begin + (slots - 1) * slot, drained - columns + 1)
+            begins = [*range(begin, begin + (slots - 1) * slot, slot), final]
+        cycles += [at + k for at in begins for k in range(columns)]
+        # a pass waits while another one is at work, and there is one place for it
+        begin, drained = max(final + slot, begin + 2), final + columns - 1 + program.gap_behind(op)
+        read = read if op.is_gdn else final
+    return cycles
+
+
+def run(program, maps, passes, *, p=0.0, resets=(), start=0):
+    """Offer the passes; return the records and the cycles in which passes were taken."""
+    stalls, state = random_stalls(11, p), {"next": 0, "offering": False}
+    taken = []
+
+    def drive(cycle, records):
+        if state["offering"] and records[-1].i_ready:
+            taken.append(cycle - 1)
+            state["next"] += 1
+            state["offering"] = False
+        if cycle >= start and state["next"] < len(passes) and not state["offering"]:
+            state["offering"] = not next(stalls)
+        step = {"i.valid": state["offering"]}
+        if state["offering"]:
+            step["i.payload"] = passes[state["next"]][0]
+        return step | maps.answers(records)
+
+    last = max(expected_cycles(program, passes, start)) + program.feed_latency
+    cycles = last + 12 + int(len(passes) * 5 * p / (1 - p))
+    return trace(Feeder(program), drive, WATCH, cycles=cycles, resets=resets), taken
+
+
+def check(program, maps, passes, seen, taken):
+    arrival = program.feed_latency
+    expected = [expected_steps(program, maps, *one) for one in passes]
+    flat = [step for steps in expected for step in steps]
+    lasts = list(np.cumsum([len(steps) for steps in expected]) - 1)
+    cycles = [t for t, s in enumerate(seen) if s.busy]
+    assert len(taken) == len(passes)
+    assert len(cycles) == len(flat)
+    for k, (cycle, (a, w)) in enumerate(zip(cycles, flat, strict=True)):
+        got = seen[cycle + arrival]
+        assert got.a == a, f"step {k}"
+        assert got.w == w, f"step {k}"
+        assert got.last == (k in lasts), f"step {k}"
+    working = {t + arrival for t in cycles}
+    idle = [s for t, s in enumerate(seen) if t not in working and t >= min(working) - 1]
+    assert not any(any(s.a) or s.last for s in idle)
+    last_cycles = [cycles[k] for k in lasts]
+    gaps = [program.gap_behind(program.ops[program.phases[one["phase"]].op]) for one, _ in passes]
+    assert all(b - a >= gap for (a, b), gap in zip(pairwise(last_cycles), gaps))
+    assert sum(s.released for s in seen) == sum(one["release"] for one, _ in passes)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_steps_and_their_cycles(name):
+    """Passes wait for the drain, for the slots of their windows, and for reads of the one before; for nothing else."""
+    program = build(name)
+    rng, maps = np.random.default_rng(len(name)), Maps(program, seed=1)
+    passes = [random_pass(program, rng) for _ in range(8)]
+    passes += [random_pass(program, rng, phase=phase) for phase in rng.permutation(np.array(program.phases, object))]
+    seen, taken = run(program, maps, passes)
+    check(program, maps, passes, seen, taken)
+    assert [t for t, s in enumerate(seen) if s.busy] == expected_cycles(program, passes, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["5x5, 3 rows", "upsampling, 3 rows", "mixed, 1 rows", "mixed, 8 rows", "packed, one by one"]
+)
+def test_steps_of_passes_that_come_now_and_then(name):
+    program = build(name)
+    rng, maps = np.random.default_rng(3), Maps(program, seed=2)
+    passes = [random_pass(program, rng) for _ in range(10)]
+    seen, taken = run(program, maps, passes, p=0.9)
+    check(program, maps, passes, seen, taken)
+
+
+def test_rings_wrap_inside_a_shared_memory():
+    program = build("shared memories")
+    stage = program.stages[2]
+    assert stage.memory == program.stages[1].memory
+    assert stage.base > 0
+    maps = Maps(program, seed=7)
+    passes = [conv_pass(program, stage.conv.phases[0], ring_row=row) for row in range(stage.ring)]
+    check(program, maps, passes, *run(program, maps, passes))
+
+
+@pytest.mark.parametrize(
+    ("name", "latency"), [("5x5, 3 rows", 14), ("5x5, 1 row", 15), ("3x3, 2 rows", 13), ("mixed, 3 rows", 14)]
+)
+def test_latency_of_a_pass(name, latency):
+    """It is the same whatever the window: narrower ones are read later."""
+    program = build(name)
+    assert Feeder(program).latency == program.feed_latency + 2 == program.window_words + 10 == latency
+    maps = Maps(program, seed=2)
+    for lines in maps.lines:
+        lines[:] = 1
+    for phase in program.phases:
+        if phase.shape is None:
+            continue
+        # the middle of the row, so that the first tap of some array row is inside
+        one = conv_pass(program, phase, group=1 if phase.shape.first_word(program.rows) < 0 else 0)
+        seen, taken = run(program, maps, [one], start=7)
+        assert taken == [7]
+        assert next(t for t, s in enumerate(seen) if any(s.a)) == 7 + latency
+        assert (seen[8].busy, seen[9].busy) == (0, 1)
+
+
+def test_passes_follow_each_other_without_a_bubble():
+    program = build("5x5, 3 rows")
+    maps, rng = Maps(program, seed=3), np.random.default_rng(0)
+    full = [p for p in (random_pass(program, rng) for _ in range(60)) if p[1] and p[0]["kernel_rows"] > 2][:5]
+    seen, taken = run(program, maps, full)
+    lengths = [len(expected_steps(program, maps, *one)) for one in full]
+    assert [t for t, s in enumerate(seen) if s.busy] == list(range(2, sum(lengths) + 2))
+    assert Feeder.interval == 1
+    # one pass waits while another is at work, and leaves its place in the cycle of that one's last step
+    assert taken == [0, 2, *(2 + np.cumsum(lengths)[:-2])]
+
+
+@pytest.mark.parametrize(("rows", "first", "second"), [(4, 3, 5), (8, 0, 6), (2, 3, 0)])
+def test_a_bubble_where_the_next_window_has_more_words_than_a_slot_has_cycles(rows, first, second):
+    """Of ``words - slot`` cycles, no more."""
+    wide = chain("h_a", 3, (5, 2, 8, "relu"), (3, 1, 2))
+    up = chain("g_s", 8, (3, -2, 3, "relu"), (7, 2, 2))
+    program = small_program(up, wide, rows=rows, cols=2, lanes=rows, max_width=32)
+    one, two = program.phases[first], program.phases[second]
+    bubble = max(0, two.shape.words(rows) - one.shape.slot(rows))
+    passes = [conv_pass(program, phase, group=1, words=4) for phase in (one, two)]
+    maps = Maps(program, seed=1)
+    seen, taken = run(program, maps, passes)
+    check(program, maps, passes, seen, taken)
+    busy = [t for t, s in enumerate(seen) if s.busy]
+    assert busy[one.steps] - busy[one.steps - 1] - 1 == bubble + one.shape.slot(rows) - one.shape.columns
+    assert bubble == {4: 2, 8: 1, 2: 0}[rows]
+
+
+def test_short_passes_wait_for_the_drain():
+    program = build("5x5, 3 rows")
+    maps, rng = Maps(program, seed=3), np.random.default_rng(4)
+    gdns = [random_pass(program, rng, phase=program.phases[1]) for _ in range(5)]
+    seen, _taken = run(program, maps, gdns)
+    lasts = [t for t, s in enumerate(seen) if s.last]
+    assert program.drain_gap == 4 > program.ops[1].steps == 3
+    assert [b - a for a, b in pairwise(lasts)] == [4] * 4
+
+
+def test_whoever_follows_a_packed_pass_waits_for_its_results():
+    program = small_program(rows=4, lanes=1, channels=(1, 4, 2), kernel=3, weight_bits=(5, 8), gdn="none", packing=True)
+    packed, plain = program.phases
+    assert [op.packed for op in program.ops] == [True, False]
+    passes = [conv_pass(program, phase) for phase in (packed, packed, plain, plain, packed, packed)]
+    maps = Maps(program, seed=1)
+    seen, taken = run(program, maps, passes)
+    check(program, maps, passes, seen, taken)
+    lasts = [t for t, s in enumerate(seen) if s.last]
+    # four rows by one lane, two columns: 16 cycles for four channels; 9 steps of a channel, 36 of four
+    assert [b - a for a, b in pairwise(lasts)] == [16, 36, 36, 9, 16]
+
+
+def test_release_comes_with_the_end_of_the_pass():
+    program = build("3x3, 2 rows")
+    maps, one = Maps(program, seed=3), conv_pass(program, program.phases[0], release=1)
+    seen, taken = run(program, maps, [one])
+    assert [t for t, s in enumerate(seen) if s.released] == [taken[0] + 1 + len(expected_steps(program, maps, *one))]
+
+
+@pytest.mark.parametrize(("name", "cut"), [("5x5, 3 rows", 30), ("mixed, 3 rows", 31), ("packed, one by one", 33)])
+def test_reset_in_the_middle_of_a_pass(name, cut):
+    program = build(name)
+    maps, rng = Maps(program, seed=5), np.random.default_rng(6)
+    long, _ = conv_pass(program, program.phases[0], release=1)
+    passes = [random_pass(program, rng) for _ in range(6)]
+    restart = cut + 14
+    state, taken = {"next": 0, "offering": False}, []
+
+    def drive(cycle, records):
+        if state["offering"] and records[-1].i_ready:
+            taken.append(cycle - 1)
+            state.update(next=state["next"] + 1, offering=False)
+        if cycle < cut:
+            step = {"i.valid": 1, "i.payload": long}
+        else:
+            state["offering"] = cycle >= restart and state["next"] < len(passes)
+            step = {"i.valid": state["offering"]}
+            if state["offering"]:
+                step["i.payload"] = passes[state["next"]][0]
+        return step | maps.answers(records)
+
+    cycles = max(expected_cycles(program, passes, restart)) + program.feed_latency + 10
+    seen = trace(Feeder(program), drive, WATCH, cycles=cycles, resets=range(cut, restart))
+    assert seen[cut - 1].busy
+    assert any(seen[cut].a)
+    assert not any(s.busy or s.released or s.last for s in seen[cut + 1 : restart])
+    check(program, maps, passes, seen[restart:], taken)
+
+
+@pytest.mark.parametrize("name", ["5x5, 3 rows", "mixed, 3 rows"])
+def test_descriptor_holds_every_pass(name):
+    program = build(name)
+    layout = pass_layout(program)
+    assert 1 << layout["phase"].width >= len(program.phases) == {"5x5, 3 rows": 3, "mixed, 3 rows": 15}[name]
+    assert layout["mask"].width == program.window_words
+    assert 1 << layout["row"].width > max(s.last_row for s in program.stages)
+    assert 1 << layout["kernel_rows"].width > max(phase.kernel_rows for phase in program.phases)
+    assert 1 << address_width(program) >= 2 * max(s.base + s.depth for s in program.stages)
+    assert 1 << layout["weight"].width >= max(op.base + len(op.words) for op in program.ops)

@@ -1,0 +1,195 @@
+"""The result writer against a list of what each word must do."""
+
+import numpy as np
+import pytest
+
+from licgate.gateware.engine.writer import ResultWriter
+from licgate.gateware.resident.sequencer import write_layout
+from licgate.gateware.resident.work import Destination
+from licgate.manifest import IntType, Transform
+from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn
+from licgate.program import compile_program
+from licgate.target.config import AcceleratorConfig
+from tests.gateware.waves import small_program, trace
+
+WATCH = [
+    *("i.ready", "norm_enable", "norm_address", "norm_data", "x_data", "line_enable", "line_address", "line_word"),
+    *("output_enable", "output_word", "written", "output_written", "group_done", "group_slot", "row_done", "row_line"),
+]
+SHAPES = [{"rows": 1, "cols": 1}, {"rows": 3, "cols": 4}, {"rows": 2, "cols": 3, "gdn": "none"}]
+RESULT, NORM = 12, 9
+
+
+def build(shape):
+    return small_program(**{"gdn": "abs", "gdn_bits": 10, "channels": (1, 3, 5), **shape})
+
+
+def job(program, seed, count=12, gaps=0.4):
+    """Inputs a cycle, and what the outputs must be one cycle later."""
+    rng = np.random.default_rng(seed)
+    layout = write_layout(program)
+    x_bits = max([op.layer.input.bits for op in program.ops if op.is_gdn], default=1)
+    steps, expected = [], []
+    targets = [Destination.LINE, Destination.OUTPUT]
+    if any(op.is_gdn for op in program.ops):
+        targets.append(Destination.NORM)
+    for k in range(count):
+        to = targets[k % len(targets)]
+        tile = {
+            "to": to,
+            "line": int(rng.integers(1, len(program.stages))) if to == Destination.LINE else 0,
+            "address": int(rng.integers(5 if to == Destination.NORM else 1 << (layout["address"].width - 1))),
+            "count": int(rng.integers(1, program.cols + 1)),
+            "slot": int(rng.integers(2)),
+            "group_done": int(rng.integers(2)),
+            "row_done": int(rng.integers(2)),
+        }
+        for beat in range(tile["count"]):
+            while rng.random() < gaps:
+                steps.append({"valid": 0, "i.valid": int(rng.integers(2)), "i.payload": tile})
+                expected.append(None)
+            word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, program.rows)
+            norms = rng.integers(0, 1 << NORM, program.rows)
+            steps.append({"valid": 1, "word": word, "norms": norms, "i.valid": 1, "i.payload": tile})
+            expected.append(
+                {
+                    **tile,
+                    "at": tile["address"] + beat,
+                    "end": beat + 1 == tile["count"],
+                    "word": [int(v) for v in word],
+                    "norm": sum(int(v) << (NORM * r) for r, v in enumerate(norms)),
+                    "x": sum((int(v) & ((1 << x_bits) - 1)) << (x_bits * r) for r, v in enumerate(word)),
+                }
+            )
+    return [*steps, {"valid": 0, "i.valid": 0}], expected
+
+
+def check(program, seen, expected):
+    for cycle, want in enumerate(expected):
+        now, got = seen[cycle], seen[cycle + ResultWriter.latency]
+        to = want["to"] if want else None
+        assert got.norm_enable == (to == Destination.NORM)
+        assert got.line_enable == (3 << 2 * program.stages[want["line"]].memory if to == Destination.LINE else 0)
+        assert got.output_enable == (to == Destination.OUTPUT)
+        end = bool(want and want["end"])
+        assert now.i_ready == end
+        assert got.written == end
+        assert got.output_written == (end and to == Destination.OUTPUT)
+        assert got.group_done == (end and want["group_done"])
+        assert got.row_done == (end and want["row_done"])
+        if to == Destination.NORM:
+            assert (got.norm_address, got.norm_data, got.x_data) == (want["at"], want["norm"], want["x"])
+        elif to == Destination.LINE:
+            assert (got.line_address, got.line_word) == (want["at"], want["word"])
+            assert got.row_line == want["line"]
+        elif to == Destination.OUTPUT:
+            assert got.output_word == want["word"]
+        if got.group_done:
+            assert got.group_slot == want["slot"]
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_destination(shape, gaps):
+    program = build(shape)
+    steps, expected = job(program, seed=1, gaps=gaps)
+    check(program, trace(ResultWriter(program, RESULT, NORM), steps, WATCH), expected)
+    assert (ResultWriter.latency, ResultWriter.interval) == (1, 1)
+
+
+def test_reset_in_the_middle_of_a_tile():
+    program = build(SHAPES[1])
+    before = [{"valid": 1, "i.valid": 1, "i.payload": {"to": 2, "count": 4}}] * 2 + [{"valid": 0}] * 2
+    steps, expected = job(program, seed=3)
+    seen = trace(ResultWriter(program, RESULT, NORM), before + steps, WATCH, resets={2})
+    assert [s.output_enable for s in seen[:4]] == [0, 1, 1, 0]
+    check(program, seen[4:], expected)
+
+
+@pytest.mark.parametrize(
+    ("widths", "message"),
+    [
+        ((0, 8), "result_width must be an integer from 1 to 18, not 0"),
+        ((None, 8), "result_width must be an integer from 1 to 18, not None"),
+        ((8, 0), "norm_width must be an integer from 1 to 32, not 0"),
+        ((8, 2.0), "norm_width must be an integer from 1 to 32, not 2.0"),
+    ],
+)
+def test_widths_are_checked(widths, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        ResultWriter(build(SHAPES[0]), *widths)
+
+
+def synthesis(rows, cols):
+    """A chain that upsamples twice, with and without a GDN behind it, and has an ordinary convolution between."""
+    kind, wide = IntType(6), IntType(8)
+    options = {"transposed": True, "output_padding": 1}
+    layers = [
+        synthetic_conv2d("g_s.0", in_channels=2, out_channels=5, input_type=kind, output_type=wide, **options),
+        synthetic_gdn("g_s.1", channels=5, form="abs", inverse=True, input_type=wide, output_type=kind),
+        synthetic_conv2d("g_s.2", in_channels=5, out_channels=3, stride=1, input_type=kind, output_type=wide),
+        synthetic_conv2d("g_s.3", in_channels=3, out_channels=4, input_type=wide, output_type=kind, **options),
+        synthetic_conv2d("g_s.4", in_channels=4, out_channels=3, input_type=kind, output_type=kind, **options),
+    ]
+    g_s = Transform(name="g_s", in_channels=2, input=kind, input_scale=1.0, layers=layers)
+    return compile_program(g_s, AcceleratorConfig(rows=rows, cols=cols, max_width=4 * rows))
+
+
+def words_of_tiles(program, seed, gap):
+    """Tiles for line buffers; inputs a cycle, and for each line buffer's memory the pixels that it must hold."""
+    rng = np.random.default_rng(seed)
+    steps, held, rows = [], {}, program.rows
+    for k in range(16):
+        line = int(rng.integers(1, len(program.stages)))
+        made, stage = program.stages[line - 1], program.stages[line]
+        channels = stage.conv.channels_in
+        group, first = int(rng.integers(2)), int(rng.integers(channels))
+        count, column = int(rng.integers(1, 1 + min(program.cols, channels - first))), k % 2
+        base = stage.base + (2 if made.upsampling else 1) * group * channels + first
+        tile = {
+            "to": Destination.LINE,
+            "line": line,
+            "address": base,
+            "count": count,
+            "column": column,
+            "row_done": k % 3 == 0,
+        }
+        for beat in range(count):
+            word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, rows).tolist()
+            steps.append({"valid": 1, "word": word, "i.valid": 1, "i.payload": tile})
+            steps += [{"valid": 0, "word": [0] * rows, "i.payload": {}}] * int(rng.integers(1, 2 + gap))
+            for r, value in enumerate(word):
+                half, lane = divmod(2 * r + column, rows) if made.upsampling else (0, r)
+                held[stage.memory, base + beat + half * channels, lane] = value
+    return steps, held
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+@pytest.mark.parametrize(("rows", "cols"), [(1, 2), (2, 3), (3, 2), (4, 4), (5, 1)])
+def test_words_of_upsampling_stages_are_spread_over_two(rows, cols, gap):
+    program = synthesis(rows, cols)
+    assert [stage.upsampling for stage in program.stages] == [True, False, True, False]
+    steps, expected = words_of_tiles(program, rows, gap)
+    seen = trace(ResultWriter(program, RESULT, NORM), steps, WATCH, cycles=len(steps) + 1)
+    held = {}
+    for record in seen:
+        for memory, lane in np.ndindex(len(program.line_memories), rows):
+            if record.line_enable >> (2 * memory + lane % 2) & 1:
+                held[memory, record.line_address, lane] = record.line_word[lane]
+    assert held == expected
+    # the second write is the last one's only company
+    ends = [t for t, step in enumerate(steps) if step["valid"] and seen[t].i_ready]
+    assert [t for t, s in enumerate(seen) if s.written] == [t + 1 for t in ends]
+    assert [t for t, s in enumerate(seen) if s.row_done] == [t + 1 for t in ends if steps[t]["i.payload"]["row_done"]]
+    writes = [t for t, s in enumerate(seen) if s.line_enable]
+    assert {t - 1 for t in writes} | {t - 2 for t in writes} >= {t for t, step in enumerate(steps) if step["valid"]}
+    assert not any(s.norm_enable or s.output_enable for s in seen)
+
+
+def test_no_second_write_after_a_reset():
+    program = synthesis(2, 2)
+    steps = [{"valid": 1, "word": [3, 4], "i.valid": 1, "i.payload": {"to": Destination.LINE, "line": 1, "count": 1}}]
+    steps += [{"valid": 0}] * 3
+    assert [bool(s.line_enable) for s in trace(ResultWriter(program, RESULT, NORM), steps, WATCH)] == [0, 1, 1, 0]
+    seen = trace(ResultWriter(program, RESULT, NORM), steps, WATCH, resets={0, 1})
+    assert not any(s.line_enable for s in seen)

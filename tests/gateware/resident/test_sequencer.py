@@ -1,0 +1,384 @@
+"""The sequencer with feeder, writer, pixels and FIFO played by the test: every descriptor, and what may come when."""
+
+import random
+from collections import defaultdict, deque
+from itertools import pairwise
+
+import pytest
+
+from licgate.gateware.engine.feeder import address_width
+from licgate.gateware.engine.post import max_gdn_channels
+from licgate.gateware.resident.sequencer import Sequencer
+from licgate.gateware.resident.work import Destination
+from licgate.program import IN_FLIGHT
+from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
+from tests.gateware.waves import small_program, trace
+from tests.manifest.kit import chain
+
+OUTPUT_WORDS = 6
+WATCH = (
+    "done",
+    "o_pass.valid",
+    "o_pass.payload",
+    "o_tile.valid",
+    "o_tile.payload",
+    "o_write.valid",
+    "o_write.payload",
+    "input_room",
+    "out_width",
+    "out_height",
+    "wait_input",
+    "wait_output",
+)
+UP = chain("g_s", 1, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (4, -2, 1))
+FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "abs"), (3, 1, 1))
+BOTH = chain("h_s", 1, (5, -2, 2, "relu"), (3, 1, 3), bits=(6, 8, 8))
+DOWN = chain("g_a", 1, (5, 2, 2, "abs"), (7, 2, 2), unsigned=True)
+PACKED = chain("g_s", 4, (5, -2, 7, "abs"), (3, -2, 4, "relu"), (3, 1, 5), weight_bits=(8, 12, 5), gdn_bits=7)
+PROGRAMS = {
+    "GDN": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs"}),
+    "ReLU": ((), {"rows": 3, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0}),
+    "three stages": (
+        (),
+        {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8},
+    ),
+    "3x3": ((), {"rows": 4, "cols": 1, "channels": (1, 2, 2), "kernel": 3, "gdn": "abs", "input_slack": 1}),
+    "stride 1": ((FLAT,), {"rows": 3, "map_slack": 0}),
+    "upsampling": ((UP,), {"rows": 2, "cols": 3, "max_width": 6}),
+    "upsampling, 3 rows": ((UP,), {"rows": 3, "max_width": 6, "map_slack": 0, "line_slack": 2}),
+    "upsampling, 1 row": ((UP,), {"rows": 1, "cols": 4, "max_width": 5}),
+    "packed": (
+        (),
+        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
+    ),
+    "packed, 3 columns": ((PACKED,), {"rows": 3, "cols": 3, "max_width": 5, "packing": True, "packed_bits": 27}),
+    "chains": ((DOWN, FLAT, UP, BOTH), {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6)}),
+}
+
+
+def build(name, **more):
+    transforms, options = PROGRAMS[name]
+    return small_program(*transforms, **{**options, **more})
+
+
+def first_row(stage, row):
+    return max(0, rows_read(stage, row)[0])
+
+
+def sizes_of(stages, width, height):
+    sizes = [(width, height)]
+    for stage in stages:
+        if stage.upsampling:
+            sizes.append(tuple(2 * n for n in sizes[-1]))
+        else:
+            sizes.append(
+                tuple(
+                    (n + 1) // 2 if stage.conv.layer.stride == 2 and not stage.conv.layer.transposed else n
+                    for n in sizes[-1]
+                )
+            )
+    return sizes
+
+
+def conv_fields(program, stage, phase, y, group, in_width, in_height):
+    """Fields of a convolution's pass that say what it reads; the weights are those of the first tile."""
+    layer, channels = stage.conv.layer, stage.conv.channels_in
+    columns = reads(layer, phase.column, depth_form=stage.conv.depth_form)
+    taps = max(FEWEST_TAPS, len(columns))
+    stride = 1 if layer.transposed else layer.stride
+    reached = [stride * r + columns[0] + k for r in range(program.rows) for k in range(taps)]
+    words = range(stride * group + min(reached) // program.rows, stride * group + max(reached) // program.rows + 1)
+    rows = rows_read(stage, y)
+    inside = [row for row in rows if 0 <= row < in_height]
+    return {
+        "phase": phase.index,
+        "kernel_rows": len(inside),
+        "pass_row": stage.base + inside[0] % stage.ring * stage.row_stride,
+        "offset": words[0] * channels % (1 << address_width(program)),
+        "mask": sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words)),
+        "weight": phase.base + (inside[0] - rows[0]) * taps * channels,
+    }
+
+
+def expected_passes(program, chain, width, height):
+    """Descriptors by operation, in order; fields that the pass does not use are left out."""
+    stages, passes = program.stages_of(program.chains[chain]), defaultdict(list)
+    sizes = sizes_of(stages, width, height)
+    for k, stage in enumerate(stages):
+        (in_width, in_height), (out_width, out_height) = sizes[k : k + 2]
+        across, parities = (in_width, 2) if stage.upsampling else (out_width, 1)
+        for y in range(out_height):
+            places = [(g, q) for g in range(-(-across // program.rows)) for q in range(parities)]
+            for g, q in places:
+                phase = stage.conv.phases[2 * (y % 2) + q if stage.upsampling else 0]
+                for op in (stage.conv, stage.gdn):
+                    full = program.tile_channels(op) if op else 0
+                    for tile in range(op.tiles if op else 0):
+                        ends, to = tile == op.tiles - 1, Destination.OUTPUT if stage.last else Destination.LINE
+                        row_ends = ends and (g, q) == places[-1]
+                        if op is stage.conv and stage.gdn:
+                            to = Destination.NORM
+                        one = {"phase": op.phases[0].index, "weight": op.base}
+                        if op is stage.conv:
+                            one = conv_fields(program, stage, phase, y, g, in_width, in_height)
+                        one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
+                        one |= {
+                            "to": to,
+                            "count": min(full, op.channels_out - tile * full),
+                            "column": q,
+                            "pixels": min(program.rows, across - g * program.rows),
+                            "param": op.param_base + tile * full,
+                            "weight": one["weight"] + tile * program.phases[one["phase"]].steps,
+                            "release": int(op is stages[0].conv and row_ends),
+                            "row_issued": int(row_ends),
+                            "group_done": int(to == Destination.NORM and ends),
+                            "row_done": int(to == Destination.LINE and row_ends),
+                        }
+                        if to == Destination.LINE:
+                            following = stages[k + 1]
+                            one["line"] = one["stage"] + 1
+                            one["address"] = (
+                                following.base
+                                + y % following.ring * following.row_stride
+                                + g * parities * op.channels_out
+                                + tile * full
+                            )
+                        passes[op.index].append(one)
+    return passes
+
+
+def chain_stage(program, chain, k):
+    """Position in ``Program.stages`` of stage `k` of a chain."""
+    return program.chains[chain].first + k
+
+
+class Surroundings:
+    """Everything around the sequencer; checks each pass as it comes."""
+
+    def __init__(self, program, chain, width, height, seed, speed, drain):
+        self.program, self.speed, self.drain = program, speed, drain
+        self.coin, self.height = random.Random(seed), height
+        self.first = program.chains[chain].first
+        self.output = sizes_of(program.stages_of(program.chains[chain]), width, height)[-1]
+        self.left = {op: deque(passes) for op, passes in expected_passes(program, chain, width, height).items()}
+        self.issuing, self.issued, self.queue, self.releases = False, 0, deque(), deque()
+        self.input_rows = self.released = self.level = self.arriving = 0
+        self.input_wait = 20
+        self.rows_done, self.rows_issued = defaultdict(int), defaultdict(int)
+        self.slots = {}
+
+    def chance(self, p):
+        return self.coin.random() < p
+
+    def observe(self, record, ready):
+        """What happened at the clock edge of the cycle before."""
+        issue = self.issuing = record.o_pass_valid and ready
+        assert record.o_tile_valid == record.o_write_valid == issue
+        if issue:
+            self.take(record.o_pass_payload, record.o_tile_payload, record.o_write_payload)
+        if record.input_room:
+            assert self.held_rows() < self.program.stages[self.first].ring + 1
+
+    def held_rows(self):
+        """Rows of the host that may still be needed."""
+        return self.input_rows - first_row(self.program.stages[self.first], self.released)
+
+    def take(self, step, tile, write):
+        program = self.program
+        op = program.ops[tile.op]
+        one = self.left[op.index].popleft()
+        k, stage = one["stage"], program.stages[one["stage"]]
+        got = {
+            "phase": step.phase,
+            "column": write.column,
+            "weight": step.weight,
+            "release": step.release,
+            "count": tile.count,
+            "pixels": tile.pixels,
+            "param": tile.param,
+            "to": write.to,
+            "group_done": write.group_done,
+            "row_done": write.row_done,
+            "pass_row": step.row,
+            "offset": step.offset,
+            "kernel_rows": step.kernel_rows,
+            "mask": step.mask,
+            "line": write.line,
+            "address": write.address,
+        }
+        assert write.count == tile.count
+        for name in got.keys() & one.keys():
+            assert got[name] == one[name], (name, one)
+        first_tile = one["tile"] * program.tile_channels(op)
+        group = (k, one["row"], one["place"])
+        if op.is_gdn:
+            # its inputs are there, and where the convolution had put them
+            x = self.slots[group]["x"]
+            assert self.slots[group]["complete"]
+            assert (step.x, tile.x) == (x, x + first_tile)
+            if one["tile"] == op.tiles - 1:
+                del self.slots[group]
+        else:
+            need = one["kernel_rows"] + first_row(stage, one["row"])
+            assert (self.input_rows if stage.first else self.rows_done[k]) >= need
+            if one["to"] == Destination.NORM:
+                x = write.address - first_tile
+                if one["tile"] == 0:
+                    assert x in (0, max_gdn_channels(program))
+                    assert x not in [other["x"] for other in self.slots.values()], "slot taken"
+                    self.slots[group] = {"x": x, "complete": False}
+                assert self.slots[group]["x"] == x
+                assert write.slot == bool(x)
+        if one["to"] == Destination.LINE:
+            oldest = first_row(program.stages[k + 1], self.rows_issued[k + 1])
+            assert one["row"] - oldest < program.stages[k + 1].ring, "a row that is still needed is overwritten"
+        if not op.is_gdn:
+            self.rows_issued[k] += one["row_issued"]
+        self.issued += 1
+        self.queue.append((one, group, int(write.slot)))
+        if step.release:
+            self.releases.append(1)
+        assert len(self.queue) <= IN_FLIGHT
+
+    def step(self):
+        """Inputs of the next cycle."""
+        self.level, self.arriving = self.level + self.arriving, 0
+        step = {"input_row": 0, "released": 0, "written": 0, "output_written": 0, "group_done": 0, "row_done": 0}
+        if self.releases and self.chance(0.3 * self.speed):
+            self.releases.popleft()
+            self.released += 1
+            step["released"] = 1
+        if self.queue and self.chance(0.3 * self.speed):
+            one, group, slot = self.queue.popleft()
+            step |= {
+                "written": 1,
+                "output_written": one["to"] == Destination.OUTPUT,
+                "group_done": one["group_done"],
+                "group_slot": slot,
+                "row_done": one["row_done"],
+                "row_line": one.get("line", 0),
+            }
+            if one["group_done"]:
+                self.slots[group]["complete"] = True
+            if one["row_done"]:
+                self.rows_done[one["line"]] += 1
+            if one["to"] == Destination.OUTPUT:
+                # the FIFO's count follows the report by a cycle
+                self.arriving = one["count"]
+                assert self.level + self.arriving <= OUTPUT_WORDS, "the latent FIFO overflows"
+        self.level -= bool(self.level and self.chance(self.drain))
+        step["output_words"] = OUTPUT_WORDS - self.level
+        room = len(self.queue) < IN_FLIGHT
+        # the feeder takes a pass at every second cycle at most
+        ready = self.chance(0.5 * self.speed) and not self.issuing
+        return step | {"o_tile.ready": room, "o_write.ready": room, "o_pass.ready": ready}
+
+    def pixels(self, record, step):
+        """A row of pixels, when there is room and the last row is a while ago."""
+        self.input_wait -= self.input_wait > 0
+        if record.input_room and not self.input_wait and self.input_rows < self.height and self.chance(0.5):
+            assert self.held_rows() < self.program.stages[self.first].ring
+            self.input_rows += 1
+            self.input_wait = 4
+            step["input_row"] = 1
+
+
+def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=9000, reset=None):
+    """Run images, each of a chain, one after the other; return the records and the surroundings of every image."""
+    worlds, state = [], {"ready": 0}
+
+    def drive(cycle, records):
+        if reset is not None and cycle == reset:
+            worlds.pop()
+            return {"start": 0, "o_pass.ready": 0, "written": 0, "input_row": 0, "row_done": 0, "released": 0}
+        if worlds:
+            worlds[-1].observe(records[-1], state["ready"])
+        free = cycle == 0 or (cycle - 1 != state["started"] and records[-1].done)
+        if free and len(worlds) < len(images):
+            worlds.append(Surroundings(program, *images[len(worlds)], seed, speed, drain))
+            state["started"], state["ready"] = cycle, 0
+            chain, width, height = images[len(worlds) - 1]
+            return {
+                "start": 1,
+                "chain": chain,
+                "width": width,
+                "height": height,
+                "o_pass.ready": 0,
+                "output_words": OUTPUT_WORDS,
+            }
+        if not worlds:
+            return {}
+        if free:
+            return None
+        step = {"start": 0, **worlds[-1].step()}
+        if cycle - state["started"] > 12:
+            worlds[-1].pixels(records[-1], step)
+        state["ready"] = step["o_pass.ready"]
+        return step
+
+    resets = () if reset is None else {reset}
+    return trace(Sequencer(program, OUTPUT_WORDS), drive, WATCH, cycles=cycles, resets=resets), worlds
+
+
+def check(seen, worlds, count):
+    assert len(worlds) == count
+    for world in worlds:
+        assert not any(world.left.values())
+        assert not world.queue
+    assert seen[-1].done
+    assert (seen[-1].out_width, seen[-1].out_height) == worlds[-1].output
+    # an offered pass stays as it is until it is taken
+    for before, after in pairwise(seen):
+        if before.o_pass_valid and not before.o_tile_valid:
+            assert after.o_pass_valid
+            assert after.o_pass_payload == before.o_pass_payload
+            assert after.o_tile_payload == before.o_tile_payload
+            assert after.o_write_payload == before.o_write_payload
+
+
+IMAGES = {
+    "stride 1": [(0, 7, 5), (0, 1, 1), (0, 4, 2)],
+    "upsampling": [(0, 3, 2), (0, 1, 1)],
+    "packed, 3 columns": [(0, 4, 2), (0, 1, 1)],
+    "upsampling, 3 rows": [(0, 1, 1), (0, 4, 2), (0, 2, 1)],
+    "upsampling, 1 row": [(0, 2, 1), (0, 1, 2)],
+    "chains": [(2, 1, 2), (0, 7, 6), (3, 3, 1), (1, 1, 3), (2, 2, 1), (3, 1, 1)],
+}
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.4])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_pass_once_and_in_order(name, speed):
+    program, images = build(name), IMAGES.get(name, [(0, 7, 9), (0, 1, 1), (0, 4, 2)])
+    passes = [len(made) for image in images for made in expected_passes(program, *image).values()]
+    seen, worlds = run(program, images, seed=len(name), speed=speed)
+    check(seen, worlds, len(images))
+    assert sum(world.issued for world in worlds) == sum(passes)
+
+
+@pytest.mark.parametrize(("name", "image"), [("GDN", (0, 24, 3)), ("upsampling", (0, 6, 1)), ("stride 1", (0, 20, 2))])
+def test_row_wider_than_the_array_and_ring_longer_than_the_image(name, image):
+    program = build(name, input_slack=8, map_slack=8)
+    seen, worlds = run(program, [image], seed=2)
+    check(seen, worlds, 1)
+
+
+def test_waits_are_told():
+    """With a slow output the sequencer says that it waits for it, and before the first row for pixels."""
+    program = build("GDN")
+    seen, worlds = run(program, [(0, 12, 24)], seed=3, speed=2.0, drain=0.01)
+    check(seen, worlds, 1)
+    assert any(s.wait_input for s in seen[:30])
+    assert sum(s.wait_output for s in seen) > 20
+    assert not any(s.wait_input and s.wait_output for s in seen)
+    assert not any(s.wait_input or s.wait_output for s in seen if s.done)
+
+
+@pytest.mark.parametrize(("name", "images"), [("GDN", [(0, 6, 7)]), ("chains", [(2, 2, 2), (2, 1, 1), (1, 3, 2)])])
+def test_reset_in_the_middle_of_an_image(name, images):
+    """The image is run again, and others after it."""
+    program = build(name)
+    seen, worlds = run(program, images, seed=4, reset=150)
+    assert not seen[150].done
+    assert seen[151].done
+    check(seen[151:], worlds, len(images))

@@ -1,0 +1,169 @@
+"""The record writer: what lies in memory afterwards is what the layouts say, however late the memory is."""
+
+import random
+
+import numpy as np
+import pytest
+
+from licgate.gateware.streamed.recordwriter import RecordWriter
+from licgate.gateware.streamed.sequencer import credits
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.program.records import pack_bits
+from licgate.program.streamed import compile_streamed
+from licgate.target.streamed import StreamedConfig
+from tests.gateware.kit import monitor, run_simulation
+from tests.gateware.streamed.memory import PortMemory
+
+RESULT = 14
+SHAPES = {
+    # stages with and without GDN, of different widths, that end in the middle of a beat
+    "gdn": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "page_beats": 16}),
+    "odd": (
+        {"channels": (3, 7, 5, 9), "activation_bits": (6, 9, 11), "gdn": ["abs", "none"]},
+        {"rows": 3, "cols": 2, "output_words": 5},
+    ),
+    "packed": (
+        {"channels": (3, 9, 7), "weight_bits": (5, 4), "gdn": "none"},
+        {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8, "page_beats": 64},
+    ),
+}
+
+
+def make_program(name):
+    model, shape = SHAPES[name]
+    return compile_streamed([synthetic_manifest(**model, seed=3).g_a], StreamedConfig(**shape))
+
+
+def passes(program, seed, count=10):
+    """Writes of random stages: their passes with their words, and where which beats lie afterwards."""
+    rng, made, expected, place = np.random.default_rng(seed), [], [], 5
+    for _ in range(count):
+        number = int(rng.integers(len(program.stages)))
+        stage = program.stages[number]
+        op, bits = stage.last_op, stage.last_op.layer.output.bits
+        size, whole = program.tile_channels(op), stage.gdn is not None
+        counts = [min(size, op.channels_out - first) for first in range(0, op.channels_out, size)]
+        # a convolution's tiles are writes of their own
+        for tiles in [counts] if whole else [[one] for one in counts]:
+            address, beats = place, []
+            for index, channels in enumerate(tiles):
+                words = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, (channels, program.rows))
+                first, last = index == 0, index == len(tiles) - 1
+                made.append(
+                    (
+                        {
+                            "address": address + len(beats),
+                            "count": channels,
+                            "stage": number,
+                            "first": first,
+                            "last": last,
+                        },
+                        words,
+                    )
+                )
+                for c in range(0, channels, program.cols):
+                    part = words[c : c + program.cols].reshape(1, -1)
+                    beats += pack_bits(part, bits, program.beat_bits)[0].tolist()
+            expected.append((address, beats))
+            place = address + len(beats) + int(rng.integers(3))
+    return made, expected
+
+
+class Bench:
+    """The writer, its memory, and who sends it passes and words as soon as there are credits, or later."""
+
+    def __init__(self, program, made, seed, late):
+        self.program, self.made, self.late, self.random = program, made, late, random.Random(seed)
+        self.dut = RecordWriter(program, RESULT)
+        self.memory = PortMemory(
+            [self.dut.port], np.zeros(2000), page_beats=program.page_beats, seed=seed if late else None
+        )
+        self.packed, self.most = 0, 0
+        self.monitors = [monitor(self.dut.port.request, "request"), monitor(self.dut.port.w, "w")]
+
+    async def watch(self, ctx):
+        async for _clk, _rst, packed in ctx.tick().sample(self.dut.packed):
+            self.packed += packed
+
+    async def send(self, ctx):
+        dut = self.dut
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        for number, (descriptor, words) in enumerate(self.made):
+            while number - self.packed >= credits(self.program) or (self.late and self.random.random() < 0.5):
+                await ctx.tick()
+            ctx.set(dut.i.payload, descriptor)
+            ctx.set(dut.i.valid, 1)
+            assert ctx.get(dut.i.ready), "there is a place for every credit"
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            for word in words:
+                while self.late and self.random.random() < 0.3:
+                    await ctx.tick()
+                ctx.set(dut.enable, 1)
+                for target, value in zip(dut.word, word, strict=True):
+                    ctx.set(target, int(value))
+                await ctx.tick()
+                ctx.set(dut.enable, 0)
+            assert not ctx.get(dut.idle)
+        await ctx.tick().until(dut.idle)
+
+    def run(self, *more):
+        async def both(ctx):
+            await self.send(ctx)
+            for one in more:
+                await one(ctx)
+
+        run_simulation(
+            self.dut, both, monitors=self.monitors, background=[self.memory.process, self.watch], limit=40_000
+        )
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("name", SHAPES)
+def test_results_lie_where_they_should(name, late):
+    program = make_program(name)
+    made, expected = passes(program, seed=4)
+    bench, counted = Bench(program, made, 5, late), []
+
+    async def count(ctx):
+        counted.append(ctx.get(bench.dut.writes))
+        ctx.set(bench.dut.start, 1)
+        await ctx.tick()
+        ctx.set(bench.dut.start, 0)
+        counted.append(ctx.get(bench.dut.writes))
+
+    bench.run(count)
+    contents = np.zeros(2000, dtype=np.uint64)
+    for address, beats in expected:
+        contents[address : address + len(beats)] = beats
+    assert np.array_equal(bench.memory.contents, contents)
+    assert counted == [len(expected), 0]
+    assert bench.packed == len(made)
+    assert bench.memory.beats == [sum(len(beats) for _, beats in expected)]
+
+
+def test_a_write_is_counted_when_it_is_in_memory():
+    program = make_program("gdn")
+    made, expected = passes(program, seed=4, count=6)
+    bench = Bench(program, made, 5, True)
+    seen = []
+
+    async def watch(ctx):
+        async for _clk, _rst, writes in ctx.tick().sample(bench.dut.writes):
+            address, beats = expected[max(0, writes - 1)]
+            there = bench.memory.contents[address : address + len(beats)].tolist()
+            assert writes == 0 or there == beats
+            seen.append(writes)
+
+    run_simulation(
+        bench.dut, bench.send, background=[bench.memory.process, bench.watch, watch], monitors=bench.monitors
+    )
+    assert sorted(set(seen)) == list(range(len(expected) + 1))
+
+
+@pytest.mark.parametrize("width", [0, 19, 8.0])
+def test_a_width_that_makes_no_sense_is_refused(width):
+    with pytest.raises(ValueError, match=f"result_width must be an integer from 1 to 18, not {width}"):
+        RecordWriter(make_program("gdn"), width)

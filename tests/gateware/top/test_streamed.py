@@ -1,0 +1,246 @@
+"""A streaming accelerator over its link, with the SDRAM chip at its pins: the host program uploads, runs and reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal
+from amaranth.lib.wiring import connect
+
+from licgate.errors import ConfigError, DeviceError
+from licgate.gateware.extmem.phy import SdramPhy
+from licgate.gateware.host.hostlink import HostLink
+from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.top.streamed import ID, StreamingAccelerator
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.program.schedule import make_schedule
+from licgate.reference import run_transform
+from licgate.runtime import streamed as host
+from licgate.target.frames import Frame, FrameType, Register, decode_frames
+from licgate.target.sdram import ULX3S_SDRAM
+from licgate.target.streamed import StreamedConfig
+from tests.gateware.extmem.chip import SdramChip, attach
+from tests.gateware.kit import Monitor, never, random_stalls, run_simulation, stream_get, stream_put_all
+
+MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
+CONFIG = StreamedConfig(rows=4, cols=4)
+TIMING = replace(ULX3S_SDRAM, power_up_us=1.0)
+MHZ = 60.0
+
+
+class Board(Elaboratable):
+    """Link, buffers and accelerator as a board's top connects them, with a PHY without pads."""
+
+    def __init__(self, cores=1):
+        self.accelerator = StreamingAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores)
+        self.link = HostLink(timeout=100_000)
+        self.phy = SdramPhy()
+        self.i, self.o = self.link.i, self.link.o
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.accelerator = accelerator = self.accelerator
+        m.submodules.link = link = self.link
+        m.submodules.phy = self.phy
+        connect(m, accelerator.bus, self.phy.bus)
+        connect(m, link.csr, accelerator.csr)
+        flush = Signal()
+        m.d.sync += flush.eq(link.flush)
+        for name, source, target in (
+            ("pixels", link.o_pixels, accelerator.i),
+            ("latents", accelerator.o, link.i_latents),
+            ("window", accelerator.o_window, link.i_window),
+        ):
+            buffer = StreamBuffer(source.payload.shape())
+            m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
+            connect(m, source, buffer.i)
+            connect(m, buffer.o, target)
+        return m
+
+
+class Bench:
+    """The board with the chip at its pins, and a host that is stalled at random."""
+
+    def __init__(self, *, cores=1, seed=None):
+        self.board, self.seed = Board(cores), seed
+        self.program = self.board.accelerator.program
+        self.chip = SdramChip(TIMING, MHZ)
+        self.received = bytearray()
+
+    def stalls(self, n):
+        return never() if self.seed is None else random_stalls(10 * self.seed + n, 0.5)
+
+    async def listen(self, ctx):
+        stalls = self.stalls(0)
+        while True:
+            self.received.append(await stream_get(ctx, self.board.o, stalls=stalls))
+
+    async def talk(self, ctx, conversation):
+        """`licgate.runtime.streamed.talk` for a simulation."""
+        stalls = self.stalls(1)
+        data = next(conversation)
+        while True:
+            await stream_put_all(ctx, self.board.i, data, stalls=stalls)
+            frames = []
+            while not frames:
+                frames, _ = decode_frames(bytes(self.received))
+                await ctx.tick()
+            first = frames[0]
+            del self.received[: len(first.payload) + 5]
+            try:
+                data = conversation.send(first)
+            except StopIteration as stop:
+                return stop.value
+
+    def run(self, *testbenches, limit=30_000):
+        watchers = [Monitor(self.board.o, "o"), Monitor(self.board.accelerator.accelerator.host.request, "request")]
+        background = [self.listen, attach(self.chip, self.board.phy.pins)]
+        run_simulation(self.board, *testbenches, monitors=watchers, background=background, limit=limit)
+
+
+def schedules(program, sizes):
+    """A schedule for each size, in stretches of memory beside each other."""
+    found, origin = [], 700
+    for width, height in sizes:
+        found.append(make_schedule(program, program.chains[0], width, height, origin=origin))
+        origin += found[-1].beats + 13
+    return found
+
+
+def inputs(sizes):
+    return [np.random.default_rng(k).integers(0, 256, (3, h, w)) for k, (w, h) in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), ([(8, 3), (3, 5)], None)])
+def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
+    bench = Bench(cores=len(sizes), seed=seed)
+    plans, images = schedules(bench.program, sizes), inputs(sizes)
+
+    async def program(ctx):
+        outputs, counters = await bench.talk(ctx, host.run(plans, images, model=MANIFEST.hash))
+        for x, y in zip(images, outputs, strict=True):
+            assert np.array_equal(y, run_transform(MANIFEST.g_a, x))
+        for row in counters:
+            assert row["busy"] > row["steps"] > 0
+            assert row["busy"] >= row["steps"] + row["wait_map"] + row["wait_weights"] + row["wait_output"]
+
+    bench.run(program)
+
+
+@pytest.mark.parametrize("wait", [40, 300])
+def test_a_reset_in_mid_run_leaves_nothing_behind(wait):
+    bench = Bench()
+    sizes = [(9, 5)]
+    plans, images = schedules(bench.program, sizes), inputs(sizes)
+
+    async def program(ctx):
+        await bench.talk(ctx, host.write_register(Register.ADDRESS, plans[0].address))
+        # only the input is missing; what it is does not matter here
+        begin, commands = plans[0].memory(images[0])[:100], plans[0].address - plans[0].origin
+        await bench.talk(ctx, host.upload(plans[0].origin, begin))
+        await bench.talk(ctx, host.upload(plans[0].address, plans[0].memory(images[0])[commands:][:64]))
+        await bench.talk(ctx, host.write_register(Register.CONTROL, 1))
+        assert await bench.talk(ctx, host.read_register(Register.STATUS)) & 1
+        # a read beside the run, given up as well
+        await bench.talk(ctx, host.write_register(Register.MEMORY_READ, 5000))
+        await ctx.tick().repeat(wait)
+        await stream_put_all(ctx, bench.board.i, host.write_frame(Register.CONTROL, 2))
+        await ctx.tick().repeat(700)
+        bench.received.clear()
+        status = await bench.talk(ctx, host.read_register(Register.STATUS))
+        assert status == 1 << 16, "idle, not done, the core is done"
+        outputs, _ = await bench.talk(ctx, host.run(plans, images))
+        assert np.array_equal(outputs[0], run_transform(MANIFEST.g_a, images[0]))
+
+    bench.run(program)
+
+
+def test_a_hang_is_reported_with_the_state_of_every_stream():
+    bench = Bench()
+    (plan,) = schedules(bench.program, [(9, 5)])
+    # the first band waits for a column that nothing loads
+    index = next(k for k, (kind, _) in enumerate(plan.commands) if kind == "band")
+    fields = plan.commands[index][1]
+    commands = list(plan.commands)
+    commands[index] = ("band", {**fields, "loads": fields["loads"] + 1})
+    commands = [*commands[: index + 1], ("end", {})]
+    broken = replace(plan, commands=tuple(commands))
+
+    async def program(ctx):
+        await bench.talk(ctx, host.write_register(Register.WATCHDOG, 600))
+        message = r"^the accelerator hung; core 0: weights waits for data, load waits for data, band idle, passes "
+        with pytest.raises(DeviceError, match=message):
+            await bench.talk(ctx, host.run([broken], inputs([(9, 5)])))
+
+    bench.run(program)
+
+
+def test_registers_and_what_is_refused():
+    bench = Bench(cores=2)
+    names = [tap.name for tap in bench.board.accelerator.watchdogs[0].taps]
+    assert (tuple(names), ID) == (host.STREAM_NAMES, host.ID)
+
+    async def program(ctx):
+        async def read(address):
+            return await bench.talk(ctx, host.read_register(address))
+
+        async def write(address, value):
+            await bench.talk(ctx, host.write_register(address, value))
+
+        assert await read(Register.MODEL) == int(MANIFEST.hash[:8], 16)
+        assert await read(Register.SHAPE) == 4 | 4 << 8
+        assert await read(Register.MEMORY_SHAPE) == 16 | 24 << 8 | 2 << 16
+        assert await read(Register.STATUS) == 3 << 16
+        for core, address in ((0, 123), (1, 456)):
+            await write(Register.CORE, core)
+            await write(Register.ADDRESS, address)
+        assert await read(Register.ADDRESS) == 456
+        await write(Register.CORE, 0)
+        assert await read(Register.ADDRESS) == 123
+        # a transfer beside another one
+        await write(Register.MEMORY_WRITE, 10)
+        assert await read(Register.STATUS) == 3 << 16 | 1 << 4
+        await write(Register.MEMORY_READ, 10)
+        assert await read(Register.STATUS) == 3 << 16 | 1 << 4 | 1 << 2
+        for refused in (host.upload(0, np.zeros(1)), host.download(0, 1)):
+            with pytest.raises(DeviceError, match=r"^the accelerator refused to move memory: another transfer or a re"):
+                await bench.talk(ctx, refused)
+        await write(Register.CONTROL, 2)
+        await ctx.tick().repeat(400)
+        assert await read(Register.STATUS) == 3 << 16
+        for wrong, message in (
+            (host.run(schedules(bench.program, [(4, 4)] * 3), inputs([(4, 4)] * 3)), "the device has 2 cores, 3 sched"),
+            (host.run([], [], model="0" * 64), "was built for model .*, not 00000000: load that"),
+        ):
+            with pytest.raises(DeviceError, match=message):
+                await bench.talk(ctx, wrong)
+
+    bench.run(program)
+
+
+def test_a_conversation_holds_over_any_transport():
+    sent, answers = [], iter([Frame(FrameType.ACK, b"\x01"), Frame(FrameType.VALUE, b"\x03\x04\x03\x02\x01")])
+
+    def conversation():
+        yield from host.write_register(2, 1)
+        return (yield from host.read_register(3))
+
+    assert host.talk(conversation(), sent.append, lambda: next(answers)) == 0x01020304
+    assert sent == [host.write_frame(2, 1), host.read_frame(3)]
+    with pytest.raises(DeviceError, match=r"^the accelerator answered ERROR \(01\) where ACK was due$"):
+        host.talk(host.write_register(2, 1), sent.append, lambda: Frame(FrameType.ERROR, b"\x01"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"cores": 0}, ValueError, r"^cores must be an integer from 1 to 16, not 0$"),
+        ({"clock_mhz": 150.0}, ValueError, r"^ULX3S runs at 1 to 143 MHz with a CAS latency of 3, not at 150 MHz$"),
+        ({"round_trip": 4}, ValueError, r"^round_trip must be 0 to 3 cycles, not 4$"),
+        ({"config": StreamedConfig(rows=4, cols=4, beat_bits=8)}, ValueError, r"^the program is for a memory of 8 bi"),
+        ({"config": StreamedConfig(rows=1, cols=4)}, ConfigError, r"^a word of the input of .* take more rows or "),
+    ],
+)
+def test_constructor_errors(options, error, message):
+    with pytest.raises(error, match=message):
+        StreamingAccelerator(**{"manifest": MANIFEST, "config": CONFIG, "timing": TIMING, "clock_mhz": MHZ, **options})
