@@ -1,6 +1,7 @@
 # make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
 # make test    lint, then the tests, on two cores
 # make lint    ruff, linter and formatter
+# make census  what makes the tree hard to carry on, counted; SINCE=REV puts a column of before beside it, PLACES=1 lists the places
 # make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ OUT ?= out
 BOARD ?= ulx3s-85f
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint census bench clean
 
 # Installs are redone when what they install from has changed, and only then.
 STAMP = $(VENV)/.licgate
@@ -42,6 +43,9 @@ lint: $(STAMP)-dev
 
 test: lint
 	$(RUN) pytest -n 2 --dist worksteal
+
+census:
+	@$(PYTHON) -m tests.census $(if $(SINCE),--since $(SINCE)) $(if $(PLACES),--places)
 
 bench: $(STAMP)-demo
 	$(RUN) tests.bench.run --board $(BOARD) --out $(OUT)/bench $(BENCH)

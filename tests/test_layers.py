@@ -1,25 +1,15 @@
 """The floors of the house: what may import what, read from the source and seen in a fresh interpreter."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.floors import floor, imported
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "licgate"
-
-# an import only ever goes down; rooms on one floor may use each other
-FLOORS = [
-    {"errors", "files"},
-    {"manifest", "images"},
-    {"target"},
-    {"program", "reference", "codec", "runtime"},
-    {"gateware", "perf"},
-    {"train", "sim", "synth", "explore"},
-    {"cli", "cli_codec", "__main__"},
-]
 
 # third-party packages that a room must not import, at module level or inside a function
 FORBIDDEN = {
@@ -49,29 +39,14 @@ def room(path):
     return part.removesuffix(".py")
 
 
-def imported(path):
-    """Return the dotted names that a file imports anywhere, relative imports made absolute."""
-    names = set()
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            base = ".".join(part for part in (base, node.module) if part)
-            names.update(f"{base}.{alias.name}" for alias in node.names)
-    return names
-
-
 # Parsed once, and before any test: CPython 3.11 before 3.11.8 can fail at it behind a simulation (gh-106905).
-IMPORTED = {path: imported(path) for path in FILES}
+IMPORTED = {path: imported(path.read_text(encoding="utf-8"), path.relative_to(ROOT).parent.parts) for path in FILES}
 
 
-def floor(name):
-    for level, rooms in enumerate(FLOORS):
-        if name in rooms:
-            return level
-    raise AssertionError(f"licgate/{name} stands on no floor; add it to FLOORS")
+def floor_of(name):
+    level = floor(name)
+    assert level is not None, f"licgate/{name} stands on no floor; add it to FLOORS in tests/floors.py"
+    return level
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -84,7 +59,7 @@ def test_imports_go_down(path):
     for name in IMPORTED[path]:
         parts = name.split(".")
         if parts[0] == "licgate" and len(parts) > 1 and parts[1] != "__version__":
-            assert floor(parts[1]) <= floor(own), f"{own} imports {name}, which stands above it"
+            assert floor_of(parts[1]) <= floor_of(own), f"{own} imports {name}, which stands above it"
         assert parts[0] not in FORBIDDEN.get(own, ()), f"{own} imports {name}"
 
 
@@ -129,18 +104,7 @@ def test_the_command_line_loads_nothing_heavy():
     assert not loaded("import licgate.cli") & {"torch", "amaranth", "numpy", "PIL"}
 
 
-def test_the_checks_see_what_they_look_for(tmp_path):
-    source = ROOT / "licgate" / "manifest" / "example.py"
-    tree = "def f():\n    from ..gateware import pe\n    import torch.nn\n"
-
-    class Example:
-        parent = source.parent
-
-        def relative_to(self, base):
-            return source.relative_to(base)
-
-        def read_text(self, encoding):
-            return tree
-
-    assert imported(Example()) == {"licgate.gateware.pe", "torch.nn"}
+def test_the_checks_see_what_they_look_for():
+    source = "def f():\n    from ..gateware import pe\n    import torch.nn\n"
+    assert imported(source, ("licgate", "manifest")) == {"licgate.gateware.pe", "torch.nn"}
     assert "json" in loaded("import json")

@@ -94,8 +94,8 @@ def run_explore(args: argparse.Namespace) -> int:
 
 def _model(args):
     """The model, or one with its layers and other channels."""
-    from licgate.explore.scaled import scaled_manifest
     from licgate.manifest import find_model
+    from licgate.manifest.scaled import scaled_manifest
 
     manifest = find_model(args.model)
     return scaled_manifest(manifest, *args.channels) if args.channels else manifest

@@ -119,8 +119,8 @@ def run_plan(args: argparse.Namespace) -> int:
 
 def _manifests(args):
     """Models asked for, then those made up."""
-    from licgate.explore.scaled import scaled_manifest
     from licgate.manifest import find_model, list_models
+    from licgate.manifest.scaled import scaled_manifest
 
     # a broken model is no reason not to plan the others, unless it was named
     there = sorted((row for row in list_models() if "error" not in row), key=lambda row: not row["default"])

@@ -156,8 +156,8 @@ def run_build(args: argparse.Namespace) -> int:
 
 def chosen_model(args: argparse.Namespace):
     """The manifest of ``--model`` and ``--channels``."""
-    from licgate.explore.scaled import scaled_manifest
     from licgate.manifest import find_model
+    from licgate.manifest.scaled import scaled_manifest
 
     manifest = find_model(args.model)
     return manifest if args.channels is None else scaled_manifest(manifest, *args.channels)

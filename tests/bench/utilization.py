@@ -3,9 +3,9 @@
 By the cycle model for all configurations; the whole photograph is simulated with the first one.
 """
 
-from licgate.explore.scaled import scaled_manifest
 from licgate.images import demo_image
 from licgate.manifest import find_model
+from licgate.manifest.scaled import scaled_manifest
 from licgate.perf import predict
 from licgate.reference import image_to_input
 from licgate.sim.simulate import simulate

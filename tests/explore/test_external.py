@@ -6,8 +6,8 @@ import re
 import pytest
 
 from licgate.cli import main
-from licgate.explore.scaled import scaled_manifest
 from licgate.manifest import find_model, save_manifest
+from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed

@@ -8,9 +8,9 @@ import pytest
 from licgate.errors import ConfigError
 from licgate.explore.cycles import CycleCounter
 from licgate.explore.plan import Plan, plan_model, widest
-from licgate.explore.scaled import scaled_manifest
 from licgate.explore.space import Space
 from licgate.manifest import find_model
+from licgate.manifest.scaled import scaled_manifest
 from licgate.perf import predict
 from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_board, tiny_model

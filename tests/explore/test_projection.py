@@ -6,8 +6,8 @@ import pytest
 
 from licgate.cli import main
 from licgate.explore.projection import project
-from licgate.explore.scaled import scaled_manifest
 from licgate.manifest import find_model
+from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed

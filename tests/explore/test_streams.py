@@ -10,11 +10,11 @@ import pytest
 from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.explore.route import build_command, result_key
-from licgate.explore.scaled import scaled_manifest
 from licgate.explore.space import Budget
 from licgate.explore.streamsearch import fastest_stream, search_streams
 from licgate.explore.streamspace import StreamSpace, sdram_cycles
 from licgate.manifest import find_model
+from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
 from licgate.synth.streaming import choose_streaming, streaming_fit

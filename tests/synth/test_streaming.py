@@ -7,9 +7,9 @@ import pytest
 
 from licgate.cli import main
 from licgate.errors import ConfigError
-from licgate.explore.scaled import scaled_manifest
 from licgate.gateware.top.streamed import StreamingAccelerator
 from licgate.manifest import find_model
+from licgate.manifest.scaled import scaled_manifest
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.cost import streaming_cost
 from licgate.perf.streamed.frame import StreamingModel

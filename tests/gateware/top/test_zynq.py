@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from amaranth.back import rtlil
-from tests.gateware.host.test_axilite import OKAY, bus_monitors, read, write
 
 from licgate.gateware.ports import Register
 from licgate.gateware.top.zynq import ID, ZynqAccelerator
@@ -19,6 +18,7 @@ from licgate.target.axi import AxiTiming
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.axislave import AxiSlave
+from tests.gateware.host.test_axilite import OKAY, bus_monitors, read, write
 from tests.gateware.kit import monitor, run_simulation
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
