@@ -36,15 +36,15 @@ class ManifestError(LicgateError):
         Where it is wrong, e.g. ``layers[2].weight.bits``. Outer code adds its own part in front with `within`.
     """
 
-    def __init__(self, message, path=""):
+    def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message, path)
         self.message = message
         self.path = path
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
-    def within(self, outer):
+    def within(self, outer: str) -> "ManifestError":
         """Return the same error seen from one level further out."""
         if not self.path:
             return ManifestError(self.message, outer)

@@ -9,12 +9,12 @@ from licgate.errors import ConfigError
 __all__ = ["temporary_beside", "write_whole"]
 
 
-def temporary_beside(path):
+def temporary_beside(path: str | Path) -> Path:
     """Return the name under which a file is written before it is moved to `path`; short, as `path` may be long."""
     return Path(path).with_name(f".licgate-{os.getpid()}-{threading.get_ident()}.tmp")
 
 
-def write_whole(path, content):
+def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file under a temporary name, then rename it.
 
     Parameters

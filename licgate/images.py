@@ -1,15 +1,25 @@
 """Reading photographs: whatever a file holds becomes RGB of 8 bits, and a notice says what was changed."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ImageError
 from licgate.files import temporary_beside
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture  # Pillow is loaded where a file is read or written
+
 __all__ = ["MAX_PIXELS", "check_image_name", "demo_image", "load_image", "save_image"]
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""An image: shape (H, W, 3)."""
 
 # about 35 bytes a pixel at the codec's peak; larger files are more likely made to exhaust memory than photographs
 MAX_PIXELS = 100_000_000
@@ -33,7 +43,7 @@ NOTICES = {
 }
 
 # Pillow's name of each format that can be written, and how
-FORMATS = {
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
     ".ppm": ("PPM", {}),
     ".bmp": ("BMP", {}),
@@ -45,7 +55,7 @@ FORMATS = {
 }
 
 
-def load_image(path):
+def load_image(path: str | Path) -> tuple[Pixels, list[str]]:
     """Read an image file.
 
     Parameters
@@ -64,7 +74,7 @@ def load_image(path):
     ImageError
         If the file is missing, empty, cut short, no image, or has more than `MAX_PIXELS` pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     path = Path(path)
     name = " ".join(str(path).split())
@@ -95,7 +105,7 @@ def load_image(path):
         raise ImageError(f"{name}: not enough memory to read it; make it smaller") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: more than {MAX_PIXELS} pixels; make it smaller") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image of a known format, or damaged") from None
     except Exception as error:  # decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -103,13 +113,13 @@ def load_image(path):
     return array, notices + more
 
 
-def _other_colours(profile):
+def _other_colours(profile: bytes | None) -> bool:
     """Return whether an ICC profile is there and does not call itself sRGB."""
     # the description is ASCII or UTF-16; reading it for good would take a library of colours
-    return bool(profile) and b"sRGB" not in profile.replace(b"\0", b"")
+    return profile is not None and profile != b"" and b"sRGB" not in profile.replace(b"\0", b"")
 
 
-def _check_file(path, name):
+def _check_file(path: Path, name: str) -> None:
     try:
         if path.is_dir():
             raise ImageError(f"{name}: is a folder, not an image")
@@ -124,7 +134,7 @@ def _check_file(path, name):
         raise ImageError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _to_rgb(picture, name, deep):
+def _to_rgb(picture: Picture, name: str, deep: bool) -> tuple[Pixels, list[str]]:
     notices = []
     if picture.mode.startswith("I") or picture.mode == "F":
         notices.append(f"{name}: {'16-bit' if picture.mode != 'F' else 'floating-point'} grey converted to 8-bit RGB")
@@ -140,7 +150,7 @@ def _to_rgb(picture, name, deep):
     return np.array(picture.convert("RGB"), dtype=np.uint8), notices
 
 
-def _deep_grey(picture):
+def _deep_grey(picture: Picture) -> Pixels:
     values = np.array(picture, dtype=np.float64)
     # whole numbers up to 65535 are 16-bit samples; a floating-point picture may also go from 0 to 1
     top = 1.0 if picture.mode == "F" and values.max(initial=0) <= 1 else 65535.0
@@ -148,13 +158,13 @@ def _deep_grey(picture):
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
-def check_image_name(path):
+def check_image_name(path: str | Path) -> None:
     """Raise an `ImageError` unless an image can be written under this name."""
     if Path(path).suffix.lower() not in FORMATS:
         raise ImageError(f"{path}: unknown format {Path(path).suffix!r}; there are {', '.join(FORMATS)}")
 
 
-def save_image(image, path):
+def save_image(image: Pixels, path: str | Path) -> None:
     """Write an image, whole or not at all; its suffix says in which format, without loss but for JPEG.
 
     Parameters
@@ -183,7 +193,7 @@ def save_image(image, path):
         temporary.unlink(missing_ok=True)
 
 
-def demo_image():
+def demo_image() -> Pixels:
     """Return a photograph for demos and tests, uint8 of shape (H, W, 3).
 
     scikit-image's packaged cat (300 x 451), or a made-up picture of that size where the package is absent.
@@ -196,11 +206,11 @@ def demo_image():
         return synthetic_image(300, 451)
 
 
-def synthetic_image(height, width, seed=0):
+def synthetic_image(height: int, width: int, seed: int = 0) -> Pixels:
     """Return a made-up picture with edges, gradients and grain, uint8 of shape (height, width, 3)."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
-    picture = np.stack([x, y, 1 - (x + y) / 2], axis=2)
+    picture: npt.NDArray[np.float64] = np.stack([x, y, 1 - (x + y) / 2], axis=2)
     for _ in range(24):
         centre, radius, colour = random.random(2), random.uniform(0.02, 0.2), random.random(3)
         inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2

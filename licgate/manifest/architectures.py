@@ -42,12 +42,12 @@ class Architecture:
     absolute: bool = True
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[str, ...]:
         """Names of the transforms, in the order in which an encoder needs them, g_s last."""
         return ("g_a", "h_a", "h_s", *(("context", "parameters") if self.context else ()), "g_s")
 
     @property
-    def source(self):
+    def source(self) -> str:
         """Transform that ends in the entropy parameters."""
         return "parameters" if self.context else "h_s"
 
@@ -64,7 +64,7 @@ ARCHITECTURES = {
 }
 
 
-def architecture_of(name):
+def architecture_of(name: object) -> Architecture:
     """Return the `Architecture` called `name`.
 
     Raises

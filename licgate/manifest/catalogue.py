@@ -2,19 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from licgate.errors import LicgateError, ManifestError
+from licgate.manifest.model import Manifest
 from licgate.manifest.store import MANIFEST_FILE, load_manifest
 
 __all__ = ["default_model", "find_model", "list_models", "models_folder"]
 
 
-def models_folder():
+def models_folder() -> Path:
     """Return the folder that holds the models of this installation."""
     return Path(__file__).resolve().parents[2] / "models"
 
 
-def model_names(folder=None):
+def model_names(folder: str | Path | None = None) -> list[str]:
     """Return the names of the models there are, sorted."""
     folder = models_folder() if folder is None else Path(folder)
     if not folder.is_dir():
@@ -22,7 +24,7 @@ def model_names(folder=None):
     return sorted(entry.name for entry in folder.iterdir() if (entry / MANIFEST_FILE).is_file())
 
 
-def default_model(folder=None):
+def default_model(folder: str | Path | None = None) -> str | None:
     """Return the name of the default model: the text of ``DEFAULT``, or None where there is none."""
     folder = models_folder() if folder is None else Path(folder)
     try:
@@ -32,7 +34,7 @@ def default_model(folder=None):
     return name or None
 
 
-def find_model(model=None, *, folder=None):
+def find_model(model: str | Path | None = None, *, folder: str | Path | None = None) -> Manifest:
     """Load a model.
 
     Parameters
@@ -69,7 +71,7 @@ def find_model(model=None, *, folder=None):
     )
 
 
-def list_models(folder=None):
+def list_models(folder: str | Path | None = None) -> list[dict[str, Any]]:
     """Return one dict per model: name, hash, default, architecture, channels, bytes of its files, measured results.
 
     A model that does not load is listed with ``error`` instead, so that one broken folder hides none of the others.
@@ -78,7 +80,7 @@ def list_models(folder=None):
     default = default_model(folder)
     models = []
     for name in model_names(folder):
-        entry = {"name": name, "hash": None, "default": name == default}
+        entry: dict[str, Any] = {"name": name, "hash": None, "default": name == default}
         try:
             manifest = load_manifest(base / name)
         except LicgateError as error:

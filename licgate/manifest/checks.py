@@ -1,13 +1,17 @@
 """Checks shared by the parts of the manifest; each raises a one-line `ManifestError`."""
 
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ManifestError
 
 __all__ = [
+    "Integers",
     "check_bool",
     "check_int",
     "check_positive",
@@ -18,9 +22,14 @@ __all__ = [
     "located",
 ]
 
+Integers: TypeAlias = npt.NDArray[np.int64]
+"""What every array of a manifest is, and every array of numbers that the reference computes."""
+
+T = TypeVar("T")
+
 
 @contextmanager
-def located(path):
+def located(path: str) -> Iterator[None]:
     """Put `path` in front of the location of every `ManifestError` raised inside."""
     try:
         yield
@@ -28,14 +37,14 @@ def located(path):
         raise error.within(path) from None
 
 
-def show(value):
+def show(value: object) -> str:
     """Return `value` as short one-line text."""
     text = repr(value) if not isinstance(value, np.generic) else repr(value.item())
     text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def check_int(value, low, high, path):
+def check_int(value: object, low: int, high: int, path: str) -> int:
     """Return `value` as an int after checking that it is one in `low` ... `high`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise ManifestError(f"{show(value)} is not an integer; give one in {low}..{high}", path)
@@ -44,21 +53,21 @@ def check_int(value, low, high, path):
     return int(value)
 
 
-def check_bool(value, path):
+def check_bool(value: object, path: str) -> bool:
     """Return `value` after checking that it is a truth value."""
     if not isinstance(value, bool | np.bool_):
         raise ManifestError(f"{show(value)} is not true or false", path)
     return bool(value)
 
 
-def check_text(value, path):
+def check_text(value: object, path: str) -> str:
     """Return `value` after checking that it is a text of one line, and not an empty one."""
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ManifestError(f"{show(value)} is not a non-empty text of one line", path)
     return value
 
 
-def check_positive(value, path):
+def check_positive(value: object, path: str) -> float:
     """Return `value` as a float after checking that it is a finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise ManifestError(f"{show(value)} is not a number", path)
@@ -67,14 +76,14 @@ def check_positive(value, path):
     return float(value)
 
 
-def check_type(value, kind, path):
+def check_type(value: object, kind: type[T], path: str) -> T:
     """Return `value` after checking that it is a `kind`."""
     if not isinstance(value, kind):
         raise ManifestError(f"{show(value)} is not {kind.__name__}", path)
     return value
 
 
-def frozen_array(value, shape, path):
+def frozen_array(value: npt.ArrayLike, shape: tuple[int | None, ...], path: str) -> Integers:
     """Return a read-only int64 copy of `value`, which must be an integer array of `shape` (None: any length)."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
@@ -92,7 +101,7 @@ def frozen_array(value, shape, path):
     return array
 
 
-def check_span(array, low, high, path):
+def check_span(array: Integers, low: int, high: int, path: str) -> None:
     """Check that every element of `array` lies in `low` ... `high`; name the first that does not."""
     if array.size and (array.min() < low or array.max() > high):
         where = tuple(int(i) for i in np.argwhere((array < low) | (array > high))[0])

@@ -1,11 +1,14 @@
 """What `licgate inspect` shows of a manifest: as a dict for JSON, and as text."""
 
+from licgate.manifest.document import Document
 from licgate.manifest.geometry import layer_macs
+from licgate.manifest.layers import Layer
+from licgate.manifest.model import Manifest
 
 __all__ = ["describe", "describe_text", "packed_bytes"]
 
 
-def packed_bytes(layer):
+def packed_bytes(layer: Layer) -> int:
     """Return the bytes of a layer's parameters when each is packed to its exact bits.
 
     Weights (or gamma) take their own bits, biases (or betas) those of the accumulator, and each channel of the
@@ -19,7 +22,7 @@ def packed_bytes(layer):
     return -(-bits // 8)
 
 
-def describe(manifest):
+def describe(manifest: Manifest) -> Document:
     """Return everything about a manifest as a dict of JSON values.
 
     Multiply-accumulates are per input pixel of the transform, as the usual formula counts them (padding included),
@@ -58,7 +61,7 @@ def describe(manifest):
     }
 
 
-def _layer(layer, size, unit):
+def _layer(layer: Layer, size: tuple[int, int], unit: int) -> Document:
     row = {
         "name": layer.name,
         "kind": layer.kind,
@@ -87,7 +90,7 @@ def _layer(layer, size, unit):
     return row
 
 
-def describe_text(manifest):
+def describe_text(manifest: Manifest) -> str:
     """Return the same for reading: one line a layer."""
     info = describe(manifest)
     lines = [f"{info['name']}  {info['architecture']}", f"hash {info['hash']}"]
@@ -115,7 +118,7 @@ def describe_text(manifest):
     return "\n".join(lines) + "\n"
 
 
-def _row(layer):
+def _row(layer: Document) -> tuple[str, ...]:
     if layer["kind"] == "conv2d":
         arrow = "up" if layer["transposed"] else "down"
         scale = f" {arrow} {layer['stride']}" if layer["stride"] > 1 else ""

@@ -2,23 +2,45 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import safetensors.numpy
 
-__all__ = ["SCHEMA", "canonical", "document", "manifest_digest", "tables_digest", "tensors", "weights_bytes"]
+from licgate.manifest.checks import Integers
+from licgate.manifest.entropy import CdfTables
+from licgate.manifest.layers import Layer
+from licgate.manifest.model import Manifest
+from licgate.manifest.transform import Transform
+from licgate.manifest.types import IntType, Requantize
+
+__all__ = [
+    "SCHEMA",
+    "Document",
+    "canonical",
+    "document",
+    "manifest_digest",
+    "tables_digest",
+    "tensors",
+    "weights_bytes",
+]
 
 SCHEMA = 1
+
+Document: TypeAlias = dict[str, Any]
+"""An object of JSON."""
 
 WEIGHT_FIELDS = {"conv2d": ("weight", "bias"), "gdn": ("gamma", "beta")}
 
 
-def canonical(value):
+def canonical(value: object) -> str:
     """Return `value` as canonical JSON text: sorted keys, no spaces, ASCII, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def document(manifest, weights_hash):
+def document(manifest: Manifest, weights_hash: str) -> Document:
     """Return the JSON document of a manifest, its own hash still missing.
 
     Parameters
@@ -40,13 +62,13 @@ def document(manifest, weights_hash):
     }
 
 
-def manifest_digest(doc):
+def manifest_digest(doc: Document) -> str:
     """Return the hex SHA-256 of a document without its own hash."""
     hashes = {key: value for key, value in doc["hashes"].items() if key != "manifest"}
     return hashlib.sha256(canonical({**doc, "hashes": hashes}).encode()).hexdigest()
 
 
-def tables_digest(entropy):
+def tables_digest(entropy: Mapping[str, CdfTables] | None) -> str | None:
     """Return the hex SHA-256 of the entropy tables, or None without any."""
     if entropy is None:
         return None
@@ -58,7 +80,7 @@ def tables_digest(entropy):
     return digest.hexdigest()
 
 
-def tensors(manifest):
+def tensors(manifest: Manifest) -> dict[str, npt.NDArray[np.integer]]:
     """Return the arrays of a manifest by name, each in the smallest signed or unsigned type that holds it."""
     arrays = {}
     for transform in manifest.transforms.values():
@@ -75,7 +97,7 @@ def tensors(manifest):
     return {name: smallest(array) for name, array in arrays.items()}
 
 
-def smallest(array):
+def smallest(array: Integers) -> npt.NDArray[np.integer]:
     """Return `array` in the smallest integer type that holds it."""
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
     for kind in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32):
@@ -84,12 +106,12 @@ def smallest(array):
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def weights_bytes(manifest):
+def weights_bytes(manifest: Manifest) -> bytes:
     """Return the content of the weights file, the same for the same arrays."""
     return safetensors.numpy.save(tensors(manifest))
 
 
-def _transform(transform):
+def _transform(transform: Transform) -> Document:
     return {
         "in_channels": transform.in_channels,
         "input": _type(transform.input),
@@ -99,17 +121,17 @@ def _transform(transform):
     }
 
 
-def _requantize(parameters):
+def _requantize(parameters: Requantize) -> Document:
     # A field that came later stands there only where it says something, so that older documents keep their hash.
     own = {"leak": parameters.leak} if parameters.leak else {}
     return {"pre_shift": parameters.pre_shift, "clip": list(parameters.clip), **own}
 
 
-def _type(kind):
+def _type(kind: IntType) -> Document:
     return {"bits": kind.bits, "signed": kind.signed}
 
 
-def _layer(layer):
+def _layer(layer: Layer) -> Document:
     if layer.kind == "conv2d":
         own = {
             "in_channels": layer.in_channels,

@@ -1,11 +1,12 @@
 """Integer tables of the entropy model: made once at export, never computed again."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from licgate.errors import ManifestError
-from licgate.manifest.checks import check_int, check_positive, check_span, frozen_array
+from licgate.manifest.checks import Integers, check_int, check_positive, check_span, frozen_array
 
 __all__ = ["ENTROPY_NAMES", "CdfTables"]
 
@@ -32,12 +33,12 @@ class CdfTables:
     """
 
     precision: int
-    offset: np.ndarray
-    cdf: tuple
-    scales: tuple | None = None
-    thresholds: np.ndarray | None = None
+    offset: Integers
+    cdf: tuple[Integers, ...]
+    scales: tuple[float, ...] | None = None
+    thresholds: Integers | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "precision", check_int(self.precision, 16, 24, "precision"))
         if not len(self.cdf):
@@ -59,7 +60,7 @@ class CdfTables:
             if (np.diff(self.thresholds) < 0).any():
                 raise ManifestError("decrease", "thresholds")
 
-    def _check_table(self, table, path):
+    def _check_table(self, table: Integers, path: str) -> None:
         total = 1 << self.precision
         if len(table) < 2:
             raise ManifestError(f"holds {len(table)} numbers, needs 2 or more", path)
@@ -73,11 +74,11 @@ class CdfTables:
             raise ManifestError(f"{table[at]} follows {table[at - 1]}; a CDF increases strictly", f"{path}[{at}]")
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Number of tables."""
         return len(self.cdf)
 
-    def document(self):
+    def document(self) -> dict[str, Any]:
         """Return what goes into the JSON document."""
         own = {} if self.thresholds is None else {"thresholds": len(self.thresholds)}
         return {
@@ -87,7 +88,7 @@ class CdfTables:
             **own,
         }
 
-    def tensors(self):
+    def tensors(self) -> dict[str, Integers]:
         """Return what goes into the weights file: the tables end to end, and their lengths."""
         own = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {

@@ -1,13 +1,18 @@
 """What must hold between the transforms that say how latents are coded."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ManifestError
+from licgate.manifest.architectures import Architecture
+from licgate.manifest.transform import Transform
 
 __all__ = ["check_latents", "masked_taps"]
 
 
-def masked_taps(order, kernel):
+def masked_taps(order: str, kernel: int) -> npt.NDArray[np.bool_]:
     """Return which taps of a context convolution must be zero: booleans of shape (kernel, kernel).
 
     Parameters
@@ -18,12 +23,13 @@ def masked_taps(order, kernel):
         Odd.
     """
     rows, columns = np.indices((kernel, kernel))
+    masked: npt.NDArray[np.bool_] = (rows + columns) % 2 == 0
     if order == "raster":
-        return rows * kernel + columns >= kernel * kernel // 2
-    return (rows + columns) % 2 == 0
+        masked = rows * kernel + columns >= kernel * kernel // 2
+    return masked
 
 
-def check_latents(kind, transforms, scale):
+def check_latents(kind: Architecture, transforms: Mapping[str, Transform], scale: float) -> None:
     """Check that the transforms there are fit an architecture.
 
     Parameters
@@ -68,7 +74,7 @@ def check_latents(kind, transforms, scale):
             _check_reads_latents("g_s", transforms["g_s"], latents, scale)
 
 
-def _check_reads_latents(name, transform, latents, scale):
+def _check_reads_latents(name: str, transform: Transform, latents: Transform, scale: float) -> None:
     if transform.in_channels != latents.out_channels:
         raise ManifestError(
             f"{transform.in_channels} channels for {latents.out_channels} of latents", f"{name}.in_channels"
@@ -79,7 +85,7 @@ def _check_reads_latents(name, transform, latents, scale):
         raise ManifestError(f"{transform.input_scale} is not the scale {scale} of the latents", f"{name}.input_scale")
 
 
-def _check_context(kind, transforms, latents, scale):
+def _check_context(kind: Architecture, transforms: Mapping[str, Transform], latents: Transform, scale: float) -> None:
     context = transforms["context"]
     _check_reads_latents("context", context, latents, scale)
     layer = context.layers[0]
@@ -98,7 +104,7 @@ def _check_context(kind, transforms, latents, scale):
         )
 
 
-def _check_parameters(transforms):
+def _check_parameters(transforms: Mapping[str, Transform]) -> None:
     features, context, parameters = (transforms[name] for name in ("h_s", "context", "parameters"))
     channels = features.out_channels + context.out_channels
     if parameters.in_channels != channels:

@@ -1,12 +1,11 @@
 """The two kinds of layer: convolution (plain or transposed) and GDN."""
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
+from typing import ClassVar, Literal, TypeAlias
 
 from licgate.errors import ManifestError
 from licgate.manifest.checks import (
+    Integers,
     check_bool,
     check_int,
     check_positive,
@@ -18,12 +17,12 @@ from licgate.manifest.checks import (
 )
 from licgate.manifest.types import Accumulator, IntType, Requantize, Table, prove_convolution, prove_gdn
 
-__all__ = ["Conv2d", "Gdn", "gdn_exponent"]
+__all__ = ["Conv2d", "Gdn", "Layer", "gdn_exponent"]
 
 CHANNELS = 4096
 
 
-def check_proof(stored, proven):
+def check_proof(stored: Accumulator, proven: Accumulator) -> None:
     """Compare the stored accumulator with the one that the weights prove."""
     for name in ("bound", "bits"):
         have, want = getattr(stored, name), getattr(proven, name)
@@ -59,7 +58,7 @@ class Conv2d:
         Real value = integer * output_scale.
     """
 
-    kind: ClassVar[str] = "conv2d"
+    kind: ClassVar[Literal["conv2d"]] = "conv2d"
 
     name: str
     in_channels: int
@@ -71,14 +70,14 @@ class Conv2d:
     output_padding: int = 0
     input: IntType
     weight_type: IntType
-    weight: np.ndarray
-    bias: np.ndarray
+    weight: Integers
+    bias: Integers
     accumulator: Accumulator
     requantize: Requantize
     output: IntType
     output_scale: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         check_text(self.name, "name")
         check_bool(self.transposed, "transposed")
@@ -106,18 +105,18 @@ class Conv2d:
         check_proof(self.accumulator, proven)
         put(self, "output_scale", check_positive(self.output_scale, "output_scale"))
 
-    def output_size(self, height, width):
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the (height, width) of the output for an input of that size, in pixels; never negative."""
         return self.output_length(height), self.output_length(width)
 
-    def output_length(self, length):
+    def output_length(self, length: int) -> int:
         """Return the output's extent along one axis."""
         if self.transposed:
             return max((length - 1) * self.stride - 2 * self.padding + self.kernel + self.output_padding, 0)
         return max((length + 2 * self.padding - self.kernel) // self.stride + 1, 0)
 
 
-def gdn_exponent(e, *, root, inverse):
+def gdn_exponent(e: int, *, root: bool, inverse: bool) -> int:
     """Return the exponent of GDN's factor r for a sum whose leading one is bit `e`."""
     size = e >> 1 if root else e
     return size if inverse else -size
@@ -154,7 +153,7 @@ class Gdn:
     output_scale : float
     """
 
-    kind: ClassVar[str] = "gdn"
+    kind: ClassVar[Literal["gdn"]] = "gdn"
 
     name: str
     channels: int
@@ -165,15 +164,15 @@ class Gdn:
     norm_shift: int
     norm_bits: int
     gamma_type: IntType
-    gamma: np.ndarray
-    beta: np.ndarray
+    gamma: Integers
+    beta: Integers
     accumulator: Accumulator
     table: Table
     requantize: Requantize
     output: IntType
     output_scale: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         check_text(self.name, "name")
         put(self, "channels", check_int(self.channels, 1, CHANNELS, "channels"))
@@ -203,26 +202,30 @@ class Gdn:
         self._check_shift()
         put(self, "output_scale", check_positive(self.output_scale, "output_scale"))
 
-    def _check_shift(self):
+    def _check_shift(self) -> None:
         largest = gdn_exponent(self.accumulator.bits - 1, root=self.root, inverse=self.inverse)
         low, high = (largest, 63) if self.inverse else (0, 63 + largest)
         with located("requantize"):
             check_span(self.requantize.shift, low, high, "shift")
 
     @property
-    def in_channels(self):
+    def in_channels(self) -> int:
         """Number of input channels."""
         return self.channels
 
     @property
-    def out_channels(self):
+    def out_channels(self) -> int:
         """Number of output channels."""
         return self.channels
 
-    def output_size(self, height, width):
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return (height, width) unchanged."""
         return height, width
 
-    def output_length(self, length):
+    def output_length(self, length: int) -> int:
         """Return `length` unchanged."""
         return length
+
+
+Layer: TypeAlias = Conv2d | Gdn
+"""A layer of a transform; ``kind`` tells which."""

@@ -1,9 +1,10 @@
 """The manifest object: transforms, entropy tables, provenance and measured results under one hash."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from licgate.errors import ManifestError
-from licgate.manifest.architectures import ARCHITECTURES, architecture_of
+from licgate.manifest.architectures import ARCHITECTURES, Architecture, architecture_of
 from licgate.manifest.checks import check_int, check_text, check_type, located
 from licgate.manifest.entropy import ENTROPY_NAMES, CdfTables
 from licgate.manifest.latents import check_latents
@@ -36,14 +37,14 @@ class Manifest:
 
     name: str
     architecture: str
-    transforms: dict
-    entropy: dict | None = None
+    transforms: dict[str, Transform]
+    entropy: dict[str, CdfTables] | None = None
     latent_fraction_bits: int
-    provenance: dict = field(default_factory=dict)
-    measured: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
     hash: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         check_text(self.name, "name")
         if any(character in self.name for character in "/\\") or self.name.startswith("."):
@@ -68,7 +69,7 @@ class Manifest:
             with located("transforms"):
                 check_latents(self.kind, self.transforms, scale)
 
-    def _check_transforms(self):
+    def _check_transforms(self) -> None:
         for name, transform in self.transforms.items():
             if name not in TRANSFORM_NAMES:
                 raise ManifestError(f"unknown transform; there are {', '.join(TRANSFORM_NAMES)}", str(name))
@@ -80,7 +81,7 @@ class Manifest:
         if "h_a" in self.transforms:
             self._check_joint("g_a", "h_a")
 
-    def _check_entropy(self):
+    def _check_entropy(self) -> None:
         if self.entropy is None:
             return
         check_type(self.entropy, dict, "")
@@ -97,7 +98,7 @@ class Manifest:
             if have != want:
                 raise ManifestError(f"{have} tables for the {want} channels of z", "factorized.count")
 
-    def _check_joint(self, first, second):
+    def _check_joint(self, first: str, second: str) -> None:
         before, after = self.transforms[first], self.transforms[second]
         if after.in_channels != before.out_channels:
             raise ManifestError(
@@ -107,36 +108,36 @@ class Manifest:
             raise ManifestError(f"{after.input} follows {before.output} of {first}", f"{second}.input")
 
     @property
-    def kind(self):
+    def kind(self) -> Architecture:
         """What distinguishes the architecture; a `ManifestError` if there is no such architecture."""
         return architecture_of(self.architecture)
 
     @property
-    def g_a(self):
+    def g_a(self) -> Transform:
         """Analysis transform: image to latents y."""
         return self.transforms["g_a"]
 
     @property
-    def h_a(self):
+    def h_a(self) -> Transform | None:
         """Hyper-analysis transform: absolute latents to z, or None."""
         return self.transforms.get("h_a")
 
     @property
-    def h_s(self):
+    def h_s(self) -> Transform | None:
         """Hyper-synthesis transform: z to scales (and means, or what `parameters` makes them of), or None."""
         return self.transforms.get("h_s")
 
     @property
-    def context(self):
+    def context(self) -> Transform | None:
         """Masked convolution of decoded latents, or None."""
         return self.transforms.get("context")
 
     @property
-    def parameters(self):
+    def parameters(self) -> Transform | None:
         """What makes scales and means of the outputs of h_s and context, or None."""
         return self.transforms.get("parameters")
 
     @property
-    def g_s(self):
+    def g_s(self) -> Transform | None:
         """Synthesis transform: latents to image, or None."""
         return self.transforms.get("g_s")

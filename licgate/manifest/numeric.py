@@ -3,12 +3,23 @@
 All of them take Python integers or integer arrays and broadcast as numpy does.
 """
 
+from typing import overload
+
 import numpy as np
 
-__all__ = ["requantize", "rsr", "saturate", "saturate18", "signed_bits", "unsigned_bits"]
+from licgate.manifest.checks import Integers
+from licgate.manifest.types import Requantize
+
+__all__ = ["requantize", "rsr", "saturate", "saturate18"]
 
 
-def rsr(value, shift):
+@overload
+def rsr(value: int, shift: int) -> int: ...
+@overload
+def rsr(value: Integers, shift: int | Integers) -> Integers: ...
+@overload
+def rsr(value: int | Integers, shift: Integers) -> Integers: ...
+def rsr(value: int | Integers, shift: int | Integers) -> int | Integers:
     """Shift right and round halves up: ``(value + (1 << (shift - 1))) >> shift``; `value` where `shift` is 0.
 
     Parameters
@@ -27,19 +38,27 @@ def rsr(value, shift):
     return (value + half) >> shift
 
 
-def saturate(value, low, high):
+@overload
+def saturate(value: int, low: int, high: int) -> int: ...
+@overload
+def saturate(value: Integers, low: int | Integers, high: int | Integers) -> Integers: ...
+def saturate(value: int | Integers, low: int | Integers, high: int | Integers) -> int | Integers:
     """Clip `value` to `low` ... `high`, both included."""
     if isinstance(value, int) and isinstance(low, int) and isinstance(high, int):
         return min(max(value, low), high)
     return np.minimum(np.maximum(value, low), high)
 
 
-def saturate18(value):
+@overload
+def saturate18(value: int) -> int: ...
+@overload
+def saturate18(value: Integers) -> Integers: ...
+def saturate18(value: int | Integers) -> int | Integers:
     """Clip `value` to what one signed port of an 18x18 multiplier holds."""
     return saturate(value, -(1 << 17), (1 << 17) - 1)
 
 
-def requantize(value, parameters, *, exponent=0):
+def requantize(value: Integers, parameters: Requantize, *, exponent: int | Integers = 0) -> Integers:
     """Bring a wide number to the layer's output type.
 
     Parameters
@@ -62,13 +81,3 @@ def requantize(value, parameters, *, exponent=0):
     if parameters.leak:
         product = np.where(product < 0, rsr(product * parameters.leak, 16), product)
     return saturate(product + parameters.offset.reshape(channels), *parameters.clip)
-
-
-def signed_bits(bound):
-    """Return the bits of a signed register that holds every number of magnitude up to `bound`."""
-    return int(bound).bit_length() + 1
-
-
-def unsigned_bits(bound):
-    """Return the bits of an unsigned register that holds 0 to `bound`."""
-    return max(int(bound).bit_length(), 1)

@@ -1,16 +1,20 @@
 """A made-up model: the layers and widths of another one, with other channels and random weights."""
 
+from collections.abc import Callable
+
 from licgate.errors import ConfigError
-from licgate.manifest import Manifest, Transform
+from licgate.manifest.layers import Layer
+from licgate.manifest.model import Manifest
 from licgate.manifest.store import sealed
 from licgate.manifest.synthetic import GDN_FORMS, synthetic_conv2d, synthetic_gdn
+from licgate.manifest.transform import Transform
 
 __all__ = ["scaled_manifest"]
 
 LARGEST = 512
 
 
-def scaled_manifest(template, inner, latents):
+def scaled_manifest(template: Manifest, inner: int, latents: int) -> Manifest:
     """Return a manifest of a template's layers with N = ``inner`` and M = ``latents`` channels.
 
     Its figures are those of a model trained with these channels: cycles are the same, memory blocks all but those few
@@ -33,7 +37,7 @@ def scaled_manifest(template, inner, latents):
     first, last = template.g_a.layers[0].out_channels, template.g_a.out_channels
     image = template.g_a.in_channels
 
-    def mapped(channels):
+    def mapped(channels: int) -> int:
         if channels == image:
             return image
         if channels == first:
@@ -56,11 +60,12 @@ def scaled_manifest(template, inner, latents):
     )
 
 
-def _scaled(transform, mapped):
+def _scaled(transform: Transform, mapped: Callable[[int], int]) -> Transform:
     forms = {flags: form for form, flags in GDN_FORMS.items()}
-    layers, kind = [], None
+    layers: list[Layer] = []
+    made: Layer
+    kind = transform.layers[0].input
     for index, layer in enumerate(transform.layers):
-        kind = layer.input if kind is None else kind
         if layer.kind == "gdn":
             made = synthetic_gdn(
                 layer.name,
@@ -99,6 +104,6 @@ def _scaled(transform, mapped):
         in_channels=mapped(transform.in_channels),
         input=transform.input,
         input_scale=transform.input_scale,
-        layers=layers,
+        layers=tuple(layers),
         absolute_input=transform.absolute_input,
     )

@@ -1,15 +1,24 @@
 """From a real factor to the integers of a requantisation."""
 
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ManifestError
-from licgate.manifest.checks import check_int
+from licgate.manifest.checks import Integers, check_int
 from licgate.manifest.types import Requantize
 
 __all__ = ["make_requantize"]
 
 
-def make_requantize(factor, *, bound, clip, offset=None, early=True, leak=0):
+def make_requantize(
+    factor: npt.ArrayLike,
+    *,
+    bound: int | Integers,
+    clip: tuple[int, int],
+    offset: Integers | None = None,
+    early: bool = True,
+    leak: int = 0,
+) -> Requantize:
     """Return the `Requantize` nearest to ``output = factor * wide + offset``.
 
     The pre-shift is the smallest for which the 18-bit port saturates only values that the clip would clip anyway
@@ -54,7 +63,14 @@ def make_requantize(factor, *, bound, clip, offset=None, early=True, leak=0):
     return Requantize(pre_shift=pre_shift, multiplier=multiplier, shift=shift, offset=offset, clip=clip, leak=leak)
 
 
-def _pre_shift(factor, bound, clip, offset, early, leak):
+def _pre_shift(
+    factor: npt.NDArray[np.float64],
+    bound: int | Integers,
+    clip: tuple[int, int],
+    offset: Integers,
+    early: bool,
+    leak: int,
+) -> int:
     needed = np.broadcast_to(np.asarray(bound, dtype=np.float64), factor.shape).copy()
     if early:
         high, low = np.abs(clip[1] - offset) + 2.0, np.abs(clip[0] - offset) + 2.0

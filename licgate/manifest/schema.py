@@ -1,17 +1,24 @@
 """From a JSON document and named tensors to a `Manifest`; every fault is one line with its path and value."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ManifestError
 from licgate.manifest.checks import check_int, check_text, check_type, frozen_array, located, show
-from licgate.manifest.document import SCHEMA
+from licgate.manifest.document import SCHEMA, Document
 from licgate.manifest.entropy import CdfTables
-from licgate.manifest.layers import Conv2d, Gdn
+from licgate.manifest.layers import Conv2d, Gdn, Layer
 from licgate.manifest.model import Manifest
 from licgate.manifest.transform import TRANSFORM_NAMES, Transform
 from licgate.manifest.types import Accumulator, IntType, Requantize, Table
 
 __all__ = ["WEIGHTS_FILE", "build_manifest"]
+
+# of any type: what is no array of integers is refused where it is used
+Array: TypeAlias = npt.NDArray[Any]
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -35,11 +42,11 @@ GDN = ("channels", "root", "square", "inverse", "norm", "gamma", "table")
 class Tensors:
     """The arrays of the weights file, each to be taken exactly once."""
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
         self.arrays = dict(arrays)
         self.left = set(arrays)
 
-    def take(self, name):
+    def take(self, name: str) -> Array:
         """Return the array `name`."""
         if name not in self.arrays:
             raise ManifestError(f"tensor {name} is missing from {WEIGHTS_FILE}")
@@ -49,7 +56,7 @@ class Tensors:
         return self.arrays[name]
 
 
-def build_manifest(doc, arrays):
+def build_manifest(doc: Any, arrays: Mapping[str, Array]) -> Manifest:
     """Return the `Manifest` that a document and its tensors describe; hashes are the caller's to check.
 
     Parameters
@@ -95,38 +102,38 @@ def build_manifest(doc, arrays):
     return manifest
 
 
-def check_object(value, path=""):
+def check_object(value: Any, path: str = "") -> Document:
     """Check that `value` is a JSON object."""
     if not isinstance(value, dict):
         raise ManifestError(f"{show(value)} is not an object {{...}}", path)
     return value
 
 
-def check_hash(value, path):
+def check_hash(value: object, path: str) -> None:
     """Check that `value` is a SHA-256 in hexadecimal."""
     if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
         raise ManifestError(f"{show(value)} is not a SHA-256 of 64 hexadecimal digits", path)
 
 
-def take_fields(doc, required, optional=()):
+def take_fields(doc: Any, required: Sequence[str], optional: Sequence[str] = ()) -> Document:
     """Check that `doc` is an object that holds the `required` keys, and no others but `optional` ones."""
-    check_object(doc)
-    for key in doc:
+    found = check_object(doc)
+    for key in found:
         if key not in required and key not in optional:
             raise ManifestError("unknown key", show(key)[1:-1])
     for key in required:
-        if key not in doc:
+        if key not in found:
             raise ManifestError("missing", key)
-    return doc
+    return found
 
 
-def _int_type(doc, key):
+def _int_type(doc: Document, key: str) -> IntType:
     with located(key):
         take_fields(doc[key], ("bits", "signed"))
         return IntType(doc[key]["bits"], doc[key]["signed"])
 
 
-def _transform(name, doc, tensors):
+def _transform(name: str, doc: Any, tensors: Tensors) -> Transform:
     take_fields(doc, TRANSFORM)
     kind = _int_type(doc, "input")
     check_list(doc["layers"], "layers")
@@ -144,13 +151,13 @@ def _transform(name, doc, tensors):
     )
 
 
-def check_list(value, path):
+def check_list(value: object, path: str) -> None:
     """Check that `value` is a JSON list."""
     if not isinstance(value, list):
         raise ManifestError(f"{show(value)} is not a list [...]", path)
 
 
-def _layer(doc, tensors):
+def _layer(doc: Any, tensors: Tensors) -> Layer:
     check_object(doc)
     kind = doc.get("kind")
     if kind not in ("conv2d", "gdn"):
@@ -179,7 +186,7 @@ def _layer(doc, tensors):
     return (_conv2d if kind == "conv2d" else _gdn)(doc, tensors, common)
 
 
-def _conv2d(doc, tensors, common):
+def _conv2d(doc: Document, tensors: Tensors, common: Document) -> Conv2d:
     name = common["name"]
     shape = {key: doc[key] for key in CONV2D if key != "weight"}
     return Conv2d(
@@ -191,7 +198,7 @@ def _conv2d(doc, tensors, common):
     )
 
 
-def _gdn(doc, tensors, common):
+def _gdn(doc: Document, tensors: Tensors, common: Document) -> Gdn:
     name = common["name"]
     with located("norm"):
         take_fields(doc["norm"], ("shift", "bits"))
@@ -216,14 +223,14 @@ def _gdn(doc, tensors, common):
     )
 
 
-def _entropy(doc, tensors):
+def _entropy(doc: Any, tensors: Tensors) -> dict[str, CdfTables] | None:
     if doc is None:
         return None
     take_fields(doc, (), ("factorized", "gaussian"))
     return {name: _cdf_tables(name, doc[name], tensors) for name in doc}
 
 
-def _cdf_tables(name, doc, tensors):
+def _cdf_tables(name: str, doc: Any, tensors: Tensors) -> CdfTables:
     with located(name):
         take_fields(doc, ("precision", "count", "scales"), ("thresholds",))
         count = check_int(doc["count"], 1, 4096, "count")

@@ -6,12 +6,15 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any, NoReturn
 
+import numpy.typing as npt
 import safetensors.numpy
 
 from licgate.errors import ManifestError
 from licgate.manifest.checks import located
-from licgate.manifest.document import document, manifest_digest, tables_digest, weights_bytes
+from licgate.manifest.document import Document, document, manifest_digest, tables_digest, weights_bytes
+from licgate.manifest.model import Manifest
 from licgate.manifest.schema import WEIGHTS_FILE, build_manifest
 
 __all__ = ["MANIFEST_FILE", "load_manifest", "save_manifest", "sealed"]
@@ -22,12 +25,12 @@ MANIFEST_FILE = "manifest.json"
 JSON_BYTES, WEIGHTS_BYTES = 16 << 20, 1 << 30
 
 
-def sealed(manifest):
+def sealed(manifest: Manifest) -> Manifest:
     """Return `manifest` with the hash that it has on disk."""
     return dataclasses.replace(manifest, hash=_documents(manifest)[0]["hashes"]["manifest"])
 
 
-def save_manifest(manifest, folder):
+def save_manifest(manifest: Manifest, folder: str | Path) -> Manifest:
     """Write ``manifest.json`` and ``weights.safetensors`` into `folder`, which is made if it is missing.
 
     Returns
@@ -61,7 +64,7 @@ def save_manifest(manifest, folder):
     return dataclasses.replace(manifest, hash=doc["hashes"]["manifest"])
 
 
-def load_manifest(path):
+def load_manifest(path: str | Path) -> Manifest:
     """Read and check a manifest.
 
     Parameters
@@ -89,7 +92,7 @@ def load_manifest(path):
     return manifest
 
 
-def _documents(manifest):
+def _documents(manifest: Manifest) -> tuple[Document, bytes]:
     weights = weights_bytes(manifest)
     try:
         doc = document(manifest, hashlib.sha256(weights).hexdigest())
@@ -99,7 +102,7 @@ def _documents(manifest):
     return doc, weights
 
 
-def _read(path, limit):
+def _read(path: Path, limit: int) -> bytes:
     try:
         # a pipe or a device would wait or never end
         if not path.is_file():
@@ -112,17 +115,17 @@ def _read(path, limit):
         raise ManifestError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _parse(content):
-    def number(text):
+def _parse(content: bytes) -> Any:
+    def number(text: str) -> float:
         value = float(text)
         if not math.isfinite(value):
             raise ManifestError(f"{text} is not a finite number")
         return value
 
-    def constant(text):
+    def constant(text: str) -> NoReturn:
         raise ManifestError(f"{text} is not a number that JSON knows")
 
-    def pairs(items):
+    def pairs(items: list[tuple[str, Any]]) -> Document:
         keys = [key for key, _ in items]
         for key in keys:
             if keys.count(key) > 1:
@@ -137,7 +140,7 @@ def _parse(content):
         raise ManifestError(f"not JSON: {str(error).splitlines()[0]}") from None
 
 
-def _arrays(content):
+def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
     try:
         return safetensors.numpy.load(content)
     except Exception as error:  # the parser's own exceptions, and KeyError for types that numpy lacks
@@ -145,7 +148,7 @@ def _arrays(content):
         raise ManifestError(f"not a safetensors file of integers: {type(error).__name__} {reason}") from None
 
 
-def _check_hashes(doc, manifest, weights):
+def _check_hashes(doc: Document, manifest: Manifest, weights: bytes) -> None:
     found = {
         "weights": hashlib.sha256(weights).hexdigest(),
         "tables": tables_digest(manifest.entropy),

@@ -1,9 +1,12 @@
 """Random, valid manifests of any depth and width, for tests of everything that reads one."""
 
+from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
+
 import numpy as np
 
 from licgate.errors import ConfigError
-from licgate.manifest.layers import Conv2d, Gdn
+from licgate.manifest.layers import Conv2d, Gdn, Layer
 from licgate.manifest.model import Manifest
 from licgate.manifest.scaling import make_requantize
 from licgate.manifest.store import sealed
@@ -15,11 +18,19 @@ __all__ = ["GDN_FORMS", "synthetic_conv2d", "synthetic_gdn", "synthetic_manifest
 
 GDN_FORMS = {"abs": (False, False), "square_root": (True, True), "abs_root": (True, False), "square": (False, True)}
 
+T = TypeVar("T", int, str)
+
+# one for all layers, or one for each
+Each: TypeAlias = T | list[T] | tuple[T, ...]
+
+# of numpy's generators
+Seed: TypeAlias = int | Sequence[int]
+
 # the clip lies at this many standard deviations: hit now and then, far from everywhere
 SPAN = 2.5
 
 
-def spread(value, count, name):
+def spread(value: Each[T], count: int, name: str) -> list[T]:
     """Return `value` as a list of `count`, repeating a single one."""
     values = list(value) if isinstance(value, list | tuple) else [value] * count
     if len(values) != count:
@@ -28,28 +39,28 @@ def spread(value, count, name):
 
 
 def synthetic_conv2d(
-    name,
+    name: str,
     *,
-    in_channels,
-    out_channels,
-    kernel=5,
-    stride=2,
-    padding=None,
-    transposed=False,
-    output_padding=0,
-    input_type,
-    weight_bits=8,
-    output_type,
-    relu=False,
-    output_scale=1.0,
-    seed=0,
-):
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 5,
+    stride: int = 2,
+    padding: int | None = None,
+    transposed: bool = False,
+    output_padding: int = 0,
+    input_type: IntType,
+    weight_bits: int = 8,
+    output_type: IntType,
+    relu: bool = False,
+    output_scale: float = 1.0,
+    seed: Seed = 0,
+) -> Conv2d:
     """Return a random convolution whose output spans its type; see `synthetic_manifest`."""
     random = np.random.default_rng(seed)
     weight_type = IntType(weight_bits)
     shape = (in_channels, out_channels) if transposed else (out_channels, in_channels)
-    weight = random.normal(0, weight_type.max / 3 + 0.3, (*shape, kernel, kernel))
-    weight = np.clip(np.rint(weight), -weight_type.max, weight_type.max).astype(np.int64)
+    drawn = random.normal(0, weight_type.max / 3 + 0.3, (*shape, kernel, kernel))
+    weight = np.clip(np.rint(drawn), -weight_type.max, weight_type.max).astype(np.int64)
     axes = (0, 2, 3) if transposed else (1, 2, 3)
     # unsigned activations are taken as half a bell, signed ones as a whole one
     mean, deviation = (0, input_type.max / SPAN) if input_type.signed else (input_type.max / 2, input_type.max / 4)
@@ -83,19 +94,19 @@ def synthetic_conv2d(
 
 
 def synthetic_gdn(
-    name,
+    name: str,
     *,
-    channels,
-    form="abs",
-    inverse=False,
-    input_type,
-    output_type,
-    gamma_bits=8,
-    index_bits=5,
-    fraction_bits=10,
-    output_scale=1.0,
-    seed=0,
-):
+    channels: int,
+    form: str = "abs",
+    inverse: bool = False,
+    input_type: IntType,
+    output_type: IntType,
+    gamma_bits: int = 8,
+    index_bits: int = 5,
+    fraction_bits: int = 10,
+    output_scale: float = 1.0,
+    seed: Seed = 0,
+) -> Gdn:
     """Return a random GDN with a dense, non-symmetric gamma whose output spans its type; `form` is of `GDN_FORMS`."""
     if form not in GDN_FORMS:
         raise ConfigError(f"unknown GDN form {form!r}; there are {', '.join(GDN_FORMS)} and none")
@@ -147,17 +158,17 @@ def synthetic_gdn(
 
 def synthetic_manifest(
     *,
-    channels=(3, 5, 7),
-    activation_bits=8,
-    weight_bits=8,
-    gdn_bits=10,
-    gdn="abs",
-    inverse=False,
-    seed=0,
-    kernel=5,
-    stride=2,
-    latent_fraction_bits=None,
-):
+    channels: Sequence[int] = (3, 5, 7),
+    activation_bits: Each[int] = 8,
+    weight_bits: Each[int] = 8,
+    gdn_bits: Each[int] = 10,
+    gdn: Each[str] = "abs",
+    inverse: bool = False,
+    seed: int = 0,
+    kernel: Each[int] = 5,
+    stride: Each[int] = 2,
+    latent_fraction_bits: int | None = None,
+) -> Manifest:
     """Return a random valid manifest that holds only g_a.
 
     Parameters
@@ -190,7 +201,8 @@ def synthetic_manifest(
     gdn_bits, gdn = spread(gdn_bits, count - 1, "gdn_bits"), spread(gdn, count - 1, "gdn")
     if latent_fraction_bits is None:
         latent_fraction_bits = max(activation_bits[-1] - 7, 0)
-    layers, kind = [], IntType(8, signed=False)
+    layers: list[Layer] = []
+    kind = IntType(8, signed=False)
     for index in range(count):
         last, relu = index == count - 1, index < count - 1 and gdn[index] == "none"
         wide = last or relu
@@ -225,7 +237,7 @@ def synthetic_manifest(
                 )
             )
     g_a = Transform(
-        name="g_a", in_channels=channels[0], input=IntType(8, signed=False), input_scale=1 / 255, layers=layers
+        name="g_a", in_channels=channels[0], input=IntType(8, signed=False), input_scale=1 / 255, layers=tuple(layers)
     )
     return sealed(
         Manifest(

@@ -1,13 +1,14 @@
 """The interpolation tables of GDN: 1/v, 1/sqrt(v), v and sqrt(v) on a normalised mantissa."""
 
 import numpy as np
+import numpy.typing as npt
 
 from licgate.manifest.types import Table
 
 __all__ = ["gdn_table"]
 
 
-def gdn_table(*, root, inverse, index_bits=6, fraction_bits=10):
+def gdn_table(*, root: bool, inverse: bool, index_bits: int = 6, fraction_bits: int = 10) -> Table:
     """Return the table of GDN's factor r, scaled by 2**16.
 
     Each entry is the chord of its segment, moved by half of its largest error, so that the error is
@@ -45,6 +46,6 @@ def gdn_table(*, root, inverse, index_bits=6, fraction_bits=10):
     )
 
 
-def _factor(mantissa, root, inverse):
+def _factor(mantissa: npt.NDArray[np.float64], root: bool, inverse: bool) -> npt.NDArray[np.float64]:
     power = (0.5 if root else 1.0) * (1 if inverse else -1)
     return 2.0**16 * mantissa**power

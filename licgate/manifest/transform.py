@@ -1,11 +1,12 @@
 """A transform: a chain of layers from one feature map to another."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from licgate.errors import ManifestError
 from licgate.manifest.checks import check_bool, check_int, check_positive, check_type
 from licgate.manifest.geometry import layer_macs, layer_sizes, receptive_field, total_stride
-from licgate.manifest.layers import Conv2d, Gdn
+from licgate.manifest.layers import Conv2d, Gdn, Layer
 from licgate.manifest.types import IntType
 
 __all__ = ["TRANSFORM_NAMES", "Transform"]
@@ -35,10 +36,10 @@ class Transform:
     in_channels: int
     input: IntType
     input_scale: float
-    layers: tuple
+    layers: tuple[Layer, ...]
     absolute_input: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         if self.name not in TRANSFORM_NAMES:
             raise ManifestError(f"{self.name!r} is not one of {', '.join(TRANSFORM_NAMES)}", "name")
@@ -51,7 +52,7 @@ class Transform:
             raise ManifestError("holds no layer", "layers")
         self._check_chain()
 
-    def _check_chain(self):
+    def _check_chain(self) -> None:
         channels = self.in_channels
         kind = IntType(self.input.bits, signed=False) if self.absolute_input else self.input
         names = set()
@@ -73,39 +74,39 @@ class Transform:
             channels, kind = layer.out_channels, layer.output
 
     @property
-    def out_channels(self):
+    def out_channels(self) -> int:
         """Channels of the output."""
         return self.layers[-1].out_channels
 
     @property
-    def output(self):
+    def output(self) -> IntType:
         """Integer type of the output."""
         return self.layers[-1].output
 
     @property
-    def output_scale(self):
+    def output_scale(self) -> float:
         """Scale of the output: real value = integer * output_scale."""
         return self.layers[-1].output_scale
 
     @property
-    def stride(self):
+    def stride(self) -> int | Fraction:
         """Total downsampling: an int, or a Fraction below 1 for a transform that upsamples."""
         return total_stride(self.layers)
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Input pixels along an axis on which one output can depend."""
         return receptive_field(self.layers)
 
-    def output_size(self, height, width):
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the output's (height, width) for an input of that size."""
         return layer_sizes(self.layers, height, width)[-1]
 
-    def layer_sizes(self, height, width):
+    def layer_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Return [(height, width), ...]: of the input, then of every layer's output."""
         return layer_sizes(self.layers, height, width)
 
-    def macs(self, height, width, strict=True):
+    def macs(self, height: int, width: int, strict: bool = True) -> int:
         """Return the multiply-accumulates for an input of `height` x `width`; see `geometry.layer_macs`."""
         sizes = layer_sizes(self.layers, height, width)
         return sum(layer_macs(layer, *size, strict=strict) for layer, size in zip(self.layers, sizes, strict=False))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from licgate.errors import ManifestError
-from licgate.manifest.checks import check_bool, check_int, check_span, check_type, frozen_array
-from licgate.manifest.numeric import signed_bits, unsigned_bits
+from licgate.manifest.checks import Integers, check_bool, check_int, check_span, check_type, frozen_array
 
 __all__ = ["Accumulator", "IntType", "Requantize", "Table", "prove_convolution", "prove_gdn"]
 
@@ -28,26 +27,26 @@ class IntType:
     bits: int
     signed: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_int(self.bits, 2, 16, "bits"))
         object.__setattr__(self, "signed", check_bool(self.signed, "signed"))
 
     @property
-    def min(self):
+    def min(self) -> int:
         """Smallest number of the type."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
-    def max(self):
+    def max(self) -> int:
         """Largest number of the type."""
         return (1 << (self.bits - self.signed)) - 1
 
     @property
-    def magnitude(self):
+    def magnitude(self) -> int:
         """Largest absolute value of the type."""
         return max(-self.min, self.max)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{'int' if self.signed else 'uint'}{self.bits}"
 
 
@@ -66,12 +65,24 @@ class Accumulator:
     bits: int
     bound: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_int(self.bits, 1, ACCUMULATOR_BITS, "bits"))
         object.__setattr__(self, "bound", check_int(self.bound, 0, (1 << ACCUMULATOR_BITS) - 1, "bound"))
 
 
-def prove_convolution(weight, bias, input_type, *, transposed=False):
+def signed_bits(bound: int) -> int:
+    """Return the bits of a signed register that holds every number of magnitude up to `bound`."""
+    return int(bound).bit_length() + 1
+
+
+def unsigned_bits(bound: int) -> int:
+    """Return the bits of an unsigned register that holds 0 to `bound`."""
+    return max(int(bound).bit_length(), 1)
+
+
+def prove_convolution(
+    weight: Integers, bias: Integers, input_type: IntType, *, transposed: bool = False
+) -> Accumulator:
     """Return the `Accumulator` that a convolution's weights prove: largest ``sum |w| * max|x| + |bias|``.
 
     Parameters
@@ -91,7 +102,7 @@ def prove_convolution(weight, bias, input_type, *, transposed=False):
     return Accumulator(signed_bits(bound), bound)
 
 
-def prove_gdn(gamma, beta, norm_bits):
+def prove_gdn(gamma: Integers, beta: Integers, norm_bits: int) -> Accumulator:
     """Return the `Accumulator` of a GDN: largest ``beta + sum gamma * (2**norm_bits - 1)``, unsigned."""
     bound = int((beta + gamma.sum(axis=1) * ((1 << norm_bits) - 1)).max())
     return Accumulator(unsigned_bits(bound), bound)
@@ -118,13 +129,13 @@ class Requantize:
     """
 
     pre_shift: int
-    multiplier: np.ndarray
-    shift: np.ndarray
-    offset: np.ndarray
-    clip: tuple
+    multiplier: Integers
+    shift: Integers
+    offset: Integers
+    clip: tuple[int, int]
     leak: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "pre_shift", check_int(self.pre_shift, 0, 31, "pre_shift"))
         put(self, "multiplier", frozen_array(self.multiplier, (None,), "multiplier"))
@@ -144,11 +155,11 @@ class Requantize:
         put(self, "leak", check_int(self.leak, 0, (1 << 16) - 1, "leak"))
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """Number of channels."""
         return len(self.multiplier)
 
-    def check(self, channels, output):
+    def check(self, channels: int, output: IntType) -> None:
         """Check that there are `channels` channels and that the clip lies inside the type `output`."""
         check_type(output, IntType, "output")
         if self.channels != channels:
@@ -176,10 +187,10 @@ class Table:
 
     index_bits: int
     fraction_bits: int
-    value: np.ndarray
-    slope: np.ndarray
+    value: Integers
+    slope: Integers
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "index_bits", check_int(self.index_bits, 1, 10, "index_bits"))
         put(self, "fraction_bits", check_int(self.fraction_bits, 0, 17, "fraction_bits"))
@@ -194,6 +205,6 @@ class Table:
             raise ManifestError(f"r comes to {last[bad[0]]}, outside 0..{(1 << 17) - 1}", f"slope[{bad[0]}]")
 
     @property
-    def entries(self):
+    def entries(self) -> int:
         """Number of entries."""
         return len(self.value)

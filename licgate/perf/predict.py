@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from licgate.manifest.geometry import layer_macs, patches
+from licgate.manifest.geometry import layer_macs
+from licgate.manifest.patches import patches
 from licgate.perf.core import CoreModel
 from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from licgate.manifest.geometry import Patch, patches
+from licgate.manifest.patches import Patch, patches
 from licgate.program.schedule import Schedule, make_schedule
 
 __all__ = ["CoreJob", "core_jobs", "core_patches"]

@@ -32,7 +32,7 @@ def reach(transform):
     """Output columns that are not those of the whole map where a strip was cut: (before, after).
 
     At a cut edge the padding is zero where the map has values; every convolution carries that further inwards. Other
-    than :func:`licgate.manifest.geometry.margins`, this holds for stride 1 and for transposed convolutions too.
+    than :func:`licgate.manifest.patches.margins`, this holds for stride 1 and for transposed convolutions too.
 
     Raises
     ------

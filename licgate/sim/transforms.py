@@ -11,7 +11,7 @@ from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.ports import Register
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import sealed
-from licgate.manifest.geometry import patches
+from licgate.manifest.patches import patches
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips

@@ -47,7 +47,7 @@ class AxiTiming:
 
     start = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         axi_page_beats(self.data_bits)
         for name in ("read_latency", "write_latency"):
             value = getattr(self, name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
@@ -72,24 +73,24 @@ class Board:
     title: str
     device: str
     family: str
-    make_platform: Callable
+    make_platform: Callable[[], Any]  # an Amaranth platform, which this room does not know
     frequency: float
     rows: int
     cols: int
-    resources: dict
+    resources: Mapping[str, int]
     multiplier: str
     memory: str
     clock_input: float | None = None
     baud: int | None = None
     max_width: int = 768
-    shapes: dict = field(default_factory=dict)
-    streamed: tuple | None = None
+    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    streamed: tuple[int, int] | None = None
     sdram: SdramTiming | None = None
     axi_ports: int = 0
     memory_bandwidth: float | None = None
-    notes: tuple = field(default=())
+    notes: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ConfigError(f"board {self.name}: family {self.family!r} is none of {', '.join(FAMILIES)}")
         for cell in (self.multiplier, self.memory):
@@ -130,7 +131,7 @@ class Board:
         return MULTIPLIERS[self.multiplier][0]
 
     @property
-    def blocks(self) -> tuple:
+    def blocks(self) -> tuple[tuple[int, int], ...]:
         """(depth, width) of one memory block."""
         return BLOCKS[self.memory]
 
@@ -170,6 +171,7 @@ def find_board(name: str, *, folder: Path | None = None) -> Board:
     if path is None:
         raise ConfigError(f"unknown board {name!r}; there are: {', '.join(files) or 'none'}")
     spec = importlib.util.spec_from_file_location(f"licgate_board_{path.stem}", path)
+    assert spec is not None and spec.loader is not None  # as for every name that ends in .py
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     board = getattr(module, "BOARD", None)

@@ -3,7 +3,7 @@
 __all__ = ["BLOCKS", "HOST_BLOCKS", "MULTIPLIERS"]
 
 #: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
-BLOCKS = {
+BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {
     "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
     "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
 }

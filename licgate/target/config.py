@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
-from licgate.manifest.geometry import margins
+from licgate.manifest.patches import margins
+from licgate.manifest.transform import Transform
 
 __all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig", "check_range"]
 
@@ -58,7 +59,7 @@ class AcceleratorConfig:
     packing: bool = False
     packed_bits: int = 18
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.packing, bool):
             raise ConfigError(f"packing is {self.packing!r}: give True or False")
         channels = self.cols << self.packing if isinstance(self.cols, int) else 1
@@ -86,7 +87,9 @@ class AcceleratorConfig:
         """Multipliers in the array."""
         return self.rows * self.cols
 
-    def patch_size(self, transform, width, height, patch=None, *, independent=False):
+    def patch_size(
+        self, transform: Transform, width: int, height: int, patch: int | None = None, *, independent: bool = False
+    ) -> tuple[int, int]:
         """Width and height of the patches for an image.
 
         Without ``patch``, the widest strips of full height that the line buffers hold; so an image no wider than they
@@ -97,7 +100,7 @@ class AcceleratorConfig:
         ConfigError
             The line buffers hold no strip, or independent patches have no size.
         """
-        stride = transform.stride
+        stride = max(1, int(transform.stride))  # what upsamples takes every size
         if patch is not None:
             return patch, patch
         full_height = -(-height // stride) * stride
@@ -116,7 +119,7 @@ class AcceleratorConfig:
         return kept * stride, full_height
 
 
-def check_range(name, value, low, high):
+def check_range(name: str, value: object, low: int, high: int) -> None:
     """Refuse what is not an integer from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} is {value!r}: give an integer from {low} to {high}")

@@ -106,7 +106,8 @@ def decode_frames(data: bytes) -> tuple[list[Frame], bytes]:
 
     Bytes outside of frames are skipped; after a wrong CRC the search for the next frame goes on behind the sync byte.
     """
-    frames, at = [], 0
+    frames: list[Frame] = []
+    at = 0
     while (at := data.find(SYNC, at)) >= 0:
         if len(data) < at + 3 or len(data) < at + 5 + data[at + 2]:
             return frames, data[at:]

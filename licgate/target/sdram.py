@@ -167,7 +167,7 @@ class SdramCycles:
         if round_trip not in range(4):
             raise ValueError(f"round_trip must be 0 to 3 cycles, not {round_trip!r}")
 
-        def cycles(ns, least=1):
+        def cycles(ns: float, least: int = 1) -> int:
             return max(least, ceil(ns * clock_mhz / 1000 - 1e-9))
 
         rcd = max(cycles(timing.rcd, 2), cycles(timing.rrd))

@@ -55,7 +55,7 @@ class StreamedConfig(AcceleratorConfig):
     weight_burst: int | None = None
     address_bits: int = 24
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, part in (("burst_beats", 8), ("weight_burst", 2)):
             if getattr(self, name) is None and isinstance(self.page_beats, int):
                 object.__setattr__(self, name, max(1, self.page_beats // part))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.manifest.geometry import layer_macs, margins, patches, receptive_field, recompute_factor
+from licgate.manifest.geometry import layer_macs, receptive_field
+from licgate.manifest.patches import margins, patches, recompute_factor
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_manifest
 from licgate.manifest.transform import Transform
 from licgate.manifest.types import IntType

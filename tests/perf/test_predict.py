@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from licgate.manifest.geometry import patches
+from licgate.manifest.patches import patches
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import simulate

@@ -5,7 +5,7 @@ import pytest
 
 from licgate.images import load_image
 from licgate.manifest import find_model
-from licgate.manifest.geometry import patches
+from licgate.manifest.patches import patches
 from licgate.reference import image_to_input, run_transform
 
 

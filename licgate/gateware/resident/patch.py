@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.ports import window_layout
 from licgate.gateware.resident.rows import DIMENSION
-from licgate.manifest.geometry import margins
+from licgate.manifest.patches import margins
 
 __all__ = ["PatchScheduler"]
 
@@ -44,7 +44,7 @@ class PatchScheduler(Component):
     error : :py:`Out(1)`
         The image was given up: a size is zero or a window wider than ``max_width`` (level, until the next ``start``).
 
-    Numerics: the walk is that of :func:`licgate.manifest.geometry.patches`.
+    Numerics: the walk is that of :func:`licgate.manifest.patches.patches`.
 
     Timing: 9 cycles a patch beside those from ``core_start`` to ``core_done``, when the window is taken at once.
 
@@ -53,7 +53,7 @@ class PatchScheduler(Component):
     ValueError
         The stride is not a power of two, or ``max_width`` not a 16-bit size.
     ConfigError
-        The transform has no margins, see :func:`licgate.manifest.geometry.margins`.
+        The transform has no margins, see :func:`licgate.manifest.patches.margins`.
     """
 
     def __init__(self, transform, *, max_width):

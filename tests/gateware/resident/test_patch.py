@@ -1,9 +1,9 @@
-"""The patch scheduler against the patches of `licgate.manifest.geometry`."""
+"""The patch scheduler against the patches of `licgate.manifest.patches`."""
 
 import pytest
 
 from licgate.gateware.resident.patch import PatchScheduler
-from licgate.manifest.geometry import margins, patches
+from licgate.manifest.patches import margins, patches
 from licgate.manifest.synthetic import synthetic_manifest
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_get
 from tests.gateware.waves import trace

@@ -8,7 +8,7 @@ import pytest
 from licgate.errors import ConfigError
 from licgate.gateware.ports import Register
 from licgate.gateware.top.resident import ID, Accelerator
-from licgate.manifest.geometry import patches
+from licgate.manifest.patches import patches
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.target.config import AcceleratorConfig
 from tests.gateware.accelerator import (
