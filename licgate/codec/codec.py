@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from licgate.codec.coder import SymbolReader, SymbolWriter, TableCoder
 from licgate.codec.container import (
@@ -22,18 +21,19 @@ from licgate.codec.container import (
 from licgate.codec.escapes import EXCESS_LIMIT, EscapeReader, write_escapes
 from licgate.codec.trace import Trace
 from licgate.errors import ConfigError, ImageError, ManifestError, StreamError
+from licgate.images import Pixels
 from licgate.manifest import Manifest, Transform, sealed
+from licgate.manifest.checks import AnyIntegers, Integers
 from licgate.manifest.document import tables_digest
+from licgate.manifest.entropy import CdfTables
 from licgate.manifest.geometry import layer_sizes
 from licgate.manifest.types import IntType
 from licgate.reference import code_latents, decode_latents, image_to_input, run_transform
+from licgate.reference.latents import Run
 
 __all__ = ["Codec", "pad_image"]
 
 TABLE_DIGITS = 16
-
-Run = Callable[[Transform, NDArray], NDArray]
-"""``run(transform, x)``: the output of a transform, (C', H', W'), for x of shape (C, H, W)."""
 
 
 class Codec:
@@ -64,15 +64,15 @@ class Codec:
     def __init__(self, manifest: Manifest, *, run: Run | None = None, threads: int = 1) -> None:
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ConfigError(f"threads {threads!r} is not a positive integer")
-        _check_model(manifest)
+        tables = _check_model(manifest)
         self.manifest = manifest if manifest.hash else sealed(manifest)
         # in the smallest types, or a large photograph would take eight bytes for each of its samples
         self._run = run or partial(run_transform, threads=threads, dtype=None)
-        self._tables = tables_digest(manifest.entropy)[:TABLE_DIGITS]
-        self._z_coder = TableCoder(manifest.entropy["factorized"])
-        self._y_coder = TableCoder(manifest.entropy["gaussian"])
+        self._tables = tables_digest(tables)[:TABLE_DIGITS]
+        self._z_coder = TableCoder(tables["factorized"])
+        self._y_coder = TableCoder(tables["gaussian"])
 
-    def encode(self, image: NDArray[np.uint8], *, patch: int | None = None, trace: Trace | None = None) -> bytes:
+    def encode(self, image: Pixels, *, patch: int | None = None, trace: Trace | None = None) -> bytes:
         """Code an image.
 
         Parameters
@@ -108,7 +108,7 @@ class Codec:
         trace = trace or Trace()
         return pack(header, [self._encode_patch(image[y : y + h, x : x + w], trace) for x, y, w, h in header.patches()])
 
-    def decode(self, data: bytes, *, trace: Trace | None = None) -> NDArray[np.uint8]:
+    def decode(self, data: bytes, *, trace: Trace | None = None) -> Pixels:
         """Decode a file.
 
         Parameters
@@ -152,21 +152,20 @@ class Codec:
             )
 
     def _timed(self, trace: Trace) -> Run:
-        def run(transform, x):
+        def run(transform: Transform, x: AnyIntegers) -> AnyIntegers:
             with trace.stage(transform.name):
                 return self._run(transform, x)
 
         return run
 
-    def _encode_patch(self, image: NDArray, trace: Trace) -> tuple[bytes, bytes, bytes]:
+    def _encode_patch(self, image: Pixels, trace: Trace) -> tuple[bytes, bytes, bytes]:
         manifest, run = self.manifest, self._timed(trace)
         y = run(manifest.g_a, image_to_input(pad_image(image)))
         # a model whose h_a reaches beyond what h_s reads loses a little here, and stays decodable
-        z = _saturated(run(manifest.h_a, y), manifest.h_s.input)
+        z = _saturated(run(manifest.transforms["h_a"], y), manifest.transforms["h_s"].input)
         with trace.stage("latents"):
-            symbols, levels, _, _ = code_latents(manifest, y, z, run=run)
-            if not manifest.kind.means:
-                symbols = _saturated(symbols, manifest.g_s.input)
+            exact, levels, _, _ = code_latents(manifest, y, z, run=run)
+            symbols = exact if manifest.kind.means else _saturated(exact, manifest.transforms["g_s"].input)
         with trace.stage("coder"):
             z_writer, y_writer = SymbolWriter(), SymbolWriter()
             excess = [self._z_coder.encode(z_writer, _channels(z.shape), z.ravel())]
@@ -179,11 +178,11 @@ class Codec:
         )
         return data
 
-    def _decode_patch(self, sections: dict, height: int, width: int, trace: Trace) -> NDArray[np.uint8]:
+    def _decode_patch(self, sections: Mapping[str, memoryview], height: int, width: int, trace: Trace) -> Pixels:
         manifest, run = self.manifest, self._timed(trace)
         height_64, width_64 = -(-height // UNIT) * UNIT, -(-width // UNIT) * UNIT
-        sizes = layer_sizes(manifest.g_a.layers + manifest.h_a.layers, height_64, width_64)
-        shape = (manifest.h_a.out_channels, *sizes[-1])
+        sizes = layer_sizes(manifest.g_a.layers + manifest.transforms["h_a"].layers, height_64, width_64)
+        shape = (manifest.transforms["h_a"].out_channels, *sizes[-1])
         rows, columns = sizes[len(manifest.g_a.layers)]
         symbols = shape[0] * shape[1] * shape[2] + manifest.g_a.out_channels * rows * columns
         if len(sections["escapes"]) > symbols * EXCESS_LIMIT.bit_length() // 4 + 1:
@@ -194,40 +193,42 @@ class Codec:
             escapes = EscapeReader(sections["escapes"])
             z = self._z_coder.decode(z_reader, _channels(shape), escapes).reshape(shape)
             z_reader.finish()
-            _check_inside(z, manifest.h_s.input, "z")
+            _check_inside(z, manifest.transforms["h_s"].input, "z")
 
-        def take(levels, means):
+        def take(levels: Integers, means: Integers) -> Integers:
             with trace.stage("coder"):
                 found = self._y_coder.decode(y_reader, levels.ravel(), escapes).reshape(levels.shape)
                 if not manifest.kind.means:
-                    _check_inside(found, manifest.g_s.input, "y")
+                    _check_inside(found, manifest.transforms["g_s"].input, "y")
                 return found
 
         with trace.stage("latents"):
             y_hat = decode_latents(manifest, z, take, run=run)[3]
         y_reader.finish()
         escapes.finish()
-        pixels = run(manifest.g_s, y_hat)[:, :height, :width].transpose(1, 2, 0)
+        pixels = run(manifest.transforms["g_s"], y_hat)[:, :height, :width].transpose(1, 2, 0)
         return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
-def pad_image(image: NDArray) -> NDArray:
+def pad_image(image: Pixels) -> Pixels:
     """Repeat the last row and column until both sides of (H, W, 3) are multiples of 64."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, -height % UNIT), (0, -width % UNIT), (0, 0)), mode="edge")
 
 
-def _check_model(manifest: Manifest) -> None:
+def _check_model(manifest: Manifest) -> Mapping[str, CdfTables]:
+    """Return the entropy tables of a model that has all that a codec needs."""
+    tables = manifest.entropy or {}
     for part in manifest.kind.parts:
         if part not in manifest.transforms:
             raise ManifestError(f"model {manifest.name} has no {part}: it cannot code images")
     for name in ("factorized", "gaussian"):
-        if name not in (manifest.entropy or {}):
+        if name not in tables:
             raise ManifestError(f"model {manifest.name} has no {name} entropy tables: it cannot code images")
-    if manifest.entropy["gaussian"].count != 64:
-        raise ManifestError(f"model {manifest.name} has {manifest.entropy['gaussian'].count} gaussian tables, not 64")
+    if tables["gaussian"].count != 64:
+        raise ManifestError(f"model {manifest.name} has {tables['gaussian'].count} gaussian tables, not 64")
     pixel = IntType(8, signed=False)
-    g_a, g_s = manifest.g_a, manifest.g_s
+    g_a, g_s = manifest.g_a, manifest.transforms["g_s"]
     if (g_a.input, g_a.in_channels, g_s.output, g_s.out_channels) != (pixel, 3, pixel, 3):
         raise ConfigError(
             f"model {manifest.name} goes from {g_a.in_channels} channels of {g_a.input} to "
@@ -235,18 +236,19 @@ def _check_model(manifest: Manifest) -> None:
         )
     for side in (UNIT, 2 * UNIT):
         latents = layer_sizes(g_a.layers, side, side)[-1]
-        hyper = layer_sizes(manifest.h_a.layers + manifest.h_s.layers, *latents)[-1]
+        hyper = layer_sizes(manifest.transforms["h_a"].layers + manifest.transforms["h_s"].layers, *latents)[-1]
         if hyper != latents or layer_sizes(g_s.layers, *latents)[-1] != (side, side):
             raise ConfigError(
                 f"model {manifest.name}: the transforms do not give an image of {side} x {side} pixels back at its size"
             )
+    return tables
 
 
-def _channels(shape: tuple) -> NDArray:
+def _channels(shape: tuple[int, ...]) -> Integers:
     return np.repeat(np.arange(shape[0]), shape[1] * shape[2])
 
 
-def _groups(context: str, levels: NDArray, symbols: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
+def _groups(context: str, levels: Integers, symbols: AnyIntegers) -> Iterator[tuple[Integers, AnyIntegers]]:
     """Give levels and symbols of what is coded together, as `decode_latents` asks for them."""
     channels, height, width = levels.shape
     if context == "":
@@ -258,16 +260,16 @@ def _groups(context: str, levels: NDArray, symbols: NDArray) -> Iterator[tuple[N
         odd = (places // width + places % width) % 2 == 1
         passes = [group for group in (places[~odd], places[odd]) if len(group)]
     else:
-        passes = places[:, None]
+        passes = list(places[:, None])
     for group in passes:
         yield levels[:, group].ravel(), symbols[:, group].ravel()
 
 
-def _saturated(values: NDArray, kind: IntType) -> NDArray:
+def _saturated(values: AnyIntegers, kind: IntType) -> AnyIntegers:
     return np.clip(values, kind.min, kind.max)
 
 
-def _check_inside(values: NDArray, kind: IntType, name: str) -> None:
+def _check_inside(values: AnyIntegers, kind: IntType, name: str) -> None:
     low, high = int(values.min()), int(values.max())
     if low < kind.min or high > kind.max:
         raise StreamError(f"damaged: {name} holds {low}..{high}, outside of {kind} ({kind.min}..{kind.max})")

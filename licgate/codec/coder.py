@@ -1,10 +1,15 @@
 """The entropy coder: integer tables of a manifest, exactly, through the range coder of constriction."""
 
+from typing import Any, TypeAlias
+
 import constriction
 import numpy as np
+import numpy.typing as npt
 
-from licgate.codec.escapes import code_lengths
+from licgate.codec.escapes import EscapeReader, code_lengths
 from licgate.errors import StreamError
+from licgate.manifest.checks import AnyIntegers, Integers
+from licgate.manifest.entropy import CdfTables
 
 __all__ = ["PRECISION", "SymbolReader", "SymbolWriter", "TableCoder"]
 
@@ -12,6 +17,11 @@ PRECISION = 24
 """Bits of the shares that the range coder works with; tables of less are scaled up."""
 
 WORD = np.dtype("<u4")
+
+Entries: TypeAlias = npt.NDArray[np.int32]
+
+# of constriction, which has no types
+Model: TypeAlias = Any
 
 
 class SymbolWriter:
@@ -21,16 +31,17 @@ class SymbolWriter:
     that were decoded before. It is as fast.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def put(self, indices, model):
+    def put(self, indices: Entries, model: Model) -> None:
         """Append entries of one table, int32 of shape (n,)."""
         self._coder.encode(indices, model)
 
-    def data(self):
+    def data(self) -> bytes:
         """Return what was coded so far as a whole stream."""
-        return self._coder.get_compressed().astype(WORD).tobytes()
+        words: npt.NDArray[np.uint32] = self._coder.get_compressed()
+        return words.astype(WORD).tobytes()
 
 
 class SymbolReader:
@@ -49,23 +60,23 @@ class SymbolReader:
         If it is not a number of whole words.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes | memoryview) -> None:
         if len(data) % WORD.itemsize:
             raise StreamError(f"damaged: {len(data)} bytes of symbols are not a multiple of {WORD.itemsize}")
         self._data = data
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype=WORD).astype(np.uint32))
         self._again = SymbolWriter()
 
-    def take(self, count, model):
+    def take(self, count: int, model: Model) -> Entries:
         """Return `count` entries of one table, int32 of shape (count,)."""
         try:
-            indices = self._coder.decode(model, count)
+            indices: Entries = self._coder.decode(model, count)
         except AssertionError:  # how constriction tells of a point outside of what the encoder can have reached
             raise StreamError("damaged: the symbols cannot have been coded with these tables") from None
         self._again.put(indices, model)
         return indices
 
-    def finish(self):
+    def finish(self) -> None:
         """Check that the stream is the one which codes what was read.
 
         Raises
@@ -84,13 +95,13 @@ class TableCoder:
     tables : CdfTables
     """
 
-    def __init__(self, tables):
+    def __init__(self, tables: CdfTables) -> None:
         self.tables = tables
         self._first = tables.offset.astype(np.int32)
         self._last = np.array([len(cdf) - 2 for cdf in tables.cdf], dtype=np.int32)
         self._models = [_model(cdf << (PRECISION - tables.precision)) for cdf in tables.cdf]
 
-    def encode(self, writer, index, symbols):
+    def encode(self, writer: SymbolWriter, index: AnyIntegers, symbols: AnyIntegers) -> Integers:
         """Code symbols that belong together.
 
         They are sorted by table first, stably: one call a table.
@@ -115,7 +126,7 @@ class TableCoder:
                 writer.put(entries[start:stop], model)
         return excess
 
-    def decode(self, reader, index, escapes):
+    def decode(self, reader: SymbolReader, index: AnyIntegers, escapes: EscapeReader) -> Integers:
         """Return the symbols that `encode` was given, int64 of shape (n,).
 
         Parameters
@@ -149,7 +160,7 @@ class TableCoder:
         result[order] = symbols
         return result
 
-    def ideal_bits(self, index, symbols):
+    def ideal_bits(self, index: AnyIntegers, symbols: AnyIntegers) -> float:
         """Return the ideal code length of symbols in bits, escape codes included."""
         order, runs = self._sorted(index)
         entries, excess = self._split(index[order], symbols[order])
@@ -160,7 +171,7 @@ class TableCoder:
             total += float(used @ (self.tables.precision - np.log2(share)))
         return total
 
-    def _sorted(self, index):
+    def _sorted(self, index: AnyIntegers) -> tuple[npt.NDArray[np.intp], list[tuple[int, int, int]]]:
         """Return the order of coding and (table, start, stop) of each run."""
         # numpy sorts 16 bits stably in linear time
         order = np.argsort(index.astype(np.uint16), kind="stable")
@@ -168,7 +179,7 @@ class TableCoder:
         stops = np.cumsum(counts)
         return order, [(int(t), int(stops[t] - counts[t]), int(stops[t])) for t in np.flatnonzero(counts)]
 
-    def _split(self, tables, symbols):
+    def _split(self, tables: AnyIntegers, symbols: AnyIntegers) -> tuple[Entries, Integers]:
         """Return the entries of the tables that are nearest, and the excess of those that are ends."""
         last = self._last[tables]
         whole = symbols.astype(np.int32) - self._first[tables]
@@ -180,7 +191,7 @@ class TableCoder:
         return entries, excess
 
 
-def _model(cdf):
+def _model(cdf: Integers) -> Model | None:
     """Return constriction's model of a table of `PRECISION` bits, exactly; None for one that holds a single entry."""
     if len(cdf) == 2:
         return None

@@ -2,9 +2,10 @@
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from licgate.errors import ImageError, StreamError
+from licgate.errors import ImageError, LicgateError, StreamError
 from licgate.images import MAX_PIXELS
 
 __all__ = [
@@ -61,7 +62,7 @@ class Header:
     manifest: str
     tables: str
 
-    def patches(self):
+    def patches(self) -> list[tuple[int, int, int, int]]:
         """Return (x, y, width, height) of every patch in the order of coding: row by row."""
         side = self.patch or MAX_SIDE
         return [
@@ -71,7 +72,7 @@ class Header:
         ]
 
 
-def check_size(width, height, error=StreamError):
+def check_size(width: int, height: int, error: type[LicgateError] = StreamError) -> None:
     """Raise `error` unless an image of this size can be coded."""
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise error(f"image of {width} x {height} pixels: sides are 1 to {MAX_SIDE}")
@@ -79,7 +80,7 @@ def check_size(width, height, error=StreamError):
         raise error(f"image of {width} x {height} pixels: more than {MAX_PIXELS} are refused; divide it")
 
 
-def pack(header, patches):
+def pack(header: Header, patches: Iterable[tuple[bytes, bytes, bytes]]) -> bytes:
     """Return the bytes of a file.
 
     Parameters
@@ -89,7 +90,7 @@ def pack(header, patches):
         The sections of every patch: z, y, escapes.
     """
     check_size(header.width, header.height, ImageError)
-    parts = []
+    parts: list[bytes] = []
     for sections in patches:
         parts.extend(SECTION.pack(len(data), zlib.crc32(data)) for data in sections)
         parts.extend(sections)
@@ -109,7 +110,7 @@ def pack(header, patches):
     return head + CRC.pack(zlib.crc32(head)) + body
 
 
-def read_header(data):
+def read_header(data: bytes | bytearray | memoryview) -> Header:
     """Return the `Header` at the beginning of a file.
 
     Parameters
@@ -148,7 +149,7 @@ def read_header(data):
     return Header(width=width, height=height, patch=units * UNIT, manifest=manifest.hex(), tables=tables.hex())
 
 
-def unpack(data):
+def unpack(data: bytes | bytearray | memoryview) -> tuple[Header, list[dict[str, memoryview]]]:
     """Return the `Header` of a whole file, and the three sections of every patch.
 
     Parameters

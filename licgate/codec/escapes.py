@@ -3,6 +3,7 @@
 import numpy as np
 
 from licgate.errors import StreamError
+from licgate.manifest.checks import AnyIntegers, Integers
 
 __all__ = ["EXCESS_LIMIT", "EscapeReader", "code_lengths", "write_escapes"]
 
@@ -13,13 +14,14 @@ EXCESS_LIMIT = 1 << 20
 LONGEST = EXCESS_LIMIT.bit_length() - 1
 
 
-def code_lengths(excess):
+def code_lengths(excess: AnyIntegers) -> Integers:
     """Return how many bits the code of each excess takes."""
     # floats hold integers of this size exactly, so the exponent is that of the integer
-    return 2 * np.frexp(np.asarray(excess) + 1.0)[1].astype(np.int64) - 1
+    exponent: Integers = np.frexp(np.asarray(excess) + 1.0)[1].astype(np.int64)
+    return 2 * exponent - 1
 
 
-def write_escapes(excess):
+def write_escapes(excess: AnyIntegers) -> bytes:
     """Return the bytes that code `excess`, an array of int of shape (n,); empty for none.
 
     The code of e is ``floor(log2(e + 1))`` zeros, then e + 1 in binary; the first bit is the highest of the first byte,
@@ -53,11 +55,11 @@ class EscapeReader:
     data : bytes
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes | memoryview) -> None:
         self._bits = (np.unpackbits(np.frombuffer(data, dtype=np.uint8)) + ord("0")).tobytes()
         self._at = 0
 
-    def read(self, count):
+    def read(self, count: int) -> Integers:
         """Return the next `count` numbers as an array of int64.
 
         Raises
@@ -79,7 +81,7 @@ class EscapeReader:
             raise StreamError("damaged: escape codes end early, or one is too large")
         return excess
 
-    def finish(self):
+    def finish(self) -> None:
         """Check that nothing but the filling of the last byte is left.
 
         Raises

@@ -63,6 +63,7 @@ def model_of(header: Header, *, folder: Path | None = None) -> Manifest:
 def _hash(path: Path) -> str | None:
     """Return what a manifest says its hash is, without a check: loading does that."""
     try:
-        return json.loads(path.read_bytes())["hashes"]["manifest"]
+        found = json.loads(path.read_bytes())["hashes"]["manifest"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
+    return found if isinstance(found, str) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 __all__ = ["Trace"]
@@ -40,7 +40,7 @@ class Trace:
             self._turn()
             self._open.pop()
 
-    def sections(self, sections: dict[str, bytes]) -> None:
+    def sections(self, sections: Mapping[str, bytes | memoryview]) -> None:
         """Add the sizes of one patch's sections."""
         for name, data in sections.items():
             self.section_bytes[name] = self.section_bytes.get(name, 0) + len(data)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from licgate.errors import ManifestError
 
 __all__ = [
+    "AnyIntegers",
     "Integers",
     "check_bool",
     "check_int",
@@ -24,6 +25,9 @@ __all__ = [
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 """What every array of a manifest is, and every array of numbers that the reference computes."""
+
+AnyIntegers: TypeAlias = npt.NDArray[np.integer]
+"""Integers of whichever width."""
 
 T = TypeVar("T")
 

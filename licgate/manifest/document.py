@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,10 @@ def manifest_digest(doc: Document) -> str:
     return hashlib.sha256(canonical({**doc, "hashes": hashes}).encode()).hexdigest()
 
 
+@overload
+def tables_digest(entropy: Mapping[str, CdfTables]) -> str: ...
+@overload
+def tables_digest(entropy: Mapping[str, CdfTables] | None) -> str | None: ...
 def tables_digest(entropy: Mapping[str, CdfTables] | None) -> str | None:
     """Return the hex SHA-256 of the entropy tables, or None without any."""
     if entropy is None:

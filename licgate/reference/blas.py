@@ -6,6 +6,7 @@ times the time on a busy machine). What is parallel are the tiles of a feature m
 
 import ctypes
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -24,7 +25,7 @@ _threads_before = 1
 
 
 @lru_cache(maxsize=1)
-def check_products():
+def check_products() -> None:
     """Raise ConfigError if matrix products of small integers are not exact, as in a reduced-precision mode.
 
     The largest sums come close to 2**24, what float32 holds.
@@ -42,7 +43,7 @@ def check_products():
 
 
 @lru_cache(maxsize=1)
-def thread_controls():
+def thread_controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """Return OpenBLAS's functions (get, set) for the number of its threads, or None where numpy has another library."""
     try:
         # a library's handle finds what it is linked with, too
@@ -50,15 +51,15 @@ def thread_controls():
     except (AttributeError, OSError):
         return None
     for spelling in SPELLINGS:
-        found = [getattr(library, spelling.format(f"openblas_{verb}_num_threads"), None) for verb in ("get", "set")]
-        if all(found):
-            found[1].argtypes, found[1].restype = [ctypes.c_int], None
-            return tuple(found)
+        get, put = (getattr(library, spelling.format(f"openblas_{verb}_num_threads"), None) for verb in ("get", "set"))
+        if get and put:
+            put.argtypes, put.restype = [ctypes.c_int], None
+            return get, put
     return None
 
 
 @contextmanager
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Keep OpenBLAS to one thread until the last of those who asked is done; does nothing for another library."""
     global _users, _threads_before
     controls = thread_controls()

@@ -8,22 +8,26 @@ A transposed convolution of stride s gives, for each of s x s phases of the outp
 every s-th tap. Its output is computed in cells of s x s positions; a plain convolution's cell is one position.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from licgate.reference.exact import Narrow
+from licgate.manifest.checks import AnyIntegers, Integers
+from licgate.manifest.layers import Conv2d
+from licgate.reference.exact import Floats, Narrow
 
 __all__ = ["Convolution"]
 
 
-def axis_taps(layer):
+def axis_taps(layer: Conv2d) -> list[dict[int, int]]:
     """Return, for each phase of the output along an axis, {offset of the input: tap}.
 
     Output position ``cell * phases + phase`` sums the inputs at ``cell * step + offset``.
     """
     if not layer.transposed:
         return [{tap - layer.padding: tap for tap in range(layer.kernel)}]
-    phases = [{} for _ in range(layer.stride)]
+    phases: list[dict[int, int]] = [{} for _ in range(layer.stride)]
     for phase, taps in enumerate(phases):
         for tap in range(layer.kernel):
             offset, rest = divmod(phase + layer.padding - tap, layer.stride)
@@ -32,7 +36,7 @@ def axis_taps(layer):
     return phases
 
 
-def span(offsets):
+def span(offsets: Collection[int]) -> tuple[int, int]:
     """Return the first of some offsets and how many there are up to the last; (0, 1) for none."""
     return (min(offsets), max(offsets) - min(offsets) + 1) if offsets else (0, 1)
 
@@ -52,7 +56,7 @@ class Convolution:
         Numbers that are held for each cell of the output, about.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: Conv2d) -> None:
         phases = axis_taps(layer)
         self.layer, self.cell = layer, len(phases)
         self.step = 1 if layer.transposed else layer.stride
@@ -63,7 +67,9 @@ class Convolution:
         self.matrices = [self._matrix(weight, phases, taps, *rows) for taps, rows in zip(phases, self.rows)]
         self.spread = max(self.columns[1] * layer.in_channels * self.step, layer.out_channels * self.cell**2)
 
-    def _matrix(self, weight, phases, row_taps, first, count):
+    def _matrix(
+        self, weight: Integers, phases: list[dict[int, int]], row_taps: dict[int, int], first: int, count: int
+    ) -> Floats:
         """Return the weights of one phase of rows: (phase of columns, O) x (row, column, I)."""
         out_channels, in_channels = weight.shape[:2]
         matrix = np.zeros((len(phases), out_channels, count, self.columns[1], in_channels), self.narrow.kind)
@@ -73,7 +79,7 @@ class Convolution:
                     matrix[phase, :, y - first, x - self.columns[0]] = weight[:, :, ky, kx]
         return matrix.reshape(len(phases) * out_channels, -1)
 
-    def __call__(self, x, top, bottom, left, right):
+    def __call__(self, x: AnyIntegers, top: int, bottom: int, left: int, right: int) -> Floats:
         """Return a piece of the output, float32 of shape (rows, O, columns); its edges are in cells.
 
         Parameters
@@ -98,7 +104,7 @@ class Convolution:
             out[:, phase] = self.narrow(wide).transpose(0, 2, 3, 1)
         return out.reshape(rows * self.cell, out_channels, width * self.cell)
 
-    def _unfold(self, x, first, rows, left, width):
+    def _unfold(self, x: AnyIntegers, first: int, rows: int, left: int, width: int) -> Floats:
         """Return input rows with the columns under the kernel side by side: (rows, columns * I, width)."""
         height, in_channels, in_width = x.shape
         offset, count = self.columns

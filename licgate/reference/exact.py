@@ -6,19 +6,30 @@ so that nothing is ever rounded but by `floor`, and the order in which a library
 with a sum, cannot be seen.
 """
 
-import numpy as np
+from typing import TypeAlias
 
-__all__ = ["Narrow", "carrier", "shift_right"]
+import numpy as np
+import numpy.typing as npt
+
+from licgate.manifest.checks import Integers
+from licgate.manifest.types import Requantize
+
+__all__ = ["Floats", "Narrow", "carrier", "shift_right"]
 
 PORT = 1 << 17
 
+Floats: TypeAlias = npt.NDArray[np.floating]
+"""Integers in floating point: float32 or float64."""
 
-def carrier(bound):
+Carrier: TypeAlias = type[np.float32] | type[np.float64]
+
+
+def carrier(bound: int) -> Carrier:
     """Return the floating-point type that holds every integer of magnitude up to `bound`, which is below 2**53."""
     return np.float32 if bound <= 1 << 24 else np.float64
 
 
-def shift_right(value, shift):
+def shift_right(value: Floats, shift: int) -> Floats:
     """Do `rsr(value, shift)` of the numerics page in place, on integers held in floating point."""
     if shift:
         value += value.dtype.type((1 << shift) >> 1)
@@ -44,11 +55,11 @@ class Narrow:
         The floating-point type that wide numbers come in.
     """
 
-    def __init__(self, parameters, bound, bias=0):
+    def __init__(self, parameters: Requantize, bound: int, bias: Integers | int = 0) -> None:
         shift = parameters.pre_shift
         most = bound + ((1 << shift) >> 1)
         self.kind = carrier(most)
-        self.bias = np.asarray(bias, dtype=self.kind).reshape(-1, 1)
+        self.bias: Floats = np.asarray(bias, dtype=np.dtype(self.kind)).reshape(-1, 1)
         self.shift, self.saturates = shift, most >> shift >= PORT
         # 17 bits and a power of two: exact, as is its product with the 18 bits of the port
         self.scale = (parameters.multiplier * 2.0**-parameters.shift).reshape(-1, 1)
@@ -56,7 +67,7 @@ class Narrow:
         self.offset = parameters.offset.astype(np.float64).reshape(-1, 1) if parameters.offset.any() else None
         self.clip = tuple(map(float, parameters.clip))
 
-    def __call__(self, wide, power=None):
+    def __call__(self, wide: Floats, power: Floats | None = None) -> Floats:
         """Return the output as float32; `wide` is overwritten.
 
         Parameters
@@ -80,7 +91,7 @@ class Narrow:
         return np.clip(product, *self.clip, out=np.empty(product.shape, np.float32), casting="same_kind")
 
 
-def _round(value):
+def _round(value: Floats) -> Floats:
     """Round halves up, in place: `rsr` of what was scaled by a power of two before.
 
     The sum is exact while the scaled number has a bit of weight 2**-53 or more, as 35 bits and a shift of 53 have.

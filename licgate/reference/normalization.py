@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from licgate.reference.exact import Narrow, carrier, shift_right
+from licgate.manifest.layers import Gdn
+from licgate.reference.exact import Floats, Narrow, carrier, shift_right
 
 __all__ = ["Normalization"]
 
@@ -18,7 +19,7 @@ class Normalization:
     layer : Gdn
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: Gdn) -> None:
         self.layer, table = layer, layer.table
         largest = layer.input.magnitude ** (2 if layer.square else 1) + ((1 << layer.norm_shift) >> 1)
         self.magnitude = carrier(largest)
@@ -34,7 +35,7 @@ class Normalization:
         # r is below 2**17
         self.narrow = Narrow(layer.requantize, layer.input.magnitude << 17)
 
-    def __call__(self, x):
+    def __call__(self, x: Floats) -> Floats:
         """Return the output for `x`, both float32 of shape (rows, C, columns)."""
         layer = self.layer
         norm = np.multiply(x, x, dtype=self.magnitude) if layer.square else np.abs(x, dtype=self.magnitude)
@@ -46,7 +47,7 @@ class Normalization:
         r, power = self.factor(total)
         return self.narrow(np.multiply(x, r, dtype=self.narrow.kind), power)
 
-    def factor(self, total):
+    def factor(self, total: Floats) -> tuple[Floats, Floats]:
         """Return the factor r, float64, and 2**exponent for the weighted sums `total` (v of the numerics page).
 
         Parameters

@@ -1,14 +1,22 @@
 """Layers and whole transforms on feature maps, tile by tile, on one thread or several."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from licgate.errors import ConfigError, ImageError
+from licgate.manifest.checks import AnyIntegers, Integers
+from licgate.manifest.layers import Layer
+from licgate.manifest.transform import Transform
+from licgate.manifest.types import IntType
 from licgate.reference.blas import check_products, one_thread
 from licgate.reference.convolution import Convolution
+from licgate.reference.exact import Floats
 from licgate.reference.normalization import Normalization
 
 __all__ = ["image_to_input", "run_layer", "run_transform"]
@@ -18,18 +26,29 @@ TILE = 1 << 17
 # cells of a tile along a row: enough for a matrix product to be worth it
 COLUMNS = 512
 
-_ready = WeakKeyDictionary()
+# top, bottom, left, right in cells of the output
+Tile: TypeAlias = tuple[int, int, int, int]
+
+_ready: WeakKeyDictionary[Layer, Convolution | Normalization] = WeakKeyDictionary()
 
 
-def run_layer(layer, x):
+def run_layer(layer: Layer, x: AnyIntegers) -> Integers:
     """Return the output of `layer`, int64, for the feature map `x`, (C, H, W), integers in the layer's input type."""
     x = _checked(layer.name, x, layer.in_channels, layer.input)
     check_products()
     with one_thread():
-        return _store([layer], x.transpose(1, 0, 2), np.int64, map).transpose(1, 0, 2)
+        out = _store([layer], x.transpose(1, 0, 2), np.int64, map).transpose(1, 0, 2)
+    return out.astype(np.int64, copy=False)
 
 
-def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
+def run_transform(
+    transform: Transform,
+    x: AnyIntegers,
+    *,
+    trace: list[AnyIntegers] | None = None,
+    threads: int = 1,
+    dtype: npt.DTypeLike | None = np.int64,
+) -> AnyIntegers:
     """Return the output of a whole transform.
 
     Parameters
@@ -77,7 +96,7 @@ def run_transform(transform, x, *, trace=None, threads=1, dtype=np.int64):
     return x.transpose(1, 0, 2) if trace is None else trace[-1]
 
 
-def image_to_input(image):
+def image_to_input(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return an RGB image, uint8 of shape (H, W, 3), as the input of g_a: uint8 of shape (3, H, W)."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -85,9 +104,9 @@ def image_to_input(image):
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
-def _stages(layers):
+def _stages(layers: Sequence[Layer]) -> list[list[Layer]]:
     """Return layers in groups: a convolution and the GDNs behind it, which work on its output position by position."""
-    stages = []
+    stages: list[list[Layer]] = []
     for layer in layers:
         if layer.kind == "conv2d" or not stages:
             stages.append([])
@@ -95,49 +114,54 @@ def _stages(layers):
     return stages
 
 
-def _narrowest(kind):
+def _narrowest(kind: IntType) -> np.dtype[np.integer]:
     """Return the smallest numpy type that holds an `IntType`."""
     bits = 8 if kind.bits <= 8 else 16
     return np.dtype(f"{'int' if kind.signed else 'uint'}{bits}")
 
 
-def _made_ready(layer):
-    if layer not in _ready:
-        _ready[layer] = Convolution(layer) if layer.kind == "conv2d" else Normalization(layer)
-    return _ready[layer]
+def _made_ready(layer: Layer) -> Convolution | Normalization:
+    ready = _ready.get(layer)
+    if ready is None:
+        ready = _ready[layer] = Convolution(layer) if layer.kind == "conv2d" else Normalization(layer)
+    return ready
 
 
-def _store(stage, x, dtype, every):
+def _store(
+    stage: Sequence[Layer], x: AnyIntegers, dtype: npt.DTypeLike, every: Callable[..., Iterable[None]]
+) -> AnyIntegers:
     """Return the output (H', C', W') of some layers behind each other, the first of which may be a convolution."""
     height, _, width = x.shape
-    convolution = _made_ready(stage[0]) if stage[0].kind == "conv2d" else None
-    pointwise = [_made_ready(layer) for layer in (stage[1:] if convolution else stage)]
+    ready = [_made_ready(layer) for layer in stage]
+    convolution = ready[0] if isinstance(ready[0], Convolution) else None
+    pointwise = [layer for layer in ready if isinstance(layer, Normalization)]
     size = stage[0].output_size(height, width)
     if not all(size):
         raise ConfigError(f"{stage[0].name}: nothing comes out of an input of {width} x {height}; it is too small")
     # a view of (C, H, W), which is what callers get
     out = np.empty((stage[-1].out_channels, *size), dtype=dtype).transpose(1, 0, 2)
     cell = convolution.cell if convolution else 1
-    spread = convolution.spread if convolution else stage[0].channels
+    spread = convolution.spread if convolution else stage[0].in_channels
 
-    def compute(tile):
+    def compute(tile: Tile) -> None:
         top, bottom, left, right = tile
         target = out[top * cell : bottom * cell, :, left * cell : right * cell]
         if convolution:
             # a cell may reach beyond the output's end
-            part = convolution(x, *tile)[: target.shape[0], :, : target.shape[2]]
+            part: Floats = convolution(x, *tile)[: target.shape[0], :, : target.shape[2]]
         else:
             part = x[top:bottom, :, left:right].astype(np.float32)
         for layer in pointwise:
             part = layer(part)
         target[...] = part
 
-    for _ in every(compute, list(_tiles(*(-(-n // cell) for n in size), spread))):
+    rows, columns = (-(-length // cell) for length in size)
+    for _ in every(compute, list(_tiles(rows, columns, spread))):
         pass
     return out
 
 
-def _tiles(height, width, spread):
+def _tiles(height: int, width: int, spread: int) -> Iterator[Tile]:
     """Yield (top, bottom, left, right) of tiles that cover height x width cells."""
     columns = -(-width // -(-width // COLUMNS))
     rows = max(TILE // (spread * columns), 1)
@@ -146,7 +170,7 @@ def _tiles(height, width, spread):
             yield top, min(top + rows, height), left, min(left + columns, width)
 
 
-def _checked(name, x, channels, kind):
+def _checked(name: str, x: npt.ArrayLike, channels: int, kind: IntType) -> AnyIntegers:
     x = np.asarray(x)
     if x.dtype.kind not in "iu":
         raise ConfigError(f"{name}: input is {x.dtype}, expected integers")

@@ -171,7 +171,8 @@ def find_board(name: str, *, folder: Path | None = None) -> Board:
     if path is None:
         raise ConfigError(f"unknown board {name!r}; there are: {', '.join(files) or 'none'}")
     spec = importlib.util.spec_from_file_location(f"licgate_board_{path.stem}", path)
-    assert spec is not None and spec.loader is not None  # as for every name that ends in .py
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"board file {path.name} is no Python")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     board = getattr(module, "BOARD", None)
