@@ -1,6 +1,6 @@
 # make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
 # make test    lint, then the tests, on two cores
-# make lint    ruff, linter and formatter
+# make lint    ruff, linter and formatter; mypy, types
 # make census  what makes the tree hard to carry on, counted; SINCE=REV puts a column of before beside it, PLACES=1 lists the places
 # make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
 
@@ -40,6 +40,7 @@ demo: $(STAMP)-demo
 lint: $(STAMP)-dev
 	$(RUN) ruff check .
 	$(RUN) ruff format --check --quiet .
+	$(RUN) mypy
 
 test: lint
 	$(RUN) pytest -n 2 --dist worksteal
