@@ -19,11 +19,11 @@ STAMP = $(VENV)/.licgate
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP)-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+$(STAMP)-demo: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
 	touch $@
 
-$(STAMP)-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(STAMP)-dev: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,train]'
 	touch $@ $(STAMP)-demo
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from licgate import __version__
-from licgate.errors import LicgateError
+from licgate.errors import ERROR, LicgateError
 
 __all__ = ["main"]
 
@@ -133,13 +133,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except LicgateError as error:
-        print(f"licgate: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{ERROR}{' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in TRAINING_PACKAGES:
             raise
         line = f"{error.name} is not installed; install it with: pip install 'licgate[train]'"
-        print(f"licgate: error: {line}", file=sys.stderr)
+        print(f"{ERROR}{line}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         print("licgate: interrupted", file=sys.stderr)

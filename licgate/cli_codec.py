@@ -13,7 +13,7 @@ from pathlib import Path
 
 from licgate.codec import Codec, Header, Trace, model_of, read_header
 from licgate.codec.container import HEADER_BYTES, unpack
-from licgate.errors import ConfigError, LicgateError, StreamError
+from licgate.errors import ERROR, ConfigError, LicgateError, StreamError
 from licgate.files import write_whole
 from licgate.images import check_image_name, load_image, save_image
 from licgate.manifest import Manifest, find_model
@@ -268,7 +268,7 @@ def _each(pairs: list[tuple[Path, Path]], work: Callable[[Path, Path], dict], re
 def _complain(source: Path | str, error: Exception) -> None:
     # errors of images name their file already
     text, name = " ".join(str(error).split()), " ".join(str(source).split())
-    print(f"licgate: error: {text if text.startswith(name) else f'{name}: {text}'}", file=sys.stderr)
+    print(f"{ERROR}{text if text.startswith(name) else f'{name}: {text}'}", file=sys.stderr)
 
 
 def _sizes(width: int, height: int, size: int) -> dict:

@@ -1,6 +1,7 @@
 """The exception tree: every error a person meets is one of these, with a one-line message."""
 
 __all__ = [
+    "ERROR",
     "BuildError",
     "ConfigError",
     "DeviceError",
@@ -15,11 +16,15 @@ __all__ = [
 ]
 
 
+#: What the line of an error begins with.
+ERROR = "licgate: error: "
+
+
 class LicgateError(Exception):
     """Base of all errors meant for a person.
 
     The message is one line that names the thing, the value and the way out. The command line
-    prints it after ``licgate: error:`` and exits with `exit_code`.
+    prints it after `ERROR` and exits with `exit_code`.
     """
 
     exit_code = 2

@@ -4,7 +4,7 @@ import ast
 
 # an import only ever goes down; rooms on one floor may use each other
 FLOORS = [
-    {"errors", "files"},
+    {"errors", "files", "resources", "caches"},
     {"manifest", "images"},
     {"target"},
     {"program", "reference", "codec", "runtime"},

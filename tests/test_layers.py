@@ -15,6 +15,8 @@ PACKAGE = ROOT / "licgate"
 FORBIDDEN = {
     "errors": {"torch", "amaranth", "numpy"},
     "files": {"torch", "amaranth", "numpy"},
+    "resources": {"torch", "amaranth", "numpy"},
+    "caches": {"torch", "amaranth", "numpy"},
     "manifest": {"torch", "amaranth"},
     "images": {"torch", "amaranth"},
     "program": {"torch", "amaranth"},

@@ -9,7 +9,7 @@ from licgate.codec.codec import Codec
 from licgate.codec.container import Header
 from licgate.errors import StreamError
 from licgate.manifest import Manifest, find_model
-from licgate.manifest.catalogue import model_names, models_folder
+from licgate.manifest.catalogue import model_folders
 from licgate.manifest.store import MANIFEST_FILE, load_manifest
 
 __all__ = ["load_model", "model_of"]
@@ -21,7 +21,7 @@ def load_model(model: str | Path | None = None, *, threads: int = 1) -> Codec:
     Parameters
     ----------
     model : str or Path, optional
-        A name under ``models/``, a folder, or a ``manifest.json``; the default model if left out.
+        A name (``licgate models`` lists them), a folder, or a ``manifest.json``; the default model if left out.
     threads : int
         That encoding and decoding may use.
 
@@ -34,13 +34,14 @@ def load_model(model: str | Path | None = None, *, threads: int = 1) -> Codec:
 
 
 def model_of(header: Header, *, folder: Path | None = None) -> Manifest:
-    """Return the model under ``models/`` (or `folder`) that made a file.
+    """Return the model that made a file.
 
     Parameters
     ----------
     header : Header
         As `read_header` gives it.
     folder : Path, optional
+        Where models are looked for instead of the search path.
 
     Raises
     ------
@@ -49,11 +50,12 @@ def model_of(header: Header, *, folder: Path | None = None) -> Manifest:
     ManifestError
         If the one that has it is not valid.
     """
-    base = models_folder() if folder is None else Path(folder)
-    names = model_names(base)
-    for name in names:
-        if _hash(base / name / MANIFEST_FILE) == header.manifest:
-            return load_manifest(base / name)
+    # also those whose name another one bears: a file asks for a hash
+    folders = model_folders(folder)
+    for place in folders:
+        if _hash(place / MANIFEST_FILE) == header.manifest:
+            return load_manifest(place)
+    names = sorted({place.name for place in folders})
     raise StreamError(
         f"made by the model of hash {header.manifest[:16]}, which is none of {', '.join(names) or 'none'}"
         "; name its folder with --model"

@@ -199,7 +199,7 @@ def route_best(args, space, candidates, clock, cluster) -> None:
         model = str(out / "model")
         save_manifest(space.manifest, model)
     here = partial(run_here, model=model, jobs=args.jobs or 1)
-    run = partial(cluster.run, manifest=space.manifest) if cluster else here
+    run = partial(cluster.run, manifest=space.manifest, board=space.board.own_file) if cluster else here
     results = route_shapes(
         space, candidates, out=out, clock_mhz=clock, seeds=args.seed, say=lambda line: print(line, flush=True), run=run
     )

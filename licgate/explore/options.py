@@ -36,7 +36,7 @@ def size(text: str) -> tuple[int, int]:
 
 def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     """Add board, mode, size, clock and JSON."""
-    parser.add_argument("--board", required=True, help="board, see: licgate boards")
+    parser.add_argument("--board", required=True, help="name (see: licgate boards) or path of a board file")
     parser.add_argument(
         "--mode",
         choices=tuple(MODES),

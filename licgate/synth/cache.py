@@ -8,16 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-__all__ = ["BuildCache", "cache_key", "default_cache_folder"]
+__all__ = ["BuildCache", "cache_key"]
 
 #: Bump when the files of a step change their meaning.
 FORMAT = "2"
-
-
-def default_cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/licgate``, or ``~/.cache/licgate``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "licgate"
 
 
 def cache_key(*parts: str | bytes) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
+
+if TYPE_CHECKING:
+    from licgate.target.board import Board
 
 __all__ = [
     "add_boards_arguments",
@@ -42,7 +46,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
     from licgate.gateware.streamed.options import add_memory_arguments
 
-    parser.add_argument("--board", required=True, help="board, see: licgate boards")
+    parser.add_argument("--board", required=True, help="name (see: licgate boards) or path of a board file")
     parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
     parser.add_argument(
         "--channels",
@@ -82,8 +86,8 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_build(args: argparse.Namespace) -> int:
     """Body of ``licgate build``."""
+    from licgate.caches import cache_folder
     from licgate.synth.build import build, check_shape
-    from licgate.synth.cache import default_cache_folder
     from licgate.synth.fit import choose_config
     from licgate.synth.output import OutputFolder
     from licgate.target.board import find_board
@@ -146,7 +150,7 @@ def run_build(args: argparse.Namespace) -> int:
         frequency=args.frequency,
         seeds=args.seed,
         timing_allow_fail=args.timing_allow_fail,
-        cache_folder=None if args.no_cache else default_cache_folder(),
+        cache_folder=None if args.no_cache else cache_folder(),
         jobs=args.jobs,
         say=lambda line: print(line, flush=True),
     )
@@ -184,24 +188,41 @@ def packed_line(ops) -> str:
 
 def add_boards_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate boards``."""
+    parser.add_argument("boards", metavar="BOARD", nargs="*", help="name, or path of a board file (default: all)")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run_boards(args: argparse.Namespace) -> int:
     """Body of ``licgate boards``."""
-    from licgate.target.board import list_boards
+    from licgate.target.board import board_files, find_board
 
-    boards = list_boards()
+    rows = []
+    for name in args.boards or board_files():
+        try:
+            rows.append(_board_row(find_board(name)))
+        except ConfigError as error:
+            if args.boards:
+                raise
+            # one broken file hides none of the others
+            rows.append({"name": name, "error": str(error)})
     if args.json:
-        keys = ("name", "title", "device", "family", "routed", "frequency", "rows", "cols", "multipliers", "memories")
-        rows = [{key: getattr(board, key) for key in keys} | {"resources": dict(board.resources)} for board in boards]
         print(json.dumps(rows, indent=2))
         return 0
-    for board in boards:
-        flow = "bitstream" if board.routed else "synthesis only"
+    for row in rows:
+        if "error" in row:
+            print(f"{row['name']:12} broken: {row['error']}")
+            continue
+        flow = "bitstream" if row["routed"] else "synthesis only"
         print(
-            f"{board.name:12} {board.title:27} {board.device:22} {board.frequency:4g} MHz  "
-            f"{board.multipliers:4} {board.multiplier}  {board.memories:3} {board.memory}  "
-            f"{board.rows} x {board.cols}  {flow}"
+            f"{row['name']:12} {row['title']:27} {row['device']:22} {row['frequency']:4g} MHz  "
+            f"{row['multipliers']:4} {row['multiplier']}  {row['memories']:3} {row['memory']}  "
+            f"{row['rows']} x {row['cols']}  {flow}"
         )
     return 0
+
+
+def _board_row(board: Board) -> dict:
+    keys = ("name", "title", "device", "family", "routed", "frequency", "rows", "cols", "max_width")
+    keys += ("multiplier", "multipliers", "packed_bits", "memory", "memories")
+    row = {key: getattr(board, key) for key in keys}
+    return row | {"resources": dict(board.resources), "file": str(board.path)}

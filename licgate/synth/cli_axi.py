@@ -14,13 +14,13 @@ __all__ = ["run_build_axi"]
 
 def run_build_axi(args: argparse.Namespace, board: Board) -> int:
     """Make the module that goes beside the processor, as Verilog, and a report of what it takes and should do."""
+    from licgate.caches import cache_folder
     from licgate.gateware.streamed.options import axi_timing, memory_config
     from licgate.gateware.top.zynq import ZynqAccelerator
     from licgate.gateware.top.zynqmodule import ZynqModule
     from licgate.perf.streamed.cost import streaming_cost
     from licgate.program.cores import core_jobs
     from licgate.synth.build import build
-    from licgate.synth.cache import default_cache_folder
     from licgate.synth.cli import chosen_model, packed_line, print_result
     from licgate.synth.output import OutputFolder
     from licgate.synth.streaming import choose_streaming
@@ -79,7 +79,7 @@ def run_build_axi(args: argparse.Namespace, board: Board) -> int:
         image=args.image,
         out=out,
         frequency=clock,
-        cache_folder=None if args.no_cache else default_cache_folder(),
+        cache_folder=None if args.no_cache else cache_folder(),
         say=lambda line: print(line, flush=True),
     )
     print(f"Verilog, {out / 'licgate.v'}: module licgate, {cores} of them beside the processor")

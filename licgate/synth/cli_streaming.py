@@ -13,12 +13,12 @@ __all__ = ["run_build_external"]
 
 def run_build_external(args: argparse.Namespace, board: Board) -> int:
     """Build an accelerator for g_a whose weights and feature maps lie in the board's SDRAM."""
+    from licgate.caches import cache_folder
     from licgate.gateware.streamed.options import memory_config
     from licgate.gateware.top.streamed import StreamingAccelerator
     from licgate.perf.streamed.cost import streaming_cost
     from licgate.program.cores import core_jobs
     from licgate.synth.build import build
-    from licgate.synth.cache import default_cache_folder
     from licgate.synth.cli import chosen_model, packed_line, print_result
     from licgate.synth.output import OutputFolder
     from licgate.synth.pll import ecp5_pll
@@ -78,7 +78,7 @@ def run_build_external(args: argparse.Namespace, board: Board) -> int:
         frequency=args.frequency,
         seeds=args.seed,
         timing_allow_fail=args.timing_allow_fail,
-        cache_folder=None if args.no_cache else default_cache_folder(),
+        cache_folder=None if args.no_cache else cache_folder(),
         jobs=args.jobs,
         say=lambda line: print(line, flush=True),
     )

@@ -63,12 +63,11 @@ class Flow:
         route: bool = True,
     ):
         self.plan, self.board, self.folder, self.cache, self.say = plan, board, folder, cache, say
-        self.tools = {"yosys": YOSYS.version()}
-        if board.routed and route:
-            self.tools |= {tool.name: tool.version() for tool in (NEXTPNR_ECP5, ECPPACK)}
+        used = (YOSYS, NEXTPNR_ECP5, ECPPACK) if board.routed and route else (YOSYS,)
+        self.tools = {tool.name: tool.find() for tool in used}
         # What works on the netlist behind Yosys is as much part of the synthesis as Yosys.
         behind = [Path(module.__file__).read_text(encoding="utf-8") for module in (outreg, fanout)]
-        self._key = cache_key(plan.files.digest(), self.tools["yosys"], *behind)
+        self._key = cache_key(plan.files.digest(), self.tools["yosys"].identity, *behind)
         plan.files.extract(folder)
 
     def synthesize(self) -> tuple[dict, list[dict]]:
@@ -120,7 +119,7 @@ class Flow:
         """
         router = "router1" if multipliers <= ROUTER1_MULTIPLIERS else "router2"
         options = ("--router", router, "--seed", str(seed))
-        key = cache_key(self._key, self.tools["nextpnr-ecp5"], *self.plan.route, *options)
+        key = cache_key(self._key, self.tools["nextpnr-ecp5"].identity, *self.plan.route, *options)
         files = [f"nextpnr_{seed}.json", f"nextpnr_{seed}.log", f"top_{seed}.config"]
         label = f"place and route, seed {seed}"
         if self.cache.fetch(key, files, self.folder):

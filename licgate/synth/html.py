@@ -256,11 +256,15 @@ def _memory_line(performance: dict) -> str:
     return f"external memory, {', '.join(parts)}"
 
 
+def _tool(name: str, row: dict) -> str:
+    return f"{name} {row['version']} ({row['kind']})"
+
+
 def render_html(report: dict) -> str:
     """The page for what `make_report` returned."""
     met = report["timing"]["met"]
     mood = "bad" if met is False or lacking(report) else "note" if met is None else "good"
-    model, tools = report["model"], ", ".join(f"{name} {version}" for name, version in report["tools"].items())
+    model, tools = report["model"], ", ".join(_tool(name, row) for name, row in report["tools"].items())
     assumptions = "".join(f"<li>{escape(text)}</li>" for text in report["assumptions"])
     title = f"{model['name']} on {report['title']}"
     names = ", ".join(row["name"] for row in report["transforms"])

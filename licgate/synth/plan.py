@@ -116,7 +116,7 @@ def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
     from licgate.synth.top import Ecp5Top
 
     pll = ecp5_pll(board.clock_input, frequency)
-    files = board.make_platform().build(
+    files = board.platform().build(
         Ecp5Top(accelerator, pll=pll, baud=board.baud),
         name=NAME,
         do_build=False,
@@ -136,7 +136,7 @@ def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
 def _xcup_plan(accelerator, board: Board, frequency: float) -> Plan:
     files = BuildPlan(script=f"build_{NAME}")
     ports = getattr(accelerator, "ports", None)
-    text = rtlil.convert(accelerator, name=NAME, platform=board.make_platform(), ports=ports, emit_src=False)
+    text = rtlil.convert(accelerator, name=NAME, platform=board.platform(), ports=ports, emit_src=False)
     files.add_file(f"{NAME}.il", text)
     files.add_file(f"{NAME}.ys", dedent(XCUP_SCRIPT if ports is None else VERILOG_SCRIPT + XCUP_SCRIPT))
     made = () if ports is None else (VERILOG,)

@@ -63,7 +63,7 @@ def choose_streaming(
         raise ConfigError(
             f"{cores} cores make no sense: board {board.name} has AXI4 ports for {board.axi_ports}, give --cores from 1"
         )
-    if memory == "sdram" and not hasattr(board.make_platform(), "get_sdram"):
+    if memory == "sdram" and not hasattr(board.platform(), "get_sdram"):
         raise ConfigError(f"board {board.name} has no SDRAM for a build: take another --board, or --memory chip")
     if not 1 <= cores <= 16:
         raise ConfigError(f"{cores} cores make no sense: give --cores from 1 to 16")

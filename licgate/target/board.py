@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
+import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
-from licgate.errors import ConfigError
+from licgate.errors import ConfigError, LicgateError
 from licgate.manifest.architectures import MODES
+from licgate.resources import search_path, shipped_folder
 from licgate.target.cells import BLOCKS, HOST_BLOCKS, MULTIPLIERS
 from licgate.target.sdram import SdramTiming
 
-__all__ = ["Board", "boards_folder", "find_board", "list_boards"]
+__all__ = ["Board", "board_files", "find_board", "list_boards"]
 
 FAMILIES = ("ecp5", "xcup")
 
@@ -62,6 +64,8 @@ class Board:
         Bytes a second of that memory at most, all ports together.
     notes : tuple of str
         What the report adds to its assumptions.
+    path : Path or None
+        File that the board comes from; `find_board` fills it in.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class Board:
     axi_ports: int = 0
     memory_bandwidth: float | None = None
     notes: tuple[str, ...] = ()
+    path: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -96,6 +101,9 @@ class Board:
         for cell in (self.multiplier, self.memory):
             if cell not in self.resources:
                 raise ConfigError(f"board {self.name}: {cell} is missing from its resources")
+        for cell, known in ((self.multiplier, MULTIPLIERS), (self.memory, BLOCKS)):
+            if cell not in known:
+                raise ConfigError(f"board {self.name}: {cell} is none of {', '.join(known)}")
         for what, cell, known in (("multiplier", self.multiplier, MULTIPLIERS), ("memory", self.memory, BLOCKS)):
             if cell not in known:
                 raise ConfigError(f"board {self.name}: {what} {cell!r} is none of {', '.join(known)}")
@@ -110,6 +118,31 @@ class Board:
     def routed(self) -> bool:
         """Whether there is an open place-and-route for the device."""
         return self.family == "ecp5"
+
+    def platform(self) -> Any:
+        """Make the platform.
+
+        Raises
+        ------
+        ConfigError
+            The board file fails at it.
+        """
+        try:
+            return self.make_platform()
+        except LicgateError:
+            raise
+        except Exception as error:
+            raise _fault(self.path, error) from None
+
+    @property
+    def own_file(self) -> Path | None:
+        """File of a board that is not part of this installation; None for one that is."""
+        return None if self.path is None or self.path.parent == shipped_folder("boards").resolve() else self.path
+
+    @property
+    def reference(self) -> str:
+        """What finds this board again, in a process that is started here: name, or path of its file."""
+        return self.name if self.own_file is None else str(self.own_file)
 
     def shape(self, mode: str) -> tuple[int, int]:
         """Default rows and columns of a mode."""
@@ -148,39 +181,68 @@ class Board:
         return wide * narrow
 
 
-def boards_folder() -> Path:
-    """Folder of the board files, beside the package."""
-    return Path(__file__).resolve().parents[2] / "boards"
+def board_files(folder: Path | None = None) -> dict[str, Path]:
+    """Board files by the names of their boards: of `folder`, or of the search path, where the first one counts."""
+    files: dict[str, Path] = {}
+    for base in search_path("boards") if folder is None else [folder]:
+        for path in base.glob("[!_]*.py"):
+            files.setdefault(path.stem.replace("_", "-"), path)
+    return dict(sorted(files.items()))
 
 
-def _board_files(folder: Path | None) -> dict[str, Path]:
-    folder = boards_folder() if folder is None else folder
-    return {path.stem.replace("_", "-"): path for path in sorted(folder.glob("*.py"))}
+def find_board(board: str, *, folder: Path | None = None) -> Board:
+    """Load a board file.
 
-
-def find_board(name: str, *, folder: Path | None = None) -> Board:
-    """Load the board file of `name`.
+    Parameters
+    ----------
+    board : str
+        A name, or the path of a board file, which ends in ``.py``.
+    folder : Path, optional
+        Where names are looked up instead of the search path, see `licgate.resources.search_path`.
 
     Raises
     ------
     ConfigError
-        There is no such board, or its file does not define a `Board` named ``BOARD`` with that name.
+        There is no such board, or its file does not define a `Board` named ``BOARD``, with the name of the file.
     """
-    files = _board_files(folder)
-    path = files.get(name)
-    if path is None:
-        raise ConfigError(f"unknown board {name!r}; there are: {', '.join(files) or 'none'}")
-    spec = importlib.util.spec_from_file_location(f"licgate_board_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"board file {path.name} is no Python")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    files = board_files(folder)
+    if board in files:
+        return _load(files[board], board)
+    if board.endswith(".py"):
+        return _load(Path(board), None)
+    raise ConfigError(
+        f"unknown board {board!r}; there are: {', '.join(files) or 'none'} (or give a path to a board file, NAME.py)"
+    )
+
+
+def _load(path: Path, name: str | None) -> Board:
+    """Run a board file; whatever it does wrong is one line."""
+    try:
+        path = path.resolve()
+        if not path.is_file():
+            raise ConfigError(f"no board file {path}")
+        module = ModuleType(f"licgate_board_{path.stem}")
+        module.__file__ = str(path)
+        SourceFileLoader(module.__name__, str(path)).exec_module(module)
+    except LicgateError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _fault(path, error) from None
     board = getattr(module, "BOARD", None)
-    if not isinstance(board, Board) or board.name != name:
-        raise ConfigError(f"board file {path.name} must define BOARD, a Board named {name!r}")
-    return board
+    if not isinstance(board, Board) or (name is not None and board.name != name):
+        wanted = "a Board" if name is None else f"a Board named {name!r}"
+        raise ConfigError(f"board file {path} must define BOARD, {wanted}")
+    return replace(board, path=path)
+
+
+def _fault(path: Path | None, error: BaseException) -> ConfigError:
+    """What a board file does wrong, in one line: a file of somebody's own can raise anything."""
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(path)]
+    where = f"{path}, line {lines[-1]}" if lines else str(path)
+    return ConfigError(f"board file {where}: {type(error).__name__}: {error}")
 
 
 def list_boards(*, folder: Path | None = None) -> list[Board]:
     """All boards, by name."""
-    return [find_board(name, folder=folder) for name in _board_files(folder)]
+    return [find_board(name, folder=folder) for name in board_files(folder)]

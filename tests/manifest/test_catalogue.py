@@ -1,12 +1,13 @@
 """Models by name, and what `inspect` says of them."""
 
 import json
+import os
 
 import pytest
 
-from licgate.errors import ManifestError
-from licgate.manifest import describe, describe_text, find_model, list_models, save_manifest
-from licgate.manifest.catalogue import default_model, models_folder
+from licgate.errors import ConfigError, ManifestError
+from licgate.manifest import describe, describe_text, find_model, list_models, load_manifest, save_manifest
+from licgate.manifest.catalogue import default_model, model_folders
 from licgate.manifest.describe import packed_bytes
 from licgate.manifest.synthetic import synthetic_manifest
 from tests.manifest.kit import whole_model
@@ -63,7 +64,36 @@ def test_the_models_that_ship_are_valid():
     assert [model for model in found if "error" in model] == []
     assert sum(model["default"] for model in found) == 1
     assert find_model().hash == next(model["hash"] for model in found if model["default"])
-    assert models_folder().name == "models"
+    assert {path.parent.name for path in model_folders()} == {"models"}
+
+
+def test_folders_of_ones_own_go_first(folder, tmp_path, monkeypatch):
+    save_manifest(synthetic_manifest(seed=3), tmp_path / "first" / "small")
+    save_manifest(synthetic_manifest(seed=4), tmp_path / "with spaces, ü" / "more")
+    shipped = default_model()
+    monkeypatch.setenv("LICGATE_MODELS", os.pathsep.join(map(str, (tmp_path / "first", tmp_path / "with spaces, ü"))))
+    assert default_model() == shipped
+    assert find_model("more").hash == synthetic_manifest(seed=4).hash
+    assert find_model().hash == find_model(shipped).hash
+    monkeypatch.setenv("LICGATE_MODELS", os.pathsep.join(map(str, (tmp_path / "first", folder))))
+    assert find_model("small").hash == find_model().hash == synthetic_manifest(seed=3).hash
+    # the one that is hidden by another of its name is still there for what asks for its hash
+    hashes = [load_manifest(path).hash for path in model_folders() if path.name == "small"]
+    assert hashes == [synthetic_manifest(seed=seed).hash for seed in (3, 1)]
+    rows = {row["name"]: row for row in list_models()}
+    assert rows["small"]["folder"] == str(tmp_path / "first" / "small")
+    assert [name for name, row in rows.items() if row["default"]] == ["small"]
+    with pytest.raises(ManifestError, match=rf"there are: .*{shipped}.*, other, small \(or"):
+        find_model("nothing")
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "no", tmp_path / "file"):
+        monkeypatch.setenv("LICGATE_MODELS", str(folder))
+        for look in (find_model, list_models):
+            with pytest.raises(ConfigError, match=f"^LICGATE_MODELS names {folder}, which is no folder that can be "):
+                look()
 
 
 def test_describe():

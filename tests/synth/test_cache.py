@@ -5,7 +5,7 @@ import os
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.synth.cache import BuildCache, cache_key, default_cache_folder
+from licgate.synth.cache import BuildCache, cache_key
 from licgate.synth.output import OutputFolder
 
 
@@ -61,14 +61,6 @@ def test_no_cache_and_a_cache_that_cannot_be_written(tmp_path, source, target):
     for cache in (BuildCache(None), BuildCache(tmp_path / "file" / "cache")):
         cache.store("k", ["a"], source)
         assert not cache.fetch("k", ["a"], target)
-
-
-def test_default_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / "licgate"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / ".cache" / "licgate"
 
 
 def test_output_folder(tmp_path):

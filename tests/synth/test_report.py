@@ -89,7 +89,7 @@ def report(
         mode=mode,
         fit=stub_fit(),
         image=(768, 512),
-        tools={"yosys": "0.70"},
+        tools={"yosys": {"version": "0.70", "kind": "native", "program": "/opt/bin/yosys"}},
         timing=timing,
         best=best,
         cells=cells,

