@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.gateware.engine.test_lane import golden
 
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.engine.post import PostProcessor, drain_layout, max_gdn_channels
 from licgate.program.timing import array_latency
+from tests.gateware.engine.test_lane import golden
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import four_transforms
 
