@@ -8,7 +8,8 @@ import numpy as np
 
 from licgate.errors import DeviceError
 from licgate.program.commands import command_beats
-from licgate.target.frames import FrameType, Register, pixel_frames, read_frame, write_frame
+from licgate.target.frames import FrameType, pixel_frames, read_frame, write_frame
+from licgate.target.registers import Register
 
 __all__ = ["ID", "STREAM_NAMES", "download", "read_register", "run", "talk", "upload", "write_register"]
 

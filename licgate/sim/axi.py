@@ -61,6 +61,7 @@ class SimulatedAxi(Component):
         """Connect each field to its signal."""
         m = Module()
         m.submodules.system = system = self.system
+        control = system.control
         for channel, flow in ((name, getattr(system.buses[0], name)) for name in self._driven):
             outwards = channel in ("ar", "aw", "w")
             mine = {name: getattr(self, f"{channel}_{name}") for name in ("valid", "ready")}
@@ -71,13 +72,13 @@ class SimulatedAxi(Component):
                 *(getattr(flow.payload, name).eq(getattr(self, f"{channel}_{name}")) for name in self._seen[channel]),
             ]
         m.d.comb += [
-            system.start.eq(self.start),
-            self.done.eq(system.done),
-            system.addresses[0].eq(self.address),
-            system.threshold.eq(self.threshold),
-            self.hung.eq(system.hung),
-            self.counters.eq(Cat(system.counters[0])),
-            self.streams.eq(Cat(system.streams[0])),
+            control.start.eq(self.start),
+            self.done.eq(control.done),
+            control.settings.address[0].eq(self.address),
+            control.threshold.eq(self.threshold),
+            self.hung.eq(control.hung),
+            self.counters.eq(Cat(control.counters[0])),
+            self.streams.eq(Cat(control.streams[0])),
         ]
         return m
 

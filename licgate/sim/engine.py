@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.ports import Register
+from licgate.target.registers import Register
 
 __all__ = [
     "COUNTERS",

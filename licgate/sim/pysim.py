@@ -3,9 +3,9 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from licgate.gateware.ports import Register
 from licgate.sim.engine import HUNG, PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import Coin, Gate, seeds
+from licgate.target.registers import Register
 
 __all__ = ["run"]
 

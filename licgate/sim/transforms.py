@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.ports import Register
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import sealed
 from licgate.manifest.patches import patches
@@ -20,6 +19,7 @@ from licgate.sim.engine import Job, get_engine, pixel_words
 from licgate.sim.faults import seeds
 from licgate.sim.order import from_depth_form, from_stream, stream_order
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Register
 
 __all__ = ["LARGEST_SIDE", "EngineRun", "Gateware", "Piece", "Ran", "engine_run"]
 

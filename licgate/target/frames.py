@@ -37,20 +37,6 @@ class ErrorCode(IntEnum):
     BAD_ADDRESS = 6
 
 
-class Register:
-    """Addresses of the control and status registers, see docs/hostlink.md."""
-
-    ID, MODEL, CONTROL, STATUS = range(4)
-    WIDTH, HEIGHT, PATCH_WIDTH, PATCH_HEIGHT, MODE, OVERLAP = range(4, 10)
-    SHAPE = 10
-    TRANSFORM, TRANSFORMS = 11, 12
-    CYCLES, BUSY, STALL_INPUT, STALL_MEMORY, STALL_OUTPUT = range(16, 21)
-    WATCHDOG = 21
-    STREAMS, LEVELS = 24, 28  # the first of four, and of two
-    # of accelerators with external memory
-    CORE, CORES, ADDRESS, MEMORY_ADDRESS, MEMORY_WRITE, MEMORY_READ, MEMORY_SHAPE = range(32, 39)
-
-
 @dataclass(frozen=True)
 class Frame:
     """One frame whose CRC was right."""

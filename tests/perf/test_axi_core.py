@@ -51,14 +51,14 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
             count, cycle = written, cycle + 1
 
     async def bench(ctx):
-        ctx.set(system.addresses[0], schedule.address)
-        ctx.set(system.threshold, (1 << 32) - 1)
+        ctx.set(system.control.settings.address[0], schedule.address)
+        ctx.set(system.control.threshold, (1 << 32) - 1)
         await ctx.tick().repeat(start)
-        ctx.set(system.start, 1)
+        ctx.set(system.control.start, 1)
         await ctx.tick()
-        ctx.set(system.start, 0)
+        ctx.set(system.control.start, 0)
         cycle = start + 1
-        while not ctx.get(system.done):
+        while not ctx.get(system.control.done):
             await ctx.tick()
             cycle += 1
         done.append(cycle)

@@ -65,14 +65,14 @@ def test_every_event_comes_in_the_cycle_that_is_predicted():
             steps[0], waits[0], count, cycle = steps[0] + step, waits[0] + waiting, written, cycle + 1
 
     async def bench(ctx):
-        ctx.set(accelerator.addresses[0], schedule.address)
-        ctx.set(accelerator.threshold, (1 << 32) - 1)
+        ctx.set(accelerator.control.settings.address[0], schedule.address)
+        ctx.set(accelerator.control.threshold, (1 << 32) - 1)
         await ctx.tick().repeat(start)
-        ctx.set(accelerator.start, 1)
+        ctx.set(accelerator.control.start, 1)
         await ctx.tick()
-        ctx.set(accelerator.start, 0)
+        ctx.set(accelerator.control.start, 0)
         cycle = start + 1
-        while not ctx.get(accelerator.done):
+        while not ctx.get(accelerator.control.done):
             await ctx.tick()
             cycle += 1
         done.append(cycle)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.ports import Register
 from licgate.gateware.resident import core as core_module
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.sim import Job, get_engine
 from licgate.sim.engine import pixel_words
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Register
 from tests.gateware.accelerator import pack, read_register, start, wait_done, write_register
 from tests.gateware.kit import run_simulation, stream_get
 

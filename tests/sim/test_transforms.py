@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.ports import Register
 from licgate.perf import predict
 from licgate.reference import run_transform
 from licgate.sim import chain, get_engine
@@ -15,6 +14,7 @@ from licgate.sim.chain import simulate_codec, transform_input
 from licgate.sim.simulate import simulate
 from licgate.sim.transforms import engine_run
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Register
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=3, cols=6, max_width=32)

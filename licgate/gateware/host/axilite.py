@@ -5,7 +5,8 @@ from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from licgate.gateware.ports import ADDRESS_WIDTH, csr_signature
+from licgate.gateware.ports import csr_signature
+from licgate.target.registers import ADDRESS_WIDTH
 
 __all__ = ["ADDRESS_BITS", "AxiLiteRegisters", "axilite_signature"]
 

@@ -11,13 +11,12 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.host.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.host.hostframe import FrameReceiver, FrameSender, header_layout
-from licgate.gateware.ports import ADDRESS_WIDTH, Register, csr_signature, latent_layout, window_layout
+from licgate.gateware.ports import csr_signature, latent_layout, window_layout
 from licgate.gateware.stream import StreamBuffer
 from licgate.target.frames import ErrorCode, FrameType
+from licgate.target.registers import ADDRESS_WIDTH, Control, Register
 
 __all__ = ["HostLink"]
-
-CONTROL_RESET = 1  # bit of the control register
 
 
 class HostLink(Component):
@@ -234,7 +233,7 @@ class HostLink(Component):
                     odd.eq((third != 0) | (report.length == 0)),
                     wrong_length.eq(report.length != Mux(report.type == FrameType.WRITE, 5, 1)),
                     wrong_address.eq(address[ADDRESS_WIDTH:] != 0),
-                    resets.eq((address == Register.CONTROL) & value[CONTROL_RESET]),
+                    resets.eq((address == Register.CONTROL) & (value & Control.RESET).any()),
                 ]
                 m.next = "DECODE"
             with m.State("DECODE"):

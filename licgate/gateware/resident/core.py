@@ -17,7 +17,7 @@ from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.resident.sequencer import Sequencer
 from licgate.gateware.shared import clearable, gdn_memories
 from licgate.gateware.stream import StreamBuffer
-from licgate.gateware.top.watchdog import Tap
+from licgate.gateware.watchdog import Tap
 from licgate.program import IN_FLIGHT
 
 __all__ = ["Core"]

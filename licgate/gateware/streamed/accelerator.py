@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.gateware.streamed.system import COUNTERS, StreamingSystem
+from licgate.gateware.streamed.system import COUNTERS, StreamingSystem, streamed_control
 
 __all__ = ["SdramAccelerator", "SimulatedAccelerator"]
 
@@ -26,7 +26,7 @@ class SdramAccelerator(Component):
 
     Members
     -------
-    start, clear, cleared, addresses, done, counters, host, threshold, hung, streams
+    control, host
         As of the system.
     bus : :py:`Out(sdram_bus)`
         To a PHY.
@@ -57,16 +57,8 @@ class SdramAccelerator(Component):
         self.stream_words = len(self.watchdogs[0].words)
         super().__init__(
             {
-                "start": In(cores),
-                "clear": In(cores),
-                "cleared": Out(cores),
-                "done": Out(cores),
-                "addresses": In(program.address_bits).array(cores),
+                "control": In(streamed_control(program, self.watchdogs)),
                 "host": In(MemoryPort(program.beat_bits, program.address_bits)),
-                "counters": Out(32).array(cores, len(COUNTERS)),
-                "threshold": In(32),
-                "hung": Out(cores),
-                "streams": Out(32).array(cores, self.stream_words),
                 "bus": Out(sdram_bus),
             }
         )
@@ -76,23 +68,9 @@ class SdramAccelerator(Component):
         m.submodules.system = system = self.system
         m.submodules.controller = controller = self.controller
         self.join(m, system.memory, controller.port)
+        connect(m, flipped(self.control), system.control)
         connect(m, flipped(self.host), system.host)
         connect(m, controller.bus, flipped(self.bus))
-        m.d.comb += [
-            system.start.eq(self.start),
-            system.clear.eq(self.clear),
-            self.done.eq(system.done),
-            self.cleared.eq(system.cleared),
-            system.threshold.eq(self.threshold),
-            self.hung.eq(system.hung),
-            Cat(system.addresses).eq(Cat(self.addresses)),
-            Cat(Cat(row) for row in self.streams).eq(Cat(Cat(row) for row in system.streams)),
-            *(
-                mine.eq(its)
-                for row, its_row in zip(self.counters, system.counters, strict=True)
-                for mine, its in zip(row, its_row, strict=True)
-            ),
-        ]
         return m
 
     def join(self, m, requester, memory):
@@ -135,14 +113,15 @@ class SimulatedAccelerator(Component):
         m.submodules.phy = phy = SdramPhy(accelerator.controller.round_trip)
         connect(m, accelerator.bus, phy.bus)
         connect(m, phy.pins, flipped(self.pins))
+        control = accelerator.control
         m.d.comb += [
-            accelerator.start.eq(self.start),
-            self.done.eq(accelerator.done),
-            *(a.eq(self.addresses.word_select(k, 32)) for k, a in enumerate(accelerator.addresses)),
-            self.counters.eq(Cat(c for row in accelerator.counters for c in row)),
-            accelerator.threshold.eq(self.threshold),
-            self.hung.eq(accelerator.hung),
-            self.streams.eq(Cat(Cat(row) for row in accelerator.streams)),
+            control.start.eq(self.start),
+            self.done.eq(control.done),
+            *(a.eq(self.addresses.word_select(k, 32)) for k, a in enumerate(control.settings.address)),
+            self.counters.eq(Cat(c for row in control.counters for c in row)),
+            control.threshold.eq(self.threshold),
+            self.hung.eq(control.hung),
+            self.streams.eq(Cat(Cat(row) for row in control.streams)),
             accelerator.host.request.valid.eq(0),
             accelerator.host.w.valid.eq(0),
         ]

@@ -1,13 +1,13 @@
 """Streaming cores that have an AXI4 bus each, for memories with several ports such as that of Zynq UltraScale+."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.extmem.duplex import AxiDuplex
 from licgate.gateware.streamed.core import PORTS, StreamingCore
-from licgate.gateware.streamed.system import COUNTERS, add_core
-from licgate.gateware.top.watchdog import Watchdog
+from licgate.gateware.streamed.system import add_core, streamed_control
+from licgate.gateware.watchdog import Watchdog
 
 __all__ = ["AxiSystem"]
 
@@ -29,8 +29,8 @@ class AxiSystem(Component):
 
     Members
     -------
-    start, clear, cleared, addresses, done, counters, threshold, hung, streams
-        As of :class:`~licgate.gateware.streamed.system.StreamingSystem`.
+    control : :py:`In(CoreControl(...))`
+        As of a :class:`~licgate.gateware.streamed.system.StreamingSystem`.
     buses : array of :py:`Out(axi4_signature(beat_bits, 40))`
         Addresses of commands count beats from byte 0 of the bus.
     errors : :py:`Out(cores)`
@@ -61,17 +61,9 @@ class AxiSystem(Component):
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
         super().__init__(
             {
-                "start": In(cores),
-                "clear": In(cores),
-                "cleared": Out(cores),
-                "done": Out(cores),
-                "addresses": In(program.address_bits).array(cores),
+                "control": In(streamed_control(program, self.watchdogs)),
                 "buses": Out(axi4_signature(program.beat_bits, BUS_ADDRESS_BITS)).array(cores),
                 "errors": Out(cores),
-                "counters": Out(32).array(cores, len(COUNTERS)),
-                "threshold": In(32),
-                "hung": Out(cores),
-                "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
             }
         )
 
@@ -82,5 +74,4 @@ class AxiSystem(Component):
             add_core(m, self, number, core, iter([*bus.reads, bus.writes[0]]))
             connect(m, bus.bus, flipped(self.buses[number]))
             m.d.comb += self.errors[number].eq(bus.error)
-        m.d.comb += self.done.eq(Cat(core.done for core in self._cores))
         return m

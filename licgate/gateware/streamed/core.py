@@ -18,7 +18,7 @@ from licgate.gateware.streamed.recordwriter import RecordWriter
 from licgate.gateware.streamed.release import StepRelease
 from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.gateware.streamed.weightloader import WeightLoader
-from licgate.gateware.top.watchdog import Tap
+from licgate.gateware.watchdog import Tap
 from licgate.program import IN_FLIGHT
 
 __all__ = ["PORTS", "StreamingCore"]

@@ -3,16 +3,19 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from licgate.gateware.counters import RunCounters
 from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.ports import CoreControl
 from licgate.gateware.streamed.core import PORTS, StreamingCore
 from licgate.gateware.streamed.gate import PortGate
-from licgate.gateware.top.watchdog import Watchdog
+from licgate.gateware.watchdog import Watchdog
+from licgate.target.registers import STREAMED_COUNTERS
 
-__all__ = ["COUNTERS", "StreamingSystem", "add_core"]
+__all__ = ["COUNTERS", "StreamingSystem", "add_core", "streamed_control"]
 
 #: What is counted of every core, in cycles since its ``start``.
-COUNTERS = ("busy", "steps", "wait_map", "wait_weights", "wait_output")
+COUNTERS = tuple(STREAMED_COUNTERS)
 
 
 class StreamingSystem(Component):
@@ -26,24 +29,13 @@ class StreamingSystem(Component):
 
     Members
     -------
-    start : :py:`In(cores)`
-        Begin; a bit for each core that is ``done``.
-    addresses : :py:`In(address_bits).array(cores)`
-        First commands.
-    clear : :py:`In(cores)`
-        Give up whatever a core does (level): it requests no more, and once no transaction of it is under way, it is
-        cleared for as long as this stays.
-    cleared : :py:`Out(cores)`
-        The core is being cleared.
-    done : :py:`Out(cores)`
+    control : :py:`In(CoreControl(...))`
+        Its setting ``address`` is the first command of each core. A core is cleared once no transaction of it is under
+        way; counters stop when it is done.
     host : :py:`In(MemoryPort(...))`
         The host's own port.
     memory : :py:`Out(MemoryPort(...))`
         To the memory's controller.
-    counters : :py:`Out(32)` for each core and name in ``COUNTERS``
-        They stop when the core is done.
-    threshold, hung, streams : :py:`In(32)`, :py:`Out(cores)`, :py:`Out(32)` for each core and word
-        Of a watchdog on each core's streams, see :class:`~licgate.gateware.top.watchdog.Watchdog`.
 
     Attributes
     ----------
@@ -65,17 +57,9 @@ class StreamingSystem(Component):
         self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
         super().__init__(
             {
-                "start": In(cores),
-                "clear": In(cores),
-                "cleared": Out(cores),
-                "done": Out(cores),
-                "addresses": In(program.address_bits).array(cores),
+                "control": In(streamed_control(program, self.watchdogs)),
                 "host": In(port),
                 "memory": Out(port),
-                "counters": Out(32).array(cores, len(COUNTERS)),
-                "threshold": In(32),
-                "hung": Out(cores),
-                "streams": Out(32).array(cores, len(self.watchdogs[0].words)),
             }
         )
 
@@ -87,8 +71,14 @@ class StreamingSystem(Component):
         for number, core in enumerate(self._cores):
             add_core(m, self, number, core, ports)
         connect(m, flipped(self.host), next(ports))
-        m.d.comb += self.done.eq(Cat(core.done for core in self._cores))
         return m
+
+
+def streamed_control(program, watchdogs):
+    """The `CoreControl` of streamed cores, one for each watchdog."""
+    cores, streams = len(watchdogs), len(watchdogs[0].words)
+    settings = {"address": Out(program.address_bits).array(cores)}
+    return CoreControl(settings, cores=cores, streams=streams)
 
 
 def add_core(m, system, number, core, ports):
@@ -104,30 +94,33 @@ def add_core(m, system, number, core, ports):
     ports : iterator of interfaces of MemoryPort
         What the core's ports lead to, in the order of ``PORTS``.
     """
+    control = system.control
     m.submodules[f"core_{number}"] = core
     gates = [PortGate(port.signature.beat_bits, port.signature.address_bits) for port in core.ports]
     for name, port, gate in zip(PORTS, core.ports, gates, strict=True):
         m.submodules[f"{name}_gate_{number}"] = gate
         connect(m, port, gate.i)
         connect(m, gate.o, next(ports))
-        m.d.comb += gate.stop.eq(system.clear[number])
+        m.d.comb += gate.stop.eq(control.clear[number])
     m.submodules[f"watchdog_{number}"] = watchdog = system.watchdogs[number]
-    m.d.sync += system.cleared[number].eq(system.clear[number] & Cat(gate.quiet for gate in gates).all())
-    m.d.comb += [
-        core.start.eq(system.start[number]),
-        core.address.eq(system.addresses[number]),
-        core.clear.eq(system.cleared[number]),
-        watchdog.threshold.eq(system.threshold),
-        system.hung[number].eq(watchdog.hung),
-        *(mine.eq(its) for mine, its in zip(system.streams[number], watchdog.words, strict=True)),
+    m.submodules[f"counters_{number}"] = counters = RunCounters()
+    start, clear, busy = control.start[number], control.clear[number], Signal(name=f"busy_{number}")
+    m.d.sync += [
+        control.cleared[number].eq(clear & Cat(gate.quiet for gate in gates).all()),
+        watchdog.clear.eq(start | clear),
     ]
-    m.d.sync += watchdog.clear.eq(system.start[number] | system.clear[number])
-    # `busy` is the first of them; what it holds back is held back behind the register.
-    counted = Signal(len(COUNTERS), name=f"counted_{number}")
-    busy = Signal(name=f"busy_{number}")
-    m.d.comb += [busy.eq(~core.done), watchdog.busy.eq(busy)]
-    m.d.sync += counted.eq(Cat(busy, core.step, core.wait_map, core.wait_weights, core.wait_output))
-    for bit, counter in zip(counted, system.counters[number], strict=True):
-        m.d.sync += counter.eq(counter + (bit & counted[0]))
-        with m.If(system.start[number]):
-            m.d.sync += counter.eq(0)
+    m.d.comb += [
+        busy.eq(~core.done),
+        core.start.eq(start),
+        core.address.eq(control.settings.address[number]),
+        core.clear.eq(control.cleared[number]),
+        control.done[number].eq(core.done),
+        watchdog.busy.eq(busy),
+        watchdog.threshold.eq(control.threshold),
+        control.hung[number].eq(watchdog.hung),
+        *(mine.eq(its) for mine, its in zip(control.streams[number], watchdog.words, strict=True)),
+        counters.start.eq(start),
+        counters.busy.eq(busy),
+        counters.events.eq(Cat(core.step, core.wait_map, core.wait_weights, core.wait_output)),
+        *(mine.eq(its) for mine, its in zip(control.counters[number], counters.counts, strict=True)),
+    ]

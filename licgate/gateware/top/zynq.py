@@ -1,21 +1,18 @@
 """A streaming core behind AXI4-Lite registers, with an AXI4 bus to the processor's memory."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.host.axilite import AxiLiteRegisters, axilite_signature
-from licgate.gateware.ports import Register
 from licgate.gateware.streamed.axisystem import BUS_ADDRESS_BITS, AxiSystem
-from licgate.gateware.top.resident import RESET_CYCLES
-from licgate.gateware.top.watchdog import DEFAULT_THRESHOLD
+from licgate.gateware.top.control import Control, identity
+from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program.streamed import compile_streamed
+from licgate.target.registers import Kind, Register
+from licgate.target.registertable import encode
 
-__all__ = ["ID", "ZynqAccelerator"]
-
-ID = 0x4C49435A  # "LICZ"
-
-_COUNTERS = (Register.CYCLES, Register.BUSY, Register.STALL_INPUT, Register.STALL_MEMORY, Register.STALL_OUTPUT)
+__all__ = ["ZynqAccelerator"]
 
 
 class ZynqAccelerator(Component):
@@ -34,7 +31,7 @@ class ZynqAccelerator(Component):
     Members
     -------
     control : :py:`Out(axilite_signature())`
-        Registers of docs/zynq.md.
+        Registers of docs/registers.md.
     bus : :py:`Out(axi4_signature(beat_bits, 40))`
     interrupt : :py:`Out(1)`
         The run is done, or hangs (level, until the next start or reset), or an answer of the bus was not OKAY (until
@@ -61,9 +58,19 @@ class ZynqAccelerator(Component):
     def __init__(self, manifest, config):
         self.program = compile_streamed([manifest.g_a], config, weights=False)
         self.config = config
-        self._model = int(manifest.hash[:8], 16)
-        self.system = AxiSystem(self.program)
+        program = self.program
+        self.system = AxiSystem(program)
         self.watchdog = self.system.watchdogs[0]
+        kind, bits = Kind.AXI, {"beat_bits": program.beat_bits, "address_bits": program.address_bits}
+        numbers = [TRANSFORM_NAMES.index(chain.transform.name) for chain in program.chains]
+        self._registers = Control(
+            kind,
+            self.system.control.signature.flip(),
+            constants={
+                **identity(kind, manifest, numbers, rows=config.rows, cols=config.cols),
+                Register.MEMORY_SHAPE: encode(Register.MEMORY_SHAPE, kind, cores=1, **bits),
+            },
+        )
         super().__init__(
             {
                 "control": Out(axilite_signature()),
@@ -74,74 +81,13 @@ class ZynqAccelerator(Component):
 
     def elaborate(self, platform):
         m = Module()
+        m.submodules.axilite = axilite = AxiLiteRegisters()
+        m.submodules.registers = registers = self._registers
         m.submodules.system = system = self.system
-        m.submodules.registers = registers = AxiLiteRegisters()
-        connect(m, flipped(self.control), registers.bus)
+        connect(m, flipped(self.control), axilite.bus)
+        connect(m, axilite.csr, registers.csr)
+        connect(m, registers.core, system.control)
         connect(m, system.buses[0], flipped(self.bus))
-        csr, program = registers.csr, self.program
-        values = self._settings(m, csr)
-        m.d.comb += [
-            system.threshold.eq(values[Register.WATCHDOG]),
-            system.addresses[0].eq(values[Register.ADDRESS]),
-        ]
-
-        # A reset lasts until no transaction is under way, and then until the pipelines have drained.
-        control = csr.w_stb & (csr.addr == Register.CONTROL)
-        stopping, draining = Signal(), Signal(range(RESET_CYCLES + 1))
-        m.d.comb += system.clear.eq(stopping)
-        with m.If(control & csr.w_data[1]):
-            m.d.sync += [stopping.eq(1), draining.eq(RESET_CYCLES)]
-        with m.Elif(system.cleared[0]):
-            m.d.sync += draining.eq(draining - 1)
-            with m.If(draining == 0):
-                m.d.sync += stopping.eq(0)
-
-        start, busy, running, finished, refused = Signal(), Signal(), Signal(), Signal(), Signal()
-        starts = Signal()
-        m.d.comb += [
-            starts.eq(control & csr.w_data[0] & ~csr.w_data[1] & ~stopping),
-            system.start.eq(start),
-            busy.eq(~system.done[0] | start | stopping),
-        ]
-        m.d.sync += [
-            start.eq(starts & ~busy),
-            self.interrupt.eq(finished | system.hung[0] | system.errors[0]),
-        ]
-        with m.If(start | stopping):
-            m.d.sync += [running.eq(start), finished.eq(0)]
-        with m.Elif(running & ~busy):
-            m.d.sync += [running.eq(0), finished.eq(1)]
-        with m.If(starts):
-            m.d.sync += refused.eq(busy)
-        with m.Elif(stopping):
-            m.d.sync += refused.eq(0)
-
-        values |= {
-            Register.ID: ID,
-            Register.MODEL: self._model,
-            Register.STATUS: Cat(busy, finished, refused, system.hung[0], system.errors[0]),
-            Register.SHAPE: self.config.rows | self.config.cols << 8,
-            Register.TRANSFORMS: 1,
-            Register.MEMORY_SHAPE: program.beat_bits | program.address_bits << 8 | 1 << 16,
-        }
-        values |= dict(zip(_COUNTERS, system.counters[0], strict=True))
-        values |= dict(zip(self.watchdog.registers, system.streams[0], strict=True))
-        with m.Switch(csr.addr):
-            for address, value in values.items():
-                with m.Case(address):
-                    m.d.sync += csr.r_data.eq(value)
-            with m.Default():
-                m.d.sync += csr.r_data.eq(0)
+        m.d.comb += registers.flags.failed.eq(system.errors[0])
+        m.d.sync += self.interrupt.eq(registers.done | system.control.hung[0] | system.errors[0])
         return m
-
-    def _settings(self, m, csr):
-        """Registers that the processor writes, by their addresses."""
-        values = {}
-        for address, width, init in (
-            (Register.WATCHDOG, 32, DEFAULT_THRESHOLD),
-            (Register.ADDRESS, self.program.address_bits, 0),
-        ):
-            values[address] = held = Signal(width, init=init, name=f"register_{address}")
-            with m.If(csr.w_stb & (csr.addr == address)):
-                m.d.sync += held.eq(csr.w_data)
-        return values

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.ports import Register
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import Manifest, sealed
 from licgate.manifest.synthetic import synthetic_manifest
@@ -12,6 +11,7 @@ from licgate.perf.core import CoreModel
 from licgate.perf.predict import GAP
 from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Register
 from tests.gateware.accelerator import check_accelerator, read_register, run_of, start, wait_done, write_register
 from tests.gateware.kit import random_stalls, run_simulation, stream_get, stream_put
 from tests.manifest.kit import chain

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.ports import Register
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import IntType, Manifest, Transform, sealed
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Register
 from tests.gateware.accelerator import check_accelerator, read_register, run_of, start, wait_done, write_register
 from tests.gateware.kit import random_stalls, run_simulation, stream_get, stream_put
 from tests.manifest.kit import four_transforms

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.ports import Register
-from licgate.gateware.top.resident import ID, Accelerator
+from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.patches import patches
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import IDS, Kind, Register
 from tests.gateware.accelerator import (
     check_accelerator,
     expected_stream,
@@ -150,7 +150,7 @@ def test_identity_and_refusals():
     dut = Accelerator(manifest, AcceleratorConfig(rows=2, cols=2, max_width=16))
 
     async def host(ctx):
-        assert await read_register(ctx, dut.csr, Register.ID) == ID
+        assert await read_register(ctx, dut.csr, Register.ID) == IDS[Kind.RESIDENT]
         assert await read_register(ctx, dut.csr, Register.MODEL) == int(manifest.hash[:8], 16)
         assert await read_register(ctx, dut.csr, Register.SHAPE) == 2 | 2 << 8 | 16 << 16
         for width, patch in ((17, 20), (0, 16), (8, 0)):

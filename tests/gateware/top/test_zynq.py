@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from licgate.gateware.ports import Register
-from licgate.gateware.top.zynq import ID, ZynqAccelerator
+from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.zynqmodule import ZynqModule
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamingModel
@@ -15,6 +14,7 @@ from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.target.axi import AxiTiming
+from licgate.target.registers import IDS, Kind, Register
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.axislave import AxiSlave
@@ -59,7 +59,7 @@ def test_a_frame(rows, cols):
     slave = PacedSlave(accelerator.bus, TIMING, case.contents)
 
     async def processor(ctx):
-        assert await read(ctx, bus, 4 * Register.ID) == (ID, OKAY)
+        assert await read(ctx, bus, 4 * Register.ID) == (IDS[Kind.AXI], OKAY)
         assert await read(ctx, bus, 4 * Register.MODEL) == (int(MANIFEST.hash[:8], 16), OKAY)
         assert (await read(ctx, bus, 4 * Register.SHAPE))[0] == rows | cols << 8
         assert (await read(ctx, bus, 4 * Register.MEMORY_SHAPE))[0] == 32 | 29 << 8 | 1 << 16

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.ports import Register
+from licgate.target.registers import Register
+from licgate.target.registertable import entry
 
-__all__ = ["DEFAULT_THRESHOLD", "Tap", "Watchdog"]
-
-#: Cycles without progress that count as a hang, unless the host says otherwise: half a second at 100 MHz.
-DEFAULT_THRESHOLD = 50_000_000
+__all__ = ["Tap", "Watchdog"]
 
 _WORD = 32
 _STREAMS_A_WORD = _WORD // 2
 _LEVELS_A_WORD = 2
-_MOST_STREAMS = 4 * _STREAMS_A_WORD
-_MOST_LEVELS = 2 * _LEVELS_A_WORD
+_MOST_STREAMS = entry(Register.STREAMS).count * _STREAMS_A_WORD
+_MOST_LEVELS = entry(Register.LEVELS).count * _LEVELS_A_WORD
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Signal
 
-from licgate.gateware.ports import Register
-from licgate.gateware.top.watchdog import Tap, Watchdog
+from licgate.gateware.watchdog import Tap, Watchdog
 from licgate.synth.toolchain import YOSYS, run_tool
+from licgate.target.registers import Register
 from tests.gateware.kit import run_simulation
 
 
