@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from licgate.cli import main
 from licgate.errors import TrainingError
-from licgate.manifest import save_manifest
+from licgate.manifest import IntType, save_manifest
 from licgate.train.network import dequantize as module
 from licgate.train.network.checkpoint import load_checkpoint, load_model, save_checkpoint
 from licgate.train.network.dequantize import dequantize
 from licgate.train.network.entropy import EntropyBottleneck
 from licgate.train.quant.quantize import quantize_model
+from licgate.train.quant.tables import factorized_tables
 from licgate.train.quant.widths import LayerBits, Widths
 
 WIDE = Widths(default=LayerBits(activation=16, weight=16, gdn=16, gamma=16), latent=16)
@@ -25,7 +25,15 @@ def short_fit(monkeypatch):
 
 
 def quantized(model, pictures, **options):
-    settings = {"name": "tiny", "crops": 16, "clip": "none", "quiet": True, "widths": WIDE, **options}
+    settings = {
+        "name": "tiny",
+        "crops": 4,
+        "clip": "none",
+        "rounding": "nearest",
+        "quiet": True,
+        "widths": WIDE,
+        **options,
+    }
     return quantize_model(model, {"rate_lambda": 0.01}, pictures, **settings)
 
 
@@ -34,7 +42,7 @@ def quantized(model, pictures, **options):
     [
         {},
         {"gdn": "square_root", "activation": "leaky"},
-        {"widths": {"g_a.0": 3, "h_s.2": 4}},
+        {"widths": {"g_s.4": 6, "h_s.2": 4}},
         {"architecture": "mbt2018-mean"},
         {"architecture": "he2021-checkerboard", "widths": {"h_s.4": 9, "parameters.0": 11, "parameters.2": 8}},
     ],
@@ -61,15 +69,16 @@ def test_sixteen_bits_come_back_as_the_model_they_were(make_model, pictures, con
         assert float((one - other).abs().mean() / one.abs().mean()) < 0.02, part
 
 
-def test_the_prior_is_fitted_to_its_tables(make_model, pictures):
-    torch.manual_seed(0)
-    manifest = quantized(make_model(), pictures)
-    prior = EntropyBottleneck(manifest.transforms["h_a"].out_channels)
-    assert abs(module.fit_prior(prior, manifest.entropy["factorized"])) < 0.05
-    cdf, low = manifest.entropy["factorized"].cdf[2], manifest.entropy["factorized"].offset[2]
-    values = torch.arange(len(cdf) - 1.0).add(float(low)).expand(prior.channels, 1, -1)
-    share = torch.from_numpy(np.diff(cdf) / 2.0 ** manifest.entropy["factorized"].precision).float()
-    assert float((prior.interval(values)[2, 0] - share).abs().sum()) < 0.2
+def test_the_prior_is_fitted_to_its_tables(monkeypatch):
+    monkeypatch.setattr(module, "PRIOR_STEPS", 1000)
+    torch.manual_seed(5)
+    other, prior = EntropyBottleneck(3, init_scale=2.0), EntropyBottleneck(3)
+    tables = factorized_tables(other, IntType(5))
+    unfitted = (prior.interval(torch.zeros(3, 1, 1)) - other.interval(torch.zeros(3, 1, 1))).detach()
+    assert float(unfitted.abs().min()) > 0.05
+    assert abs(module.fit_prior(prior, tables)) < 0.01
+    values = torch.arange(-3.0, 4.0).expand(3, 1, -1)
+    torch.testing.assert_close(prior.interval(values), other.interval(values), atol=0.01, rtol=0)
 
 
 def test_what_cannot_be_trained_is_one_line(make_model, pictures):
