@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from licgate.errors import TrainingError
 from licgate.train.start import start_torch
 
 if TYPE_CHECKING:
-    from licgate.train.network.models import ModelConfig
+    from licgate.train.network.models import Codec, ModelConfig
     from licgate.train.recipe import Recipe
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -27,12 +28,28 @@ def add_recipe_arguments(parser: argparse.ArgumentParser, *, lr: float = 1e-3) -
     parser.add_argument(
         "--crop", type=int, default=128, help="side of a crop in pixels, a multiple of 64 (default 128)"
     )
+    parser.add_argument(
+        "--drawn", type=float, default=0.05, metavar="PART", help="part of the crops that are drawn (default 0.05)"
+    )
+    parser.add_argument(
+        "--reduced",
+        type=float,
+        default=0.0,
+        metavar="PART",
+        help="part of the crops taken at half scale from large photographs (default 0)",
+    )
     parser.add_argument("--lr", type=float, default=lr, help=f"highest learning rate (default {lr:g})")
     parser.add_argument("--optimizer", choices=("muon", "adam"), default="muon", help="(default muon)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default auto)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    parser.add_argument("--float32", action="store_true", help="no bfloat16 autocast")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--float32", dest="bfloat16", action="store_false", default=None, help="no bfloat16 autocast"
+    )
+    precision.add_argument(
+        "--bfloat16", action="store_true", help="bfloat16 autocast (default: where the device has units for it)"
+    )
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0, help="minutes between checkpoints (default 3)")
 
 
@@ -47,7 +64,9 @@ def recipe_from(args: argparse.Namespace, **more: object) -> Recipe:
         optimizer=args.optimizer,
         device=args.device,
         seed=args.seed,
-        bfloat16=not args.float32,
+        bfloat16=args.bfloat16,
+        drawn=args.drawn,
+        reduced=args.reduced,
         **more,
     )
 
@@ -104,8 +123,6 @@ def shape_from(args: argparse.Namespace, base: ModelConfig | None) -> ModelConfi
     TrainingError
         For a width of a layer that is not there.
     """
-    from dataclasses import replace
-
     from licgate.train.network.models import ModelConfig, build_model
 
     names = ("architecture", "n", "m", "gdn")
@@ -132,7 +149,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lambda", dest="rate_lambda", type=float, default=0.013, help="lambda of R + lambda 255^2 MSE (default 0.013)"
     )
-    parser.add_argument("--from", dest="start", metavar="CHECKPOINT", help="start from these weights, steps from 0")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="start from the weights of a checkpoint, or from the integers of a model folder; steps from 0",
+    )
     parser.add_argument("--iterations", type=int, help="steps to train (default 100000 unless --minutes is given)")
     parser.add_argument("--minutes", type=float, help="end, and finish the decay, after so many minutes of training")
 
@@ -143,20 +165,23 @@ def run_train(args: argparse.Namespace) -> int:
     import torch
 
     from licgate.train.loop import train
-    from licgate.train.network.checkpoint import load_checkpoint, load_model, model_config
+    from licgate.train.network.checkpoint import load_checkpoint, model_config
     from licgate.train.network.models import build_model
     from licgate.train.objective import RateDistortion
 
     iterations = args.iterations if args.iterations is not None or args.minutes is not None else DEFAULT_ITERATIONS
     recipe = recipe_from(args, rate_lambda=args.rate_lambda, iterations=iterations, minutes=args.minutes)
+    torch.manual_seed(recipe.seed)
     start = None
     if Path(args.out).exists():
-        base = model_config(load_checkpoint(args.out))
+        content = load_checkpoint(args.out)
+        base, origin = model_config(content), content["recipe"].get("start")
     elif args.start:
-        start, _ = load_model(args.start)
+        start, origin = open_start(args.start)
         base = start.config
     else:
-        base = None
+        base = origin = None
+    recipe = replace(recipe, start=origin)
     config = shape_from(args, base)
     torch.manual_seed(recipe.seed)
     model = build_model(config)
@@ -172,6 +197,26 @@ def run_train(args: argparse.Namespace) -> int:
     return exit_code(content)
 
 
+def open_start(name: str) -> tuple[Codec, str]:
+    """Open what a run starts from: a checkpoint, or a folder with a manifest.
+
+    Returns
+    -------
+    Codec
+    str
+        Its name, without the folders before it.
+    """
+    from licgate.manifest.store import MANIFEST_FILE, load_manifest
+    from licgate.train.network.checkpoint import load_model
+    from licgate.train.network.dequantize import dequantize
+
+    path = Path(name)
+    if path.name == MANIFEST_FILE or (path / MANIFEST_FILE).is_file():
+        manifest = load_manifest(path)
+        return dequantize(manifest), manifest.name
+    return load_model(path)[0], path.name
+
+
 def adopt(model, start, name: str) -> None:
     """Give a model the weights of another: all of them, or what fits when the architectures differ.
 
@@ -180,7 +225,7 @@ def adopt(model, start, name: str) -> None:
     TrainingError
         When the two are of one architecture but differ in shape, or nothing fits.
     """
-    from licgate.train.network.models import warm_start
+    from licgate.train.network.warmstart import warm_start
 
     if model.config.architecture != start.config.architecture:
         taken = len(warm_start(model, start.state_dict()))

@@ -1,9 +1,10 @@
-"""Random crops from a folder of photographs."""
+"""Random crops: from a folder of photographs, some at half their scale, and a few that are drawn."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from licgate.errors import TrainingError
+from licgate.train.drawn import draw_crop
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -44,6 +46,20 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.err
 """What Pillow raises on files that are cut off, damaged, or no pictures at all."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a crop lies: in which image, at which row and column, and whether it is mirrored.
+
+    ``scale`` 2 takes twice the side and averages 2 x 2 pixels to one.
+    """
+
+    index: int
+    top: int
+    left: int
+    scale: int
+    mirror: bool
+
+
 class ImageFolder:
     """Images of a folder, decoded once and kept as uint8 while they fit into a memory budget.
 
@@ -55,6 +71,10 @@ class ImageFolder:
         Side of the square crops in pixels; smaller images are left out.
     cache_bytes : int
         Images beyond this many bytes of pixels are decoded anew each time.
+    drawn : float
+        Part of the crops that `licgate.train.drawn` draws instead.
+    reduced : float
+        Part of the crops from images of at least twice their side that show four times the area at half the scale.
 
     Attributes
     ----------
@@ -67,10 +87,19 @@ class ImageFolder:
         When the folder is missing, empty, or has no image that can be used.
     """
 
-    def __init__(self, folder: str | Path, *, crop: int = 128, cache_bytes: int = 4 << 30) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        crop: int = 128,
+        cache_bytes: int = 4 << 30,
+        drawn: float = 0.0,
+        reduced: float = 0.0,
+    ) -> None:
         if crop < 1:
             raise TrainingError(f"crop size {crop} is not a positive number of pixels")
-        self.crop, self.unreadable, self.small = crop, 0, 0
+        self.crop, self.drawn, self.reduced = crop, drawn, reduced
+        self.unreadable, self.small = 0, 0
         self._items: list[np.ndarray | Path] = []
         self._sizes: list[tuple[int, int]] = []
         files = list_images(folder)
@@ -108,21 +137,33 @@ class ImageFolder:
         parts += [f"{self.small} smaller than {self.crop} pixels"] if self.small else []
         return f"{len(self)} images{skipped}" + (f" ({', '.join(parts)})" if parts else "")
 
-    def _draw(self, rng: np.random.Generator) -> tuple[int, int, int, bool]:
+    def _choose(self, rng: np.random.Generator) -> Place | int:
+        """Place of a crop in a photograph, or the seed of a drawing."""
+        # Nothing is drawn from the generator for an option that is off: older runs then repeat.
+        if self.drawn and rng.random() < self.drawn:
+            return int(rng.integers(1 << 32))
         index = int(rng.integers(len(self._items)))
         height, width = self._sizes[index]
-        top = int(rng.integers(height - self.crop + 1))
-        left = int(rng.integers(width - self.crop + 1))
-        return index, top, left, bool(rng.integers(2))
+        large = self.reduced and min(height, width) >= 2 * self.crop
+        scale = 2 if large and rng.random() < self.reduced else 1
+        side = scale * self.crop
+        top, left = (int(rng.integers(length - side + 1)) for length in (height, width))
+        return Place(index=index, top=top, left=left, scale=scale, mirror=bool(rng.integers(2)))
 
-    def _read(self, index: int, top: int, left: int, mirror: bool) -> np.ndarray:
-        item = self._items[index]
+    def _make(self, chosen: Place | int) -> np.ndarray:
+        if isinstance(chosen, int):
+            return draw_crop(np.random.default_rng(chosen), self.crop)
+        item = self._items[chosen.index]
         try:
             pixels = read_rgb(item) if isinstance(item, Path) else item
         except UNREADABLE:
             raise TrainingError(f"image {item} was readable at the start and is no longer") from None
-        patch = pixels[top : top + self.crop, left : left + self.crop]
-        return patch[:, ::-1] if mirror else patch
+        side = chosen.scale * self.crop
+        patch = pixels[chosen.top : chosen.top + side, chosen.left : chosen.left + side]
+        if chosen.scale == 2:
+            rows = patch[::2].astype(np.uint16) + patch[1::2]
+            patch = ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
+        return patch[:, ::-1] if chosen.mirror else patch
 
     def batch(
         self, size: int, rng: np.random.Generator, *, skip: int = 0, device: torch.device | str = "cpu"
@@ -142,6 +183,6 @@ class ImageFolder:
         Tensor
             float32 (size, 3, crop, crop) in 0..1, channels-last.
         """
-        drawn = [self._draw(rng) for _ in range(skip + size)][skip:]
-        stack = torch.from_numpy(np.stack([self._read(*crop) for crop in drawn])).to(device)
+        chosen = [self._choose(rng) for _ in range(skip + size)][skip:]
+        stack = torch.from_numpy(np.stack([self._make(place) for place in chosen])).to(device)
         return stack.permute(0, 3, 1, 2).float().div_(255.0)

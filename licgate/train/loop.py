@@ -20,6 +20,7 @@ from licgate.train.network.checkpoint import load_checkpoint, model_config, save
 from licgate.train.network.models import ModelConfig
 from licgate.train.objective import Objective
 from licgate.train.optim import build_optimizer
+from licgate.train.precision import has_bfloat16
 from licgate.train.progress import Progress
 from licgate.train.ranks import Rank, join_ranks
 from licgate.train.recipe import Recipe
@@ -27,6 +28,9 @@ from licgate.train.recipe import Recipe
 __all__ = ["Recipe", "train"]
 
 GRADIENT_NORM = 1.0
+
+BEFORE = {"drawn": 0.0, "reduced": 0.0}
+"""What runs did whose checkpoint does not say."""
 
 
 class _StopFlag:
@@ -122,8 +126,8 @@ def _check_same_run(out: Path, saved: dict, objective: Objective, recipe: Recipe
         )
     if _form(saved["model"], model_config(saved)) != _form(objective.model.state_dict(), objective.model.config):
         raise TrainingError(f"checkpoint {out} holds a model of another shape: give another --out or its own sizes")
-    for name in ("rate_lambda", "seed", "batch", "crop", "optimizer"):
-        then, now = saved["recipe"].get(name), getattr(recipe, name)
+    for name in ("rate_lambda", "seed", "batch", "crop", "optimizer", *BEFORE):
+        then, now = saved["recipe"].get(name, BEFORE.get(name)), getattr(recipe, name)
         if then is not None and then != now:
             raise TrainingError(f"checkpoint {out} was trained with {name} {then}, not {now}: {advice}")
     if saved.get("objective_config", {}) != objective.config():
@@ -175,8 +179,10 @@ def train(
     saved = load_checkpoint(out) if out.exists() else None
     if saved is not None:
         _check_same_run(out, saved, objective, recipe)
-    folder = ImageFolder(data, crop=recipe.crop)
+    folder = ImageFolder(data, crop=recipe.crop, drawn=recipe.drawn, reduced=recipe.reduced)
     with join_ranks(recipe.device) as rank:
+        if recipe.bfloat16 is None:
+            recipe = replace(recipe, bfloat16=has_bfloat16(rank.device))
         return _train(folder, out, saved, objective, recipe, rank, checkpoint_minutes, log_every, quiet)
 
 

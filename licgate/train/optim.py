@@ -14,14 +14,24 @@ RMS_OF_ADAM = 0.2
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Bring all singular values of a matrix near 1 without computing them (Newton-Schulz)."""
+    """Bring all singular values of a matrix near 1 without computing them (Newton-Schulz).
+
+    The steps multiply X from the left by polynomials of X Xᵀ, which commute: they are gathered in the small square
+    matrix and meet the long sides of X only twice.
+    """
     a, b, c = NEWTON_SCHULZ
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
-    for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    gram = x @ x.T
+    whole = None
+    for step in range(NEWTON_SCHULZ_STEPS):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        whole = factor if whole is None else factor @ whole
+        if step < NEWTON_SCHULZ_STEPS - 1:
+            gram = factor @ gram @ factor
+    x = whole @ x
     return x if wide else x.T
 
 

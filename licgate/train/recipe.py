@@ -32,10 +32,17 @@ class Recipe:
         Steps in which the learning rate rises from nothing.
     optimizer : {"muon", "adam"}
         See `licgate.train.optim`.
+    drawn : float
+        Part of the crops that are drawn: plain colours, gradients, text, line art, panels, noise.
+    reduced : float
+        Part of the crops from photographs of at least twice their side that show four times the area at half the scale.
+    start : str or None
+        Name of the model whose weights the run started from; for the record.
     seed : int
         Seeds the initial weights, and with the iteration number the crops and the noise.
-    bfloat16 : bool
-        Run the transforms under bfloat16 autocast; likelihoods and loss stay float32.
+    bfloat16 : bool or None
+        Run the transforms under bfloat16 autocast; likelihoods and loss stay float32. None: where the device has units
+        for it (`licgate.train.precision`), as it is slower than float32 elsewhere.
     ema : float
         Decay of the weight average that is quantised later.
     device : {"auto", "cpu", "cuda"}
@@ -47,12 +54,15 @@ class Recipe:
     minutes: float | None = None
     batch: int = 8
     crop: int = 128
+    drawn: float = 0.05
+    reduced: float = 0.0
+    start: str | None = None
     lr: float = 1e-3
     lr_floor: float = 0.01
     warm_up: int = 200
     optimizer: str = "muon"
     seed: int = 0
-    bfloat16: bool = True
+    bfloat16: bool | None = None
     ema: float = 0.999
     device: str = "auto"
 
@@ -71,6 +81,9 @@ class Recipe:
                 raise TrainingError(f"{name} {value} must be larger than 0")
         if self.crop < 64 or self.crop % 64:
             raise TrainingError(f"crop size {self.crop} must be a multiple of 64 pixels")
+        for name, value in (("part of drawn crops", self.drawn), ("part of reduced crops", self.reduced)):
+            if not 0 <= value <= 1:
+                raise TrainingError(f"{name} {value} must be from 0 to 1")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"weight average decay {self.ema} must be at least 0 and below 1")
         if not 0 < self.lr_floor <= 1:

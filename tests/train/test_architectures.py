@@ -15,7 +15,8 @@ from licgate.train.network.checkpoint import load_model, save_checkpoint
 from licgate.train.network.context import anchors
 from licgate.train.network.entropy import SCALE_LEVELS, scale_table
 from licgate.train.network.flow import code, scale_level
-from licgate.train.network.models import Codec, ModelConfig, bits, build_model, warm_start
+from licgate.train.network.models import Codec, ModelConfig, bits, build_model
+from licgate.train.network.warmstart import warm_start
 from licgate.train.quant.quantize import quantize_model
 from licgate.train.quant.tables import sigma_thresholds
 from licgate.train.quant.widths import LayerBits, Widths
@@ -149,9 +150,10 @@ def test_a_warm_start_takes_what_fits(make_model):
     new = build_model(ModelConfig(architecture="he2021-checkerboard", n=5, m=7))
     taken = warm_start(new, old.state_dict())
     assert {name.split(".")[0] for name in taken} == {"g_a", "g_s", "h_a", "h_s", "entropy_bottleneck"}
-    assert not any(name.startswith(("h_s.4", "context", "entropy_parameters")) for name in taken)
+    assert not any(name.startswith(("context", "entropy_parameters")) for name in taken)
     for name in taken:
-        assert torch.equal(new.state_dict()[name], old.state_dict()[name])
+        value = old.state_dict()[name]
+        assert torch.equal(new.state_dict()[name][: len(value)], value)
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))

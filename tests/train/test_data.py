@@ -64,6 +64,29 @@ def test_devices_share_one_sequence_of_crops(pictures):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+def test_crops_at_half_scale_are_means_of_four_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 132, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    crops = ImageFolder(tmp_path, crop=64, reduced=1.0).batch(6, np.random.default_rng(3)) * 255
+    means = [pixels[:, left : left + 128].reshape(64, 2, 64, 2, 3).mean(axis=(1, 3)) for left in range(5)]
+    wanted = np.stack([turned for mean in means for turned in (mean, mean[:, ::-1])])
+    for crop in crops.permute(0, 2, 3, 1).numpy():
+        assert np.abs(wanted - crop).max(axis=(1, 2, 3)).min() <= 0.51
+
+
+def test_pictures_that_are_too_small_for_half_scale_are_cropped_as_they_are(pictures):
+    folders = [ImageFolder(pictures, crop=64, reduced=part) for part in (0.0, 1.0)]
+    np.testing.assert_array_equal(*(folder.batch(4, np.random.default_rng(1)) for folder in folders))
+
+
+def test_only_a_part_is_taken_at_half_scale(tmp_path):
+    Image.effect_noise((200, 200), 50).convert("RGB").save(tmp_path / "a.png")
+    folder = ImageFolder(tmp_path, crop=64, reduced=0.25)
+    scales = [folder._choose(np.random.default_rng(seed)).scale for seed in range(400)]
+    assert 60 < scales.count(2) < 140
+    assert set(scales) == {1, 2}
+
+
 def test_a_picture_that_vanishes_is_one_line(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     folder = ImageFolder(tmp_path, crop=64, cache_bytes=0)

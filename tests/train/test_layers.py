@@ -34,6 +34,31 @@ def test_gdn_follows_its_formula_with_a_gamma_that_is_not_symmetric(form, invers
     assert not np.allclose(gdn(torch.from_numpy(x)).detach().numpy(), expected)
 
 
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("form", ["abs", "square_root"])
+def test_the_gradient_of_gdn_is_that_of_its_formula(form, inverse):
+    torch.manual_seed(4)
+    gdn = GDN(3, form=form, inverse=inverse).double()
+    for parameter in gdn.parameters():
+        parameter.data += 0.1 + 0.3 * torch.rand_like(parameter)
+    x = torch.randn(2, 3, 2, 4, dtype=torch.float64, requires_grad=True)
+
+    def function(x, *parameters):
+        return torch.func.functional_call(gdn, dict(zip(names, parameters, strict=True)), (x,))
+
+    names, values = zip(*gdn.named_parameters(), strict=True)
+    assert torch.autograd.gradcheck(function, (x, *values))
+
+
+def test_gdn_keeps_type_and_memory_format():
+    x = torch.randn(2, 3, 4, 6).contiguous(memory_format=torch.channels_last)
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = GDN(3)(x.to(dtype))
+        assert y.dtype == dtype
+        assert y.stride() == x.stride()
+
+
 def test_lower_bound_keeps_only_the_gradient_that_leads_back_over_it():
     x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
     y = lower_bound(x, 0.5)

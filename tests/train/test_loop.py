@@ -40,7 +40,7 @@ def assert_same_weights(one, other):
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_training_lowers_the_loss(pictures, tmp_path, optimizer):
     out = tmp_path / "a.ckpt"
-    how = recipe(iterations=40, lr=5e-3, warm_up=5, optimizer=optimizer, bfloat16=True)
+    how = recipe(iterations=40, lr=5e-3, warm_up=5, optimizer=optimizer, bfloat16=True, drawn=0.0)
     run(pictures, out, how, log_every=10)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "a.ckpt.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.7 * losses[0]
@@ -184,6 +184,8 @@ class Tuned(RateDistortion):
         ({"how": recipe(rate_lambda=0.02)}, "trained with rate_lambda 0.013, not 0.02"),
         ({"how": recipe(seed=3)}, "trained with seed 0, not 3"),
         ({"how": recipe(optimizer="adam")}, "trained with optimizer muon, not adam"),
+        ({"how": recipe(drawn=0.5)}, "trained with drawn 0.05, not 0.5"),
+        ({"how": recipe(reduced=0.5)}, "trained with reduced 0.0, not 0.5"),
         ({"objective": Other}, "is of a float run, not of a other one"),
         ({"objective": Tuned}, "other settings of its float run"),
     ],
@@ -195,6 +197,16 @@ def test_a_checkpoint_of_another_run_is_refused(pictures, tmp_path, changes, mes
         run(pictures, tmp_path / "a.ckpt", **changes)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "a.ckpt").read_bytes() == before
+
+
+def test_a_checkpoint_that_says_nothing_of_drawn_crops_has_seen_none(pictures, tmp_path):
+    content = run(pictures, tmp_path / "a.ckpt", recipe(iterations=1, drawn=0.0))
+    for name in ("signal", "recipe"):
+        old = content.pop(name)
+    save_checkpoint(tmp_path / "a.ckpt", {**content, "recipe": {k: v for k, v in old.items() if k != "drawn"}})
+    with pytest.raises(TrainingError, match=r"trained with drawn 0.0, not 0.05"):
+        run(pictures, tmp_path / "a.ckpt")
+    assert run(pictures, tmp_path / "a.ckpt", recipe(iterations=2, drawn=0.0))["iteration"] == 2
 
 
 class Counting(RateDistortion):
@@ -266,6 +278,8 @@ def test_a_foreign_file_of_tensors_is_refused(tmp_path):
         ({"warm_up": -1}, "warm-up -1"),
         ({"seed": -1}, "seed -1 must be from 0"),
         ({"optimizer": "sgd"}, "optimizer 'sgd' is unknown: choose muon or adam"),
+        ({"drawn": 1.5}, "part of drawn crops 1.5 must be from 0 to 1"),
+        ({"reduced": -0.1}, "part of reduced crops -0.1"),
         ({"device": "tpu"}, "device 'tpu' is unknown: choose auto or cpu or cuda"),
     ],
 )

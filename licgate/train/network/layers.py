@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 GDN_FORMS = ("abs", "square_root")
 
@@ -46,6 +46,41 @@ def non_negative_init(value: Tensor) -> Tensor:
 def non_negative(stored: Tensor, minimum: float = 0.0) -> Tensor:
     """Read a parameter stored as a square root: ``max(p, sqrt(minimum + 2**-36))**2 - 2**-36`` (Ballé et al. 2016)."""
     return lower_bound(stored, math.sqrt(minimum + _PEDESTAL)) ** 2 - _PEDESTAL
+
+
+class _Normalisation(torch.autograd.Function):
+    """``a x / n + b`` (or ``a x n + b``) with ``n`` = β + γ|x|, or the square root of β + γx², of (P, C) values.
+
+    Written out because it is most of what a step costs beside the convolutions: what autograd would keep and copy at
+    each of its operations is computed again or not at all.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, beta: Tensor, gamma: Tensor, a: Tensor, b: Tensor, root: bool, inverse: bool) -> Tensor:
+        norm = torch.addmm(beta, x * x if root else x.abs(), gamma.t())
+        norm = norm.sqrt_() if root else norm
+        ctx.save_for_backward(x, norm, gamma, a)
+        ctx.root, ctx.inverse = root, inverse
+        return torch.addcmul(b, x * norm if inverse else x / norm, a)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        x, norm, gamma, a = ctx.saved_tensors
+        scaled = grad * a
+        if ctx.inverse:
+            grad_a = (grad * (x * norm)).sum(0)
+            grad_norm, grad_x = scaled * x, scaled.mul_(norm)
+        else:
+            z = x / norm
+            grad_a = (grad * z).sum(0)
+            grad_x = scaled.div_(norm)
+            grad_norm = z.mul_(grad_x).neg_()
+        if ctx.root:
+            grad_norm = grad_norm.div_(2 * norm)
+        size, slope = (x * x, 2 * x) if ctx.root else (x.abs(), x.sign())
+        grad_x.addcmul_(slope, grad_norm @ gamma)
+        return grad_x, grad_norm.sum(0), grad_norm.t() @ size, grad_a, grad.sum(0), None, None
 
 
 class GDN(nn.Module):
@@ -93,12 +128,8 @@ class GDN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W)."""
-        beta, gamma, a, b = self.effective()
-        norm = x.abs() if self.form == "abs" else x * x
-        norm = F.conv2d(norm, gamma[:, :, None, None], beta)
-        if self.form == "square_root":
-            norm = torch.sqrt(norm)
-        z = x * norm if self.inverse else x / norm
-        if self.a is None:
-            return z
-        return z * a[:, None, None].to(z.dtype) + b[:, None, None].to(z.dtype)
+        values = [v.to(x.dtype) for v in self.effective()]
+        flat = x.permute(0, 2, 3, 1)
+        with torch.autocast(x.device.type, enabled=False):
+            z = _Normalisation.apply(flat.reshape(-1, self.channels), *values, self.form == "square_root", self.inverse)
+        return z.reshape(flat.shape).permute(0, 3, 1, 2)

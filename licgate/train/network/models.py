@@ -189,20 +189,6 @@ def bits(likelihood: Tensor) -> Tensor:
     return -torch.log2(likelihood).sum()
 
 
-def warm_start(model: Codec, state: Mapping[str, Tensor]) -> list[str]:
-    """Take over the tensors whose name and shape fit, from a model of another architecture too.
-
-    Returns
-    -------
-    list of str
-        Names taken, in the order of the model; the others keep their values.
-    """
-    own = model.state_dict()
-    taken = [name for name, value in own.items() if name in state and state[name].shape == value.shape]
-    model.load_state_dict({**own, **{name: state[name] for name in taken}})
-    return taken
-
-
 def config_from_state(state: Mapping[str, Tensor], **known) -> ModelConfig:
     """Read every channel count from a state dict, so that pruned models of any width load.
 

@@ -95,9 +95,18 @@ def _run(recipe: dict) -> str:
     optimizer = recipe.get("optimizer", "adam").capitalize()
     return (
         f"{recipe.get('iterations_done', 0)} iterations of {recipe.get('batch')} crops of {recipe.get('crop')}² from "
-        f"{recipe.get('images')} photographs, {optimizer} from {recipe.get('lr')} with cosine decay, gradient clip "
-        f"1.0, seed {recipe.get('seed')};"
+        f"{recipe.get('images')} photographs{_crops(recipe)}, {optimizer} from {recipe.get('lr')} with cosine decay, "
+        f"gradient clip 1.0, seed {recipe.get('seed')};"
     )
+
+
+def _crops(recipe: dict) -> str:
+    """What was done to crops, and which weights met them first."""
+    kinds = {"reduced": "at half scale where the photograph is large enough", "drawn": "drawn instead"}
+    parts = [f"{100 * recipe[key]:g} % of them {text}" for key, text in kinds.items() if recipe.get(key)]
+    if recipe.get("start"):
+        parts.append(f"starting from the weights of {recipe['start']}")
+    return "".join(f", {part}" for part in parts)
 
 
 def _loss(recipe: dict) -> str:

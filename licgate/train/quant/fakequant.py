@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from licgate.manifest import Conv2d, Gdn, Requantize, Table
+from licgate.train.precision import has_bfloat16
 
 PORT = 2.0**17
 
@@ -58,7 +59,7 @@ def column(array: np.ndarray, like: Tensor) -> Tensor:
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution in the carrier's own type whose gradients are computed in bfloat16 (half the time of a step)."""
+    """A convolution in the carrier's own type; gradients are computed in bfloat16 where there are units for it."""
 
     @staticmethod
     def forward(ctx, x, weight, stride, padding, output_padding, transposed):
@@ -70,7 +71,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         stride, padding, output_padding, transposed = ctx.geometry
-        low = torch.bfloat16
+        low = torch.bfloat16 if has_bfloat16(x.device) else x.dtype
         need = (ctx.needs_input_grad[0], ctx.needs_input_grad[1], False)
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
             grad.to(low),
@@ -144,7 +145,7 @@ def convolution(
     gain : Tensor or float
         1 in value; scales of input and output that are learned enter the gradient by it.
     fast : bool
-        Compute gradients of the convolution in bfloat16.
+        Compute gradients of the convolution in bfloat16 where the device has units for it.
     rounded : bool
         Give the integers, or the real numbers that would be rounded to them.
     """
