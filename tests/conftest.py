@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def pytest_runtest_setup(item):
         pytest.skip("the Kodak pictures are not here; they are not part of the repository")
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
+    if item.get_closest_marker("needs_setuptools") and not (find_spec("pip") and _setuptools() >= 77):
+        pytest.skip("pip or setuptools 77 is not here; it is of the extra dev")
+
+
+def _setuptools():
+    try:
+        return int(metadata.version("setuptools").split(".")[0])
+    except metadata.PackageNotFoundError:
+        return 0
 
 
 @pytest.fixture

