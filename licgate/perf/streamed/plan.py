@@ -6,15 +6,14 @@ Bands that are alike are one `Kind`, so a frame is a list of their numbers; it i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from licgate.errors import ConfigError
 from licgate.perf.core import Timing
 from licgate.program import IN_FLIGHT
 from licgate.program.bands import block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats
-from licgate.program.schedule import AHEAD, block_order, map_layouts
+from licgate.program.plan import AHEAD, make_plan, map_layouts
 
 __all__ = ["FramePlan", "Kind", "Operation", "frame_plan", "least_frame"]
 
@@ -142,33 +141,8 @@ def frame_plan(program, chain, width, height, *, origin=0) -> FramePlan:
     ConfigError
         The run needs more memory than there is, or the input has no pixel.
     """
-    if width < 1 or height < 1:
-        raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
-    room = (1 << program.address_bits) - origin
-    weights = sum(
-        program.beats(words * program.word_bits(op))
-        for stage in program.stages_of(chain)
-        for op in _ops(stage)
-        for words in program.tile_words(op)
-    )
-    for ahead in AHEAD:
-        maps = map_layouts(program, chain, width, height, ahead)
-        beats = sum(layout.beats for layout in maps) + weights
-        if beats > room:
-            continue
-        found, commands = _Planner(program, chain, maps).plan()
-        # whole reads of commands, and what is read ahead
-        beats += (-(-commands // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
-        if beats <= room:
-            return replace(found, end=origin + beats)
-    raise ConfigError(
-        f"{chain.transform.name} of {width} x {height} needs {beats} words of {program.beat_bits} bits of external "
-        f"memory; there are {room}: cut the image"
-    )
-
-
-def _ops(stage):
-    return [op for op in (stage.conv, stage.gdn) if op is not None]
+    plan = make_plan(program, chain, width, height, origin=origin)
+    return _Planner(program, chain, plan.maps, plan.bands).plan(plan.blocks, origin + plan.beats)
 
 
 def least_frame(program, chain, width, height) -> tuple[int, int]:
@@ -176,7 +150,10 @@ def least_frame(program, chain, width, height) -> tuple[int, int]:
 
     In closed form, without a list of bands: a few hundred microseconds.
     """
-    planner = _Planner(program, chain, map_layouts(program, chain, width, height, AHEAD[-1]))
+    maps = map_layouts(program, chain, width, height, AHEAD[-1])
+    stages = program.stages_of(chain)
+    bands = [stage_bands(program, *each) for each in zip(stages, maps, maps[1:], strict=False)]
+    planner = _Planner(program, chain, maps, bands)
     found = [planner.least(k) for k in range(len(planner.stages))]
     return sum(cycles for cycles, _ in found), sum(beats for _, beats in found)
 
@@ -184,41 +161,30 @@ def least_frame(program, chain, width, height) -> tuple[int, int]:
 class _Planner:
     """Makes the bands of one frame."""
 
-    def __init__(self, program, chain, maps):
-        self.program, self.chain, self.maps = program, chain, maps
+    def __init__(self, program, chain, maps, bands):
+        self.program, self.maps, self.bands = program, maps, bands
         self.stages, self.timing = program.stages_of(chain), Timing.of(program)
-        self.bands = [
-            stage_bands(program, stage, source.words, target.words)
-            for stage, source, target in zip(self.stages, maps, maps[1:], strict=False)
-        ]
         self.operations = [
             (self._operation(stage.conv, stage), stage.gdn and self._operation(stage.gdn, stage))
             for stage in self.stages
         ]
         self.kinds, self.blocks = {}, {}
 
-    def plan(self):
-        """The frame, and how many commands it takes."""
-        found, writes, complete = [], 0, {}
+    def plan(self, blocks, end):
+        """The frame of these blocks."""
+        found, steps, commands = [], 0, 1
         beats = dict.fromkeys(("commands", "weights", "maps", "results"), 0)
-        steps, commands = 0, 1
-        for stage_index, row in block_order(self.program, self.chain, self.maps):
-            k = stage_index - self.chain.first
-            span = block_span(self.program, self.stages[k], self.maps[k].height, self.maps[k + 1].height, row)
-            rows, nominal, top, height = span
-            key = (k, rows, top, height)
+        for block in blocks:
+            key = (block.stage, block.rows, block.top, block.height)
             if key not in self.blocks:
                 self.blocks[key] = self._block(*key)
             numbers, totals = self.blocks[key]
-            after = 0 if k == 0 else complete[k, (nominal + height - 1) // self.program.block_rows]
-            found += [(number, after) for number in numbers]
-            writes += totals[0]
-            steps, commands = steps + totals[1], commands + totals[2]
-            for name, moved in zip(("weights", "maps", "results"), totals[3:], strict=True):
+            found += [(number, block.after) for number in numbers]
+            steps, commands = steps + totals[0], commands + totals[1]
+            for name, moved in zip(("weights", "maps", "results"), totals[2:], strict=True):
                 beats[name] += moved
-            complete[k + 1, row // self.program.block_rows] = writes
         beats["commands"] = -(-commands // COMMANDS_READ) * COMMANDS_READ * command_beats(self.program)
-        return FramePlan(list(self.kinds), found, steps, beats, 0), commands
+        return FramePlan(list(self.kinds), found, steps, beats, end)
 
     def least(self, k):
         """Cycles of all passes of a stage, and beats of its weights, maps and results."""
@@ -247,13 +213,12 @@ class _Planner:
         return cycles, weights * sum(beats for _, beats in tiles) + read * source.record + written
 
     def _block(self, k, rows, top, height):
-        """Numbers of a block's kinds; its writes, steps, commands, and beats of weights, maps, results."""
-        numbers, totals = [], [0] * 6
+        """Numbers of a block's kinds; its steps, commands, and beats of weights, maps, results."""
+        numbers, totals = [], [0] * 5
         for band in self.bands[k]:
             kind = self._kind(k, band, rows, top, height)
             numbers.append(self.kinds.setdefault(kind, len(self.kinds)))
             moved = (
-                kind.pixels * len(kind.written),
                 kind.steps,
                 1 + kind.weights + sum(kind.loads),
                 kind.weights * sum(beats for _, beats in kind.tiles),
