@@ -23,9 +23,9 @@ def command_fields(program):
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
     apart; the last group has ``pixels`` pixels inside the image. An upsampling stage makes two records of a group, of
-    twice as many pixels, the second one only where it lies inside the image. While the last tile of the convolution is made, slots
-    become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the first, and as
-    many as the stride behind the others. The weights become free tile by tile unless ``keep``.
+    twice as many pixels, the second one only where it lies inside the image. While the last tile of the convolution is
+    made, slots become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the
+    first, and as many as the stride behind the others. The weights become free tile by tile unless ``keep``.
     """
     address = program.address_bits
     rows = max(program.in_rows(stage) for stage in program.stages).bit_length()

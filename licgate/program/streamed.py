@@ -1,9 +1,11 @@
 """The program of a streaming accelerator: weights and feature maps in external memory, one band at a time on the chip.
 
 A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of ``rows`` columns of a
-block: of the output, or of the input where a transposed convolution makes two columns of each. The line memory is a ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring
-pixels, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their border,
-so each is fetched once a block. The weight memory is a ring of words, tile after tile in the order of use.
+block: of the output, or of the input where a transposed convolution makes two columns of each. The line memory is a
+ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring pixels, all channels, of as many
+rows as a block reads. Neighbouring bands of a block share the columns at their border, so each is fetched once a block.
+The weight memory is a ring of words, tile after tile in the order of use; a tile has the weights of all parities of
+rows and columns.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -134,9 +136,31 @@ class StreamedProgram(Program):
         """Writes to external memory for a record: GDN's tiles follow each other, a convolution's do not."""
         return 1 if stage.gdn is not None else stage.conv.tiles
 
+    @property
+    def output_credits(self) -> int:
+        """Passes to external memory whose words are not packed yet, at most."""
+        return max(2, self.output_words // self.most_channels, 1 + self.paired_tiles)
+
+    @property
+    def output_depth(self) -> int:
+        """Words of the queue of results: a power of two where it puts parities of columns together."""
+        if not self.upsampling:
+            return self.output_credits * self.most_channels
+        return 1 << ((self.output_credits + self.paired_tiles) * self.most_channels - 1).bit_length()
+
+    @property
+    def paired_tiles(self) -> int:
+        """Passes to memory of one parity of columns before those of the other, at most; 0 where none are apart."""
+        return max([stage.gdn.tiles if stage.gdn is not None else 1 for stage in self.stages if stage.upsampling] + [0])
+
     def beats(self, bits) -> int:
         """Beats that hold so many bits."""
         return -(-bits // self.beat_bits)
+
+    def record_beats(self, channels, bits) -> int:
+        """Beats of a record of ``channels`` values of ``bits`` for each pixel."""
+        parts = [min(self.cols, channels - first) for first in range(0, channels, self.cols)]
+        return sum(self.beats(count * self.rows * bits) for count in parts)
 
 
 def compile_streamed(transforms, config, *, weights=True):

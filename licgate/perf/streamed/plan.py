@@ -49,10 +49,12 @@ class Kind(NamedTuple):
     stage : int
         Of the chain.
     groups, rows : int
+    pairs, beyond : bool
+        Parities of columns are made apart, one pass after the other; the last group has no second record.
     lengths : tuple of int
-        Cycles that a pass of the convolution takes of the feeder, by row.
+        Cycles that a pass of the convolution takes of the feeder, by row and parity.
     passes : tuple of tuple of int
-        Cycles from one pass of the convolution to the next, at least, by tile and row.
+        Cycles from one pass of the convolution to the next, at least, by tile, row and parity.
     norm_length : int
     norm : tuple of int
         The same of the GDN, by tile; 0 and empty without.
@@ -66,7 +68,7 @@ class Kind(NamedTuple):
     release : tuple of int
         Slots that become free behind each group.
     written : tuple of int
-        Beats of each write of a group and row.
+        Beats of each write of a record.
     map_burst, write_burst : float
         Mean beats of a transaction.
     """
@@ -74,6 +76,8 @@ class Kind(NamedTuple):
     stage: int
     groups: int
     rows: int
+    pairs: bool
+    beyond: bool
     lengths: tuple
     passes: tuple
     norm_length: int
@@ -92,8 +96,13 @@ class Kind(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Groups times rows."""
-        return self.groups * self.rows
+        """Passes of a tile: groups times rows, and parities of columns where these are apart."""
+        return self.groups * len(self.lengths)
+
+    @property
+    def records(self) -> int:
+        """Records that are written."""
+        return self.pixels - self.rows * self.beyond
 
     @property
     def tiles(self) -> tuple:
@@ -190,21 +199,24 @@ class _Planner:
         """Cycles of all passes of a stage, and beats of its weights, maps and results."""
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        shape = stage.conv.phases[0].shape
-        spans = [stage.span(row) for row in range(target.height)]
-        kernels = Counter(min(last, source.height) - max(0, first) for first, last in spans)
-        lengths = [rows * stage.conv.channels_in * shape.slot(program.rows) for rows in kernels]
+        groups = -(-stage.group_columns(source.width, target.width) // program.rows)
+        kinds = Counter()
+        for row in range(target.height):
+            first, last = stage.span(row)
+            rows = min(last, source.height) - max(0, first)
+            kinds.update((rows, phase.index) for phase in _phases(stage, row))
+        lengths = [rows * stage.conv.channels_in * self._slot(phase) for rows, phase in kinds]
         cycles = sum(
-            target.words * cycles * count
+            groups * cycles * count
             for passes in self._passes(stage.conv, lengths, conv.flight)
-            for cycles, count in zip(passes, kernels.values(), strict=True)
+            for cycles, count in zip(passes, kinds.values(), strict=True)
         )
         if gdn is not None:
             norm = self._passes(stage.gdn, (stage.gdn.channels_in,), gdn.flight)
-            cycles += target.words * target.height * sum(each for (each,) in norm)
+            cycles += groups * stage.parities * target.height * sum(each for (each,) in norm)
         blocks = [
             block_span(program, stage, source.height, target.height, row)
-            for row in range(0, target.height, program.block_rows)
+            for row in range(0, target.height, program.stage_rows(stage))
         ]
         weights = len(blocks) * sum(band.weights for band in self.bands[k])
         tiles = conv.tiles + (gdn.tiles if gdn is not None else ())
@@ -223,7 +235,7 @@ class _Planner:
                 1 + kind.weights + sum(kind.loads),
                 kind.weights * sum(beats for _, beats in kind.tiles),
                 sum(kind.loads) * kind.column,
-                kind.pixels * sum(kind.written),
+                kind.records * sum(kind.written),
             )
             totals = [a + b for a, b in zip(totals, moved, strict=True)]
         return numbers, totals
@@ -231,18 +243,19 @@ class _Planner:
     def _kind(self, k, band, rows, top, height):
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        shape, kernel = stage.conv.phases[0].shape, stage.conv.layer.kernel
-        slots = [
-            (min(r * stage.stride + kernel, height) - max(r * stage.stride, top)) * stage.conv.channels_in
-            for r in range(rows)
-        ]
-        lengths = tuple(count * shape.slot(program.rows) for count in slots)
+        begin, slots = stage.span(0)[0], []
+        for row in range(rows):
+            first, last = stage.span(row)
+            kernel_rows = min(last - begin, height) - max(first - begin, top)
+            slots += [(kernel_rows * stage.conv.channels_in, phase) for phase in _phases(stage, row)]
+        lengths = tuple(count * self._slot(phase.index) for count, phase in slots)
         passes = self._passes(stage.conv, lengths, conv.flight)
-        norm, channels, steps = (), 0, band.groups * stage.conv.tiles * shape.columns * sum(slots)
+        norm, channels = (), 0
+        steps = band.groups * stage.conv.tiles * sum(count * phase.shape.columns for count, phase in slots)
         if gdn is not None:
             channels = stage.gdn.channels_in
             norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
-            steps += band.groups * rows * stage.gdn.tiles * channels
+            steps += band.groups * len(slots) * stage.gdn.tiles * channels
         middle = [stage.stride] * max(0, band.groups - 2)
         release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
         loads, later = [band.loads_first], band.loads - band.loads_first
@@ -255,6 +268,8 @@ class _Planner:
             k,
             band.groups,
             rows,
+            stage.upsampling,
+            band.written < stage.parities * band.groups,
             lengths,
             passes,
             channels,
@@ -271,6 +286,10 @@ class _Planner:
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
         )
+
+    def _slot(self, phase):
+        """Cycles in which a kernel row of one channel is fed."""
+        return self.program.phases[phase].shape.slot(self.program.rows)
 
     def _passes(self, op, lengths, flight):
         """Cycles from pass to pass, by tile and length: its own, until results have left, and so many on the way."""
@@ -303,7 +322,7 @@ class _Planner:
         )
 
     def _written(self, stage, target):
-        """Beats of each write for a group and row."""
+        """Beats of each write of a record."""
         if stage.gdn is not None:
             return (target.record,)
         each = stage.conv.products
@@ -311,6 +330,11 @@ class _Planner:
             sum(target.part_beats(count) for count in target.parts[first : first + each])
             for first in range(0, len(target.parts), each)
         )
+
+
+def _phases(stage, row):
+    """Kinds of passes that make an output row of a stage."""
+    return [phase for phase in stage.conv.phases if not stage.upsampling or phase.row == row & 1]
 
 
 def _mean(beats, burst):
