@@ -10,7 +10,7 @@ from licgate.errors import ConfigError
 from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.program import compile_program
-from licgate.sim.order import depth_form
+from licgate.program.depthform import depth_form
 from licgate.target.config import AcceleratorConfig
 from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
 from tests.gateware.waves import small_program

@@ -249,7 +249,7 @@ class StreamSpace:
 
     def _rings(self, program) -> tuple[int, ...]:
         """Lengths of the weight ring from the least to the usual one, in steps of a memory cell's least depth."""
-        largest = max(op.phases[0].steps for op in program.ops)
+        largest = max(op.steps for op in program.ops)
         gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
         least, step = max(largest, *gdns, 0), min(deep for deep, _ in self.board.blocks)
         usual = 2 * largest + max(gdns, default=0)

@@ -168,20 +168,24 @@ def _program_uses(program, **memories):
 
 def _queues(program):
     """Queues of a streaming core that are large enough for memory cells; Yosys makes the others of LUT RAM."""
-    kinds = program.output_kinds
     longest = 0
-    for stage, kind in zip(program.stages, kinds, strict=True):
+    for stage, kind in zip(program.stages, program.output_kinds, strict=True):
         channels = stage.last_op.channels_out
         if stage.gdn is None:
             channels = min(program.tile_channels(stage.conv), channels)
         parts = [min(program.cols, channels - first) for first in range(0, channels, program.cols)]
         longest = max(longest, sum(program.beats(part * kind) for part in parts))
-    credits = max(2, program.output_words // program.most_channels)
     sizes = (
         (2 * COMMANDS_READ * command_beats(program), program.beat_bits),
-        (credits * program.most_channels, max(kinds)),
+        *((program.output_depth, bits) for bits in _result_parts(program)),
         (WRITES * longest, program.beat_bits),
     )
     # cells of 16 words of 4 bits, of which it takes 16 for a block
     large = [(depth, bits) for depth, bits in sizes if -(-depth // 16) * -(-bits // 4) > 16]
     return [MemoryUse("queues", depth, bits, parts=True) for depth, bits in large]
+
+
+def _result_parts(program):
+    """Bits of the memories for words of results: even and odd pixels apart where they come apart."""
+    rows, bits = program.rows, max(program.output_kinds) // program.rows
+    return [part * bits for part in (rows - rows // 2, rows // 2) if part] if program.upsampling else [rows * bits]

@@ -26,6 +26,8 @@ class Band(NamedTuple):
         They stay for the next one.
     release_first, release : int
         Slots that become free behind the first group, and behind the last; the stride behind the others.
+    written : int
+        Output words of a row: one for each group, two of an upsampling stage, but for what lies beyond the image.
     """
 
     group: int
@@ -39,6 +41,7 @@ class Band(NamedTuple):
     keep: bool
     release_first: int
     release: int
+    written: int
 
     @property
     def loads(self) -> int:
@@ -46,23 +49,23 @@ class Band(NamedTuple):
         return max(0, self.end - self.first)
 
 
-def stage_bands(program, stage, source_words, target_words):
+def stage_bands(program, stage, source, target):
     """Bands of a block of a stage.
 
     Parameters
     ----------
     program : StreamedProgram
     stage : Stage
-    source_words, target_words : int
-        Words in a row of its input and of its output.
+    source, target : MapLayout
+        Its input and its output.
 
     Returns
     -------
     list of Band
     """
-    shape, resident = stage.conv.phases[0].shape, program.resident(stage)
-    offset, words = shape.first_word(program.rows), shape.words(program.rows)
-    counts = _even(target_words, program.band_groups)
+    resident, source_words = program.resident(stage), source.words
+    offset, words = program.window(stage)
+    counts = _even(-(-stage.group_columns(source.width, target.width) // program.rows), program.band_groups)
     found, loaded, group = [], 0, 0  # words of the row that have been asked for
     for index, groups in enumerate(counts):
         begin, ends = stage.stride * group + offset, index == len(counts) - 1
@@ -88,6 +91,7 @@ def stage_bands(program, stage, source_words, target_words):
                 resident and not ends,
                 early,
                 release,
+                min(stage.parities * (group + groups), target.words) - stage.parities * group,
             )
         )
         group += groups
@@ -102,7 +106,7 @@ def block_span(program, stage, source_height, target_height, row):
     rows, nominal, top, height : int
         Output rows; input row that lies in row 0 of a slot; rows of a slot between which the image lies that it reads.
     """
-    rows = min(program.block_rows, target_height - row)
+    rows = min(program.stage_rows(stage), target_height - row)
     nominal = stage.span(row)[0]
     last = min(stage.span(row + rows - 1)[1], source_height) - nominal
     return rows, nominal, max(0, -nominal), min(program.in_rows(stage), last)

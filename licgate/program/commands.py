@@ -22,15 +22,17 @@ def command_fields(program):
     first group waits for, then as many as the stride for each of the others, while there are. The first group's window
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
-    apart; the last group has ``pixels`` pixels inside the image. While the last tile of the convolution is made, slots
-    become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the first, and as
-    many as the stride behind the others. The weights become free tile by tile unless ``keep``.
+    apart; the last group has ``pixels`` pixels inside the image. An upsampling stage makes two records of a group, of
+    twice as many pixels, the second one only where it lies inside the image. While the last tile of the convolution is
+    made, slots become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the
+    first, and as many as the stride behind the others. The weights become free tile by tile unless ``keep``.
     """
     address = program.address_bits
     rows = max(program.in_rows(stage) for stage in program.stages).bit_length()
     slot = program.slots.bit_length()
     stage, kind = max(1, (len(program.stages) - 1).bit_length()), 2
-    groups, block = program.band_groups.bit_length(), program.block_rows.bit_length()
+    groups = program.band_groups.bit_length()
+    block = max(program.stage_rows(stage) for stage in program.stages).bit_length()
     return {
         "end": {"kind": kind},
         "weights": {"kind": kind, "stage": stage, "address": address},

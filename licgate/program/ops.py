@@ -160,6 +160,17 @@ class Op:
         """Steps of the shortest full pass."""
         return min(phase.steps for phase in self.phases)
 
+    @property
+    def tiled_words(self) -> tuple:
+        """The words tile by tile, and in a tile phase by phase: ``steps`` words a tile."""
+        parts = [
+            self.words[first : first + phase.steps]
+            for tile in range(self.tiles)
+            for phase in self.phases
+            for first in [phase.base - self.base + tile * phase.steps]
+        ]
+        return tuple(word for part in parts for word in part)
+
 
 def tap_range(layer, parity):
     """First input position, relative to output position // 2, and number of positions that outputs of a parity read."""

@@ -64,6 +64,11 @@ class Stage:
         return len(self.conv.phases) > 1
 
     @property
+    def parities(self) -> int:
+        """Parities of output columns (and rows) that are made apart: 1, or 2 of an upsampling stage."""
+        return 1 + self.upsampling
+
+    @property
     def stride(self) -> int:
         """Input columns from one array row to the next: 1 or 2."""
         return self.conv.phases[0].shape.stride

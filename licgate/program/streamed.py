@@ -1,16 +1,17 @@
 """The program of a streaming accelerator: weights and feature maps in external memory, one band at a time on the chip.
 
 A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of ``rows`` columns of a
-block. The line memory is a ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring
-pixels, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their border,
-so each is fetched once a block. The weight memory is a ring of words, tile after tile in the order of use.
+block: of the output, or of the input where a transposed convolution makes two columns of each. The line memory is a
+ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring pixels, all channels, of as many
+rows as a block reads. Neighbouring bands of a block share the columns at their border, so each is fetched once a block.
+The weight memory is a ring of words, tile after tile in the order of use; a tile has the weights of all parities of
+rows and columns.
 """
 
 from dataclasses import dataclass, fields, replace
 
 from licgate.errors import ConfigError
 from licgate.program.compile import Program, compile_program
-from licgate.program.stages import Stage
 
 __all__ = ["StreamedProgram", "compile_streamed"]
 
@@ -85,24 +86,41 @@ class StreamedProgram(Program):
     @property
     def gdn_depth(self) -> int:
         """Words of the GDN inputs: those of a whole band."""
-        widest = max([op.channels_in for op in self.ops if op.is_gdn], default=1)
-        return widest * self.block_rows * self.band_groups
+        return self.band_groups * max(
+            [s.gdn.channels_in * self.stage_rows(s) * s.parities for s in self.stages if s.gdn is not None],
+            default=self.block_rows,
+        )
+
+    @property
+    def upsampling(self) -> bool:
+        """Some stage makes the parities of its output apart."""
+        return any(stage.upsampling for stage in self.stages)
+
+    def stage_rows(self, stage) -> int:
+        """Most output rows of a block of the stage: whole pairs where the parities of rows are made apart."""
+        return max(1, self.block_rows // stage.parities) * stage.parities
 
     def in_rows(self, stage) -> int:
         """Input rows that a whole block of the stage reads."""
-        return stage.stride * (self.block_rows - 1) + stage.most_rows
+        return stage.span(self.stage_rows(stage) - 1)[1] - stage.span(0)[0]
+
+    def window(self, stage) -> tuple[int, int]:
+        """First input word that a group's passes read, relative to that of its first column, and how many they read."""
+        shapes = [phase.shape for phase in stage.conv.phases]
+        first = min(shape.first_word(self.rows) for shape in shapes)
+        return first, max(shape.first_word(self.rows) + shape.words(self.rows) for shape in shapes) - first
 
     def band_words(self, stage, groups) -> int:
         """Input words in a row of a band of ``groups``, those beyond the image counted."""
-        return stage.stride * (groups - 1) + stage.conv.phases[0].shape.words(self.rows)
+        return stage.stride * (groups - 1) + self.window(stage)[1]
 
     def tile_words(self, op) -> list:
         """Words of each weight tile of an operation."""
-        return [op.phases[0].steps] * op.tiles
+        return [op.steps] * op.tiles
 
     def segments(self, op) -> list:
         """Words of the segments in which a tile is fetched, as the ring has room; each begins with a beat."""
-        steps, size = op.phases[0].steps, SEGMENT * self.beat_bits
+        steps, size = op.steps, SEGMENT * self.beat_bits
         return [min(size, steps - first) for first in range(0, steps, size)]
 
     def stage_words(self, stage) -> int:
@@ -111,16 +129,38 @@ class StreamedProgram(Program):
 
     def resident(self, stage) -> bool:
         """The stage's weights stay in the ring for a whole block, and leave room for any other tile."""
-        largest = max(op.phases[0].steps for op in self.ops)
+        largest = max(op.steps for op in self.ops)
         return self.stage_words(stage) + largest <= self.weight_words
 
     def writes(self, stage) -> int:
-        """Writes to external memory for a group of pixels: GDN's tiles follow each other, a convolution's do not."""
+        """Writes to external memory for a record: GDN's tiles follow each other, a convolution's do not."""
         return 1 if stage.gdn is not None else stage.conv.tiles
+
+    @property
+    def output_credits(self) -> int:
+        """Passes to external memory whose words are not packed yet, at most."""
+        return max(2, self.output_words // self.most_channels, 1 + self.paired_tiles)
+
+    @property
+    def output_depth(self) -> int:
+        """Words of the queue of results: a power of two where it puts parities of columns together."""
+        if not self.upsampling:
+            return self.output_credits * self.most_channels
+        return 1 << ((self.output_credits + self.paired_tiles) * self.most_channels - 1).bit_length()
+
+    @property
+    def paired_tiles(self) -> int:
+        """Passes to memory of one parity of columns before those of the other, at most; 0 where none are apart."""
+        return max([stage.gdn.tiles if stage.gdn is not None else 1 for stage in self.stages if stage.upsampling] + [0])
 
     def beats(self, bits) -> int:
         """Beats that hold so many bits."""
         return -(-bits // self.beat_bits)
+
+    def record_beats(self, channels, bits) -> int:
+        """Beats of a record of ``channels`` values of ``bits`` for each pixel."""
+        parts = [min(self.cols, channels - first) for first in range(0, channels, self.cols)]
+        return sum(self.beats(count * self.rows * bits) for count in parts)
 
 
 def compile_streamed(transforms, config, *, weights=True):
@@ -129,7 +169,7 @@ def compile_streamed(transforms, config, *, weights=True):
     Parameters
     ----------
     transforms : Transform or sequence of Transform
-        Convolutions of an odd kernel, stride 1 or 2 and padding ``kernel // 2``, each followed by at most one GDN.
+        As for :func:`~licgate.program.compile.compile_program`; they run one at a time.
     config : StreamedConfig
     weights : bool
         False counts the weight words without making them.
@@ -144,15 +184,9 @@ def compile_streamed(transforms, config, *, weights=True):
         A transform holds something that the accelerator does not run, or a word is narrower than a beat.
     """
     program = compile_program(transforms, config, weights=weights)
-    for stage in program.stages:
-        if stage.conv.layer.transposed:
-            raise ConfigError(
-                f"{stage.conv.layer.name}: with external memory the array runs no transposed convolution yet"
-            )
-    stages = [_in_slots(stage, config) for stage in program.stages]
     known = {f.name: getattr(program, f.name) for f in fields(Program)}
     made = StreamedProgram(
-        **(known | {"stages": tuple(stages)}),
+        **known,
         block_rows=config.block_rows,
         band_groups=config.band_groups,
         slots=0,
@@ -165,11 +199,16 @@ def compile_streamed(transforms, config, *, weights=True):
         address_bits=config.address_bits,
         output_words=config.output_words,
     )
+    stages = [
+        # the feeder's row addresses never leave a slot
+        replace(stage, base=0, words=1, ring=made.in_rows(stage) + 1)
+        for stage in program.stages
+    ]
     widest = max(made.band_words(stage, config.band_groups) for stage in stages)
     ahead = max(stage.stride for stage in stages) * config.band_groups
     slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
     slot_words = max(made.in_rows(stage) * stage.conv.channels_in for stage in stages)
-    largest = max(op.phases[0].steps for op in made.ops)
+    largest = max(op.steps for op in made.ops)
     # Two tiles, and those of the GDN behind a convolution, which are in use until the next band.
     gdns = [sum(made.tile_words(stage.gdn)) for stage in stages if stage.gdn is not None]
     weight_words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
@@ -179,6 +218,7 @@ def compile_streamed(transforms, config, *, weights=True):
         raise ConfigError(f"weight_words is {weight_words}: the tiles of the largest GDN have {max(gdns)}")
     made = replace(
         made,
+        stages=tuple(stages),
         slots=slots,
         slot_words=slot_words,
         weight_words=weight_words,
@@ -187,12 +227,6 @@ def compile_streamed(transforms, config, *, weights=True):
     )
     _check_beats(made)
     return made
-
-
-def _in_slots(stage, config):
-    """The stage with its input rows in slots, which the feeder's row addresses never leave."""
-    in_rows = stage.stride * (config.block_rows - 1) + stage.most_rows
-    return Stage(**{**stage.__dict__, "base": 0, "words": 1, "ring": in_rows + 1})
 
 
 def _check_beats(program):

@@ -165,7 +165,7 @@ def run(schedules, inputs, *, model=None):
     for core, schedule in enumerate(schedules):
         last = schedule.maps[-1]
         found = yield from download(last.base, last.beats, schedule.program.beat_bits)
-        outputs.append(last.unpacked(found))
+        outputs.append(schedule.unpacked(found))
         yield from write_register(Register.CORE, core)
         names = {
             "busy": Register.CYCLES,

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["depth_form", "from_depth_form", "from_stream", "stream_order"]
+__all__ = ["from_stream", "stream_order"]
 
 
 def stream_order(latents, skip, rows):
@@ -37,17 +37,3 @@ def from_stream(values, shape, skip, rows):
 
 def _cuts(skip, width, rows):
     return [c - skip for c in range(0, skip + width, rows) if c > skip]
-
-
-def depth_form(x):
-    """(C, 2 H, 2 W) to (4 C, H, W): channel ``(2 * p + q) * C + c`` at (i, j) is channel c at (2 i + p, 2 j + q)."""
-    channels, height, width = x.shape
-    cells = x.reshape(channels, height // 2, 2, width // 2, 2)
-    return cells.transpose(2, 4, 0, 1, 3).reshape(4 * channels, height // 2, width // 2)
-
-
-def from_depth_form(x):
-    """The inverse of `depth_form`."""
-    channels, height, width = x.shape
-    cells = x.reshape(2, 2, channels // 4, height, width)
-    return cells.transpose(2, 3, 0, 4, 1).reshape(channels // 4, 2 * height, 2 * width)

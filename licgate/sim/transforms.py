@@ -13,11 +13,12 @@ from licgate.manifest import sealed
 from licgate.manifest.patches import patches
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
+from licgate.program.depthform import from_depth_form
 from licgate.program.strips import strips
 from licgate.reference import run_transform
 from licgate.sim.engine import Job, get_engine, pixel_words
 from licgate.sim.faults import seeds
-from licgate.sim.order import from_depth_form, from_stream, stream_order
+from licgate.sim.order import from_stream, stream_order
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Register
 

@@ -17,6 +17,7 @@ from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.extmem.kit import CHIP
 from tests.gateware.kit import run_simulation
+from tests.manifest.kit import four_transforms
 
 WIDTH, HEIGHT = 37, 5
 
@@ -42,11 +43,29 @@ def make_program(**options):
     return compile_streamed([synthetic_manifest(channels=(3, 5, 7), seed=3).g_a], StreamedConfig(**shape))
 
 
-def test_every_event_comes_in_the_cycle_that_is_predicted():
-    program = make_program()
-    chain = program.chains[0]
-    schedule = make_schedule(program, chain, WIDTH, HEIGHT)
-    x = np.random.default_rng(1).integers(0, 256, (3, HEIGHT, WIDTH))
+def codec_program(**options):
+    """All transforms of a codec, for an array of four columns that waits for the way to memory now and then."""
+    gdn, shape = options.pop("gdn"), {"cols": 4, "output_words": 8} | options
+    return compile_streamed(list(four_transforms(gdn=gdn).transforms.values()), StreamedConfig(**shape))
+
+
+# program, transform, size of its input: pairs of records with and without a second one at the end, GDN and ReLU
+RUNS = {
+    "g_a": (make_program, {}, "g_a", (WIDTH, HEIGHT)),
+    "h_a": (codec_program, {"gdn": "relu", "rows": 4}, "h_a", (13, 9)),
+    "h_s": (codec_program, {"gdn": "relu", "rows": 4, "block_rows": 3}, "h_s", (5, 3)),
+    "g_s": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (7, 3)),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_event_comes_in_the_cycle_that_is_predicted(name):
+    make, options, wanted, (width, height) = RUNS[name]
+    program = make(**options)
+    chain = program.chain_of(wanted)
+    schedule = make_schedule(program, chain, width, height)
+    low, high = chain.transform.input.min, chain.transform.input.max
+    x = np.random.default_rng(1).integers(low, high + 1, (chain.transform.in_channels, height, width))
     accelerator = SdramAccelerator(program, CHIP, 100.0)
     chip = SdramChip(CHIP, 100.0, dict(enumerate(schedule.memory(x).tolist())))
     system, core = System(accelerator), accelerator.system._cores[0]
@@ -85,7 +104,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted():
     assert seen == run.times
     assert [run.done] == done
     assert (run.steps, model.done) == (steps[0], done[0])
-    assert waits[0] > 0, "the case has waits for the way to memory"
+    assert waits[0] > 0 or name != "g_a", "the case has waits for the way to memory"
     assert run.waits["output"] >= waits[0]
     assert model.memory.late == 0
     counts = chip.counts

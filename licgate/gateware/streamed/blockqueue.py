@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.arith import delayed
 from licgate.gateware.engine.memory import BLOCK_SHAPES
 
-__all__ = ["BlockQueue", "moved_level", "part_width"]
+__all__ = ["BlockQueue", "block_parts", "moved_level", "part_width", "read_ahead"]
 
 # Words on their way out of the block, or out already: what a word a cycle takes.
 _AHEAD = 4
@@ -67,48 +67,77 @@ class BlockQueue(Component):
 
     def elaborate(self, platform):
         m = Module()
-        # A word that comes is not read in that cycle, so no logic is wanted that says what that would give.
-        parts, size = [], part_width(self.depth)
-        for first in range(0, self.width, size):
-            part = Memory(shape=min(size, self.width - first), depth=self.depth, init=[], attrs={"no_rw_check": 1})
-            m.submodules[f"block_{first // size}"] = part
-            parts.append((part.write_port(), part.read_port()))
-        to, at = (Signal(range(self.depth), name=name) for name in ("to", "at"))
-
-        def step(pointer, by):
-            with m.If(by):
-                m.d.sync += pointer.eq(pointer + 1)
-                if self.depth & (self.depth - 1):
-                    with m.If(pointer == self.depth - 1):
-                        m.d.sync += pointer.eq(0)
-
-        inside = Signal(range(self.depth + 1))
-        # Places ahead of the blocks that are free, and words there: as many ones, of which the first says if any.
-        places, waiting = Signal(_AHEAD, init=(1 << _AHEAD) - 1), Signal(_AHEAD)
-        some, issue, taken = Signal(), Signal(), Signal()
+        writes, reads = block_parts(m, "block", self.depth, self.width)
+        to = Signal(range(self.depth))
         m.d.comb += [
-            *(write.en.eq(self.enable) for write, _ in parts),
-            Cat(write.data for write, _ in parts).eq(self.word),
-            *(write.addr.eq(to) for write, _ in parts),
-            *(read.addr.eq(at) for _, read in parts),
-            issue.eq(some & places[0]),
-            taken.eq(self.o.valid & self.o.ready),
-            self.o.valid.eq(waiting[0]),
+            Cat(write.data for write in writes).eq(self.word),
+            *(write.en.eq(self.enable) for write in writes),
+            *(write.addr.eq(to) for write in writes),
         ]
-        m.d.sync += [
-            inside.eq(inside + self.enable - issue),
-            places.eq(moved_level(places, taken, issue)),
-            some.eq(self.enable | (inside > 1) | (some & ~issue)),
-        ]
-        step(to, self.enable)
-        step(at, issue)
-
-        captured = Signal(self.width, reset_less=True)
-        m.d.sync += captured.eq(Cat(read.data for _, read in parts))
-        came = delayed(m, issue, 2, name="came")
-        m.submodules.ahead = ahead = Memory(shape=self.width, depth=_AHEAD, init=[])
-        write, read = ahead.write_port(), ahead.read_port(domain="comb")
-        m.d.sync += waiting.eq(moved_level(waiting, came, taken))
-        m.d.comb += [write.data.eq(captured), write.en.eq(came), self.o.payload.eq(read.data)]
-        m.d.sync += [write.addr.eq(write.addr + came), read.addr.eq(read.addr + taken)]
+        _step(m, to, self.enable, self.depth)
+        read_ahead(m, reads, self.depth, self.enable, self.o)
         return m
+
+
+def block_parts(m, name, depth, width):
+    """Blocks for words of ``width`` bits, each as deep as all, side by side; return their write and read ports."""
+    # A word that comes is not read in that cycle, so no logic is wanted that says what that would give.
+    writes, reads, size = [], [], part_width(depth)
+    for first in range(0, width, size):
+        part = Memory(shape=min(size, width - first), depth=depth, init=[], attrs={"no_rw_check": 1})
+        m.submodules[f"{name}_{first // size}"] = part
+        writes.append(part.write_port())
+        reads.append(part.read_port())
+    return writes, reads
+
+
+def _step(m, pointer, by, depth):
+    """Move a pointer on, around a ring of ``depth``."""
+    with m.If(by):
+        m.d.sync += pointer.eq(pointer + 1)
+        if depth & (depth - 1):
+            with m.If(pointer == depth - 1):
+                m.d.sync += pointer.eq(0)
+
+
+def read_ahead(m, reads, depth, came, o):
+    """Offer the words of blocks in order, read ahead into a few words of distributed memory.
+
+    Parameters
+    ----------
+    m : Module
+    reads : sequence of read ports
+        Of the blocks: the parts of a word side by side, lowest bits first.
+    depth : int
+        Words of the blocks.
+    came : Value
+        The next word is written by the end of this cycle.
+    o : stream interface
+        Where they go.
+    """
+    at, inside = Signal(range(depth)), Signal(range(depth + 1))
+    # Places ahead of the blocks that are free, and words there: as many ones, of which the first says if any.
+    places, waiting = Signal(_AHEAD, init=(1 << _AHEAD) - 1), Signal(_AHEAD)
+    some, issue, taken = Signal(), Signal(), Signal()
+    m.d.comb += [
+        *(read.addr.eq(at) for read in reads),
+        issue.eq(some & places[0]),
+        taken.eq(o.valid & o.ready),
+        o.valid.eq(waiting[0]),
+    ]
+    m.d.sync += [
+        inside.eq(inside + came - issue),
+        places.eq(moved_level(places, taken, issue)),
+        some.eq(came | (inside > 1) | (some & ~issue)),
+    ]
+    _step(m, at, issue, depth)
+
+    width = len(o.payload)
+    captured = Signal(width, reset_less=True)
+    m.d.sync += captured.eq(Cat(read.data for read in reads))
+    read_back = delayed(m, issue, 2, name="came")
+    m.submodules.ahead = ahead = Memory(shape=width, depth=_AHEAD, init=[])
+    write, read = ahead.write_port(), ahead.read_port(domain="comb")
+    m.d.sync += waiting.eq(moved_level(waiting, read_back, taken))
+    m.d.comb += [write.data.eq(captured), write.en.eq(read_back), o.payload.eq(read.data)]
+    m.d.sync += [write.addr.eq(write.addr + read_back), read.addr.eq(read.addr + taken)]

@@ -8,20 +8,11 @@ from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.gearbox import Unpacker
 from licgate.gateware.streamed.layouts import command_layout
-from licgate.program.records import MapLayout
 
 __all__ = ["MapLoader"]
 
 # Records asked for whose beats have not all come.
 _AHEAD = 4
-
-
-def record_beats(program, stage):
-    """Beats of a record of the stage's input."""
-    conv = stage.conv
-    parts = [min(program.cols, conv.channels_in - c) for c in range(0, conv.channels_in, program.cols)]
-    kind = conv.layer.input
-    return MapLayout(tuple(parts), kind.bits, kind.signed, program.rows, 1, 1, 0, 1, program.beat_bits).record
 
 
 class MapLoader(Component):
@@ -72,7 +63,9 @@ class MapLoader(Component):
             program.beat_bits,
             program.address_bits,
             page_beats=program.burst_beats,
-            most_beats=max(record_beats(program, stage) for stage in program.stages),
+            most_beats=max(
+                program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits) for stage in program.stages
+            ),
         )
         super().__init__(
             {
@@ -154,7 +147,12 @@ class MapLoader(Component):
                     row_line.eq(into[command.stage][command.row]),
                     channels.eq(Array(stage.conv.channels_in for stage in stages)[command.stage]),
                     memory.eq(Array(stage.memory for stage in stages)[command.stage]),
-                    beats.eq(Array(record_beats(program, stage) for stage in stages)[command.stage]),
+                    beats.eq(
+                        Array(
+                            program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits)
+                            for stage in stages
+                        )[command.stage]
+                    ),
                 ]
                 m.next = "WAIT"
             with m.State("WAIT"):

@@ -9,7 +9,8 @@ from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.gearbox import Packer
-from licgate.gateware.streamed.sequencer import credits, record_write_layout
+from licgate.gateware.streamed.interleaver import Interleaver
+from licgate.gateware.streamed.layouts import of_stage, record_write_layout
 from licgate.program.streamed import WRITES
 
 __all__ = ["RecordWriter"]
@@ -34,7 +35,9 @@ class RecordWriter(Component):
     i : :py:`In(stream.Signature(record_write_layout(program)))`
         A pass, before its first word comes.
     enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
-        The next word of the oldest pass. There are never more passes under way than ``credits(program)``.
+        The next word of the oldest pass. There are never more passes under way than
+        ``program.output_credits``, those ``beyond`` the image not counted; where some stage makes parities of columns
+        apart, no word comes in the cycle behind another.
     packed : :py:`Out(1)`
         The words of a pass have left their queue, the cycle before.
     writes : :py:`Out(24)`
@@ -48,8 +51,9 @@ class RecordWriter(Component):
     interval : int
         A word takes ``ceil(bits / beat_bits)`` cycles on its way.
 
-    Resources: a :class:`~licgate.gateware.streamed.gearbox.Packer`, queues of ``output_words`` words and of the beats
-    of ``WRITES`` writes.
+    Resources: a :class:`~licgate.gateware.streamed.gearbox.Packer`, queues of ``output_words`` words (an
+    :class:`~licgate.gateware.streamed.interleaver.Interleaver` where parities are made apart) and of the beats of
+    ``WRITES`` writes.
     """
 
     def __init__(self, program, result_width):
@@ -91,18 +95,17 @@ class RecordWriter(Component):
         program, kinds, port = self._program, self._kinds, self.port
         m.submodules.packer = packer = self._packer
         m.submodules.cutter = cutter = self._cutter
-        count = credits(program)
+        count = program.output_credits
         bits = max(kinds) // program.rows
-        m.submodules.words = words = BlockQueue(count * program.most_channels, program.rows * bits)
+        m.submodules.words = words = self._queue(m, bits)
         m.submodules.beats = beats = BlockQueue(WRITES * self._most, program.beat_bits)
         m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
         stretch = cutter.i.payload
         m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
         m.d.comb += [
             passes.w_data.eq(self.i.payload.as_value()),
-            passes.w_en.eq(self.i.valid),
+            passes.w_en.eq(self.i.valid & (~self.i.payload.beyond if program.upsampling else 1)),
             self.i.ready.eq(passes.w_rdy),
-            words.word.eq(Cat(w[:bits] for w in self.word)),
             words.enable.eq(self.enable),
         ]
 
@@ -211,3 +214,31 @@ class RecordWriter(Component):
             ~(passes.r_rdy | busy | packer.busy | written | targets.r_rdy | beats.o.valid | under_way | ~cutter.i.ready)
         )
         return m
+
+    def _queue(self, m, bits):
+        """The queue of words, of ``bits`` a pixel, fed."""
+        program = self._program
+        if not program.upsampling:
+            queue = BlockQueue(program.output_depth, program.rows * bits)
+            m.d.comb += queue.word.eq(Cat(word[:bits] for word in self.word))
+            return queue
+        stages = program.stages
+        queue = Interleaver(
+            program.rows,
+            bits,
+            most_words=program.most_channels,
+            most_apart=max(stage.last_op.channels_out for stage in stages),
+            depth=program.output_depth,
+        )
+        coming, out = self.i.payload, queue.i.payload
+        # the tiles of a GDN are one write, those of a convolution one each
+        channels = of_stage(coming.stage, (stage.last_op.channels_out for stage in stages))
+        whole = of_stage(coming.stage, (stage.gdn is not None for stage in stages))
+        m.d.comb += [
+            *(mine.eq(word[:bits]) for mine, word in zip(queue.word, self.word, strict=True)),
+            queue.i.valid.eq(self.i.valid),
+            *(getattr(out, name).eq(getattr(coming, name)) for name in ("count", "column", "beyond", "first", "last")),
+            out.apart.eq(Mux(whole, channels, coming.count)),
+            out.pair.eq(of_stage(coming.stage, (stage.upsampling for stage in stages))),
+        ]
+        return queue

@@ -52,7 +52,7 @@ class WeightLoader(Component):
     def __init__(self, program):
         self._program = program
         kinds = program.weight_kinds
-        most = max(op.phases[0].steps for op in program.ops)
+        most = max(op.steps for op in program.ops)
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
         self._cutter = PageCutter(
             program.beat_bits,
@@ -100,7 +100,7 @@ class WeightLoader(Component):
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
         segments = [program.segments(o) for o in ops]
         left = Signal(range(1 + max(o.tiles for o in ops)))
-        steps = Signal(range(1 + max(o.phases[0].steps for o in ops)))
+        steps = Signal(range(1 + max(o.steps for o in ops)))
         # Segments of the tile that are left, words and beats of this one.
         rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
         beats, last_segment = Signal.like(cutter.i.payload.beats), Signal()
@@ -137,7 +137,7 @@ class WeightLoader(Component):
             with m.State("OP"):
                 m.d.sync += [
                     left.eq(Array(o.tiles for o in ops)[op]),
-                    steps.eq(Array(o.phases[0].steps for o in ops)[op]),
+                    steps.eq(Array(o.steps for o in ops)[op]),
                     rest.eq(Array(len(found) for found in segments)[op]),
                     *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
                 ]

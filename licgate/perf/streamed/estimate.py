@@ -114,17 +114,18 @@ class _Array:
     def __init__(self, program, plan, share):
         self.plan, self.flow = plan, Flow(program, plan, share, _START)
         self.latency = program.feed_latency + _FREED
-        self.credit = max(2, program.output_words // program.most_channels)
+        self.credit = program.output_credits
         self.time, self.last = float(_START), 0  # end of the last pass, and its cycles
         self.used = self.fetched = self.out = 0  # tiles, columns and passes to memory so far
         # Commands are parsed one after the other: until when those of the last band were, and when bands were begun.
+        self.odd = []  # passes of the odd record of a pair, until the last of them comes
         self.parse, self.parsed, self.begins = command_beats(program) + 1, float(_START), (0.0, 0.0)
         self.busy = 0.0
 
     def run(self):
         """Cycles of the frame."""
         plan, flow = self.plan, self.flow
-        made = [len(kind.written) * kind.pixels for kind in plan.kinds]
+        made = [len(kind.written) * kind.records for kind in plan.kinds]
         known, states, numbers, writes, at = {}, [], {}, 0, None
         for index in range(len(plan.bands)):
             # What is fetched while this band is computed, and whether it waits for writes.
@@ -183,7 +184,10 @@ class _Array:
                 ends = self._groups(kind, tile, ready, release)
             self.last = passes[-1]
             if not kind.keep:
-                flow.free_words(self.time + self.latency, kind.tiles[tile][0], kind.lengths[-1])
+                # those of each parity while its last pass runs
+                flow.free_words(
+                    self.time + self.latency, kind.tiles[tile][0], sum(kind.lengths[-4 if kind.pairs else -1 :])
+                )
         if kind.gdn is not None:
             self._norm(kind, ends)
         if not kind.keep:
@@ -212,10 +216,12 @@ class _Array:
         flow, conv = self.flow, kind.conv
         for group in range(kind.groups):
             ready = max(ready, self._columns(kind, tile, group))
-            for length, cycles in zip(kind.lengths, kind.passes[tile], strict=True):
-                self.time = max(self.time + cycles, max(ready, self._room()) + length)
+            for index, (length, cycles) in enumerate(zip(kind.lengths, kind.passes[tile], strict=True)):
+                outside = kind.beyond and group == kind.groups - 1 and index & 1
+                self.time = max(self.time + cycles, max(ready, self._room(not outside)) + length)
                 moved = self.time + conv.flight[tile] + _FREED
-                flow.offer(True, moved, conv.packing[tile], kind.written[tile], kind.write_burst)
+                leaves = (True, moved, conv.packing[tile], kind.written[tile], kind.write_burst)
+                self._offer(kind, index, leaves, outside)
             if release:
                 flow.free_slots(self.time + self.latency, release[group])
 
@@ -224,22 +230,41 @@ class _Array:
         flow, gdn, first = self.flow, kind.gdn, self.used + len(kind.passes) + 1
         flight, last, passes = kind.conv.flight[-1] + _CREDIT, len(kind.norm) - 1, kind.passes[-1]
         for pixel in range(kind.pixels):
-            group, row = divmod(pixel, kind.rows)
-            ready = ends[group] - sum(passes[row + 1 :]) + flight
+            group, index = divmod(pixel, len(passes))
+            outside = kind.beyond and group == kind.groups - 1 and index & 1
+            ready = ends[group] - sum(passes[index + 1 :]) + flight
             for tile, cycles in enumerate(kind.norm):
                 if pixel == 0:
                     ready = max(ready, flow.until(flow.tiles, first + tile) + _TILE)
-                self.time = max(self.time + cycles, max(ready, self._room()) + kind.norm_length)
+                self.time = max(self.time + cycles, max(ready, self._room(not outside)) + kind.norm_length)
                 beats = kind.written[0] if tile == last else 0
                 moved = self.time + gdn.flight[tile] + _FREED
-                flow.offer(tile == 0, moved, gdn.packing[tile], beats, kind.write_burst)
+                self._offer(
+                    kind, index, (tile == 0, moved, gdn.packing[tile], beats, kind.write_burst), outside, tile == last
+                )
                 if pixel == kind.pixels - 1 and not kind.keep:
                     flow.free_words(self.time + self.latency, gdn.tiles[tile][0], kind.norm_length)
         self.last = kind.norm[-1]
 
-    def _room(self):
-        """Cycle from which there is room for the results of another pass."""
-        self.out += 1
-        if self.out <= self.credit:
+    def _offer(self, kind, index, leaves, outside, ends=True):
+        """A pass is on its way to the packer: alone, or to meet the one of the other parity.
+
+        The passes of an even record leave as those of the odd one come, the latter behind them.
+        """
+        if kind.pairs and not index & 1:
+            return
+        self.flow.offer(*leaves)
+        if kind.pairs and not outside:
+            self.odd.append(leaves)
+            if ends:
+                for first, _, *rest in self.odd:
+                    self.flow.offer(first, leaves[1], *rest)
+                self.odd = []
+
+    def _room(self, counts):
+        """Cycle from which there is room for the results of another pass, which may not count itself."""
+        self.out += counts
+        waits = self.out - self.credit + (not counts)
+        if waits <= 0:
             return 0.0
-        return self.flow.until(self.flow.packed, self.out - self.credit) + _CREDIT
+        return self.flow.until(self.flow.packed, waits) + _CREDIT

@@ -102,7 +102,9 @@ class _Core(Loaders, Passes):
         self.idle = {kind: [start + 1] for kind in _QUEUES}
         self.columns, self.tiles, self.writes, self.packed = [], [], [], []
         self.slots_freed, self.words_freed = Freed(), Freed()
-        self.passes_out = []  # passes to memory: issue, words, beat, count, stage, first, last
+        # Passes to memory: issue, first word, beat, count, stage, first, last, and offers of the words where those of
+        # two passes are put together.
+        self.passes_out = []
         self.targets = []  # writes: cycle, address, beats
         # Beats of commands: cycles from which they can be used, and in which they are.
         self.readable, self.popped, self.stop, self.reader_done = [], [], None, False

@@ -6,15 +6,14 @@ Bands that are alike are one `Kind`, so a frame is a list of their numbers; it i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from licgate.errors import ConfigError
 from licgate.perf.core import Timing
 from licgate.program import IN_FLIGHT
 from licgate.program.bands import block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats
-from licgate.program.schedule import AHEAD, block_order, map_layouts
+from licgate.program.plan import AHEAD, make_plan, map_layouts
 
 __all__ = ["FramePlan", "Kind", "Operation", "frame_plan", "least_frame"]
 
@@ -50,10 +49,12 @@ class Kind(NamedTuple):
     stage : int
         Of the chain.
     groups, rows : int
+    pairs, beyond : bool
+        Parities of columns are made apart, one pass after the other; the last group has no second record.
     lengths : tuple of int
-        Cycles that a pass of the convolution takes of the feeder, by row.
+        Cycles that a pass of the convolution takes of the feeder, by row and parity.
     passes : tuple of tuple of int
-        Cycles from one pass of the convolution to the next, at least, by tile and row.
+        Cycles from one pass of the convolution to the next, at least, by tile, row and parity.
     norm_length : int
     norm : tuple of int
         The same of the GDN, by tile; 0 and empty without.
@@ -67,7 +68,7 @@ class Kind(NamedTuple):
     release : tuple of int
         Slots that become free behind each group.
     written : tuple of int
-        Beats of each write of a group and row.
+        Beats of each write of a record.
     map_burst, write_burst : float
         Mean beats of a transaction.
     """
@@ -75,6 +76,8 @@ class Kind(NamedTuple):
     stage: int
     groups: int
     rows: int
+    pairs: bool
+    beyond: bool
     lengths: tuple
     passes: tuple
     norm_length: int
@@ -93,8 +96,13 @@ class Kind(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Groups times rows."""
-        return self.groups * self.rows
+        """Passes of a tile: groups times rows, and parities of columns where these are apart."""
+        return self.groups * len(self.lengths)
+
+    @property
+    def records(self) -> int:
+        """Records that are written."""
+        return self.pixels - self.rows * self.beyond
 
     @property
     def tiles(self) -> tuple:
@@ -142,33 +150,8 @@ def frame_plan(program, chain, width, height, *, origin=0) -> FramePlan:
     ConfigError
         The run needs more memory than there is, or the input has no pixel.
     """
-    if width < 1 or height < 1:
-        raise ConfigError(f"the input is {width} x {height}: both must be at least 1")
-    room = (1 << program.address_bits) - origin
-    weights = sum(
-        program.beats(words * program.word_bits(op))
-        for stage in program.stages_of(chain)
-        for op in _ops(stage)
-        for words in program.tile_words(op)
-    )
-    for ahead in AHEAD:
-        maps = map_layouts(program, chain, width, height, ahead)
-        beats = sum(layout.beats for layout in maps) + weights
-        if beats > room:
-            continue
-        found, commands = _Planner(program, chain, maps).plan()
-        # whole reads of commands, and what is read ahead
-        beats += (-(-commands // COMMANDS_READ) + 2) * COMMANDS_READ * command_beats(program)
-        if beats <= room:
-            return replace(found, end=origin + beats)
-    raise ConfigError(
-        f"{chain.transform.name} of {width} x {height} needs {beats} words of {program.beat_bits} bits of external "
-        f"memory; there are {room}: cut the image"
-    )
-
-
-def _ops(stage):
-    return [op for op in (stage.conv, stage.gdn) if op is not None]
+    plan = make_plan(program, chain, width, height, origin=origin)
+    return _Planner(program, chain, plan.maps, plan.bands).plan(plan.blocks, origin + plan.beats)
 
 
 def least_frame(program, chain, width, height) -> tuple[int, int]:
@@ -176,7 +159,10 @@ def least_frame(program, chain, width, height) -> tuple[int, int]:
 
     In closed form, without a list of bands: a few hundred microseconds.
     """
-    planner = _Planner(program, chain, map_layouts(program, chain, width, height, AHEAD[-1]))
+    maps = map_layouts(program, chain, width, height, AHEAD[-1])
+    stages = program.stages_of(chain)
+    bands = [stage_bands(program, *each) for each in zip(stages, maps, maps[1:], strict=False)]
+    planner = _Planner(program, chain, maps, bands)
     found = [planner.least(k) for k in range(len(planner.stages))]
     return sum(cycles for cycles, _ in found), sum(beats for _, beats in found)
 
@@ -184,61 +170,53 @@ def least_frame(program, chain, width, height) -> tuple[int, int]:
 class _Planner:
     """Makes the bands of one frame."""
 
-    def __init__(self, program, chain, maps):
-        self.program, self.chain, self.maps = program, chain, maps
+    def __init__(self, program, chain, maps, bands):
+        self.program, self.maps, self.bands = program, maps, bands
         self.stages, self.timing = program.stages_of(chain), Timing.of(program)
-        self.bands = [
-            stage_bands(program, stage, source.words, target.words)
-            for stage, source, target in zip(self.stages, maps, maps[1:], strict=False)
-        ]
         self.operations = [
             (self._operation(stage.conv, stage), stage.gdn and self._operation(stage.gdn, stage))
             for stage in self.stages
         ]
         self.kinds, self.blocks = {}, {}
 
-    def plan(self):
-        """The frame, and how many commands it takes."""
-        found, writes, complete = [], 0, {}
+    def plan(self, blocks, end):
+        """The frame of these blocks."""
+        found, steps, commands = [], 0, 1
         beats = dict.fromkeys(("commands", "weights", "maps", "results"), 0)
-        steps, commands = 0, 1
-        for stage_index, row in block_order(self.program, self.chain, self.maps):
-            k = stage_index - self.chain.first
-            span = block_span(self.program, self.stages[k], self.maps[k].height, self.maps[k + 1].height, row)
-            rows, nominal, top, height = span
-            key = (k, rows, top, height)
+        for block in blocks:
+            key = (block.stage, block.rows, block.top, block.height)
             if key not in self.blocks:
                 self.blocks[key] = self._block(*key)
             numbers, totals = self.blocks[key]
-            after = 0 if k == 0 else complete[k, (nominal + height - 1) // self.program.block_rows]
-            found += [(number, after) for number in numbers]
-            writes += totals[0]
-            steps, commands = steps + totals[1], commands + totals[2]
-            for name, moved in zip(("weights", "maps", "results"), totals[3:], strict=True):
+            found += [(number, block.after) for number in numbers]
+            steps, commands = steps + totals[0], commands + totals[1]
+            for name, moved in zip(("weights", "maps", "results"), totals[2:], strict=True):
                 beats[name] += moved
-            complete[k + 1, row // self.program.block_rows] = writes
         beats["commands"] = -(-commands // COMMANDS_READ) * COMMANDS_READ * command_beats(self.program)
-        return FramePlan(list(self.kinds), found, steps, beats, 0), commands
+        return FramePlan(list(self.kinds), found, steps, beats, end)
 
     def least(self, k):
         """Cycles of all passes of a stage, and beats of its weights, maps and results."""
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        shape = stage.conv.phases[0].shape
-        spans = [stage.span(row) for row in range(target.height)]
-        kernels = Counter(min(last, source.height) - max(0, first) for first, last in spans)
-        lengths = [rows * stage.conv.channels_in * shape.slot(program.rows) for rows in kernels]
+        groups = -(-stage.group_columns(source.width, target.width) // program.rows)
+        kinds = Counter()
+        for row in range(target.height):
+            first, last = stage.span(row)
+            rows = min(last, source.height) - max(0, first)
+            kinds.update((rows, phase.index) for phase in _phases(stage, row))
+        lengths = [rows * stage.conv.channels_in * self._slot(phase) for rows, phase in kinds]
         cycles = sum(
-            target.words * cycles * count
+            groups * cycles * count
             for passes in self._passes(stage.conv, lengths, conv.flight)
-            for cycles, count in zip(passes, kernels.values(), strict=True)
+            for cycles, count in zip(passes, kinds.values(), strict=True)
         )
         if gdn is not None:
             norm = self._passes(stage.gdn, (stage.gdn.channels_in,), gdn.flight)
-            cycles += target.words * target.height * sum(each for (each,) in norm)
+            cycles += groups * stage.parities * target.height * sum(each for (each,) in norm)
         blocks = [
             block_span(program, stage, source.height, target.height, row)
-            for row in range(0, target.height, program.block_rows)
+            for row in range(0, target.height, program.stage_rows(stage))
         ]
         weights = len(blocks) * sum(band.weights for band in self.bands[k])
         tiles = conv.tiles + (gdn.tiles if gdn is not None else ())
@@ -247,18 +225,17 @@ class _Planner:
         return cycles, weights * sum(beats for _, beats in tiles) + read * source.record + written
 
     def _block(self, k, rows, top, height):
-        """Numbers of a block's kinds; its writes, steps, commands, and beats of weights, maps, results."""
-        numbers, totals = [], [0] * 6
+        """Numbers of a block's kinds; its steps, commands, and beats of weights, maps, results."""
+        numbers, totals = [], [0] * 5
         for band in self.bands[k]:
             kind = self._kind(k, band, rows, top, height)
             numbers.append(self.kinds.setdefault(kind, len(self.kinds)))
             moved = (
-                kind.pixels * len(kind.written),
                 kind.steps,
                 1 + kind.weights + sum(kind.loads),
                 kind.weights * sum(beats for _, beats in kind.tiles),
                 sum(kind.loads) * kind.column,
-                kind.pixels * sum(kind.written),
+                kind.records * sum(kind.written),
             )
             totals = [a + b for a, b in zip(totals, moved, strict=True)]
         return numbers, totals
@@ -266,18 +243,19 @@ class _Planner:
     def _kind(self, k, band, rows, top, height):
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        shape, kernel = stage.conv.phases[0].shape, stage.conv.layer.kernel
-        slots = [
-            (min(r * stage.stride + kernel, height) - max(r * stage.stride, top)) * stage.conv.channels_in
-            for r in range(rows)
-        ]
-        lengths = tuple(count * shape.slot(program.rows) for count in slots)
+        begin, slots = stage.span(0)[0], []
+        for row in range(rows):
+            first, last = stage.span(row)
+            kernel_rows = min(last - begin, height) - max(first - begin, top)
+            slots += [(kernel_rows * stage.conv.channels_in, phase) for phase in _phases(stage, row)]
+        lengths = tuple(count * self._slot(phase.index) for count, phase in slots)
         passes = self._passes(stage.conv, lengths, conv.flight)
-        norm, channels, steps = (), 0, band.groups * stage.conv.tiles * shape.columns * sum(slots)
+        norm, channels = (), 0
+        steps = band.groups * stage.conv.tiles * sum(count * phase.shape.columns for count, phase in slots)
         if gdn is not None:
             channels = stage.gdn.channels_in
             norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
-            steps += band.groups * rows * stage.gdn.tiles * channels
+            steps += band.groups * len(slots) * stage.gdn.tiles * channels
         middle = [stage.stride] * max(0, band.groups - 2)
         release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
         loads, later = [band.loads_first], band.loads - band.loads_first
@@ -290,6 +268,8 @@ class _Planner:
             k,
             band.groups,
             rows,
+            stage.upsampling,
+            band.written < stage.parities * band.groups,
             lengths,
             passes,
             channels,
@@ -306,6 +286,10 @@ class _Planner:
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
         )
+
+    def _slot(self, phase):
+        """Cycles in which a kernel row of one channel is fed."""
+        return self.program.phases[phase].shape.slot(self.program.rows)
 
     def _passes(self, op, lengths, flight):
         """Cycles from pass to pass, by tile and length: its own, until results have left, and so many on the way."""
@@ -338,7 +322,7 @@ class _Planner:
         )
 
     def _written(self, stage, target):
-        """Beats of each write for a group and row."""
+        """Beats of each write of a record."""
         if stage.gdn is not None:
             return (target.record,)
         each = stage.conv.products
@@ -346,6 +330,11 @@ class _Planner:
             sum(target.part_beats(count) for count in target.parts[first : first + each])
             for first in range(0, len(target.parts), each)
         )
+
+
+def _phases(stage, row):
+    """Kinds of passes that make an output row of a stage."""
+    return [phase for phase in stage.conv.phases if not stage.upsampling or phase.row == row & 1]
 
 
 def _mean(beats, burst):

@@ -1,6 +1,7 @@
 """Units of the streaming core in time: loaders, and what passes go through; see :mod:`licgate.perf.streamed.frame`."""
 
 import itertools
+from collections import deque
 
 from licgate.program import IN_FLIGHT
 from licgate.program.streamed import WRITES
@@ -93,7 +94,8 @@ class Passes:
     def _sequencer(self):
         """Bands, pass by pass, with the feeder and the array behind them."""
         program, timing, run = self.program, self.timing, self.run
-        credit = max(2, program.output_words // program.most_channels)
+        credit = program.output_credits
+        pairs = Pairs(self.passes_out) if program.upsampling else None
         feed_latency, self._window_words = program.feed_latency, program.window_words
         self._taken = self._feeder_ends = self._drained = self.start - 1
         self._reads_end = self._feeder_ends
@@ -109,13 +111,17 @@ class Passes:
             cycle = begin + 5
             held, behind = 0, 0
             needed, later = band["loads_first"], band["loads"] - band["loads_first"]
-            for op, group, row, tile in _passes(stage, band):
+            kernels = self._kernels(band, stage)
+            last_group, last_row = band["groups"] - 1, band["rows"] - 1
+            beyond = 2 * band["pixels"] <= program.rows
+            for op, tile, group, row, column in _passes(stage, band):
                 is_gdn = op.is_gdn
-                last_pixel = group == band["groups"] - 1 and row == band["rows"] - 1
+                row_ends = row == last_row and column == stage.parities - 1
+                last_pixel = group == last_group and row_ends
                 to_memory = is_gdn or stage.gdn is None
-                if is_gdn and tile == 0 and group == 0 and row == 0:
+                if is_gdn and tile == group == row == column == 0:
                     cycle += 1
-                    behind, gdn_held = band["groups"] * band["rows"] - 1, held
+                    behind, gdn_held = stage.parities * band["groups"] * band["rows"] - 1, held
                 offered, loaded = cycle, 0
                 if needed:
                     columns_used += needed
@@ -141,32 +147,31 @@ class Passes:
                     seen = max(seen, written[-IN_FLIGHT])
                 # What a pass waits for is seen a cycle before it is offered.
                 cycle = max(offered, seen + 1, self._taken + 1)
-                word = self._feed(op, band, stage, row, cycle)
+                phase = op.phases[(2 * (row & 1) + column) % len(op.phases)]
+                word = self._feed(op, phase, kernels[row], cycle)
                 count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
                 written.append(word + timing.beat * (count - 1))
                 self.last_written = written[-1]
                 if to_memory:
-                    out += 1
-                    self.passes_out.append(
-                        (
-                            cycle,
-                            word,
-                            timing.beat,
-                            count,
-                            band["stage"],
-                            not is_gdn or tile == 0,
-                            not is_gdn or tile == op.tiles - 1,
-                        )
-                    )
+                    first, last = not is_gdn or tile == 0, not is_gdn or tile == op.tiles - 1
+                    leaves = (cycle, word, timing.beat, count, band["stage"], first, last)
+                    outside = column == 1 and beyond and group == last_group
+                    out += not outside
+                    if pairs is None:
+                        self.passes_out.append((*leaves, None))
+                    else:
+                        pairs.add(leaves, stage.upsampling, column, outside)
                 freed = self._feeder_ends + feed_latency
                 tile_ends = last_pixel and not band["keep"]
-                if tile_ends:
-                    self.words_freed.add(freed, op.phases[0].steps, *self._slots_of_pass, program.feed_latency)
-                if row == band["rows"] - 1 and not is_gdn and tile == op.tiles - 1:
+                # of an upsampling stage's tile, what either parity of rows uses is free behind the last of these
+                parity_ends = not is_gdn and stage.upsampling and group == last_group and row >= last_row - 1
+                if (last_pixel or parity_ends) and not band["keep"]:
+                    self.words_freed.add(freed, phase.steps, *self._slots_of_pass, program.feed_latency)
+                if row_ends and not is_gdn and tile == op.tiles - 1:
                     self.slots_freed.add(freed, _slots_freed(band, stage, group))
                 # What the sequencer goes on to.
                 last_tile = tile == op.tiles - 1
-                if not is_gdn and tile == 0 and row == band["rows"] - 1:
+                if not is_gdn and tile == 0 and row_ends:
                     needed = min(stage.stride, later)
                     later -= needed
                 if is_gdn:
@@ -180,10 +185,14 @@ class Passes:
             idle = cycle - 5 + 3
         self.bands_done = idle
 
-    def _feed(self, op, band, stage, row, accepted):
+    def _kernels(self, band, stage):
+        """Kernel rows inside the image of each row of a band."""
+        spans = [[end - stage.span(0)[0] for end in stage.span(row)] for row in range(band["rows"])]
+        return [min(end, band["height"]) - max(first, band["top"]) for first, end in spans]
+
+    def _feed(self, op, phase, kernel_rows, accepted):
         """The feeder takes a pass in ``accepted``; return the cycle of its first word at the writer."""
-        program, timing = self.program, self.timing
-        shape = op.phases[0].shape
+        program, timing, shape = self.program, self.timing, phase.shape
         words = 0 if shape is None else shape.words(program.rows)
         margin = self._window_words - words
         taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
@@ -194,9 +203,7 @@ class Passes:
             self._feeder_ends, steps = step, op.channels_in
             self._slots_of_pass = (taken + 1, op.channels_in, 1, 1, step)
         else:
-            first = max(row * stage.stride, band["top"])
-            rows = min(row * stage.stride + op.layer.kernel, band["height"]) - first
-            slots, slot, columns = rows * op.channels_in, shape.slot(program.rows), shape.columns
+            slots, slot, columns = kernel_rows * op.channels_in, shape.slot(program.rows), shape.columns
             begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
             step = begin + columns - 1
             self._feeder_ends = begin + slot - 1
@@ -218,7 +225,7 @@ class Passes:
         for n in itertools.count():
             while len(self.passes_out) <= n:
                 yield
-            issue, word, beat, count, stage, first, last = self.passes_out[n]
+            issue, word, beat, count, stage, first, last, offers = self.passes_out[n]
             begin = max(issue + 2, busy_until)
             if first:
                 if begun >= WRITES:
@@ -234,7 +241,8 @@ class Passes:
             for part in range(0, count, program.cols):
                 channels = min(program.cols, count - part)
                 for k in range(part, part + channels):
-                    moved = max(begin + 1, word + beat * k + FIFO, ready)
+                    offered = word + beat * k + FIFO if offers is None else offers[k]
+                    moved = max(begin + 1, offered, ready)
                     ready = moved + slices
                 complete = moved + slices + 3
                 if (channels * bits - tail) % size + tail > size:
@@ -260,9 +268,12 @@ class Passes:
             layout = self.schedule.maps[band["stage"] - self.schedule.chain.first + 1]
             for tile in range(program.writes(stage)):
                 part = sum(layout.part_beats(count) for count in layout.parts[: tile * stage.last_op.products])
+                records = range(stage.parities)
                 for group in range(band["groups"]):
-                    for row in range(band["rows"]):
-                        yield band["target"] + row * band["pitch"] + group * layout.record + part
+                    inside = 2 * band["pixels"] > program.rows or group < band["groups"] - 1
+                    for row, number in itertools.product(range(band["rows"]), records if inside else (0,)):
+                        record = stage.parities * group + number
+                        yield band["target"] + row * band["pitch"] + record * layout.record + part
 
     def _writer(self):
         """Writes go to memory one after the other."""
@@ -314,14 +325,38 @@ def _slots_freed(band, stage, group):
 
 
 def _passes(stage, band):
-    """Passes of a band in their order: operation, group, row, tile."""
-    groups, rows = range(band["groups"]), range(band["rows"])
-    for tile in range(stage.conv.tiles):
-        for group in groups:
-            for row in rows:
-                yield stage.conv, group, row, tile
+    """Passes of a band in their order: operation, tile, group, row, parity of columns."""
+    pixels = range(band["groups"]), range(band["rows"]), range(stage.parities)
+    for tile, *pixel in itertools.product(range(stage.conv.tiles), *pixels):
+        yield (stage.conv, tile, *pixel)
     if stage.gdn is not None:
-        for group in groups:
-            for row in rows:
-                for tile in range(stage.gdn.tiles):
-                    yield stage.gdn, group, row, tile
+        for *pixel, tile in itertools.product(*pixels, range(stage.gdn.tiles)):
+            yield (stage.gdn, tile, *pixel)
+
+
+class Pairs:
+    """Passes to memory on their way through the interleaver, where parities of columns are put together."""
+
+    def __init__(self, out):
+        self._out, self._came = out, 0  # cycle in which the last word was whole
+        self._even, self._odd = deque(), []
+
+    def add(self, leaves, pair, column, beyond):
+        """A pass of the sequencer: one of those of ``_Core.passes_out`` without its offers."""
+        _, word, beat, count, *_, last = leaves
+        if pair and not column:
+            self._even.append(leaves)
+            return
+        if pair and not beyond:
+            self._odd.append(leaves)
+        offers = [self._whole(word + beat * k + 2) for k in range(count)]
+        self._out.append((*(self._even.popleft() if pair else leaves), offers))
+        if pair and last:
+            for odd in self._odd:
+                self._out.append((*odd, [self._whole(word + beat * (count - 1) + 3) for _ in range(odd[3])]))
+            self._odd = []
+
+    def _whole(self, cycle):
+        """Cycle of the offer of a word that is whole in ``cycle`` or behind the last one."""
+        self._came = max(cycle, self._came + 1)
+        return self._came + FIFO

@@ -7,6 +7,7 @@ is still in use, a record that is read before it is written, weights that are no
 import numpy as np
 
 from licgate.program.commands import KINDS, command_beats, command_fields
+from licgate.program.depthform import depth_form
 from licgate.program.records import MapLayout
 from licgate.reference import run_layer
 
@@ -98,35 +99,47 @@ class Interpreter:
         self.loads -= loads
         part = program.stages[stage]
         assert 0 <= loads - loads_first <= part.stride * (groups - 1), "not all columns are waited for"
-        conv = part.conv.layer
+        assert rows <= program.stage_rows(part)
         count = program.band_words(part, groups)
-        x = np.zeros((conv.in_channels, part.stride * (rows - 1) + conv.kernel, count * program.rows), dtype=np.int64)
+        x = np.zeros((part.conv.channels_in, program.in_rows(part), count * program.rows), dtype=np.int64)
         for k in range(count):
             if 0 <= word + k < words:
                 held = self.slots[(slot + k) % program.slots]
-                for row in range(top, min(height, x.shape[1])):
+                for row in range(top, height):
                     x[:, row, k * program.rows : (k + 1) * program.rows] = held[row]
-        # So that the layer's own padding and stride begin with the first kernel row, and with the first window.
-        lead = part.stride * -(-conv.padding // part.stride)
-        shape = part.conv.phases[0].shape
-        skip = shape.first_column - shape.first_word(program.rows) * program.rows
-        x = np.pad(x, ((0, 0), (lead - conv.padding, conv.padding), (0, conv.padding + program.rows)))
-        x = np.concatenate([np.zeros((*x.shape[:2], lead - conv.padding), dtype=np.int64), x[:, :, skip:]], axis=2)
-        first = lead // part.stride
-        y = run_layer(conv, x)
+        y = self._results(part, x, rows, groups)
         if part.gdn is not None:
             y = run_layer(part.gdn.layer, y)
-        y = y[:, first : first + rows, first : first + groups * program.rows]
-        y[:, :, (groups - 1) * program.rows + pixels :] = 0
+        columns = part.parities * ((groups - 1) * program.rows + pixels)
+        y[:, :, columns:] = 0
+        made = min(part.parities * groups, -(-columns // program.rows))
         layout = self._layout(self._parts(len(y)), part.last_op.layer.output, 1)
-        for g in range(groups):
+        for g in range(made):
             for r in range(rows):
                 begin = target + r * pitch + g * layout.record
                 values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
                 self.memory[begin : begin + layout.record] = layout.packed(values)
-        self.writes += groups * rows * (1 if part.gdn is not None else part.conv.tiles)
+        self.writes += made * rows * (1 if part.gdn is not None else part.conv.tiles)
         assert min(release, release_first) >= 0
         assert groups > 1 or not release_first
         self.free += release_first + part.stride * max(0, groups - 2) + release
         if not keep:
             self.weights = None
+
+    def _results(self, stage, x, rows, groups):
+        """What the convolution makes of the rows and columns around a band; those that its layer pads with are here."""
+        conv, width = stage.conv.layer, self.program.rows
+        before = -self.program.window(stage)[0] * width  # columns in front of that of the first result
+        if conv.transposed:
+            y = run_layer(conv, x)
+            if stage.conv.depth_form:
+                y = depth_form(y)
+            above = stage.parities * -stage.span(0)[0]
+            before *= stage.parities
+            return y[:, above : above + rows, before : before + stage.parities * groups * width].copy()
+        # the layer's own padding and stride begin with a whole step before the first kernel row and window
+        lead = conv.stride * -(-conv.padding // conv.stride)
+        x = np.pad(x, ((0, 0), (lead - conv.padding, conv.padding), (lead, conv.padding + width)))
+        x = x[:, :, before:]
+        first = lead // conv.stride
+        return run_layer(conv, x)[:, first : first + rows, first : first + groups * width].copy()

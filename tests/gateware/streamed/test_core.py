@@ -12,6 +12,7 @@ from licgate.reference import run_transform
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import run_simulation
 from tests.gateware.streamed.memory import PortMemory
+from tests.manifest.kit import four_transforms
 
 CASES = {
     "plain": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4}, (11, 5)),
@@ -45,15 +46,26 @@ CASES = {
     ),
     "point": ({"channels": (3, 5, 7)}, {"rows": 5, "cols": 8}, (1, 1)),
 }
-TIGHT = {"ring"}
+TIGHT = {"ring", "ring of pairs"}
+# A transform of a codec: all four are in the program, one runs.
+CODECS = {
+    "g_s": ("g_s", {}, {"rows": 4, "cols": 4}, (3, 2)),
+    "g_s of odd rows": ("g_s", {"gdn": "square"}, {"rows": 3, "cols": 3, "block_rows": 2, "output_words": 6}, (4, 3)),
+    "h_s": ("h_s", {"gdn": "relu", "kernel": 3}, {"rows": 4, "cols": 2, "band_groups": 2, "output_words": 4}, (3, 2)),
+    "h_s of an even kernel": ("h_s", {"up": 4}, {"rows": 5, "cols": 3, "block_rows": 1, "band_groups": 1}, (4, 1)),
+    "h_a": ("h_a", {"gdn": "relu"}, {"rows": 4, "cols": 4, "band_groups": 1, "prefetch_words": 1}, (6, 5)),
+    "packed": ("g_s", {"weight_bits": 4}, {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8}, (3, 1)),
+    "ring of pairs": ("g_s", {"kernel": 3}, {"rows": 4, "cols": 4, "block_rows": 2, "band_groups": 1}, (2, 12)),
+    "one value": ("g_s", {}, {"rows": 5, "cols": 8}, (1, 1)),
+}
 
 
-def plan(program, width, height, *, tight):
+def plan(program, chain, width, height, *, tight):
     """A schedule; if ``tight``, in as little memory as can be."""
-    found = make_schedule(program, program.chains[0], width, height)
+    found = make_schedule(program, chain, width, height)
     while tight:
         try:
-            found = make_schedule(program, program.chains[0], width, height, beats=found.beats - 1)
+            found = make_schedule(program, chain, width, height, beats=found.beats - 1)
         except ConfigError:
             assert any(layout.ring < layout.height for layout in found.maps), "no ring wraps"
             break
@@ -65,11 +77,17 @@ def simulate(name, *, seed, broken_off=None, runs=1, limit=50_000):
 
     ``broken_off`` is the cycle after which a first run is cleared.
     """
-    model, shape, (width, height) = CASES[name]
-    manifest, config = synthetic_manifest(**model, seed=3), StreamedConfig(**shape)
-    program = compile_streamed([manifest.g_a], config)
-    schedule = plan(program, width, height, tight=name in TIGHT)
-    x = np.random.default_rng(1).integers(0, 256, (3, height, width))
+    if name in CASES:
+        model, shape, (width, height) = CASES[name]
+        manifest, wanted = synthetic_manifest(**model, seed=3), "g_a"
+    else:
+        wanted, model, shape, (width, height) = CODECS[name]
+        manifest = four_transforms(**model)
+    config, transform = StreamedConfig(**shape), manifest.transforms[wanted]
+    program = compile_streamed(list(manifest.transforms.values()), config)
+    schedule = plan(program, program.chain_of(wanted), width, height, tight=name in TIGHT)
+    low, high = transform.input.min, transform.input.max
+    x = np.random.default_rng(1).integers(low, high + 1, (transform.in_channels, height, width))
     dut = StreamingCore(program)
     memory = PortMemory(dut.ports, schedule.memory(x), page_beats=config.page_beats, seed=seed)
     fresh, outputs, cycles = memory.contents.copy(), [], []
@@ -108,10 +126,10 @@ def simulate(name, *, seed, broken_off=None, runs=1, limit=50_000):
             outputs.append(schedule.output(memory.contents))
 
     run_simulation(dut, testbench, background=[memory.process], limit=2 * limit)
-    return outputs, run_transform(manifest.g_a, x), cycles
+    return outputs, run_transform(transform, x), cycles
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *CODECS])
 def test_a_transform_is_bit_exact_with_a_memory_that_is_late_at_random(name):
     (got,), expected, _ = simulate(name, seed=7)
     assert np.array_equal(got, expected)

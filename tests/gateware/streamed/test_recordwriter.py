@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from licgate.gateware.streamed.recordwriter import RecordWriter
-from licgate.gateware.streamed.sequencer import credits
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.records import pack_bits
 from licgate.program.streamed import compile_streamed
@@ -91,7 +90,7 @@ class Bench:
         await ctx.tick()
         ctx.set(dut.start, 0)
         for number, (descriptor, words) in enumerate(self.made):
-            while number - self.packed >= credits(self.program) or (self.late and self.random.random() < 0.5):
+            while number - self.packed >= self.program.output_credits or (self.late and self.random.random() < 0.5):
                 await ctx.tick()
             ctx.set(dut.i.payload, descriptor)
             ctx.set(dut.i.valid, 1)

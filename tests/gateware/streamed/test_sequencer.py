@@ -1,18 +1,19 @@
 """The sequencer of bands: its passes and what it says of them, against a schedule; what it waits for."""
 
 import random
-from itertools import pairwise
+from itertools import pairwise, product
 from types import SimpleNamespace
 
 import pytest
 
-from licgate.gateware.streamed.sequencer import BandSequencer, credits
+from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program import IN_FLIGHT
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import monitor, run_simulation, stream_put_all
+from tests.manifest.kit import four_transforms
 
 SHAPES = {
     "gdn": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "output_words": 8}, (37, 9)),
@@ -23,12 +24,24 @@ SHAPES = {
     ),
     "resident": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "band_groups": 1, "weight_words": 700}, (37, 9)),
 }
+# a transform of a codec, whose parities of rows and columns are made apart: the last groups with and without a second
+# record, as few credits as there may be
+CODECS = {
+    "pairs": ("g_s", {}, {"rows": 4, "cols": 4, "block_rows": 3, "band_groups": 2}, (13, 5)),
+    "pairs of two tiles": ("g_s", {}, {"rows": 3, "cols": 3, "output_words": 6, "band_groups": 1}, (7, 6)),
+    "pairs without GDN": ("h_s", {"gdn": "relu", "kernel": 3}, {"rows": 5, "cols": 2, "weight_words": 200}, (12, 5)),
+}
 
 
 def make(name):
-    model, shape, size = SHAPES[name]
-    program = compile_streamed([synthetic_manifest(**model, seed=3).g_a], StreamedConfig(**shape))
-    return program, make_schedule(program, program.chains[0], *size)
+    if name in SHAPES:
+        model, shape, size = SHAPES[name]
+        manifest, wanted = synthetic_manifest(**model, seed=3), "g_a"
+    else:
+        wanted, model, shape, size = CODECS[name]
+        manifest = four_transforms(**model)
+    program = compile_streamed(list(manifest.transforms.values()), StreamedConfig(**shape))
+    return program, make_schedule(program, program.chain_of(wanted), *size)
 
 
 def expected_passes(program, schedule):
@@ -39,37 +52,43 @@ def expected_passes(program, schedule):
             continue
         stage = program.stages[band["stage"]]
         layout = schedule.maps[band["stage"] - schedule.chain.first + 1]
-        groups, rows = range(band["groups"]), range(band["rows"])
-        order = [(stage.conv, g, r, t) for t in range(stage.conv.tiles) for g in groups for r in rows]
+        pixels = list(product(range(band["groups"]), range(band["rows"]), range(stage.parities)))
+        order = [(stage.conv, *pixel, t) for t in range(stage.conv.tiles) for pixel in pixels]
         if stage.gdn is not None:
-            order += [(stage.gdn, g, r, t) for g in groups for r in rows for t in range(stage.gdn.tiles)]
+            order += [(stage.gdn, *pixel, t) for pixel in pixels for t in range(stage.gdn.tiles)]
         home, places, base = pointer, {}, len(found)
         for op in (stage.conv, stage.gdn):
             for tile in range(op.tiles if op else 0):
                 places[op.index, tile] = pointer
-                pointer = (pointer + op.phases[0].steps) % program.weight_ring
+                pointer = (pointer + op.steps) % program.weight_ring
         if band["keep"]:
             pointer = home
-        shape = stage.conv.phases[0].shape
-        if band["word"] == shape.first_word(program.rows):
+        offset, words = program.window(stage)
+        if band["word"] == offset:
             origin = loads - max(0, band["word"])  # columns that came before the first one of the block's rows
         loads += band["loads"]
-        for op, g, r, t in order:
+        nominal = stage.span(0)[0]
+        for op, g, r, q, t in order:
             conv, size = op is stage.conv, program.tile_channels(op)
-            ends = g == band["groups"] - 1 and r == band["rows"] - 1
+            phase = op.phases[2 * (r & 1) + q] if stage.upsampling and conv else op.phases[0]
+            last_group, last_column = g == band["groups"] - 1, q == stage.parities - 1
+            # the last pass with these weights: in the last group, the last row of this parity
+            ends = last_group and r >= band["rows"] - (stage.parities if conv else 1) and (conv or last_column)
             slots = 0
-            if conv and t == op.tiles - 1 and r == band["rows"] - 1:
+            if conv and t == op.tiles - 1 and r == band["rows"] - 1 and last_column:
                 early = band["release_first"] if g == 0 else stage.stride
-                slots = band["release"] if g == band["groups"] - 1 else early
-            first = max(r * stage.stride, band["top"])
-            above = first - r * stage.stride
-            begin = (
-                places[op.index, t] + above * op.phases[0].shape.columns * op.channels_in
-                if conv
-                else places[op.index, t]
-            )
+                slots = band["release"] if last_group else early
+            top, bottom = (end - nominal for end in stage.span(r))
+            first, begin, window = max(top, band["top"]), places[op.index, t], None
+            if conv:
+                begin += sum(other.steps for other in op.phases[: phase.index - op.phases[0].index])
+                begin += (first - top) * phase.shape.columns * op.channels_in
+                window = phase.shape.first_word(program.rows) - offset
             part = sum(layout.part_beats(count) for count in layout.parts[: t * op.products])
+            record = stage.parities * g + q
+            beyond = q == 1 and last_group and 2 * band["pixels"] <= program.rows
             out = not conv or stage.gdn is None
+            k = pixels.index((g, r, q))
             found.append(
                 {
                     "op": op.index,
@@ -77,24 +96,29 @@ def expected_passes(program, schedule):
                     "count": min(size, op.channels_out - t * size),
                     "param": op.param_base + t * size,
                     "weight": begin % program.weight_ring,
-                    "pixels": band["pixels"] if g == band["groups"] - 1 else program.rows,
-                    "words": op.phases[0].steps if ends and not band["keep"] else 0,
+                    "pixels": band["pixels"] if last_group else program.rows,
+                    "phase": phase.index,
+                    "words": phase.steps if ends and not band["keep"] else 0,
+                    "consumes": not band["keep"] and (g, r, q) == pixels[-1],
                     "slots": slots,
-                    "kernel_rows": min(r * stage.stride + op.layer.kernel, band["height"]) - first if conv else None,
-                    "offset": (band["slot"] + stage.stride * g) % program.slots * program.slot_words if conv else None,
-                    "x": (g * band["rows"] + r) * stage.conv.channels_out,
-                    "address": band["target"] + r * band["pitch"] + g * layout.record + part if out else None,
-                    # columns that must have come: to the end of the window, or of the image
-                    "columns": origin + min(band["word"] + stage.stride * g + shape.words(program.rows), band["words"]),
-                    # passes that must have been written: those of the convolution up to this pixel
-                    "needs": 0
+                    "kernel_rows": min(bottom, band["height"]) - first if conv else None,
+                    "offset": (band["slot"] + stage.stride * g + window) % program.slots * program.slot_words
                     if conv
-                    else base
-                    + stage.conv.tiles * len(groups) * len(rows)
-                    - len(groups) * len(rows)
-                    + g * len(rows)
-                    + r
-                    + 1,
+                    else None,
+                    "mask": sum(
+                        (0 <= band["word"] + stage.stride * g + window + w < band["words"]) << w
+                        for w in range(program.window_words)
+                    )
+                    if conv
+                    else None,
+                    "x": k * stage.conv.channels_out,
+                    "address": band["target"] + r * band["pitch"] + record * layout.record + part if out else None,
+                    "beyond": beyond,
+                    "column": q,
+                    # columns that must have come: to the end of the window, or of the image
+                    "columns": origin + min(band["word"] + stage.stride * g + words, band["words"]),
+                    # passes that must have been written: those of the convolution up to this pixel
+                    "needs": 0 if conv else base + (stage.conv.tiles - 1) * len(pixels) + k + 1,
                 }
             )
     return found
@@ -110,8 +134,8 @@ class Bench:
         self.columns, self.tiles = sum(band["loads"] for band in self.bands), None
         dut = self.dut
         self.monitors = [monitor(dut.i, "i"), monitor(dut.o_pass, "o_pass")]
-        self.given = SimpleNamespace(column=0, tile=0, written=0, packed=0, out=0, slots=0)
-        self.slow = ()  # reports that are held back
+        self.given = SimpleNamespace(column=0, tile=0, written=0, packed=0, out=0, whole=0, slots=0)
+        self.slow, self.consumed = (), 0  # reports that are held back; tiles of no more use
 
     async def start(self, ctx):
         ctx.set(self.dut.start, 1)
@@ -132,9 +156,9 @@ class Bench:
             ctx.set(dut.o_pass.ready, ready)
             possible = {
                 "column": given.column < min(self.columns, self.program.slots + given.slots),
-                "tile": given.tile < 4 + sum(bool(p["words"]) for p in self.passes),
+                "tile": given.tile < 4 + self.consumed,
                 "written": given.written < len(self.passes),
-                "packed": given.packed < given.out,
+                "packed": given.packed < given.whole,
             }
             for name, port in (
                 ("column", dut.column_loaded),
@@ -170,9 +194,18 @@ class Bench:
 
     def _recorded(self, recorded, record):
         assert self.passes[-1]["address"] == (record.address if recorded else None)
-        self.given.out += recorded
+        counts = recorded and not (self.program.upsampling and record.beyond)
+        if recorded and self.program.upsampling:
+            assert (record.beyond, record.column) == (self.passes[-1]["beyond"], self.passes[-1]["column"])
+        self.given.out += counts
+        # of two passes whose words are put together none is packed before the other one has come
+        stage = recorded and self.program.stages[record.stage]
+        if recorded and (not stage.upsampling or (record.column and record.last)):
+            self.given.whole = self.given.out
+        elif recorded and record.column:
+            self.given.whole += 1
         # never more than there is room for
-        assert self.given.out - self.given.packed <= credits(self.program)
+        assert self.given.out - self.given.packed <= self.program.output_credits
 
     def _issued(self, one, tile):
         want = self.expected[len(self.passes)]
@@ -182,17 +215,19 @@ class Bench:
             "param": tile.param,
             "weight": one.weight,
             "pixels": tile.pixels,
+            "phase": one.phase,
             "words": one.release.words,
             "slots": one.release.slots,
             "x": one.x,
         }
         if want["kernel_rows"] is not None:
-            got |= {"kernel_rows": one.kernel_rows, "offset": one.offset}
+            got |= {"kernel_rows": one.kernel_rows, "offset": one.offset, "mask": one.mask}
         assert got == {name: want[name] for name in got}
         # GDN only on what was written
         assert self.given.written >= want["needs"]
         assert self.given.column >= want["columns"]
         self.passes.append(want)
+        self.consumed += want["consumes"]
         self.given.slots += one.release.slots
 
     async def all_issued(self, ctx):
@@ -208,7 +243,7 @@ class Bench:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *CODECS])
 def test_passes_are_those_of_the_schedule_whenever_units_report(name, seed):
     bench = Bench(*make(name), seed)
     bench.run(bench.all_issued)
@@ -231,7 +266,7 @@ def test_no_pass_comes_before_what_it_needs(held, cause):
     if held in ("column", "tile"):
         assert not bench.passes
     elif held == "packed":
-        assert bench.given.out == credits(program)
+        assert bench.given.out == program.output_credits
     else:
         assert len(bench.passes) == IN_FLIGHT
     if cause is not None:

@@ -1,0 +1,175 @@
+"""The order of the passes of a band: tiles, groups, rows and parities of columns, and what moves on with each pass."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.streamed.layouts import command_layout, of_stage
+
+__all__ = ["BandWalk"]
+
+
+class BandWalk(Component):
+    """Walk over a band: each tile of the convolution over all its groups, then GDN group by group.
+
+    A group's passes go from row to row, and in a row from one parity of columns to the other where these are made
+    apart. GDN goes through its tiles for each of them.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+
+    Members
+    -------
+    band : :py:`In(command_layout(program, "band"))`
+        The band at work (level).
+    begin, issued : :py:`In(1)`
+        The band begins: the next pass is its first one. A pass has been issued, the cycle before.
+    is_gdn, has_gdn : :py:`Out(1)`
+        The pass is one of GDN; the stage has one.
+    column, parity : :py:`Out(1)`
+        Parity of the pass's output columns and rows; 0 where these are not made apart.
+    x, channel, param, count : :py:`Out(...)`
+        Of the GDN inputs the word of the pass's pixels, and the first channel of the tile in it; its first parameter;
+        its channels.
+    last_tile, last_group, last_row, last_column : :py:`Out(1)`
+        Of what the pass is one of the last.
+    group_left : :py:`Out(...)`
+        Groups from this one on.
+    releases, consumes : :py:`Out(1)`
+        No later pass uses the pass's weights; nor any of its tile's.
+    moves_row, moves_group, moves_tile, goes_back, stage_ends, to_gdn : :py:`Out(1)`
+        What comes with the next pass: another row, group, tile of the convolution; GDN's first tile again; no other
+        pass of this operation; GDN.
+
+    Timing: what is said of a pass is there three cycles after the one in which ``issued`` said that the last one went,
+    and stays until the cycle in which it says so of this one.
+    """
+
+    def __init__(self, program):
+        self._program = program
+        most = program.most_channels
+        band = command_layout(program, "band")
+        flags = (
+            *("is_gdn", "has_gdn", "column", "parity"),
+            *("last_tile", "last_group", "last_row", "last_column", "releases", "consumes"),
+            *("moves_row", "moves_group", "moves_tile", "goes_back", "stage_ends", "to_gdn"),
+        )
+        super().__init__(
+            {
+                "band": In(band),
+                "begin": In(1),
+                "issued": In(1),
+                "x": Out(range(program.gdn_depth + most)),
+                "channel": Out(range(program.gdn_depth + most)),
+                "param": Out(range(len(program.biases) + most)),
+                "count": Out(range(most + 1)),
+                "group_left": Out(band["groups"].shape),
+                **{name: Out(1) for name in flags},
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        program, band = self._program, self.band
+        tiles, tile_left = (Signal(range(1 + max(op.tiles for op in program.ops)), name=n) for n in ("tiles", "left"))
+        final_count, full = (Signal.like(self.count, name=name) for name in ("final_count", "full"))
+        channels = Signal(range(1 + max(op.channels_out for op in program.ops)))  # of the GDN inputs
+        first_param, row_left = Signal.like(self.param), Signal(len(band.rows), name="row_left")
+
+        def of_op(conv):
+            which = [stage.conv if conv else stage.last_op for stage in program.stages]
+            size = program.tile_channels
+            return [
+                tiles.eq(of_stage(band.stage, (op.tiles for op in which))),
+                tile_left.eq(of_stage(band.stage, (op.tiles for op in which))),
+                self.last_tile.eq(of_stage(band.stage, (op.tiles == 1 for op in which))),
+                final_count.eq(of_stage(band.stage, (op.channels_out - (op.tiles - 1) * size(op) for op in which))),
+                full.eq(of_stage(band.stage, (size(op) for op in which))),
+                self.param.eq(of_stage(band.stage, (op.param_base for op in which))),
+                first_param.eq(of_stage(band.stage, (op.param_base for op in which))),
+                self.is_gdn.eq(0 if conv else 1),
+                self.channel.eq(0),
+            ]
+
+        next_tile = [
+            tile_left.eq(tile_left - 1),
+            self.last_tile.eq(tile_left == 2),
+            self.param.eq(self.param + full),
+            self.channel.eq(self.channel + full),
+        ]
+        first_group = [self.group_left.eq(band.groups), row_left.eq(band.rows), self.x.eq(0)]
+        moves_pixel = self._flags(m, row_left)
+        m.d.comb += [
+            self.count.eq(Mux(self.last_tile, final_count, full)),
+            self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn),
+        ]
+        with m.If(self.begin):
+            m.d.sync += [
+                *of_op(True),
+                *first_group,
+                self.has_gdn.eq(of_stage(band.stage, (stage.gdn is not None for stage in program.stages))),
+                channels.eq(of_stage(band.stage, (stage.conv.channels_out for stage in program.stages))),
+            ]
+        with m.If(self.issued):
+            with m.If(self.is_gdn):
+                m.d.sync += next_tile
+                with m.If(self.last_tile):
+                    m.d.sync += [
+                        tile_left.eq(tiles),
+                        self.last_tile.eq(tiles == 1),
+                        self.param.eq(first_param),
+                        self.channel.eq(0),
+                    ]
+            with m.If(moves_pixel):
+                m.d.sync += self.x.eq(self.x + channels)
+            with m.If(self.moves_row):
+                m.d.sync += row_left.eq(row_left - 1)
+            with m.If(self.moves_group):
+                m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(band.rows)]
+            with m.If(self.moves_tile):
+                m.d.sync += [*first_group, *next_tile]
+        with m.If(self.to_gdn):
+            m.d.sync += of_op(False)
+        if program.upsampling:
+            with m.If(self.begin):
+                m.d.sync += [self.column.eq(0), self.parity.eq(0)]
+            with m.If(self.issued & moves_pixel):
+                m.d.sync += self.column.eq(~self.last_column)
+            with m.If(self.issued & self.moves_row):
+                m.d.sync += self.parity.eq(self._pairs & ~self.parity)
+        return m
+
+    def _flags(self, m, row_left):
+        """What is known of a pass ahead; return whether another pixel comes with the next one."""
+        program, last_tile, is_gdn = self._program, self.last_tile, self.is_gdn
+        moves_pixel, in_last_group, in_last_row = Signal(), self.group_left == 1, row_left == 1
+        last_column, parity_ends, tile_ends = Const(1), Const(1), Signal()
+        if program.upsampling:
+            # The last rows of either parity use its weights for the last time.
+            self._pairs, parity_ends = Signal(name="pairs"), Signal(name="parity_ends")
+            last_column = self.column | ~self._pairs
+            m.d.sync += [
+                self._pairs.eq(of_stage(self.band.stage, (stage.upsampling for stage in program.stages))),
+                parity_ends.eq(in_last_group & (in_last_row | (self._pairs & (row_left == 2)))),
+            ]
+        m.d.comb += self.last_column.eq(last_column)
+        m.d.sync += [
+            # a cycle behind what they look at, and long settled when a pass is offered
+            self.last_group.eq(in_last_group),
+            self.last_row.eq(in_last_row),
+            # the last pass that uses this tile
+            tile_ends.eq(in_last_group & in_last_row & last_column),
+            # two cycles behind
+            moves_pixel.eq(~is_gdn | last_tile),
+            self.moves_row.eq((~is_gdn | last_tile) & last_column),
+            self.moves_group.eq((~is_gdn | last_tile) & last_column & self.last_row),
+            self.moves_tile.eq(~is_gdn & tile_ends),
+            self.goes_back.eq(is_gdn & last_tile & ~tile_ends),
+            self.stage_ends.eq(last_tile & tile_ends),
+            self.consumes.eq(tile_ends & ~self.band.keep),
+        ]
+        if program.upsampling:
+            m.d.sync += self.releases.eq(Mux(is_gdn, tile_ends, parity_ends) & ~self.band.keep)
+        else:
+            m.d.comb += self.releases.eq(self.consumes)
+        return moves_pixel

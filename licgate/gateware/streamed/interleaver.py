@@ -1,0 +1,196 @@
+"""The queue of results in front of the packer where the parities of columns are made apart: it puts them together."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, fifo, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.streamed.blockqueue import block_parts, read_ahead
+from licgate.program import IN_FLIGHT
+
+__all__ = ["Interleaver", "arrival_layout"]
+
+# Passes that were announced and whose words have not all come: those on their way, and who announces them in advance.
+_ANNOUNCED = 2 * IN_FLIGHT
+
+
+def arrival_layout(most_words, most_apart):
+    """A pass whose words come: how many, whether it is one of a pair of parities, and of which.
+
+    first, last: of the passes that are written as one. apart: words from the even record of a pair to its odd one.
+    beyond: the pair has no odd record.
+    """
+    return data.StructLayout(
+        {
+            "count": range(most_words + 1),
+            "apart": range(most_apart + 1),
+            "pair": 1,
+            "column": 1,
+            "beyond": 1,
+            "first": 1,
+            "last": 1,
+        }
+    )
+
+
+class Interleaver(Component):
+    """Queue in block memory whose words of even and odd columns meet in it.
+
+    Of a pair of passes, word k of the first one holds every second column of word k of two neighbouring records, A and
+    B, and word k of the other one the rest. A's words are offered as soon as the second pass's come, then those of B.
+    A word is written twice, to A's place and to B's, into lanes of one parity each; so the even and the odd lanes of a
+    word lie in blocks of their own.
+
+    A pass is announced only while fewer than so many credits are out: for passes whose words have not all been taken,
+    those whose words lie ``beyond`` not counted. A record has ``pairs`` passes at most. Nothing overflows if the depth
+    is that of ``credits + pairs`` passes: the passes of an even record take the places of the odd one with their own,
+    before those are counted. Nothing waits forever if ``credits > pairs``: what was announced before a pair is whole
+    and leaves the queue, then the even passes and the first odd one find room, with which words of A are whole, and one
+    pass after the other leaves. :class:`~licgate.program.streamed.StreamedProgram` has all three numbers.
+
+    Parameters
+    ----------
+    rows, bits : int
+        Pixels of a word, and bits of each.
+    most_words : int
+        Words of a pass, at most.
+    most_apart : int
+        Words of a record, at most.
+    depth : int
+        Words, a power of two.
+
+    Members
+    -------
+    i : :py:`In(stream.Signature(arrival_layout(most_words, most_apart)))`
+        A pass, two cycles before its first word at the latest; always taken.
+    enable, word : :py:`In(1)`, :py:`In(bits).array(rows)`
+        The next word; in the cycle behind it comes none.
+    o : :py:`Out(stream.Signature(rows * bits))`
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from a word to its offer, when there is none before it: 6; from the last word of a pair to that of B's
+        first: 7.
+    interval : int
+        2 cycles a word.
+
+    Resources: blocks of ``depth`` words, the even and the odd lanes apart; two pointers and adders of the depth.
+
+    Raises
+    ------
+    ValueError
+        ``depth`` is not a power of two, or a number is not positive.
+    """
+
+    latency = 6
+    interval = 2
+
+    def __init__(self, rows, bits, *, most_words, most_apart, depth):
+        for name, value in (("rows", rows), ("bits", bits), ("most_words", most_words), ("most_apart", most_apart)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        # addresses wrap by themselves
+        if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two, not {depth!r}")
+        self._rows, self._bits, self.depth = rows, bits, depth
+        super().__init__(
+            {
+                "i": In(stream.Signature(arrival_layout(most_words, most_apart))),
+                "enable": In(1),
+                "word": In(bits).array(rows),
+                "o": Out(stream.Signature(rows * bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        rows, bits, depth = self._rows, self._bits, self.depth
+        layout = self.i.payload.shape()
+        m.submodules.passes = passes = fifo.SyncFIFO(width=layout.size, depth=_ANNOUNCED)
+        m.d.comb += [
+            passes.w_data.eq(self.i.payload.as_value()),
+            passes.w_en.eq(self.i.valid),
+            self.i.ready.eq(passes.w_rdy),
+        ]
+
+        # The pass whose words come, and where they go: to A's place, and to B's.
+        new, current, left = Signal(layout), Signal(layout), Signal.like(self.i.payload.count)
+        base, to_a, to_b = (Signal(range(depth), name=name) for name in ("base", "to_a", "to_b"))
+        busy, begins, ends, record_ends = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            new.as_value().eq(passes.r_data),
+            begins.eq(~busy & passes.r_rdy),
+            passes.r_en.eq(begins),
+            ends.eq(self.enable & (left == 1)),
+            record_ends.eq(ends & current.last & (current.column | ~current.pair)),
+        ]
+        with m.If(begins):
+            m.d.sync += [busy.eq(1), current.eq(new), left.eq(new.count)]
+            with m.If(new.first):
+                m.d.sync += [to_a.eq(base), to_b.eq(base + new.apart)]
+        with m.If(self.enable):
+            m.d.sync += [to_a.eq(to_a + 1), to_b.eq(to_b + 1), left.eq(left - 1)]
+        with m.If(ends):
+            m.d.sync += busy.eq(0)
+        with m.If(record_ends):
+            m.d.sync += base.eq(Mux(current.pair & ~current.beyond, to_b, to_a) + 1)
+
+        # A word's pixels to A, then to B: lane p of A holds column p of both, lane p of B column rows + p.
+        second, odd, held = Signal(), Signal(), Signal.like(Cat(self.word))
+        address, later_address = Signal(range(depth)), Signal(range(depth))
+        halves, lanes = Signal(2), [Signal(bits, name=f"lane_{p}") for p in range(rows)]
+        m.d.sync += [
+            second.eq(self.enable & current.pair & ~current.beyond),
+            odd.eq(current.column ^ (rows & 1)),
+            held.eq(Cat(self.word)),
+            later_address.eq(to_b),
+            address.eq(Mux(second, later_address, to_a)),
+            halves.eq(
+                Mux(
+                    second,
+                    Mux(odd, 0b10, 0b01),
+                    Mux(self.enable, Mux(current.pair, Mux(current.column, 0b10, 0b01), 0b11), 0),
+                )
+            ),
+        ]
+        for p, lane in enumerate(lanes):
+            to_a_word = Mux(current.pair, self.word[p // 2], self.word[p])
+            m.d.sync += lane.eq(Mux(second, held.word_select((rows + p) // 2, bits), to_a_word))
+        reads = []
+        for half, name in enumerate(("even", "odd")):
+            part = lanes[half::2]
+            if not part:
+                continue
+            writes, ports = block_parts(m, name, depth, bits * len(part))
+            reads.append((half, part, ports))
+            m.d.comb += [
+                Cat(write.data for write in writes).eq(Cat(part)),
+                *(write.en.eq(halves[half]) for write in writes),
+                *(write.addr.eq(address) for write in writes),
+            ]
+
+        # Words that are whole, one after the other: A's with the second pass, B's behind its end.
+        whole, came, waiting = Signal(), Signal(), Signal(range(depth + 1))
+        pair_ends, behind, more = Signal(2), Signal.like(current.apart), Signal.like(waiting)
+        m.d.sync += [
+            whole.eq(self.enable & (current.column | ~current.pair)),
+            pair_ends.eq(Cat(record_ends & current.pair & ~current.beyond, pair_ends[0])),
+            waiting.eq(waiting + whole + more - came),
+        ]
+        with m.If(record_ends):
+            m.d.sync += behind.eq(current.apart)
+        m.d.comb += [came.eq(waiting != 0), more.eq(Mux(pair_ends[1], behind, 0))]
+        self._read(m, reads, came)
+        return m
+
+    def _read(self, m, reads, came):
+        """Offer whole words; their lanes lie in two groups of blocks."""
+        rows, bits = self._rows, self._bits
+        apart = stream.Signature(rows * bits).create(path=("apart",))
+        read_ahead(m, [port for _, _, ports in reads for port in ports], self.depth, came, apart)
+        m.d.comb += [self.o.valid.eq(apart.valid), apart.ready.eq(self.o.ready)]
+        place = 0
+        for half, part, _ in reads:
+            for k in range(len(part)):
+                m.d.comb += self.o.payload.word_select(2 * k + half, bits).eq(apart.payload.word_select(place, bits))
+                place += 1
