@@ -1,40 +1,16 @@
 """The sequencer of a streaming accelerator: carries out bands, pass by pass."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.engine.feeder import pass_layout
-from licgate.gateware.engine.post import drain_layout
-from licgate.gateware.resident.sequencer import write_layout
-from licgate.gateware.resident.work import Destination
-from licgate.gateware.streamed.layouts import command_layout, stage_bits
+from licgate.gateware.passes import Destination, credits, pass_layout, record_layout, tile_layout, write_layout
+from licgate.gateware.streamed.layouts import command_layout
 from licgate.program import IN_FLIGHT
 
-__all__ = ["BandSequencer", "credits", "record_write_layout"]
+__all__ = ["BandSequencer"]
 
 _OUTSTANDING = IN_FLIGHT + 4
-
-
-def credits(program):
-    """Passes to external memory whose words are not packed yet, at most."""
-    return max(2, program.output_words // program.most_channels)
-
-
-def record_write_layout(program):
-    """Where the words of a pass go in external memory, how many they are, and the stage that they come from.
-
-    first, last: of the passes that are written as one, to consecutive addresses.
-    """
-    return data.StructLayout(
-        {
-            "address": program.address_bits,
-            "count": range(program.most_channels + 1),
-            "stage": stage_bits(program),
-            "first": 1,
-            "last": 1,
-        }
-    )
 
 
 class BandSequencer(Component):
@@ -77,9 +53,9 @@ class BandSequencer(Component):
                 "start": In(1),
                 "i": In(stream.Signature(command_layout(program, "band"))),
                 "o_pass": Out(stream.Signature(pass_layout(program))),
-                "o_tile": Out(stream.Signature(drain_layout(program))),
+                "o_tile": Out(stream.Signature(tile_layout(program))),
                 "o_write": Out(stream.Signature(write_layout(program))),
-                "o_record": Out(stream.Signature(record_write_layout(program))),
+                "o_record": Out(stream.Signature(record_layout(program))),
                 "column_loaded": In(1),
                 "tile_loaded": In(1),
                 "written": In(1),

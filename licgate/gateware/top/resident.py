@@ -5,12 +5,13 @@ from operator import or_
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.ports import Register, csr_signature, latent_layout, window_layout
 from licgate.gateware.resident.core import Core
 from licgate.gateware.resident.patch import PatchScheduler
 from licgate.gateware.shared import clearable
+from licgate.gateware.stream import connect
 from licgate.gateware.top.watchdog import DEFAULT_THRESHOLD, Tap, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program import compile_program, input_widths
@@ -98,6 +99,9 @@ class Accelerator(Component):
         ]
         m.submodules.core = core
         m.submodules.scheduler = clearable(m, reset, "scheduler", scheduler)
+        connect(m, flipped(self.i), core.i)
+        connect(m, core.o, flipped(self.o))
+        connect(m, scheduler.o_window, flipped(self.o_window))
         m.d.comb += [
             core.chain.eq(chain),
             scheduler.chain.eq(chain),
@@ -107,15 +111,6 @@ class Accelerator(Component):
             core.width.eq(scheduler.core_width),
             core.height.eq(scheduler.core_height),
             *(getattr(core, n).eq(getattr(scheduler, n)) for n in ("skip_x", "skip_y", "keep_width", "keep_height")),
-            core.i.payload.eq(self.i.payload),
-            core.i.valid.eq(self.i.valid),
-            self.i.ready.eq(core.i.ready),
-            self.o.payload.eq(core.o.payload),
-            self.o.valid.eq(core.o.valid),
-            core.o.ready.eq(self.o.ready),
-            self.o_window.payload.eq(scheduler.o_window.payload),
-            self.o_window.valid.eq(scheduler.o_window.valid),
-            scheduler.o_window.ready.eq(self.o_window.ready),
             scheduler.start.eq(start & there),
         ]
 

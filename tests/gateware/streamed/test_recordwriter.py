@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
+from licgate.gateware.passes import credits
 from licgate.gateware.streamed.recordwriter import RecordWriter
-from licgate.gateware.streamed.sequencer import credits
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.records import pack_bits
 from licgate.program.streamed import compile_streamed

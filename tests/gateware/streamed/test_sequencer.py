@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from licgate.gateware.streamed.sequencer import BandSequencer, credits
+from licgate.gateware.passes import credits
+from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program import IN_FLIGHT
 from licgate.program.schedule import make_schedule
