@@ -1,10 +1,45 @@
-"""Streams: registers between two of them."""
+"""Streams: how two of them are connected, and the registers and queues between them."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream
+from amaranth.hdl import Module, Shape, Signal, Value, ValueCastable
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["SkidBuffer", "StreamBuffer"]
+__all__ = ["Queue", "SkidBuffer", "StreamBuffer", "connect"]
+
+
+def connect(m, source, sink):
+    """Connect two streams, or any two interfaces made of them, whose members have the same shapes.
+
+    :func:`amaranth.lib.wiring.connect` asks for the same widths only, so it makes an unsigned number of a signed one,
+    and mixes up the fields of two layouts.
+
+    Parameters
+    ----------
+    m : Module
+    source, sink : interface objects
+        As :func:`amaranth.lib.wiring.connect` takes them: what is one's output is the other's input. A component's own
+        ports are connected ``flipped``.
+
+    Raises
+    ------
+    TypeError
+        Two members have different shapes.
+    ConnectionError
+        The interfaces do not fit together otherwise.
+    """
+    shapes = _shapes(sink)
+    for path, shape in _shapes(source).items():
+        other = shapes.get(path, shape)
+        if shape != other:
+            member = ".".join(map(str, path))
+            raise TypeError(f"cannot connect {member!r} of shape {shape!r} to one of shape {other!r}")
+    wiring.connect(m, source, sink)
+
+
+def _shapes(interface):
+    """Shape of every port in an interface, by its path."""
+    ports = {path: value for path, _member, value in interface.signature.flatten(interface)}
+    return {path: v.shape() if isinstance(v, ValueCastable) else Shape.cast(v.shape()) for path, v in ports.items()}
 
 
 class StreamBuffer(Component):
@@ -70,4 +105,56 @@ class SkidBuffer(StreamBuffer):
             m.d.sync += waits.eq(1)
         with m.If(self.i.ready):
             m.d.sync += spare.eq(self.i.payload)
+        return m
+
+
+class Queue(Component):
+    """First in, first out: a memory of distributed cells, read in the cycle in which its word is offered.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Of the payload.
+    depth : int
+        Payloads that wait, at most.
+
+    Members
+    -------
+    i, o : :py:`In(stream.Signature(shape))`, :py:`Out(stream.Signature(shape))`
+
+    Attributes
+    ----------
+    latency : int
+        1 cycle.
+    interval : int
+        1 cycle; 2 with a single place, which is filled or emptied.
+
+    Resources: ``depth`` words of distributed memory, two pointers and a counter.
+
+    Raises
+    ------
+    ValueError
+        The depth is not a positive integer.
+    """
+
+    latency = 1
+
+    def __init__(self, shape, depth):
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"a queue needs at least one place, not {depth!r}")
+        self.depth, self.interval = depth, 1 if depth > 1 else 2
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+        payload = Value.cast(self.i.payload)
+        m.submodules.fifo = queue = fifo.SyncFIFO(width=len(payload), depth=self.depth)
+        m.d.comb += [
+            queue.w_data.eq(payload),
+            queue.w_en.eq(self.i.valid),
+            self.i.ready.eq(queue.w_rdy),
+            Value.cast(self.o.payload).eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+        ]
         return m

@@ -1,9 +1,8 @@
 """The feeder: turns passes into steps, reading feature maps and weights in lockstep for the array."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
-from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine
 from licgate.gateware.engine.memory import LATENCY
@@ -15,48 +14,13 @@ from licgate.gateware.engine.window import (
     weight_operand,
     words_layout,
 )
+from licgate.gateware.passes import address_width, pass_layout, release_shape
 from licgate.program import LINE_LATENCY
 
-__all__ = ["Feeder", "pass_layout"]
+__all__ = ["Feeder"]
 
 # cycles of a GDN pass, at least
 _FEWEST_STEPS = 2
-
-
-def pass_layout(program):
-    """One pass: a tile of output channels over a group of pixels.
-
-    phase: kind of pass. row: line buffer address of the first kernel row. offset: from there to the window's first word
-    (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight:
-    first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is fed: the
-    row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window behind
-    which the line memory's ring begins again.
-    """
-    return data.StructLayout(
-        {
-            "phase": ceil_log2(max(2, len(program.phases))),
-            "row": range(max(memory.depth for memory in program.line_memories)),
-            "offset": address_width(program),
-            "kernel_rows": range(program.kernel_rows + 1),
-            "mask": program.window_words,
-            "weight": range(max(memory.depth for memory in program.weight_memories)),
-            "x": range(program.gdn_depth),
-            "release": release_shape(program),
-            "wrap": program.window_words if program.ring_words else 0,
-        }
-    )
-
-
-def release_shape(program):
-    """What a pass releases: its row, or slots and weight words where memories are rings."""
-    if program.ring_words is None:
-        return 1
-    return data.StructLayout({"slots": range(program.slots + 1), "words": range(program.weight_ring + 1)})
-
-
-def address_width(program):
-    """Bits of a line buffer address with room for the masked words around it."""
-    return 1 + ceil_log2(max(memory.depth for memory in program.line_memories) + 1)
 
 
 class Feeder(Component):

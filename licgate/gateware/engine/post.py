@@ -4,42 +4,24 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Array, Module, Mux, Signal, signed
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
-from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import DelayLine, truncate
 from licgate.gateware.engine.array import drain_shape
 from licgate.gateware.engine.lane import PostLane
 from licgate.gateware.engine.memory import LATENCY, BankedMemory
+from licgate.gateware.passes import tile_layout
 from licgate.program.timing import COLLECTED, array_latency
 
-__all__ = ["PostProcessor", "drain_layout"]
+__all__ = ["PostProcessor"]
 
 _LEAD = LATENCY
-
-
-def drain_layout(program):
-    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
-    return data.StructLayout(
-        {
-            "op": ceil_log2(max(2, len(program.ops))),
-            "count": range(program.most_channels + 1),
-            "param": range(len(program.biases) + program.most_channels),
-            "x": range(program.gdn_depth + program.most_channels),
-            "pixels": range(program.rows + 1),
-        }
-    )
 
 
 def _any_of(values):
     """The one of these values that is not 0."""
     return reduce(or_, values).as_signed()
-
-
-def max_gdn_channels(program):
-    """Channels of the widest GDN, at least 1."""
-    return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
 
 
 class PostProcessor(Component):
@@ -60,7 +42,7 @@ class PostProcessor(Component):
     -------
     last : :py:`In(1)`
         The step now entering the array is the last one of a tile.
-    tile : :py:`In(stream.Signature(drain_layout(program)))`
+    tile : :py:`In(stream.Signature(tile_layout(program)))`
         Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must
         be valid then.
     results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
@@ -98,7 +80,7 @@ class PostProcessor(Component):
         super().__init__(
             {
                 "last": In(1),
-                "tile": In(stream.Signature(drain_layout(program))),
+                "tile": In(stream.Signature(tile_layout(program))),
                 "results": In(signed(program.accumulator_width)).array(rows),
                 **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
                 "drain": Out(drain_shape(program.cols)),
@@ -118,7 +100,7 @@ class PostProcessor(Component):
 
         # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
         active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.most_channels))
-        tile = Signal(drain_layout(program))
+        tile = Signal(tile_layout(program))
         end_of_beat = Signal()
         go = line(self.last, array_latency(program.cols) - _LEAD - 1)
         m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]

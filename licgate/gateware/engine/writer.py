@@ -4,8 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.resident.sequencer import write_layout
-from licgate.gateware.resident.work import Destination
+from licgate.gateware.passes import Destination, write_layout
 
 __all__ = ["ResultWriter"]
 

@@ -1,11 +1,12 @@
 """Ports that read and ports that write, each kind with its own half of one AXI4 bus."""
 
 from amaranth.hdl import Module
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.stream import connect
 
 __all__ = ["AxiDuplex"]
 

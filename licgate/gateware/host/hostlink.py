@@ -7,12 +7,12 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.host.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.host.hostframe import FrameReceiver, FrameSender, header_layout
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
-from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.stream import StreamBuffer, connect
 from licgate.target.frames import ErrorCode, FrameType
 from licgate.target.registers import ADDRESS_WIDTH, Control, Register
 

@@ -1,8 +1,8 @@
 """The core: one patch of pixels in, its latents out; or a feature map in, what its transform makes of it out."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import fifo, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.engine.array import SystolicArray
 from licgate.gateware.engine.feeder import Feeder
@@ -16,7 +16,7 @@ from licgate.gateware.resident.pixels import PixelWriter
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.resident.sequencer import Sequencer
 from licgate.gateware.shared import clearable, gdn_memories
-from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.stream import Queue, StreamBuffer, connect
 from licgate.gateware.watchdog import Tap
 from licgate.program import IN_FLIGHT
 
@@ -131,28 +131,23 @@ class Core(Component):
             sequencer.released.eq(feeder.released),
             sequencer.output_words.eq(latents.free),
         ]
-        _connect(m, sequencer.o_pass, feeder.i)
+        connect(m, sequencer.o_pass, feeder.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
-            queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
+            queue = Queue(source.payload.shape(), IN_FLIGHT)
             m.submodules[name] = clearable(m, self.clear, name, queue)
             # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
-            front = StreamBuffer(len(source.payload.as_value()))
+            front = StreamBuffer(source.payload.shape())
             m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
             # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
-            m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
-            m.d.comb += [
-                source.ready.eq(1),  # never full, see there
-                front.i.payload.eq(queue.r_data),
-                front.i.valid.eq(queue.r_rdy),
-                queue.r_en.eq(front.i.ready),
-                target.payload.as_value().eq(front.o.payload),
-                target.valid.eq(front.o.valid),
-                front.o.ready.eq(target.ready),
-            ]
+            m.d.sync += [queue.i.payload.eq(source.payload), queue.i.valid.eq(source.valid)]
+            m.d.comb += source.ready.eq(1)  # never full, see there
+            connect(m, queue.o, front.i)
+            connect(m, front.o, target)
         for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
             m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))
 
         # Datapath.
+        connect(m, latents.o, flipped(self.o))
         m.d.comb += [
             Cat(array.a).eq(Cat(feeder.a)),
             Cat(array.w).eq(Cat(feeder.w)),
@@ -165,9 +160,6 @@ class Core(Component):
             writer.valid.eq(post.valid),
             Cat(latents.word).eq(Cat(writer.output_word)),
             latents.enable.eq(writer.output_enable),
-            self.o.payload.eq(latents.o.payload),
-            self.o.valid.eq(latents.o.valid),
-            latents.o.ready.eq(self.o.ready),
         ]
         if program.packing:
             m.d.comb += Cat(post.highs).eq(Cat(array.highs))
@@ -260,10 +252,3 @@ class Core(Component):
                 m.d.comb += target.eq(source[: len(target)])
         if any(op.is_gdn for op in program.ops):
             gdn_memories(m, feeder, post, writer)
-
-
-def _connect(m, source, target):
-    """Connect two streams whose payloads must have the same shape; amaranth's own connect compares widths only."""
-    if source.payload.shape() != target.payload.shape():
-        raise TypeError(f"cannot connect a stream of {source.payload.shape()!r} to one of {target.payload.shape()!r}")
-    m.d.comb += [target.payload.eq(source.payload), target.valid.eq(source.valid), source.ready.eq(target.ready)]

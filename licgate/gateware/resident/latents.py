@@ -3,11 +3,11 @@
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.resident.rows import DIMENSION
-from licgate.gateware.stream import SkidBuffer
+from licgate.gateware.stream import SkidBuffer, connect
 
 __all__ = ["LatentReader"]
 
@@ -142,6 +142,7 @@ class LatentReader(Component):
         m.d.sync += was_done.eq(word_done)
         # Nothing here waits for the receiver, who may be far off.
         m.submodules.out = out = SkidBuffer(latent_layout)
+        connect(m, out.o, flipped(self.o))
         with m.If(load):
             m.d.sync += fetched.eq(0)
         with m.If(take):
@@ -150,9 +151,6 @@ class LatentReader(Component):
             out.i.valid.eq(loaded & kept & inside),
             out.i.payload.value.eq(value.as_signed()),
             out.i.payload.last.eq(last_kept & final),
-            self.o.payload.eq(out.o.payload),
-            self.o.valid.eq(out.o.valid),
-            out.o.ready.eq(self.o.ready),
             step.eq(loaded & (~out.i.valid | out.i.ready)),
             word_done.eq(step & ((next_lane == rows) | column_last | ~kept)),
             take.eq(~fetched & there),

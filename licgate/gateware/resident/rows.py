@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
-from licgate.gateware.engine.feeder import address_width
+from licgate.gateware.passes import address_width
 
 __all__ = ["DIMENSION", "RowTracker"]
 

@@ -1,37 +1,17 @@
 """The layer sequencer: walks the compiled program over an image of any size, row by row, deepest layer first."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
-from amaranth.lib import data, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.engine.feeder import address_width, pass_layout
-from licgate.gateware.engine.post import drain_layout, max_gdn_channels
+from licgate.gateware.passes import Destination, max_gdn_channels, pass_layout, tile_layout, write_layout
 from licgate.gateware.resident.rows import DIMENSION, RowTracker
-from licgate.gateware.resident.work import Destination, Work
+from licgate.gateware.resident.work import Work
 from licgate.program import IN_FLIGHT
 
-__all__ = ["Sequencer", "write_layout"]
+__all__ = ["Sequencer"]
 
 _SETTLE = RowTracker.settle
-
-
-def write_layout(program):
-    """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
-
-    column: parity of the columns that the tile holds, of those that its stage makes phase by phase.
-    """
-    return data.StructLayout(
-        {
-            "to": 2,
-            "line": range(max(2, len(program.stages))),
-            "address": address_width(program),
-            "count": range(program.most_channels + 1),
-            "column": 1,
-            "slot": 1,
-            "group_done": 1,
-            "row_done": 1,
-        }
-    )
 
 
 class Sequencer(Component):
@@ -85,7 +65,7 @@ class Sequencer(Component):
                 "width": In(DIMENSION),
                 "height": In(DIMENSION),
                 "o_pass": Out(stream.Signature(pass_layout(program))),
-                "o_tile": Out(stream.Signature(drain_layout(program))),
+                "o_tile": Out(stream.Signature(tile_layout(program))),
                 "o_write": Out(stream.Signature(write_layout(program))),
                 "input_row": In(1),
                 "input_room": Out(1),

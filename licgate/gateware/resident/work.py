@@ -4,17 +4,10 @@ from itertools import pairwise
 
 from amaranth.hdl import Array, Cat, Const, Mux, Signal
 
-from licgate.gateware.engine.feeder import address_width
-from licgate.gateware.engine.post import max_gdn_channels
+from licgate.gateware.passes import Destination, address_width, max_gdn_channels
 from licgate.gateware.resident.rows import DIMENSION
 
-__all__ = ["Destination", "Work"]
-
-
-class Destination:
-    """Where a tile's words go."""
-
-    NORM, LINE, OUTPUT = range(3)
+__all__ = ["Work"]
 
 
 class Work:

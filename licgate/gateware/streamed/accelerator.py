@@ -1,11 +1,12 @@
 """Streaming cores with an SDR SDRAM: all but the pads of the memory and the link to a host."""
 
 from amaranth.hdl import Cat, Module
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.stream import connect
 from licgate.gateware.streamed.system import COUNTERS, StreamingSystem, streamed_control
 
 __all__ = ["SdramAccelerator", "SimulatedAccelerator"]

@@ -1,10 +1,11 @@
 """Streaming cores that have an AXI4 bus each, for memories with several ports such as that of Zynq UltraScale+."""
 
 from amaranth.hdl import Module
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.extmem.duplex import AxiDuplex
+from licgate.gateware.stream import connect
 from licgate.gateware.streamed.core import PORTS, StreamingCore
 from licgate.gateware.streamed.system import add_core, streamed_control
 from licgate.gateware.watchdog import Watchdog

@@ -3,7 +3,7 @@
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.engine.feeder import pass_layout
+from licgate.gateware.passes import pass_layout
 from licgate.gateware.streamed.layouts import command_layout, of_stage
 
 __all__ = ["BandPlaces"]

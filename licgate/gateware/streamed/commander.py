@@ -2,9 +2,10 @@
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.stream import connect
 from licgate.gateware.streamed.blockqueue import BlockQueue
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.layouts import command_layout

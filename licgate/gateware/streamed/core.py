@@ -1,8 +1,7 @@
 """The core of a streaming accelerator: a list of commands in external memory is carried out."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import fifo
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.arith import delayed
 from licgate.gateware.engine.array import SystolicArray
@@ -12,6 +11,7 @@ from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.shared import clearable, gdn_memories
+from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.commander import Commander
 from licgate.gateware.streamed.maploader import MapLoader
 from licgate.gateware.streamed.recordwriter import RecordWriter
@@ -138,31 +138,21 @@ class StreamingCore(Component):
         waiting = []
         for kind, unit in (("weights", weights), ("load", maps), ("band", sequencer)):
             source = getattr(commander, kind)
-            queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=_QUEUES[kind])
+            queue = Queue(source.payload.shape(), _QUEUES[kind])
             m.submodules[f"{kind}_commands"] = clearable(m, self.clear, f"{kind}_commands", queue)
-            m.d.comb += [
-                queue.w_data.eq(source.payload.as_value()),
-                queue.w_en.eq(source.valid),
-                source.ready.eq(queue.w_rdy),
-                unit.i.payload.as_value().eq(queue.r_data),
-                unit.i.valid.eq(queue.r_rdy),
-                queue.r_en.eq(unit.i.ready),
-            ]
-            waiting.append(queue.r_rdy)
+            connect(m, source, queue.i)
+            connect(m, queue.o, unit.i)
+            waiting.append(queue.o.valid)
 
         # Passes leave descriptors for the drain and for the writers.
         connect(m, sequencer.o_pass, feeder.i)
         connect(m, sequencer.o_record, records.i)
         for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("results", sequencer.o_write, writer.i)):
-            queue = fifo.SyncFIFO(width=len(source.payload.as_value()), depth=IN_FLIGHT)
+            queue = Queue(source.payload.shape(), IN_FLIGHT)
             m.submodules[name] = clearable(m, self.clear, name, queue)
-            m.d.sync += [queue.w_data.eq(source.payload.as_value()), queue.w_en.eq(source.valid)]
-            m.d.comb += [
-                source.ready.eq(queue.w_rdy),
-                target.payload.as_value().eq(queue.r_data),
-                target.valid.eq(queue.r_rdy),
-                queue.r_en.eq(target.ready),
-            ]
+            m.d.sync += [queue.i.payload.eq(source.payload), queue.i.valid.eq(source.valid)]
+            m.d.comb += source.ready.eq(queue.i.ready)
+            connect(m, queue.o, target)
 
         # What is used up is free when the last read has reached its memory.
         m.submodules.release = release = clearable(m, self.clear, "release", StepRelease(program))

@@ -1,11 +1,12 @@
 """The host's way to external memory: what comes as pixels is written, what goes as latents has been read."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import fifo, stream
+from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.ports import latent_layout
+from licgate.gateware.stream import Queue
 from licgate.gateware.streamed.burst import PageCutter
 
 __all__ = ["HostMemory"]
@@ -86,7 +87,7 @@ class HostMemory(Component):
         size, port = self._beat_bits, self.port
         depth = 2 * self._burst
         m.submodules.cutter = cutter = self._cutter
-        m.submodules.queue = queue = fifo.SyncFIFO(width=size, depth=depth)
+        m.submodules.queue = queue = Queue(size, depth)
 
         # Beats that the host has still to give or to take: some, and one.
         left, writing = Signal.like(self.beats), Signal()
@@ -130,16 +131,16 @@ class HostMemory(Component):
             full.eq(count >= beat_bytes),
             last_half.eq(half == size // _HALF - 1),
             self.i.ready.eq(moving & writing & some & ~full),
-            given.eq(writing & full & some & queue.w_rdy),
-            queue.w_en.eq(Mux(writing, given, port.r_valid)),
-            queue.w_data.eq(Mux(writing, held[:size], port.r_data)),
-            port.w.payload.eq(queue.r_data),
-            port.w.valid.eq(writing & queue.r_rdy),
-            self.o.valid.eq(moving & ~writing & queue.r_rdy),
-            self.o.payload.value.eq(queue.r_data.word_select(half, _HALF)),
+            given.eq(writing & full & some & queue.i.ready),
+            queue.i.valid.eq(Mux(writing, given, port.r_valid)),
+            queue.i.payload.eq(Mux(writing, held[:size], port.r_data)),
+            port.w.payload.eq(queue.o.payload),
+            port.w.valid.eq(writing & queue.o.valid),
+            self.o.valid.eq(moving & ~writing & queue.o.valid),
+            self.o.payload.value.eq(queue.o.payload.word_select(half, _HALF)),
             self.o.payload.last.eq(last_half & final),
             taken.eq(self.o.valid & self.o.ready & last_half),
-            queue.r_en.eq(Mux(writing, port.w.ready, taken)),
+            queue.o.ready.eq(Mux(writing, port.w.ready, taken)),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [

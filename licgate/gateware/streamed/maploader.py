@@ -1,10 +1,11 @@
 """Fetches word columns of feature maps from external memory into slots of the line memory."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import data, fifo, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.gearbox import Unpacker
 from licgate.gateware.streamed.layouts import command_layout
@@ -87,15 +88,13 @@ class MapLoader(Component):
         program, stages = self._program, self._program.stages
         m.submodules.unpacker = unpacker = self._unpacker
         m.submodules.cutter = cutter = self._cutter
-        m.submodules.records = records = fifo.SyncFIFO(width=len(unpacker.i.payload.as_value()), depth=_AHEAD)
+        m.submodules.records = records = Queue(unpacker.i.payload.shape(), _AHEAD)
         connect(m, cutter.request, flipped(self.port.request))
+        connect(m, records.o, unpacker.i)
         m.d.comb += [
             self.port.w.valid.eq(0),
             unpacker.valid.eq(self.port.r_valid),
             unpacker.beat.eq(self.port.r_data),
-            unpacker.i.payload.as_value().eq(records.r_data),
-            unpacker.i.valid.eq(records.r_rdy),
-            records.r_en.eq(unpacker.i.ready),
         ]
 
         command = Signal.like(self.i.payload)
@@ -127,7 +126,7 @@ class MapLoader(Component):
             item.words.eq(channels),
             item.tag.address.eq(line),
             item.tag.ends.eq(rows == 1),
-            records.w_data.eq(item.as_value()),
+            records.i.payload.eq(item),
             cutter.i.payload.address.eq(address),
             cutter.i.payload.beats.eq(beats),
         ]
@@ -162,8 +161,8 @@ class MapLoader(Component):
                 with m.If(ready):
                     m.next = "RECORD"
             with m.State("RECORD"):
-                m.d.comb += [cutter.i.valid.eq(records.w_rdy), records.w_en.eq(cutter.i.valid & cutter.i.ready)]
-                with m.If(records.w_en):
+                m.d.comb += [cutter.i.valid.eq(records.i.ready), records.i.valid.eq(cutter.i.valid & cutter.i.ready)]
+                with m.If(records.i.valid):
                     m.d.sync += [
                         rows.eq(rows - 1),
                         before.eq(before - 1),

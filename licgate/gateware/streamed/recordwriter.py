@@ -1,16 +1,18 @@
 """Sends results to external memory, packed to the bits of their layer."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
-from amaranth.lib import fifo, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.arith import delayed
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.passes import record_layout
+from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.gearbox import Packer
 from licgate.gateware.streamed.interleaver import Interleaver
-from licgate.gateware.streamed.layouts import of_stage, record_write_layout
+from licgate.gateware.streamed.layouts import of_stage
 from licgate.program.streamed import WRITES
 
 __all__ = ["RecordWriter"]
@@ -32,7 +34,7 @@ class RecordWriter(Component):
     -------
     start : :py:`In(1)`
         No write is done.
-    i : :py:`In(stream.Signature(record_write_layout(program)))`
+    i : :py:`In(stream.Signature(record_layout(program)))`
         A pass, before its first word comes.
     enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
         The next word of the oldest pass. There are never more passes under way than
@@ -80,7 +82,7 @@ class RecordWriter(Component):
         super().__init__(
             {
                 "start": In(1),
-                "i": In(stream.Signature(record_write_layout(program))),
+                "i": In(stream.Signature(record_layout(program))),
                 "enable": In(1),
                 "word": In(result_width).array(program.rows),
                 "packed": Out(1),
@@ -99,13 +101,14 @@ class RecordWriter(Component):
         bits = max(kinds) // program.rows
         m.submodules.words = words = self._queue(m, bits)
         m.submodules.beats = beats = BlockQueue(WRITES * self._most, program.beat_bits)
-        m.submodules.passes = passes = fifo.SyncFIFO(width=len(self.i.payload.as_value()), depth=count)
+        m.submodules.passes = passes = Queue(self.i.payload.shape(), count)
         stretch = cutter.i.payload
-        m.submodules.targets = targets = fifo.SyncFIFO(width=len(stretch.as_value()), depth=WRITES)
+        m.submodules.targets = targets = Queue(stretch.shape(), WRITES)
+        connect(m, targets.o, cutter.i)
         m.d.comb += [
-            passes.w_data.eq(self.i.payload.as_value()),
-            passes.w_en.eq(self.i.valid & (~self.i.payload.beyond if program.upsampling else 1)),
-            self.i.ready.eq(passes.w_rdy),
+            passes.i.payload.eq(self.i.payload),
+            passes.i.valid.eq(self.i.valid & (~self.i.payload.beyond if program.upsampling else 1)),
+            self.i.ready.eq(passes.i.ready),
             words.enable.eq(self.enable),
         ]
 
@@ -120,7 +123,7 @@ class RecordWriter(Component):
         kind = Signal(range(max(2, len(kinds))))
         values = [words.o.payload.word_select(r, bits) for r in range(program.rows)]
         m.d.comb += [
-            coming.as_value().eq(passes.r_data),
+            coming.eq(passes.o.payload),
             packer.i.payload.word.eq(Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind]),
             packer.i.payload.kind.eq(kind),
             packer.i.payload.last.eq(ends_pass | ends_part),
@@ -131,7 +134,7 @@ class RecordWriter(Component):
         m.d.comb += [
             moved.eq(packer.i.valid & packer.i.ready),
             through.eq(moved & ends_pass),
-            passes.r_en.eq(self.packed),
+            passes.o.ready.eq(self.packed),
         ]
         m.d.sync += [
             current.eq(coming),
@@ -151,7 +154,7 @@ class RecordWriter(Component):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
         begins, completes, begun = Signal(), Signal(), Signal(WRITES)
-        m.d.sync += begins.eq(~busy & ~begins & ~self.packed & passes.r_rdy & (~begun[-1] | ~coming.first))
+        m.d.sync += begins.eq(~busy & ~begins & ~self.packed & passes.o.valid & (~begun[-1] | ~coming.first))
         m.d.sync += begun.eq(moved_level(begun, begins & current.first, completes))
         with m.If(begins):
             m.d.sync += [
@@ -181,11 +184,8 @@ class RecordWriter(Component):
             complete.eq(packer.o_valid & packer.last & out[0]),
             beats.enable.eq(packer.o_valid),
             beats.word.eq(packer.beat),
-            targets.w_data.eq(target.as_value()),
-            targets.w_en.eq(written),
-            stretch.as_value().eq(targets.r_data),
-            cutter.i.valid.eq(targets.r_rdy),
-            targets.r_en.eq(cutter.i.ready),
+            targets.i.payload.eq(target),
+            targets.i.valid.eq(written),
         ]
         # A cycle later: a write is asked for when its last beat is on its way to the port.
         m.d.sync += [written.eq(complete), target.address.eq(out[1:]), target.beats.eq(beat_count + 1)]
@@ -210,9 +210,8 @@ class RecordWriter(Component):
             m.d.sync += [final.eq(cutter.ends), under_way.eq(1)]
         with m.If(self.start):
             m.d.sync += self.writes.eq(0)
-        m.d.comb += self.idle.eq(
-            ~(passes.r_rdy | busy | packer.busy | written | targets.r_rdy | beats.o.valid | under_way | ~cutter.i.ready)
-        )
+        waiting = passes.o.valid | targets.o.valid | beats.o.valid
+        m.d.comb += self.idle.eq(~(waiting | busy | packer.busy | written | under_way | ~cutter.i.ready))
         return m
 
     def _queue(self, m, bits):

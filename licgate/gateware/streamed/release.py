@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.engine.feeder import release_shape
+from licgate.gateware.passes import release_shape
 
 __all__ = ["StepRelease"]
 

@@ -4,13 +4,10 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.engine.feeder import pass_layout
-from licgate.gateware.engine.post import drain_layout
-from licgate.gateware.resident.sequencer import write_layout
-from licgate.gateware.resident.work import Destination
+from licgate.gateware.passes import Destination, pass_layout, record_layout, tile_layout, write_layout
 from licgate.gateware.streamed.bandplaces import BandPlaces
 from licgate.gateware.streamed.bandwalk import BandWalk
-from licgate.gateware.streamed.layouts import command_layout, of_stage, record_write_layout
+from licgate.gateware.streamed.layouts import command_layout, of_stage
 from licgate.gateware.streamed.passcredits import ColumnCredits, ResultCredits
 from licgate.gateware.streamed.tilering import TileRing
 
@@ -58,9 +55,9 @@ class BandSequencer(Component):
                 "start": In(1),
                 "i": In(stream.Signature(command_layout(program, "band"))),
                 "o_pass": Out(stream.Signature(pass_layout(program))),
-                "o_tile": Out(stream.Signature(drain_layout(program))),
+                "o_tile": Out(stream.Signature(tile_layout(program))),
                 "o_write": Out(stream.Signature(write_layout(program))),
-                "o_record": Out(stream.Signature(record_write_layout(program))),
+                "o_record": Out(stream.Signature(record_layout(program))),
                 **{name: In(1) for name in reports},
                 **{name: Out(1) for name in ("idle", "wait_map", "wait_weights", "wait_output")},
             }

@@ -1,12 +1,13 @@
 """Streaming cores, the external memory that they share, and their counters."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.counters import RunCounters
 from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.ports import CoreControl
+from licgate.gateware.stream import connect
 from licgate.gateware.streamed.core import PORTS, StreamingCore
 from licgate.gateware.streamed.gate import PortGate
 from licgate.gateware.watchdog import Watchdog

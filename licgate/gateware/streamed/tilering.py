@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.streamed.layouts import of_stage, stage_bits
+from licgate.gateware.streamed.layouts import of_stage
 
 __all__ = ["TileRing"]
 
@@ -19,7 +19,7 @@ class TileRing(Component):
     -------
     start : :py:`In(1)`
         The ring is empty.
-    stage : :py:`In(stage_bits(program))`
+    stage : :py:`In(range(max(2, len(program.stages))))`
         Of the band at work.
     begin, to_gdn, next_tile, again, home, consumed : :py:`In(1)`
         The band begins, from here on; its GDN begins with the next tile; the pass that went was the last one before
@@ -43,7 +43,7 @@ class TileRing(Component):
         super().__init__(
             {
                 **{name: In(1) for name in strobes},
-                "stage": In(stage_bits(program)),
+                "stage": In(range(max(2, len(program.stages)))),
                 "skip": In(range(program.weight_ring + 1)),
                 "weight": Out(range(max(memory.depth for memory in program.weight_memories))),
                 "words": Out(range(1 + max(op.steps for op in program.ops))),

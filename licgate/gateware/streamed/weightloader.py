@@ -1,10 +1,11 @@
 """Fetches weight tiles from external memory into the weight ring."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import fifo, stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.gearbox import Unpacker
 from licgate.gateware.streamed.layouts import command_layout
@@ -85,15 +86,13 @@ class WeightLoader(Component):
         program, ops, stages = self._program, self._program.ops, self._program.stages
         m.submodules.unpacker = unpacker = self._unpacker
         m.submodules.cutter = cutter = self._cutter
-        m.submodules.tiles = tiles = fifo.SyncFIFO(width=len(unpacker.i.payload.as_value()), depth=_AHEAD)
+        m.submodules.tiles = tiles = Queue(unpacker.i.payload.shape(), _AHEAD)
         connect(m, cutter.request, flipped(self.port.request))
+        connect(m, tiles.o, unpacker.i)
         m.d.comb += [
             self.port.w.valid.eq(0),
             unpacker.valid.eq(self.port.r_valid),
             unpacker.beat.eq(self.port.r_data),
-            unpacker.i.payload.as_value().eq(tiles.r_data),
-            unpacker.i.valid.eq(tiles.r_rdy),
-            tiles.r_en.eq(unpacker.i.ready),
         ]
 
         command = Signal.like(self.i.payload)
@@ -110,7 +109,7 @@ class WeightLoader(Component):
         m.d.comb += [
             item.kind.eq(Array(o.memory for o in ops)[op]),
             item.words.eq(steps),
-            tiles.w_data.eq(item.as_value()),
+            tiles.i.payload.eq(item),
             cutter.i.payload.address.eq(address),
             cutter.i.payload.beats.eq(beats),
         ]
@@ -146,10 +145,10 @@ class WeightLoader(Component):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
-                    cutter.i.valid.eq(room & tiles.w_rdy),
+                    cutter.i.valid.eq(room & tiles.i.ready),
                     reserve.eq(cutter.i.valid & cutter.i.ready),
                     # the first segment announces the tile
-                    tiles.w_en.eq(reserve & first),
+                    tiles.i.valid.eq(reserve & first),
                     self.waits.eq(~room),
                 ]
                 with m.If(reserve):

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Module
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
 from licgate.gateware.resident.system import ResidentSystem
+from licgate.gateware.stream import connect
 from licgate.gateware.top.control import Control, identity
 from licgate.program import compile_program, input_widths
 from licgate.target.registers import Kind, Register

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.phy import sdram_bus
 from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.stream import connect
 from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.gateware.top.control import Control, identity
 from licgate.gateware.top.transfers import HostTransfers

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from licgate.gateware.engine.feeder import Feeder, address_width, pass_layout
+from licgate.gateware.engine.feeder import Feeder
 from licgate.gateware.engine.memory import LATENCY
-from licgate.gateware.engine.post import max_gdn_channels
+from licgate.gateware.passes import address_width, max_gdn_channels, pass_layout
 from licgate.program import LINE_LATENCY
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import small_program, trace

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.memory import LATENCY
-from licgate.gateware.engine.post import PostProcessor, drain_layout, max_gdn_channels
+from licgate.gateware.engine.post import PostProcessor
+from licgate.gateware.passes import max_gdn_channels, tile_layout
 from licgate.program.timing import array_latency
 from tests.gateware.engine.test_lane import golden
 from tests.gateware.waves import small_program, trace
@@ -224,7 +225,7 @@ def test_reset_in_the_middle_of_a_drain(packing):
 
 def test_descriptor_holds_every_tile():
     program = small_program(rows=3, cols=4, channels=(2, 7, 9), gdn="abs")
-    layout = drain_layout(program)
+    layout = tile_layout(program)
     sizes = {name: 1 << layout[name].width for name in layout.members}
     assert sizes["op"] >= len(program.ops) == 3
     assert sizes["count"] > program.cols

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.writer import ResultWriter
-from licgate.gateware.resident.sequencer import write_layout
-from licgate.gateware.resident.work import Destination
+from licgate.gateware.passes import Destination, write_layout
 from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn
 from licgate.program import compile_program

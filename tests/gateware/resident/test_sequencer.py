@@ -6,10 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from licgate.gateware.engine.feeder import address_width
-from licgate.gateware.engine.post import max_gdn_channels
+from licgate.gateware.passes import Destination, address_width, max_gdn_channels
 from licgate.gateware.resident.sequencer import Sequencer
-from licgate.gateware.resident.work import Destination
 from licgate.program import IN_FLIGHT
 from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
 from tests.gateware.waves import small_program, trace

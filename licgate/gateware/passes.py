@@ -1,0 +1,136 @@
+"""Passes, the waist of the gateware: what those who make them and those who carry them out tell each other.
+
+A *pass* is a tile of output channels, one a column of the array (two where it is packed), over a group of pixels, one a
+row of the array: the sums of one convolution, or of one parity of a transposed one, or of a GDN, from their first
+product to their last. Every cycle of the array belongs to a pass. Its life:
+
+1. A *sequencer* offers it: the resident one (:mod:`licgate.gateware.resident.sequencer`) walks the layers of a patch,
+   the streamed one (:mod:`licgate.gateware.streamed.sequencer`) carries out the bands of a list of commands. Whatever a
+   pass reads is there when it is offered. With it go three descriptors, to those who meet it later: a *tile*, a
+   *write* and, where results leave the chip, a *record*. They wait in queues of ``IN_FLIGHT`` places, so no more passes
+   than that are ever issued and not written.
+2. The *feeder* (:mod:`licgate.gateware.engine.feeder`) takes the pass (:func:`pass_layout`), reads pixels and weights,
+   and gives the array a step a cycle. When it has issued the last one it says what the pass has used up
+   (:func:`release_shape`).
+3. The *array* sums. With the last step its sums move to registers of their own, and the next pass begins behind it;
+   how long the last step of that one has to wait for the registers is the program's ``gap_behind``.
+4. The *post-processor* (:mod:`licgate.gateware.engine.post`) takes the *tile* (:func:`tile_layout`), drains the sums
+   channel by channel and turns them into activations.
+5. The *writer* (:mod:`licgate.gateware.engine.writer`) holds the *write* (:func:`write_layout`) while the tile's words
+   pass and sends each to its :class:`Destination`: the inputs of the GDN, a line buffer, or the output. With the last
+   one it tells the sequencer what is complete.
+6. A streamed core's *record writer* (:mod:`licgate.gateware.streamed.recordwriter`) packs the words that went to the
+   output into beats and writes them to where the *record* (:func:`record_layout`) says.
+
+Nobody but the sequencers knows an order of passes: feeder, array, lanes and writers take them as they come.
+"""
+
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+__all__ = [
+    "Destination",
+    "address_width",
+    "max_gdn_channels",
+    "pass_layout",
+    "record_layout",
+    "release_shape",
+    "tile_layout",
+    "write_layout",
+]
+
+
+class Destination:
+    """Where a tile's words go."""
+
+    NORM, LINE, OUTPUT = range(3)
+
+
+def address_width(program):
+    """Bits of a line buffer address with room for the masked words around it."""
+    return 1 + ceil_log2(max(memory.depth for memory in program.line_memories) + 1)
+
+
+def max_gdn_channels(program):
+    """Channels of the widest GDN, at least 1."""
+    return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
+
+
+def pass_layout(program):
+    """What the feeder must know of a pass.
+
+    phase: kind of pass. row: line buffer address of the first kernel row. offset: from there to the window's first word
+    (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight:
+    first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is fed: the
+    row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window behind
+    which the line memory's ring begins again.
+    """
+    return data.StructLayout(
+        {
+            "phase": ceil_log2(max(2, len(program.phases))),
+            "row": range(max(memory.depth for memory in program.line_memories)),
+            "offset": address_width(program),
+            "kernel_rows": range(program.kernel_rows + 1),
+            "mask": program.window_words,
+            "weight": range(max(memory.depth for memory in program.weight_memories)),
+            "x": range(program.gdn_depth),
+            "release": release_shape(program),
+            "wrap": program.window_words if program.ring_words else 0,
+        }
+    )
+
+
+def release_shape(program):
+    """What a pass releases: its row, or slots and weight words where memories are rings."""
+    if program.ring_words is None:
+        return 1
+    return data.StructLayout({"slots": range(program.slots + 1), "words": range(program.weight_ring + 1)})
+
+
+def tile_layout(program):
+    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
+    return data.StructLayout(
+        {
+            "op": ceil_log2(max(2, len(program.ops))),
+            "count": range(program.most_channels + 1),
+            "param": range(len(program.biases) + program.most_channels),
+            "x": range(program.gdn_depth + program.most_channels),
+            "pixels": range(program.rows + 1),
+        }
+    )
+
+
+def write_layout(program):
+    """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
+
+    column: parity of the columns that the tile holds, of those that its stage makes phase by phase.
+    """
+    return data.StructLayout(
+        {
+            "to": 2,
+            "line": range(max(2, len(program.stages))),
+            "address": address_width(program),
+            "count": range(program.most_channels + 1),
+            "column": 1,
+            "slot": 1,
+            "group_done": 1,
+            "row_done": 1,
+        }
+    )
+
+
+def record_layout(program):
+    """Where the words of a pass go in external memory, how many they are, and the stage that they come from.
+
+    first, last: of the passes that are written as one, to consecutive addresses. column: the pass makes the odd columns
+    of a pair of records. beyond: of this pair the second one, whose descriptor this is, lies outside the image. Of two
+    passes that make a pair, the descriptor of the first one says where the first record goes.
+    """
+    fields = {
+        "address": program.address_bits,
+        "count": range(program.most_channels + 1),
+        "stage": range(max(2, len(program.stages))),
+        "first": 1,
+        "last": 1,
+    }
+    return data.StructLayout(fields | ({"column": 1, "beyond": 1} if program.upsampling else {}))
