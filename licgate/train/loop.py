@@ -23,14 +23,11 @@ from licgate.train.optim import build_optimizer
 from licgate.train.precision import has_bfloat16
 from licgate.train.progress import Progress
 from licgate.train.ranks import Rank, join_ranks
-from licgate.train.recipe import Recipe
+from licgate.train.recipe import CROPS, Recipe
 
 __all__ = ["Recipe", "train"]
 
 GRADIENT_NORM = 1.0
-
-BEFORE = {"drawn": 0.0, "reduced": 0.0}
-"""What runs did whose checkpoint does not say."""
 
 
 class _StopFlag:
@@ -126,8 +123,8 @@ def _check_same_run(out: Path, saved: dict, objective: Objective, recipe: Recipe
         )
     if _form(saved["model"], model_config(saved)) != _form(objective.model.state_dict(), objective.model.config):
         raise TrainingError(f"checkpoint {out} holds a model of another shape: give another --out or its own sizes")
-    for name in ("rate_lambda", "seed", "batch", "crop", "optimizer", *BEFORE):
-        then, now = saved["recipe"].get(name, BEFORE.get(name)), getattr(recipe, name)
+    for name in ("rate_lambda", "seed", "batch", "crop", "optimizer", *CROPS):
+        then, now = saved["recipe"].get(name, CROPS.get(name)), getattr(recipe, name)
         if then is not None and then != now:
             raise TrainingError(f"checkpoint {out} was trained with {name} {then}, not {now}: {advice}")
     if saved.get("objective_config", {}) != objective.config():

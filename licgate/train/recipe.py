@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from licgate.errors import TrainingError
 
 OPTIMIZERS = ("muon", "adam")
 DEVICES = ("auto", "cpu", "cuda")
+
+
+CROPS = {"drawn": 0.0, "reduced": 0.0}
+"""What is done to crops, with what runs did whose record does not say."""
+
+
+def crops_of(record: Mapping) -> dict[str, float]:
+    """Give what a recorded recipe did to its crops, so that a fine-tuning does the same."""
+    return {name: record.get(name, before) for name, before in CROPS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,7 +131,7 @@ def run_quantize(args: argparse.Namespace) -> int:
     from licgate.train.quant.calibrate import draq_k
     from licgate.train.quant.finetune import export_checkpoint, fine_tune
     from licgate.train.quant.quantize import quantize_model
-    from licgate.train.recipe import Recipe
+    from licgate.train.recipe import Recipe, crops_of
 
     widths = _widths(args)
     model, source = load_model(args.checkpoint)
@@ -163,6 +163,7 @@ def run_quantize(args: argparse.Namespace) -> int:
             ema=0.99,
             seed=args.seed,
             device=args.device,
+            **crops_of(source),
         )
         content = fine_tune(
             model,

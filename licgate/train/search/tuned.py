@@ -16,7 +16,7 @@ from licgate.train.quant.calibrate import collect_stats
 from licgate.train.quant.qat import QatSettings, QuantizationAware
 from licgate.train.quant.quantnet import QuantizedCodec
 from licgate.train.quant.widths import Widths, widths_to_json
-from licgate.train.recipe import Recipe
+from licgate.train.recipe import Recipe, crops_of
 from licgate.train.search.imitation import ImitationEvaluator
 from licgate.train.search.sensitivity import Point
 
@@ -57,6 +57,7 @@ class TrainingEvaluator(ImitationEvaluator):
         super().__init__(model, recipe, data, **options)
         self._data, self._config, self._kept_path = data, model.config, Path(kept)
         self._step = {"batch": batch, "crop": crop, "lr": lr, "seed": seed}
+        self._kinds = crops_of(recipe)
         self.settings |= {"method": "quantisation-aware training", **self._step}
         start = Widths()
         self._kept = self._codec(self._net, model.entropy_bottleneck, start)
@@ -93,7 +94,13 @@ class TrainingEvaluator(ImitationEvaluator):
             leftover.unlink(missing_ok=True)
         objective = QuantizationAware(codec, self.rate_lambda, SETTINGS, self.crops)
         recipe = Recipe(
-            rate_lambda=self.rate_lambda, iterations=iterations, optimizer="adam", warm_up=0, ema=0.0, **self._step
+            rate_lambda=self.rate_lambda,
+            iterations=iterations,
+            optimizer="adam",
+            warm_up=0,
+            ema=0.0,
+            **self._step,
+            **self._kinds,
         )
         done = train(self._data, out, objective=objective, recipe=recipe, quiet=True)
         for leftover in leftovers:
