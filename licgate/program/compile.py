@@ -4,19 +4,27 @@ The sequencer executes it, the cycle model walks it and the report tabulates it;
 laid over the array.
 """
 
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from licgate.errors import ConfigError
-from licgate.manifest import Transform
+from licgate.manifest.checks import Integers
+from licgate.manifest.layers import Conv2d, Layer
+from licgate.manifest.model import Manifest
+from licgate.manifest.transform import Transform
 from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, extents, matrices, words_of
-from licgate.program.packing import SHORTEST_BEAT, PackedPasses, choose_packing, drain_gap, lane_count
+from licgate.program.packing import PackedPasses, Packing, choose_packing, drain_gap, lane_count
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
+from licgate.target.config import AcceleratorConfig
 
 __all__ = ["Chain", "Memory", "Program", "compile_program", "input_widths"]
+
+# of a line memory: bits and sign of its values, and where they come from
+LineKind: TypeAlias = tuple[int, bool, str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Memory:
     bits: int
     signed: bool
     depth: int
-    init: tuple = ()
+    init: tuple[int, ...] = ()
     split: bool = False
     packed: bool = False
 
@@ -78,42 +86,37 @@ class Memory:
 class Program(PackedPasses):
     """What the accelerator runs; see :func:`compile_program`."""
 
-    chains: tuple
+    chains: tuple[Chain, ...]
     rows: int
     cols: int
     lanes: int
-    ops: tuple
-    stages: tuple
-    line_memories: tuple
-    weight_memories: tuple
-    biases: tuple
-    multipliers: tuple
-    shifts: tuple
-    offsets: tuple
+    ops: tuple[Op, ...]
+    stages: tuple[Stage, ...]
+    line_memories: tuple[Memory, ...]
+    weight_memories: tuple[Memory, ...]
+    biases: tuple[int, ...]
+    multipliers: tuple[int, ...]
+    shifts: tuple[int, ...]
+    offsets: tuple[int, ...]
     lane_multipliers: str = "dsp"
     pack_shift: int | None = None
 
     @property
-    def phases(self) -> tuple:
+    def phases(self) -> tuple[Phase, ...]:
         """All kinds of passes, by their index."""
         return tuple(phase for op in self.ops for phase in op.phases)
 
     @property
-    def shapes(self) -> tuple:
+    def shapes(self) -> tuple[Shape, ...]:
         """The windows that passes read, without repetition."""
         return tuple(dict.fromkeys(phase.shape for phase in self.phases if phase.shape is not None))
-
-    @property
-    def lane_rows(self) -> int:
-        """Array rows that one post-processing lane serves, which is also the cycles of one drain beat."""
-        return max(SHORTEST_BEAT, -(-self.rows // self.lanes))
 
     @property
     def multiplier_cells(self) -> int:
         """Multiplier blocks of the whole accelerator: the array's, and those of the lanes unless they are logic."""
         if self.lane_multipliers == "fabric":
             return self.rows * self.cols
-        gdns = [op.layer for op in self.ops if op.is_gdn]
+        gdns = [op.layer for op in self.ops if op.layer.kind == "gdn"]
         of_gdn = 1 if self.lane_multipliers == "mixed" else 2
         lane = 1 + of_gdn * bool(gdns) + any(gdn.square for gdn in gdns)
         return self.rows * self.cols + self.lanes * lane
@@ -142,17 +145,17 @@ class Program(PackedPasses):
         return 2 * max([op.channels_in for op in self.ops if op.is_gdn], default=1)
 
     @property
-    def word_stride(self):
+    def word_stride(self) -> int | None:
         """Line memory words between neighbouring words of a row; None where each stage has its own."""
         return None
 
     @property
-    def ring_words(self):
+    def ring_words(self) -> int | None:
         """Line memory words after which a row's words begin again at the start; None where they never do."""
         return None
 
     @property
-    def weight_ring(self):
+    def weight_ring(self) -> int | None:
         """Weight memory words after which a tile's words begin again at the start; None where they never do."""
         return None
 
@@ -165,19 +168,19 @@ class Program(PackedPasses):
     def activation_width(self) -> int:
         """Signed width of the array's activation operand."""
         widths = [memory.bits + (not memory.signed) for memory in self.line_memories]
-        return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.is_gdn])
+        return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.layer.kind == "gdn"])
 
     @property
     def weight_width(self) -> int:
         """Signed width of the array's weight operand."""
-        return max(op.weight_bits + op.is_gdn + (self.pack_shift if op.packed else 0) for op in self.ops)
+        return max(op.weight_bits + op.is_gdn + (self.pack_shift or 0) * op.packed for op in self.ops)
 
     @property
     def accumulator_width(self) -> int:
         """Signed width of the accumulators: the largest that the manifest proves is needed."""
         return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
 
-    def chain_of(self, name):
+    def chain_of(self, name: str) -> Chain:
         """The chain of the transform of that name.
 
         Raises
@@ -191,12 +194,12 @@ class Program(PackedPasses):
         there = ", ".join(chain.transform.name for chain in self.chains)
         raise ConfigError(f"the accelerator has no {name}, only {there}")
 
-    def stages_of(self, chain):
+    def stages_of(self, chain: Chain) -> tuple[Stage, ...]:
         """The stages of a chain."""
         return self.stages[chain.first : chain.last + 1]
 
 
-def input_widths(manifest, names, max_width):
+def input_widths(manifest: Manifest, names: Sequence[str], max_width: int) -> list[int]:
     """Widest input of each transform for images of ``max_width`` pixels, which the codec pads to whole hyper latents.
 
     Feature maps get what a strip of a wider one takes at least.
@@ -217,8 +220,8 @@ def input_widths(manifest, names, max_width):
     if missing or not names:
         there = ", ".join(manifest.transforms)
         raise ConfigError(f"model {manifest.name} has no {', '.join(missing) or 'transform to run'}; it has {there}")
-    latent = manifest.g_a.stride
-    hyper = latent * manifest.h_a.stride if "h_a" in manifest.transforms else latent
+    latent = int(manifest.g_a.stride)
+    hyper = latent * int(manifest.h_a.stride) if manifest.h_a is not None else latent
     padded = -(-max_width // hyper) * hyper
     widths = {"g_a": max_width, "h_s": padded // hyper}
     # Lines that hold no strip with its margins would be of no use to wider images.
@@ -226,7 +229,13 @@ def input_widths(manifest, names, max_width):
     return [max(widths.get(name, padded // latent), least[name]) for name in names]
 
 
-def compile_program(transforms, config, widths=None, *, weights=True):
+def compile_program(
+    transforms: Transform | Iterable[Transform],
+    config: AcceleratorConfig,
+    widths: Sequence[int] | None = None,
+    *,
+    weights: bool = True,
+) -> Program:
     """Compile transforms for an array. They share it and every memory, and run one at a time.
 
     Parameters
@@ -261,40 +270,56 @@ def compile_program(transforms, config, widths=None, *, weights=True):
 class _Compiler:
     """Collects chains, and what they put into memories."""
 
-    def __init__(self, config, with_weights, packing):
+    def __init__(self, config: AcceleratorConfig, with_weights: bool, packing: Packing | None) -> None:
         self.config, self.with_weights, self.packing = config, with_weights, packing
-        self.chains, self.ops, self.stages = [], [], []
-        self.weights, self.lines = {}, {}
-        self.biases, self.multipliers, self.shifts, self.offsets = [], [], [], []
+        self.chains: list[Chain] = []
+        self.ops: list[Op] = []
+        self.stages: list[Stage] = []
+        # words of each kind of weight: their bits, whether they are signed, and packed
+        self.weights: dict[tuple[int, bool, bool], list[int]] = {}
+        # depth of each line memory, and whether it is split
+        self.lines: dict[LineKind, tuple[int, bool]] = {}
+        self.biases: list[int] = []
+        self.multipliers: list[int] = []
+        self.shifts: list[int] = []
+        self.offsets: list[int] = []
 
-    def add(self, transform, width):
+    def add(self, transform: Transform, width: int) -> None:
         """Append the chain of a transform."""
         if transform.layers[0].kind != "conv2d":
             raise ConfigError(f"{transform.name}: the array needs a transform that begins with a convolution")
         first, top_width, pixels = len(self.stages), width, transform.name == "g_a"
         # Chains run one at a time, so their line buffers lie over each other.
-        used = {}
-        layers = [*transform.layers, None]
+        used: dict[LineKind, int] = {}
         upsampled = False
-        for index, (layer, following) in enumerate(pairwise(layers)):
+        for index, layer in enumerate(transform.layers):
             if layer.kind == "gdn":
-                if layers[index - 1].kind == "gdn":
+                if transform.layers[index - 1].kind == "gdn":
                     raise ConfigError(f"{layer.name}: the array runs a GDN only behind a convolution")
-                self.stages[-1] = Stage(**{**self.stages[-1].__dict__, "gdn": self._op(layer)})
+                self.stages[-1] = replace(self.stages[-1], gdn=self._op(layer))
             else:
                 check_convolution(layer)
                 source = ("pixels" if pixels else "values") if index == 0 else ""
-                width = self._stage(transform, layer, following is None, source, used, width, upsampled)
+                width = self._stage(transform, layer, layer is transform.layers[-1], source, used, width, upsampled)
                 upsampled = self.stages[-1].upsampling
         last = self.stages[-1]
-        if last.upsampling:
+        if last.upsampling and last.gdn is not None:
             raise ConfigError(
                 f"{last.gdn.layer.name}: the array ends no transform with a GDN behind a transposed convolution"
             )
-        self.stages[-1] = Stage(**{**last.__dict__, "last": True})
+        self.stages[-1] = replace(last, last=True)
         self.chains.append(Chain(len(self.chains), transform, first, len(self.stages) - 1, top_width, pixels))
 
-    def _stage(self, transform, layer, final, source, used, width, upsampled):
+    def _stage(
+        self,
+        transform: Transform,
+        layer: Conv2d,
+        final: bool,
+        source: str,
+        used: dict[LineKind, int],
+        width: int,
+        upsampled: bool,
+    ) -> int:
         """Append the stage of a convolution; return the width of what it makes."""
         config = self.config
         op = self._op(layer, depth_form=final and layer.transposed)
@@ -314,23 +339,29 @@ class _Compiler:
         self.stages.append(Stage(op, None, ring, words, memory, base, len(self.chains), bool(source), False))
         return stage.output_length(width)
 
-    def _op(self, layer, *, depth_form=False):
+    def _op(self, layer: Layer, *, depth_form: bool = False) -> Op:
         """Append the operation of a layer, its weights and its parameters."""
         cols, index = self.config.cols, len(self.ops)
+        kinds: list[tuple[int, int, Shape | None, int, int]] = []
         if layer.kind == "gdn":
-            bits, kinds = layer.gamma_type.bits, [(0, 0, None, 1, layer.channels)]
+            bits, added = layer.gamma_type.bits, layer.beta
+            kinds.append((0, 0, None, 1, layer.channels))
         else:
-            bits, kinds = layer.weight_type.bits, []
+            bits, added = layer.weight_type.bits, layer.bias
             for p, q, left, rows, columns in extents(layer, depth_form=depth_form):
-                shape = Shape(1 if layer.transposed else layer.stride, left, columns)
-                kinds.append((p, q, shape, rows, rows * layer.in_channels * columns))
-        made = self._weights(layer, depth_form) if self.with_weights else [None] * len(kinds)
+                window = Shape(1 if layer.transposed else layer.stride, left, columns)
+                kinds.append((p, q, window, rows, rows * layer.in_channels * columns))
+        made: Sequence[Integers | None] = [None] * len(kinds)
+        if self.with_weights:
+            made = self._weights(layer, depth_form)
         times = 4 if depth_form else 1
         packed = self.packing is not None and index in self.packing.ops
         tiles = -(-times * layer.out_channels // (cols << packed))
         key = (bits, layer.kind == "conv2d", packed)
         held = self.weights.setdefault(key, [])
-        memory, start, words, phases = list(self.weights).index(key), len(held), [], []
+        memory, start = list(self.weights).index(key), len(held)
+        words: list[int] = []
+        phases: list[Phase] = []
         number = sum(len(op.phases) for op in self.ops)
         for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
             phases.append(Phase(number + len(phases), index, p, q, rows, shape, steps, start + len(words)))
@@ -352,7 +383,7 @@ class _Compiler:
             packed,
         )
         requantize = layer.requantize
-        self.biases += [int(v) for v in (layer.beta if op.is_gdn else layer.bias)] * times
+        self.biases += [int(v) for v in added] * times
         self.multipliers += [int(v) for v in requantize.multiplier] * times
         self.shifts += [int(v) for v in requantize.shift] * times
         self.offsets += [int(v) for v in requantize.offset] * times
@@ -360,13 +391,13 @@ class _Compiler:
         return op
 
     @staticmethod
-    def _weights(layer, depth_form):
+    def _weights(layer: Layer, depth_form: bool) -> list[Integers]:
         """Weights of a layer, (O, steps) for each phase."""
         if layer.kind == "gdn":
             return [np.asarray(layer.gamma, dtype=np.int64)]
         return [weight.reshape(len(weight), -1) for *_, weight in matrices(layer, depth_form=depth_form)]
 
-    def program(self):
+    def program(self) -> Program:
         """The program of the chains so far."""
         config = self.config
         return Program(

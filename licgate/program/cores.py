@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from licgate.manifest.checks import AnyIntegers
 from licgate.manifest.patches import Patch, patches
+from licgate.program.compile import Chain
 from licgate.program.schedule import Schedule, make_schedule
+from licgate.program.streamed import StreamedProgram
 
 __all__ = ["CoreJob", "core_jobs", "core_patches"]
 
@@ -15,27 +18,27 @@ class CoreJob:
     patch: Patch
     schedule: Schedule
 
-    def input(self, x):
+    def input(self, x: AnyIntegers) -> AnyIntegers:
         """The patch's part of the whole input (C, H, W)."""
         p = self.patch
         return x[:, p.y : p.y + p.height, p.x : p.x + p.width]
 
-    def kept(self, output):
+    def kept(self, output: AnyIntegers) -> AnyIntegers:
         """The part of the patch's output (C, H, W) that belongs to the whole."""
         p = self.patch
         return output[:, p.skip_y : p.skip_y + p.out_height, p.skip_x : p.skip_x + p.out_width]
 
 
-def core_patches(chain, width, height, cores):
+def core_patches(chain: Chain, width: int, height: int, cores: int) -> list[Patch]:
     """The strips of :func:`core_jobs`: a list of Patch."""
     transform = chain.transform
-    stride = transform.stride
+    stride = int(transform.stride)
     strip = -(-width // (stride * cores)) * stride
     patch_height = -(-height // stride) * stride
     return list(patches(width, height, patch_width=strip, patch_height=patch_height, transform=transform))
 
 
-def core_jobs(program, chain, width, height, cores):
+def core_jobs(program: StreamedProgram, chain: Chain, width: int, height: int, cores: int) -> list[CoreJob]:
     """Cut an input into vertical strips with the margins that they need, one for each core.
 
     Parameters
@@ -58,7 +61,8 @@ def core_jobs(program, chain, width, height, cores):
     ConfigError
         The memory is too small, or the input has no pixel.
     """
-    found, origin = [], 0
+    found: list[CoreJob] = []
+    origin = 0
     for patch in core_patches(chain, width, height, cores):
         schedule = make_schedule(program, chain, patch.width, patch.height, origin=origin)
         found.append(CoreJob(patch, schedule))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from licgate.manifest import Conv2d, Gdn
+from licgate.manifest.checks import Integers
+from licgate.manifest.layers import Conv2d, Layer
 
 __all__ = [
     "IN_FLIGHT",
@@ -50,15 +51,15 @@ class Shape:
     first_column: int
     columns: int
 
-    def first_word(self, rows):
+    def first_word(self, rows: int) -> int:
         """Offset of the window's first input word, relative to the word of the group's first column."""
         return self.first_column // rows
 
-    def words(self, rows):
+    def words(self, rows: int) -> int:
         """Input words that one window of taps touches."""
         return (self.stride * (rows - 1) + self.first_column + self.columns - 1) // rows - self.first_word(rows) + 1
 
-    def slot(self, rows):
+    def slot(self, rows: int) -> int:
         """Cycles in which one kernel row of one channel is fed."""
         return max(self.columns, self.words(rows))
 
@@ -127,16 +128,16 @@ class Op:
     """
 
     index: int
-    layer: Conv2d | Gdn
+    layer: Layer
     channels_in: int
     channels_out: int
     tiles: int
     weight_bits: int
     memory: int
     base: int
-    words: tuple
+    words: tuple[int, ...]
     param_base: int
-    phases: tuple
+    phases: tuple[Phase, ...]
     depth_form: bool = False
     packed: bool = False
 
@@ -172,13 +173,13 @@ class Op:
         return tuple(word for part in parts for word in part)
 
 
-def tap_range(layer, parity):
+def tap_range(layer: Conv2d, parity: int) -> tuple[int, int]:
     """First input position, relative to output position // 2, and number of positions that outputs of a parity read."""
     first = (parity + layer.padding - layer.kernel + UPSAMPLING) // UPSAMPLING
     return first, (parity + layer.padding) // UPSAMPLING - first + 1
 
 
-def extents(layer, *, depth_form=False):
+def extents(layer: Conv2d, *, depth_form: bool = False) -> list[tuple[int, int, int, int, int]]:
     """What the passes of a convolution read, without its weights.
 
     Returns
@@ -197,7 +198,7 @@ def extents(layer, *, depth_form=False):
     return [(p, q, ranges[q][0], ranges[p][1], max(ranges[q][1], _FEWEST_TAPS)) for p in range(2) for q in range(2)]
 
 
-def matrices(layer, *, depth_form=False):
+def matrices(layer: Conv2d, *, depth_form: bool = False) -> list[tuple[int, int, int, int, Integers]]:
     """Weights as the array multiplies them.
 
     Returns
@@ -223,7 +224,9 @@ def matrices(layer, *, depth_form=False):
     return [(0, 0, first, first, _padded(np.concatenate(parts)))]
 
 
-def _gathered(layer, weight, p, q, top, rows, left, columns):
+def _gathered(
+    layer: Conv2d, weight: Integers, p: int, q: int, top: int, rows: int, left: int, columns: int
+) -> Integers:
     """Weights (O, rows, I, columns) that an output of parities p, q has for the inputs around its place."""
     out = np.zeros((layer.out_channels, rows, layer.in_channels, columns), dtype=np.int64)
     for a in range(rows):
@@ -235,11 +238,11 @@ def _gathered(layer, weight, p, q, top, rows, left, columns):
     return out
 
 
-def _padded(weight):
+def _padded(weight: Integers) -> Integers:
     return np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, max(0, _FEWEST_TAPS - weight.shape[3]))))
 
 
-def words_of(matrix, cols, bits, *, packed=False):
+def words_of(matrix: Integers, cols: int, bits: int, *, packed: bool = False) -> list[int]:
     """Weight words of a phase: ``matrix`` (O, steps) cut into tiles of ``cols`` channels, or of twice as many.
 
     A packed column holds its lower weight and its upper one less the lower one's sign: their sum, shifted against each

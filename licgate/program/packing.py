@@ -10,12 +10,15 @@ Weights are symmetric (docs/numerics.md), so that ``a * low`` takes a bit less t
 a bits pack with weights of w bits into operands of ``a + 2 * w - 1`` bits.
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from licgate.manifest.geometry import layer_macs
-from licgate.program.ops import extents
-from licgate.program.stages import check_convolution
+from licgate.manifest.layers import Layer
+from licgate.manifest.transform import Transform
+from licgate.program.ops import Op, extents
+from licgate.program.stages import Stage, check_convolution
+from licgate.target.config import AcceleratorConfig
 
 __all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
 
@@ -39,16 +42,28 @@ class Packing:
     """
 
     shift: int
-    ops: frozenset
+    ops: frozenset[int]
 
 
 class PackedPasses:
     """What a program says of packing, beside its operations: the part of `Program` that follows from ``pack_shift``."""
 
+    rows: int
+    cols: int
+    lanes: int
+    ops: tuple[Op, ...]
+    stages: tuple[Stage, ...]
+    pack_shift: int | None
+
     @property
     def packing(self) -> bool:
         """Some operation is packed, so every element of the array has two sums."""
         return self.pack_shift is not None
+
+    @property
+    def lane_rows(self) -> int:
+        """Array rows that one post-processing lane serves, which is also the cycles of one drain beat."""
+        return max(SHORTEST_BEAT, -(-self.rows // self.lanes))
 
     @property
     def merge_latency(self) -> int:
@@ -65,15 +80,15 @@ class PackedPasses:
         """Output channels of a pass whose results leave the chip, at most."""
         return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
 
-    def tile_channels(self, op) -> int:
+    def tile_channels(self, op: Op) -> int:
         """Output channels of a full pass of an operation."""
         return self.cols * op.products
 
-    def word_bits(self, op) -> int:
+    def word_bits(self, op: Op) -> int:
         """Bits of a weight word of an operation."""
         return self.tile_channels(op) * op.weight_bits
 
-    def gap_behind(self, op) -> int:
+    def gap_behind(self, op: Op) -> int:
         """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
         return drain_gap(self.cols, self.lane_rows, op.products)
 
@@ -87,20 +102,20 @@ class PackedPasses:
 class _Layer:
     """What decides about a layer: steps of its passes, output channels, shifts it can have, share of the work."""
 
-    steps: tuple
+    steps: tuple[int, ...]
     channels: int
     shifts: range
     work: float
 
     @property
-    def shortest(self):
+    def shortest(self) -> int:
         return min(self.steps)
 
-    def tiles(self, cols, packed):
+    def tiles(self, cols: int, packed: bool) -> int:
         return -(-self.channels // (cols << packed))
 
 
-def shift_range(layer, packed_bits):
+def shift_range(layer: Layer, packed_bits: int) -> range:
     """Shifts with which two weights of a layer share a multiplier whose operand has ``packed_bits`` bits.
 
     Returns
@@ -117,7 +132,7 @@ def shift_range(layer, packed_bits):
     return range(product.bit_length() + 1, packed_bits - field + 1)
 
 
-def drain_gap(cols, beat, products=1):
+def drain_gap(cols: int, beat: int, products: int = 1) -> int:
     """Least cycles from the last step of a pass to that of the next, so that its results have left by then.
 
     Parameters
@@ -131,7 +146,7 @@ def drain_gap(cols, beat, products=1):
     return products * beat * cols
 
 
-def lane_count(config, passes):
+def lane_count(config: AcceleratorConfig, passes: Collection[tuple[int, int]]) -> int:
     """Lanes to build: those asked for or as drain a tile within the shortest pass, none of them without rows.
 
     Parameters
@@ -146,7 +161,7 @@ def lane_count(config, passes):
     return -(-config.rows // max(SHORTEST_BEAT, beat))
 
 
-def choose_packing(transforms, config):
+def choose_packing(transforms: Sequence[Transform], config: AcceleratorConfig) -> Packing | None:
     """Decide which layers are packed: those that it makes faster, with the shift that serves most of the work.
 
     A layer is faster in fewer passes, unless the results of a pass then take longer to leave the array than it lasts.
@@ -179,7 +194,7 @@ def choose_packing(transforms, config):
     if not fitting:
         return None
 
-    def served(shift):
+    def served(shift: int) -> list[int]:
         return [index for index in fitting if shift in layers[index].shifts]
 
     shifts = sorted({layers[index].shifts.start for index in fitting})
@@ -195,25 +210,24 @@ def choose_packing(transforms, config):
     return Packing(shift, faster) if faster else None
 
 
-def _layers(transform, packed_bits):
+def _layers(transform: Transform, packed_bits: int) -> Iterator[_Layer]:
     """What decides about each layer of a transform."""
     sizes = transform.layer_sizes(_SIDE, _SIDE)
     total = transform.macs(_SIDE, _SIDE)
-    for (layer, following), size in zip(pairwise([*transform.layers, None]), sizes, strict=False):
-        times = 1
+    steps: tuple[int, ...]
+    for layer, size in zip(transform.layers, sizes, strict=False):
         if layer.kind == "gdn":
             steps, channels = (layer.channels,), layer.channels
         else:
             check_convolution(layer)
-            depth_form = following is None and layer.transposed
-            times = 4 if depth_form else 1
+            depth_form = layer is transform.layers[-1] and layer.transposed
             found = extents(layer, depth_form=depth_form)
             steps = tuple(rows * layer.in_channels * columns for *_, rows, columns in found)
-            channels = times * layer.out_channels
+            channels = (4 if depth_form else 1) * layer.out_channels
         yield _Layer(steps, channels, shift_range(layer, packed_bits), layer_macs(layer, *size) / total)
 
 
-def _cycles(layer, cols, beat, packed):
+def _cycles(layer: _Layer, cols: int, beat: int, packed: bool) -> int:
     """Cycles of the passes over one group of pixels."""
     gap = drain_gap(cols, beat, 1 + packed)
     return layer.tiles(cols, packed) * sum(max(steps, gap) for steps in layer.steps)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
+from licgate.manifest.transform import Transform
 
 __all__ = ["Strip", "least_width", "reach", "strips"]
 
@@ -28,7 +29,7 @@ class Strip:
     skip: int
 
 
-def reach(transform):
+def reach(transform: Transform) -> tuple[int, int]:
     """Output columns that are not those of the whole map where a strip was cut: (before, after).
 
     At a cut edge the padding is zero where the map has values; every convolution carries that further inwards. Other
@@ -64,19 +65,20 @@ def reach(transform):
     return before, after
 
 
-def least_width(transform):
+def least_width(transform: Transform) -> int:
     """Columns of the narrowest strip that gives something beside its margin."""
     down, _, before, after = _units(transform)
     return (before + after + 1) * down
 
 
-def _units(transform):
+def _units(transform: Transform) -> tuple[int, int, int, int]:
     """How a transform divides and multiplies columns, and its reach in units of columns that make whole ones."""
-    down, up = (transform.stride, 1) if transform.stride >= 1 else (1, int(1 / transform.stride))
-    return down, up, *(-(-columns // up) for columns in reach(transform))
+    down, up = (int(transform.stride), 1) if transform.stride >= 1 else (1, int(1 / transform.stride))
+    before, after = (-(-columns // up) for columns in reach(transform))
+    return down, up, before, after
 
 
-def strips(transform, width, max_width):
+def strips(transform: Transform, width: int, max_width: int) -> list[Strip]:
     """Cut a map of ``width`` columns into the fewest strips of at most ``max_width``, from left to right.
 
     Parameters
