@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from licgate.target.registers import IDS, Field, Kind, RegisterEntry
 from licgate.target.registertable import TABLE, entries
 
@@ -21,7 +23,7 @@ register CORE says which one is meant.
 """
 
 
-def json_map() -> dict:
+def json_map() -> dict[str, Any]:
     """Every accelerator's registers as JSON has them.
 
     Returns
@@ -33,7 +35,7 @@ def json_map() -> dict:
     return {"accelerators": {kind.value: {"id": IDS[kind], "registers": _registers(kind)} for kind in Kind}}
 
 
-def _registers(kind: Kind) -> list[dict]:
+def _registers(kind: Kind) -> list[dict[str, Any]]:
     return [
         {
             "name": row.register.name,
