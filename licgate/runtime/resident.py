@@ -127,8 +127,9 @@ class _Exchange:
             self.waiting = list(pixel_frames(self._pixels(*self.windows[-1])))
             due, self.waiting = self.waiting[:OUTSTANDING], self.waiting[OUTSTANDING:]
             return b"".join(due)
-        if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.windows:
-            self.latents[-1] += frame.payload
+        if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.ended < len(self.windows):
+            # the next window may have been asked for before the last latents of this one came
+            self.latents[self.ended] += frame.payload
             self.ended += frame.type == FrameType.LATENTS_LAST
             return b""
         expect(frame, FrameType.ACK, bytes([FrameType.PIXELS]))
