@@ -45,6 +45,7 @@ VERBS = {
     "plan": ("find the widest model that reaches a frame rate on a board", "licgate.explore.cli_plan"),
     "explore": ("search the shapes that an accelerator can have on a board", "licgate.explore.cli_explore"),
     "build": ("make a bitstream and a report", "licgate.synth.cli"),
+    "registers": ("show the registers of an accelerator", "licgate.target.cli_registers"),
 }
 
 

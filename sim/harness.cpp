@@ -7,6 +7,7 @@
 // Progress goes to standard output, one number of latents a line.
 
 #include "model.cc"
+#include "registers.h"  // licgate registers --header
 
 #include <chrono>
 #include <cstdint>
@@ -16,7 +17,6 @@
 namespace {
 
 using Design = cxxrtl_design::p_top;
-constexpr uint32_t STATUS = 3, BUSY = 1, HUNG = 8;
 
 std::vector<uint32_t> load(const char *path) {
     std::vector<uint32_t> words;
@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
     top.p_o____ready.set<bool>(true);
     top.p_o__window____ready.set<bool>(true);
     for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
-    top.p_csr____addr.set<uint32_t>(STATUS);
+    top.p_csr____addr.set<uint32_t>(LICGATE_REG_STATUS);
 
     std::vector<uint32_t> windows, latents;
     uint32_t x = 0, y = 0, w = 0, h = 0, column = 0, row = 0;
@@ -113,8 +113,8 @@ int main(int argc, char **argv) {
         top.p_i____payload.set<uint32_t>(offered ? image[place] : 0);
         host.settle();
         const uint32_t status = top.p_csr____r__data.get<uint32_t>();
-        if (started && !(status & BUSY)) break;
-        started |= status & BUSY;
+        if (started && !(status & LICGATE_STATUS_BUSY)) break;
+        started |= status & LICGATE_STATUS_BUSY;
         const bool taken = offered && top.p_i____ready.get<bool>();
         const bool window = window_open && top.p_o__window____valid.get<bool>();
         const bool latent = latent_open && top.p_o____valid.get<bool>();
@@ -139,7 +139,7 @@ int main(int argc, char **argv) {
         if (taken || window) late = coin.state ? coin.pause() : 0;
         else if (late) late--;
         if (taken || window || latent) event = host.cycles;
-        if (status & HUNG || host.cycles - event > 4 * uint64_t(patience) + 10'000 || (!started && host.cycles - event > 1000)) { hang = true; break; }
+        if (status & LICGATE_STATUS_HUNG || host.cycles - event > 4 * uint64_t(patience) + 10'000 || (!started && host.cycles - event > 1000)) { hang = true; break; }
         if ((host.cycles & 0x3fff) == 0) {
             const auto now = std::chrono::steady_clock::now();
             if (now - shown > std::chrono::seconds(1)) {
@@ -150,7 +150,7 @@ int main(int argc, char **argv) {
         }
     }
 
-    std::vector<uint32_t> result = {uint32_t(hang), host.read(STATUS), uint32_t(windows.size() / 4), uint32_t(latents.size())};
+    std::vector<uint32_t> result = {uint32_t(hang), host.read(LICGATE_REG_STATUS), uint32_t(windows.size() / 4), uint32_t(latents.size())};
     for (uint32_t k = 0; k < counters; k++) result.push_back(host.read(reads[k]));
     result.insert(result.end(), windows.begin(), windows.end());
     result.insert(result.end(), latents.begin(), latents.end());

@@ -1,20 +1,35 @@
-"""The host's side of an accelerator with external memory, as conversations.
+"""The host's side of an accelerator with external memory, as conversations: see `licgate.runtime.device`."""
 
-A conversation is a generator: it yields bytes for the device, perhaps none, and is sent the next frame that comes from
-it; what it returns is its result. So the same program runs over a serial port and in a simulation.
-"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from licgate.errors import DeviceError
 from licgate.program.commands import command_beats
-from licgate.target.frames import FrameType, pixel_frames, read_frame, write_frame
-from licgate.target.registers import Register
+from licgate.runtime.device import (
+    OUTSTANDING,
+    Conversation,
+    describe_streams,
+    expect,
+    identify,
+    named,
+    read_counters,
+    read_register,
+    reset,
+    talk,
+    write_register,
+)
+from licgate.target.frames import FrameType, pixel_frames, read_frame
+from licgate.target.registers import STREAMED_COUNTERS, Control, Kind, Register, Status
+from licgate.target.registertable import decode
 
-__all__ = ["ID", "STREAM_NAMES", "download", "read_register", "run", "talk", "upload", "write_register"]
+if TYPE_CHECKING:
+    from licgate.program.schedule import Schedule
 
-#: What the register ID says.
-ID = 0x4C494353
+__all__ = ["STREAM_NAMES", "download", "read_register", "run", "talk", "upload", "write_register"]
 
 #: Streams that a core's watchdog sees, in their order.
 STREAM_NAMES = (
@@ -32,47 +47,8 @@ STREAM_NAMES = (
     "results request",
 )
 
-#: Frames of pixels that may wait for their answer.
-OUTSTANDING = 7
 
-_BUSY, _DONE, _REFUSED, _HUNG, _MOVING = (1 << bit for bit in range(5))
-_STATES = {(0, 0): "idle", (0, 1): "waits for data", (1, 0): "held", (1, 1): "moves"}  # valid, ready
-
-
-def talk(conversation, send, receive):
-    """Hold a conversation; return its result.
-
-    Parameters
-    ----------
-    conversation : generator
-    send : callable
-        Sends bytes.
-    receive : callable
-        Returns the next :class:`~licgate.target.frames.Frame`.
-    """
-    data = next(conversation)
-    while True:
-        if data:
-            send(data)
-        try:
-            data = conversation.send(receive())
-        except StopIteration as stop:
-            return stop.value
-
-
-def write_register(address, value):
-    """Write a register."""
-    _expect((yield write_frame(address, value)), FrameType.ACK, bytes([FrameType.WRITE]))
-
-
-def read_register(address):
-    """Read a register."""
-    frame = yield read_frame(address)
-    _expect(frame, FrameType.VALUE, bytes([address]))
-    return int.from_bytes(frame.payload[1:], "little")
-
-
-def upload(address, beats, beat_bits=16):
+def upload(address: int, beats: np.ndarray, beat_bits: int = 16) -> Conversation[None]:
     """Write beats, ndarray of int, to memory from ``address`` on."""
     if not len(beats):
         return
@@ -83,13 +59,13 @@ def upload(address, beats, beat_bits=16):
     frames = list(pixel_frames(data + bytes(-len(data) % 3)))
     due, waiting = b"".join(frames[:OUTSTANDING]), frames[OUTSTANDING:]
     for index in range(len(frames)):
-        _expect((yield due), FrameType.ACK, bytes([FrameType.PIXELS]))
+        expect((yield due), FrameType.ACK, bytes([FrameType.PIXELS]))
         due = waiting[index] if index < len(waiting) else b""
-    while (yield from read_register(Register.STATUS)) & _MOVING:
+    while (yield from read_register(Register.STATUS)) & Status.MOVING:
         pass
 
 
-def download(address, count, beat_bits=16):
+def download(address: int, count: int, beat_bits: int = 16) -> Conversation[np.ndarray]:
     """Read ``count`` beats of memory from ``address`` on: ndarray of uint64."""
     if not count:
         return np.zeros(0, dtype=np.uint64)
@@ -103,7 +79,7 @@ def download(address, count, beat_bits=16):
             _check_begun(int.from_bytes(frame.payload[1:], "little"))
             continue
         if frame.type not in (FrameType.LATENTS, FrameType.LATENTS_LAST):
-            raise DeviceError(f"the accelerator sent {_named(frame)} where beats of its memory were due")
+            raise DeviceError(f"the accelerator sent {named(frame)} where beats of its memory were due")
         data += frame.payload
         if frame.type == FrameType.LATENTS_LAST:
             break
@@ -113,7 +89,9 @@ def download(address, count, beat_bits=16):
     return (places << (8 * np.arange(places.shape[1], dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
 
 
-def run(schedules, inputs, *, model=None):
+def run(
+    schedules: Sequence[Schedule], inputs: Sequence[np.ndarray], *, model: str | None = None
+) -> Conversation[tuple[list[np.ndarray], list[dict[str, int]]]]:
     """Run a schedule on each core.
 
     Parameters
@@ -127,39 +105,26 @@ def run(schedules, inputs, *, model=None):
     Returns
     -------
     list of ndarray, list of dict
-        Outputs (C, H, W), and counters of each core.
+        Outputs (C, H, W), and counters of each core, by the names of ``STREAMED_COUNTERS``.
 
     Raises
     ------
     DeviceError
         The device is another one than expected, refuses, or hangs.
     """
-    if (found := (yield from read_register(Register.ID))) != ID:
-        raise DeviceError(f"the device's ID is {found:#010x}, an accelerator with external memory has {ID:#010x}")
-    if model is not None and (found := (yield from read_register(Register.MODEL))) != int(model[:8], 16):
-        raise DeviceError(f"the device was built for model {found:08x}, not {model[:8]}: load that model's bitstream")
-    shape = yield from read_register(Register.MEMORY_SHAPE)
-    if shape >> 16 < len(schedules):
-        raise DeviceError(f"the device has {shape >> 16} cores, {len(schedules)} schedules were given")
-    yield from write_register(Register.CONTROL, 2)
-    while (yield from read_register(Register.STATUS)) & _BUSY:
-        pass
+    yield from identify(Kind.SDRAM, model=model)
+    shape = decode(Register.MEMORY_SHAPE, Kind.SDRAM, (yield from read_register(Register.MEMORY_SHAPE)))
+    if shape["cores"] < len(schedules):
+        raise DeviceError(f"the device has {shape['cores']} cores, {len(schedules)} schedules were given")
+    yield from reset()
     for core, (schedule, x) in enumerate(zip(schedules, inputs, strict=True)):
-        memory, first, origin = schedule.memory(x), schedule.maps[0], schedule.origin
-        # weights lie before the input; maps in between are written before they are read
-        begin = memory[: first.base + first.beats - origin]
-        yield from upload(origin, begin, schedule.program.beat_bits)
-        # what is read ahead beyond the last command does not count
-        commands = memory[schedule.address - origin :][: len(schedule.commands) * command_beats(schedule.program)]
-        yield from upload(schedule.address, commands, schedule.program.beat_bits)
-        yield from write_register(Register.CORE, core)
-        yield from write_register(Register.ADDRESS, schedule.address)
+        yield from _prepare(core, schedule, x)
     yield from write_register(Register.CORES, (1 << len(schedules)) - 1)
-    yield from write_register(Register.CONTROL, 1)
-    while not (status := (yield from read_register(Register.STATUS))) & (_DONE | _REFUSED):
-        if status & _HUNG:
+    yield from write_register(Register.CONTROL, Control.START)
+    while not (status := (yield from read_register(Register.STATUS))) & (Status.DONE | Status.REFUSED):
+        if status & Status.HUNG:
             raise DeviceError((yield from _hang(len(schedules))))
-    if status & _REFUSED:
+    if status & Status.REFUSED:
         raise DeviceError("the accelerator refused to start: a core is busy")
     outputs, counters = [], []
     for core, schedule in enumerate(schedules):
@@ -167,47 +132,38 @@ def run(schedules, inputs, *, model=None):
         found = yield from download(last.base, last.beats, schedule.program.beat_bits)
         outputs.append(schedule.unpacked(found))
         yield from write_register(Register.CORE, core)
-        names = {
-            "busy": Register.CYCLES,
-            "steps": Register.BUSY,
-            "wait_map": Register.STALL_INPUT,
-            "wait_weights": Register.STALL_MEMORY,
-            "wait_output": Register.STALL_OUTPUT,
-        }
-        row = {}
-        for name, address in names.items():
-            row[name] = yield from read_register(address)
-        counters.append(row)
+        counters.append((yield from read_counters(STREAMED_COUNTERS)))
     return outputs, counters
 
 
-def _hang(cores):
+def _prepare(core: int, schedule: Schedule, x: np.ndarray) -> Conversation[None]:
+    """Write to memory what a core's schedule reads, and where that begins."""
+    memory, first, origin = schedule.memory(x), schedule.maps[0], schedule.origin
+    # weights lie before the input; maps in between are written before they are read
+    begin = memory[: first.base + first.beats - origin]
+    yield from upload(origin, begin, schedule.program.beat_bits)
+    # what is read ahead beyond the last command does not count
+    commands = memory[schedule.address - origin :][: len(schedule.commands) * command_beats(schedule.program)]
+    yield from upload(schedule.address, commands, schedule.program.beat_bits)
+    yield from write_register(Register.CORE, core)
+    yield from write_register(Register.ADDRESS, schedule.address)
+
+
+def _hang(cores: int) -> Conversation[str]:
     """What the streams of each core did."""
     parts = []
     for core in range(cores):
         yield from write_register(Register.CORE, core)
         word = yield from read_register(Register.STREAMS)
-        states = [_STATES[word >> 2 * k & 1, word >> 2 * k + 1 & 1] for k in range(len(STREAM_NAMES))]
-        parts.append(f"core {core}: " + ", ".join(f"{n} {s}" for n, s in zip(STREAM_NAMES, states, strict=True)))
+        parts.append(f"core {core}: {describe_streams(STREAM_NAMES, [word])}")
     return f"the accelerator hung; {'; '.join(parts)}"
 
 
-def _check_begun(status):
-    if status & _REFUSED:
+def _check_begun(status: int) -> None:
+    if status & Status.REFUSED:
         raise DeviceError("the accelerator refused to move memory: another transfer or a reset is under way")
 
 
-def _bytes(beats, beat_bits):
+def _bytes(beats: np.ndarray, beat_bits: int) -> bytes:
     places = np.asarray(beats, dtype=np.uint64)[:, None] >> (8 * np.arange(beat_bits // 8, dtype=np.uint64))
     return (places & np.uint64(0xFF)).astype(np.uint8).tobytes()
-
-
-def _expect(frame, kind, payload):
-    """Demand a frame of a kind whose payload begins so."""
-    if frame.type != kind or not frame.payload.startswith(payload):
-        raise DeviceError(f"the accelerator answered {_named(frame)} where {FrameType(kind).name} was due")
-
-
-def _named(frame):
-    name = FrameType(frame.type).name if frame.type in set(FrameType) else f"a frame of type {frame.type:#x}"
-    return f"{name} ({frame.payload[:5].hex()})"

@@ -1,5 +1,5 @@
 """Simulation of the gateware: engines behind one interface, and the comparison with the integer reference."""
 
-from licgate.sim.engine import COUNTERS, Job, Outcome, engine_names, get_engine
+from licgate.sim.engine import Job, Outcome, engine_names, get_engine
 
-__all__ = ["COUNTERS", "Job", "Outcome", "engine_names", "get_engine"]
+__all__ = ["Job", "Outcome", "engine_names", "get_engine"]

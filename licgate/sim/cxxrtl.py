@@ -18,6 +18,7 @@ from licgate.resources import simulation_source
 from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import STREAMS, seeds
 from licgate.synth.toolchain import YOSYS, cxxrtl_runtime
+from licgate.target.registermap import c_header
 
 __all__ = ["build", "run"]
 
@@ -82,8 +83,8 @@ def _compiled(accelerator, harness):
     if compiler is None:
         raise ToolError("g++ is missing; install it (Debian: apt install g++), or name a C++17 compiler in CXX")
     text = rtlil.convert(accelerator, name="top", emit_src=False)
-    headers = sorted(harness.parent.glob("*.hpp"))
-    sources = [source.read_text(encoding="utf-8") for source in (harness, *headers)]
+    headers, registers = sorted(harness.parent.glob("*.hpp")), c_header()
+    sources = [registers, *(source.read_text(encoding="utf-8") for source in (harness, *headers))]
     parts = (text, *sources, " ".join(_FLAGS), yosys.identity, compiler)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = cache_folder("cxxrtl") / digest / "model"
@@ -93,6 +94,7 @@ def _compiled(accelerator, harness):
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         folder = Path(folder)
         (folder / "top.il").write_text(text)
+        (folder / "registers.h").write_text(registers, encoding="utf-8")
         # YoWASP sees its working folder, but not the system's temporary one by an absolute path
         script = "read_rtlil top.il; write_cxxrtl -O6 -g0 model.cc"
         _call(YOSYS.command("-q", "-l", "log", "-p", script), "yosys", folder, YOSYS.environment())

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.target.registers import Register
+from licgate.target.registers import COUNTERS, Register, Status
 
 __all__ = [
-    "COUNTERS",
-    "HUNG",
     "PATIENCE",
     "Job",
     "Outcome",
@@ -21,20 +19,9 @@ __all__ = [
     "pixel_words",
 ]
 
-COUNTERS = {
-    "cycles": Register.CYCLES,
-    "busy": Register.BUSY,
-    "stall_input": Register.STALL_INPUT,
-    "stall_memory": Register.STALL_MEMORY,
-    "stall_output": Register.STALL_OUTPUT,
-}
-
 #: Cycles without progress after which the accelerator's watchdog bites. The host itself waits four times as long, and
 #: some more, for a pixel, a window or a latent to move: an accelerator may be at work and yet give nothing.
 PATIENCE = 50_000_000
-
-#: Bit of the status register.
-HUNG = 8
 
 _ENGINES = {"cxxrtl": "licgate.sim.cxxrtl", "amaranth": "licgate.sim.pysim"}
 
@@ -81,7 +68,7 @@ class Outcome:
         What came out, in the order of the stream.
     lasts : ndarray of bool, shape (m,)
     counters : dict
-        The accelerator's counters, by the names of ``COUNTERS``.
+        The accelerator's counters, by the names of ``licgate.target.registers.COUNTERS``.
     """
 
     windows: np.ndarray
@@ -137,7 +124,7 @@ def check_outcome(accelerator, *, hung, status, values, patience):
     """
     counters = dict(zip(COUNTERS, values, strict=False))
     streams = accelerator.watchdog.describe(values[len(COUNTERS) :])
-    if status & HUNG:
+    if status & Status.HUNG:
         raise SimulationError(
             f"the accelerator hung: no progress for {patience} cycles, at cycle {counters['cycles']}; {streams}"
         )
@@ -145,7 +132,7 @@ def check_outcome(accelerator, *, hung, status, values, patience):
         raise SimulationError(
             f"the accelerator stopped making progress, nothing came or went (status register {status:#x}); {streams}"
         )
-    if status >> 2 & 1:
+    if status & Status.REFUSED:
         raise SimulationError(
             "the accelerator refused the image: a size is zero or a patch is wider than its line buffers"
         )

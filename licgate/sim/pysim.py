@@ -3,9 +3,9 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from licgate.sim.engine import HUNG, PATIENCE, Outcome, armed, check_outcome
+from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import Coin, Gate, seeds
-from licgate.target.registers import Register
+from licgate.target.registers import Register, Status
 
 __all__ = ["run"]
 
@@ -55,9 +55,9 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
         sample = ctx.tick().sample(csr.r_data, i.valid, i.ready, o.valid, o.payload, o_window.valid, o_window.payload)
         while True:
             _, _, status, offered, ready, latent, value, asked, window = await sample
-            if started and not status & 1:
+            if started and not status & Status.BUSY:
                 break
-            started = started or bool(status & 1)
+            started = started or bool(status & Status.BUSY)
             latent, asked = latent and open_to[id(o)], asked and open_to[id(o_window)]
             taken = offered and ready
             if latent:
@@ -82,7 +82,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
                     offer()
             be_ready()
             quiet = 0 if asked or latent or taken else quiet + 1
-            if status & HUNG or quiet > 4 * patience + 10_000 or (not started and quiet > 1000):
+            if status & Status.HUNG or quiet > 4 * patience + 10_000 or (not started and quiet > 1000):
                 hung = True
                 break
         result["status"] = await read(Register.STATUS)

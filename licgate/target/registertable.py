@@ -29,8 +29,8 @@ TABLE = (
         "begins a run or gives it up; a reset wins over a start",
         bits=2,
         fields=(
-            _flag(Control.START, "start"),
-            _flag(Control.RESET, "reset: give up whatever is under way; it breaks off no transaction of a memory"),
+            _flag(Control.START, "start a run"),
+            _flag(Control.RESET, "give up whatever is under way, but for transactions of a memory, which are finished"),
         ),
     ),
     RegisterEntry(
@@ -75,8 +75,8 @@ TABLE = (
         _READ,
         "of the array",
         fields=(
-            Field("rows", 0, 8, "rows of the array"),
-            Field("cols", 8, 8, "columns of the array"),
+            Field("rows", 0, 8, "rows of processing elements"),
+            Field("cols", 8, 8, "columns of processing elements"),
             Field("max_width", 16, 16, "widest window, in pixels", _RESIDENT),
         ),
     ),
@@ -129,7 +129,7 @@ TABLE = (
         fields=(
             Field("beat_bits", 0, 8, "bits of a beat"),
             Field("address_bits", 8, 8, "bits of a beat's address"),
-            Field("cores", 16, 8, "cores"),
+            Field("cores", 16, 8, "how many cores there are"),
         ),
     ),
 )
@@ -159,9 +159,7 @@ def encode(register: Register, kind: Kind, **values: int) -> int:
     word = 0
     for name, value in values.items():
         if name not in fields:
-            raise ValueError(
-                f"{register.name} of a {kind.value} accelerator has no field {name!r}: {', '.join(fields)}"
-            )
+            raise ValueError(f"{register.name} has no field {name!r} in accelerators of kind {kind.value}")
         if not 0 <= value < 1 << fields[name].width:
             raise ValueError(f"{name} of {register.name} has {fields[name].width} bits, {value} does not fit")
         word |= value << fields[name].low

@@ -27,6 +27,7 @@ class RegisterBank(Component):
 
     What the host writes is held here and shown to the accelerator; what it reads comes from here, from the accelerator,
     or is a constant. An address without a register reads 0; a write to it, or to what can only be read, does nothing.
+    The same goes for registers of a core that is not there.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class RegisterBank(Component):
         rows = {row.register: row for row in entries(kind)}
         for register in (*constants, *widths, *self._resets, *counts):
             if register not in rows:
-                raise ValueError(f"a {kind.value} accelerator has no register {Register(register).name}")
+                raise ValueError(f"accelerators of kind {kind.value} have no register {Register(register).name}")
         self._constants = dict(constants)
         held, shown, strobe = {}, {}, {}
         self._held, self._shown, self._strobes = [], [], []

@@ -66,27 +66,17 @@ class PixelBuffer(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = Memory(shape=8, depth=256 * self.slots, init=[], attrs=ANY_ORDER)
-        write, read = memory.write_port(), memory.read_port()
-        head = Signal(range(self.slots))
-        tail = Signal(range(self.slots))
-        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
-        index = Signal(8)
-        left, last = Signal(7), Signal(name="last")
-        m.d.sync += last.eq(left == 1)
-        # The block's own output is too slow to go anywhere but straight into a register.
-        captured = Signal(8)
-        m.d.sync += captured.eq(read.data)
+        head, sizes = self._write(m, memory.write_port())
+        self._read(m, memory.read_port(), head, sizes)
+        return m
 
-        m.d.sync += [
-            write.addr.eq(Cat(self.w_index, head)),
-            write.data.eq(self.w_data),
-            write.en.eq(self.w_stb),
-        ]
+    def _read(self, m, read, head, sizes):
+        """Offer the pixels of committed slots, up to the open one."""
+        tail, index, captured = Signal(range(self.slots)), Signal(8), Signal(8)
+        left, last = Signal(7), Signal(name="last")
+        # The block's own output is too slow to go anywhere but straight into a register.
+        m.d.sync += [last.eq(left == 1), captured.eq(read.data)]
         m.d.comb += read.addr.eq(Cat(index, tail))
-        committed = Signal()  # a cycle late, when `pixels` still stands
-        m.d.sync += committed.eq(self.commit)
-        with m.If(committed & ~self.flush):
-            m.d.sync += [sizes[head].eq(self.pixels), head.eq(head + 1)]
 
         @contextmanager
         def state(name):
@@ -122,7 +112,21 @@ class PixelBuffer(Component):
                     m.d.comb += self.drained.eq(1)
                     m.d.sync += tail.eq(tail + 1)
                     m.next = "EMPTY"
-        return m
+
+    def _write(self, m, write):
+        """Fill the open slot; return its number, and the pixels of every slot."""
+        head = Signal(range(self.slots))
+        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
+        committed = Signal()  # a cycle late, when `pixels` still stands
+        m.d.sync += [
+            write.addr.eq(Cat(self.w_index, head)),
+            write.data.eq(self.w_data),
+            write.en.eq(self.w_stb),
+            committed.eq(self.commit),
+        ]
+        with m.If(committed & ~self.flush):
+            m.d.sync += [sizes[head].eq(self.pixels), head.eq(head + 1)]
+        return head, sizes
 
 
 class LatentPacker(Component):

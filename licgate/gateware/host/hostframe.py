@@ -62,22 +62,11 @@ class FrameReceiver(Component):
         m = Module()
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         report = self.o.payload
-        index = Signal(8)
+        index, left, byte = Signal(8), Signal(8), self.i.payload
         idle, expired = Signal(range(self.timeout)), Signal()
-        left = Signal(8)
-        byte = self.i.payload
-        taken = Signal()
-        m.d.comb += [
-            taken.eq(self.i.valid & self.i.ready),
-            crc.data.eq(byte),
-            self.w_index.eq(index),
-            self.w_data.eq(byte),
-        ]
-        # The head is kept a cycle later, so that its many registers are enabled by one of their own.
-        kept, late_byte = Signal(name="kept"), Signal(8, name="late_byte")
-        m.d.sync += [kept.eq(self.w_stb & (index < HEAD_BYTES)), late_byte.eq(byte)]
-        with m.If(kept):
-            m.d.sync += report.head.eq(Cat(report.head[8:], late_byte))
+        taken = self.i.valid & self.i.ready
+        m.d.comb += [crc.data.eq(byte), self.w_index.eq(index), self.w_data.eq(byte)]
+        self._keep_head(m, index)
         m.d.sync += [idle.eq(0), expired.eq((idle == self.timeout - 1) & ~self.i.valid)]
 
         @contextmanager
@@ -125,6 +114,13 @@ class FrameReceiver(Component):
                 with m.If(self.o.ready):
                     m.next = "HUNT"
         return m
+
+    def _keep_head(self, m, index):
+        """Keep the first bytes; a cycle later, so that their many registers are enabled by one of their own."""
+        kept, late_byte, head = Signal(), Signal(8), self.o.payload.head
+        m.d.sync += [kept.eq(self.w_stb & (index < HEAD_BYTES)), late_byte.eq(self.w_data)]
+        with m.If(kept):
+            m.d.sync += head.eq(Cat(head[8:], late_byte))
 
 
 class FrameSender(Component):

@@ -4,24 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal
 from amaranth.lib.wiring import connect
 
 from licgate.errors import ConfigError, DeviceError
 from licgate.gateware.extmem.phy import SdramPhy
-from licgate.gateware.host.hostlink import HostLink
-from licgate.gateware.stream import StreamBuffer
 from licgate.gateware.top.streamed import StreamingAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.reference import run_transform
 from licgate.runtime import streamed as host
-from licgate.target.frames import Frame, FrameType, decode_frames
+from licgate.target.frames import Frame, FrameType, read_frame, write_frame
 from licgate.target.registers import Register
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.chip import SdramChip, attach
-from tests.gateware.kit import Monitor, never, random_stalls, run_simulation, stream_get, stream_put_all
+from tests.gateware.kit import Monitor, stream_put_all
+from tests.gateware.linked import Linked, LinkedBench
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
 CONFIG = StreamedConfig(rows=4, cols=4)
@@ -29,74 +27,32 @@ TIMING = replace(ULX3S_SDRAM, power_up_us=1.0)
 MHZ = 60.0
 
 
-class Board(Elaboratable):
-    """Link, buffers and accelerator as a board's top connects them, with a PHY without pads."""
+class Board(Linked):
+    """With a PHY without pads."""
 
     def __init__(self, cores=1):
-        self.accelerator = StreamingAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores)
-        self.link = HostLink(timeout=100_000)
+        super().__init__(StreamingAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores))
         self.phy = SdramPhy()
-        self.i, self.o = self.link.i, self.link.o
 
     def elaborate(self, platform):
-        m = Module()
-        m.submodules.accelerator = accelerator = self.accelerator
-        m.submodules.link = link = self.link
+        m = super().elaborate(platform)
         m.submodules.phy = self.phy
-        connect(m, accelerator.bus, self.phy.bus)
-        connect(m, link.csr, accelerator.csr)
-        flush = Signal()
-        m.d.sync += flush.eq(link.flush)
-        for name, source, target in (
-            ("pixels", link.o_pixels, accelerator.i),
-            ("latents", accelerator.o, link.i_latents),
-            ("window", accelerator.o_window, link.i_window),
-        ):
-            buffer = StreamBuffer(source.payload.shape())
-            m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
-            connect(m, source, buffer.i)
-            connect(m, buffer.o, target)
+        connect(m, self.accelerator.bus, self.phy.bus)
         return m
 
 
-class Bench:
-    """The board with the chip at its pins, and a host that is stalled at random."""
+class Bench(LinkedBench):
+    """The board with the chip at its pins."""
 
     def __init__(self, *, cores=1, seed=None):
-        self.board, self.seed = Board(cores), seed
+        super().__init__(Board(cores), seed=seed)
         self.program = self.board.accelerator.program
         self.chip = SdramChip(TIMING, MHZ)
-        self.received = bytearray()
-
-    def stalls(self, n):
-        return never() if self.seed is None else random_stalls(10 * self.seed + n, 0.5)
-
-    async def listen(self, ctx):
-        stalls = self.stalls(0)
-        while True:
-            self.received.append(await stream_get(ctx, self.board.o, stalls=stalls))
-
-    async def talk(self, ctx, conversation):
-        """`licgate.runtime.streamed.talk` for a simulation."""
-        stalls = self.stalls(1)
-        data = next(conversation)
-        while True:
-            await stream_put_all(ctx, self.board.i, data, stalls=stalls)
-            frames = []
-            while not frames:
-                frames, _ = decode_frames(bytes(self.received))
-                await ctx.tick()
-            first = frames[0]
-            del self.received[: len(first.payload) + 5]
-            try:
-                data = conversation.send(first)
-            except StopIteration as stop:
-                return stop.value
 
     def run(self, *testbenches, limit=30_000):
-        watchers = [Monitor(self.board.o, "o"), Monitor(self.board.accelerator.accelerator.host.request, "request")]
-        background = [self.listen, attach(self.chip, self.board.phy.pins)]
-        run_simulation(self.board, *testbenches, monitors=watchers, background=background, limit=limit)
+        request = Monitor(self.board.accelerator.accelerator.host.request, "request")
+        chip = attach(self.chip, self.board.phy.pins)
+        super().run(*testbenches, limit=limit, monitors=[request], background=[chip])
 
 
 def schedules(program, sizes):
@@ -145,7 +101,7 @@ def test_a_reset_in_mid_run_leaves_nothing_behind(wait):
         # a read beside the run, given up as well
         await bench.talk(ctx, host.write_register(Register.MEMORY_READ, 5000))
         await ctx.tick().repeat(wait)
-        await stream_put_all(ctx, bench.board.i, host.write_frame(Register.CONTROL, 2))
+        await stream_put_all(ctx, bench.board.i, write_frame(Register.CONTROL, 2))
         await ctx.tick().repeat(700)
         bench.received.clear()
         status = await bench.talk(ctx, host.read_register(Register.STATUS))
@@ -227,7 +183,7 @@ def test_a_conversation_holds_over_any_transport():
         return (yield from host.read_register(3))
 
     assert host.talk(conversation(), sent.append, lambda: next(answers)) == 0x01020304
-    assert sent == [host.write_frame(2, 1), host.read_frame(3)]
+    assert sent == [write_frame(2, 1), read_frame(3)]
     with pytest.raises(DeviceError, match=r"^the accelerator answered ERROR \(01\) where ACK was due$"):
         host.talk(host.write_register(2, 1), sent.append, lambda: Frame(FrameType.ERROR, b"\x01"))
 

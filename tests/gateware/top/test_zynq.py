@@ -14,7 +14,7 @@ from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.target.axi import AxiTiming
-from licgate.target.registers import IDS, Kind, Register
+from licgate.target.registers import IDS, Kind, Register, Status
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.axislave import AxiSlave
@@ -23,7 +23,7 @@ from tests.gateware.kit import monitor, run_simulation
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
 TIMING = AxiTiming(data_bits=32, read_latency=20, write_latency=9)
-BUSY, DONE, REFUSED, HUNG, FAILED = (1 << k for k in range(5))
+BUSY, DONE, REFUSED, HUNG, FAILED = Status.BUSY, Status.DONE, Status.REFUSED, Status.HUNG, Status.FAILED
 
 
 def config_of(rows, cols):
