@@ -1,1 +1,42 @@
-"""Gateware: everything here describes hardware with Amaranth and knows nothing of torch."""
+"""Gateware: everything here describes hardware with Amaranth and knows nothing of torch.
+
+What a design of one's own needs is here by name, and loaded when it is asked for:
+
+>>> from licgate.gateware import Accelerator, AcceleratorConfig, Register
+>>> accelerator = Accelerator(manifest, AcceleratorConfig(rows=8, cols=12))
+
+``examples/embed_the_accelerator.py`` shows one. All else lies in the rooms below, and may change.
+"""
+
+from importlib import import_module
+
+#: Name: the module that it lives in.
+_HOMES = {
+    "Accelerator": "licgate.gateware.top.resident",
+    "AcceleratorConfig": "licgate.target.config",
+    "Register": "licgate.gateware.ports",
+    "compile_program": "licgate.program",
+    "csr_signature": "licgate.gateware.ports",
+    "latent_layout": "licgate.gateware.ports",
+    "window_layout": "licgate.gateware.ports",
+}
+
+__all__ = [
+    "Accelerator",
+    "AcceleratorConfig",
+    "Register",
+    "compile_program",
+    "csr_signature",
+    "latent_layout",
+    "window_layout",
+]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
