@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from licgate.manifest.patches import Patch, patches
 from licgate.program.schedule import Schedule, make_schedule
+from licgate.program.strips import cut
 
 __all__ = ["CoreJob", "core_jobs", "core_patches"]
 
@@ -29,10 +30,28 @@ class CoreJob:
 def core_patches(chain, width, height, cores):
     """The strips of :func:`core_jobs`: a list of Patch."""
     transform = chain.transform
+    if any(layer.kind == "conv2d" and layer.transposed for layer in transform.layers):
+        return [_strip_patch(transform, strip, height) for strip in cut(transform, width, -(-width // cores))]
     stride = transform.stride
     strip = -(-width // (stride * cores)) * stride
     patch_height = -(-height // stride) * stride
     return list(patches(width, height, patch_width=strip, patch_height=patch_height, transform=transform))
+
+
+def _strip_patch(transform, strip, height):
+    """A strip of whole columns as a patch."""
+    return Patch(
+        x=strip.x,
+        y=0,
+        width=strip.width,
+        height=height,
+        out_x=strip.out_x,
+        out_y=0,
+        out_width=strip.out_width,
+        out_height=transform.output_size(height, strip.width)[0],
+        skip_x=strip.skip,
+        skip_y=0,
+    )
 
 
 def core_jobs(program, chain, width, height, cores):

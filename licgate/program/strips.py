@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from licgate.errors import ConfigError
 
-__all__ = ["Strip", "least_width", "reach", "strips"]
+__all__ = ["Strip", "cut", "least_width", "reach", "strips"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,18 @@ def strips(transform, width, max_width):
             f"{transform.name}: lines of {max_width} columns leave none beside the margin of a strip; "
             f"it takes {least_width(transform)}: take a greater max_width"
         )
+    return cut(transform, width, kept)
+
+
+def cut(transform, width, kept):
+    """Cut a map of ``width`` columns into strips each of which gives what belongs to ``kept`` of them, in whole units.
+
+    Returns
+    -------
+    list of Strip
+        With the margins that they need.
+    """
+    down, up, before, after = _units(transform)
     found = []
     for start in range(0, width, kept):
         stop = min(start + kept, width)
