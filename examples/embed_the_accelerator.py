@@ -91,7 +91,7 @@ class Frontend(Component):
 
 
 def run(design, pictures, latents):
-    """Send pictures, (H, W, 3) each, through the design; return so many latents of each, and the cycles that it took."""
+    """Send pictures, (H, W, 3) each, through the design; return so many latents of each, and the cycles."""
     received, cycles = [], 0
 
     async def sensor(ctx):

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from licgate.manifest.checks import AnyIntegers
 from licgate.manifest.patches import Patch, patches
+from licgate.manifest.transform import Transform
 from licgate.program.compile import Chain
 from licgate.program.schedule import Schedule, make_schedule
 from licgate.program.streamed import StreamedProgram
+from licgate.program.strips import Strip, cut
 
 __all__ = ["CoreJob", "core_jobs", "core_patches"]
 
@@ -32,10 +34,28 @@ class CoreJob:
 def core_patches(chain: Chain, width: int, height: int, cores: int) -> list[Patch]:
     """The strips of :func:`core_jobs`: a list of Patch."""
     transform = chain.transform
+    if any(layer.kind == "conv2d" and layer.transposed for layer in transform.layers):
+        return [_strip_patch(transform, strip, height) for strip in cut(transform, width, -(-width // cores))]
     stride = int(transform.stride)
     strip = -(-width // (stride * cores)) * stride
     patch_height = -(-height // stride) * stride
     return list(patches(width, height, patch_width=strip, patch_height=patch_height, transform=transform))
+
+
+def _strip_patch(transform: Transform, strip: Strip, height: int) -> Patch:
+    """A strip of whole columns as a patch."""
+    return Patch(
+        x=strip.x,
+        y=0,
+        width=strip.width,
+        height=height,
+        out_x=strip.out_x,
+        out_y=0,
+        out_width=strip.out_width,
+        out_height=transform.output_size(height, strip.width)[0],
+        skip_x=strip.skip,
+        skip_y=0,
+    )
 
 
 def core_jobs(program: StreamedProgram, chain: Chain, width: int, height: int, cores: int) -> list[CoreJob]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from licgate.errors import ConfigError
 from licgate.manifest.transform import Transform
 
-__all__ = ["Strip", "least_width", "reach", "strips"]
+__all__ = ["Strip", "cut", "least_width", "reach", "strips"]
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,25 @@ def strips(transform: Transform, width: int, max_width: int) -> list[Strip]:
     """
     if width <= max_width:
         return [Strip(0, width, 0, transform.output_size(1, width)[1], 0)]
-    down, up, before, after = _units(transform)
+    down, _, before, after = _units(transform)
     kept = (max_width // down - before - after) * down
     if kept < 1:
         raise ConfigError(
             f"{transform.name}: lines of {max_width} columns leave none beside the margin of a strip; "
             f"it takes {least_width(transform)}: take a greater max_width"
         )
+    return cut(transform, width, kept)
+
+
+def cut(transform, width, kept):
+    """Cut a map of ``width`` columns into strips each of which gives what belongs to ``kept`` of them, in whole units.
+
+    Returns
+    -------
+    list of Strip
+        With the margins that they need.
+    """
+    down, up, before, after = _units(transform)
     found = []
     for start in range(0, width, kept):
         stop = min(start + kept, width)

@@ -52,9 +52,9 @@ def codec_program(**options):
 # program, transform, size of its input: pairs of records with and without a second one at the end, GDN and ReLU
 RUNS = {
     "g_a": (make_program, {}, "g_a", (WIDTH, HEIGHT)),
-    "h_a": (codec_program, {"gdn": "relu", "rows": 4}, "h_a", (13, 9)),
-    "h_s": (codec_program, {"gdn": "relu", "rows": 4, "block_rows": 3}, "h_s", (5, 3)),
-    "g_s": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (7, 3)),
+    "h_a": (codec_program, {"gdn": "relu", "rows": 4}, "h_a", (7, 5)),
+    "h_s": (codec_program, {"gdn": "relu", "rows": 4, "block_rows": 3}, "h_s", (5, 2)),
+    "g_s": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (4, 2)),
 }
 
 

@@ -10,6 +10,7 @@ from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.streamed.interpreter import Interpreter
+from tests.manifest.kit import four_transforms
 
 MODELS = {
     "two": {"channels": (3, 5, 7)},
@@ -40,6 +41,25 @@ def test_kept_parts_make_the_whole(name, cores, width):
     assert np.array_equal(got, whole)
     assert (times == 1).all()
     assert len(jobs) == min(cores, -(-width // 4)) or len(jobs) < cores
+
+
+@pytest.mark.parametrize("width", [1, 6, 13])
+@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("name", ["h_s", "g_s"])
+def test_kept_parts_make_the_whole_behind_transposed_convolutions(name, cores, width):
+    transform, height = four_transforms().transforms[name], 5
+    program = compile_streamed([transform], StreamedConfig(rows=3, cols=4, block_rows=2))
+    x = np.random.default_rng(cores).integers(-30, 30, (transform.in_channels, height, width))
+    whole = run_transform(transform, x)
+    got, times = np.zeros_like(whole), np.zeros(whole.shape, dtype=int)
+    for job in core_jobs(program, program.chains[0], width, height, cores):
+        memory = Interpreter(job.schedule, job.schedule.memory(job.input(x))).run()
+        p = job.patch
+        place = np.s_[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width]
+        got[place] = job.kept(job.schedule.output(memory))
+        times[place] += 1
+    assert np.array_equal(got, whole)
+    assert (times == 1).all()
 
 
 @pytest.mark.parametrize("cores", [2, 3])

@@ -6,11 +6,11 @@ from operator import or_
 from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.host.hostframe import header_layout
 from licgate.gateware.ports import window_layout
-from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.stream import StreamBuffer, connect
 from licgate.target.frames import FrameType
 
 __all__ = ["AnswerArbiter", "answer_layout"]

@@ -1,9 +1,10 @@
 """The queue of results in front of the packer where the parities of columns are made apart: it puts them together."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, fifo, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out, flipped
 
+from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.blockqueue import block_parts, read_ahead
 from licgate.program import IN_FLIGHT
 
@@ -106,21 +107,17 @@ class Interleaver(Component):
         m = Module()
         rows, bits, depth = self._rows, self._bits, self.depth
         layout = self.i.payload.shape()
-        m.submodules.passes = passes = fifo.SyncFIFO(width=layout.size, depth=_ANNOUNCED)
-        m.d.comb += [
-            passes.w_data.eq(self.i.payload.as_value()),
-            passes.w_en.eq(self.i.valid),
-            self.i.ready.eq(passes.w_rdy),
-        ]
+        m.submodules.passes = passes = Queue(layout, _ANNOUNCED)
+        connect(m, flipped(self.i), passes.i)
 
         # The pass whose words come, and where they go: to A's place, and to B's.
         new, current, left = Signal(layout), Signal(layout), Signal.like(self.i.payload.count)
         base, to_a, to_b = (Signal(range(depth), name=name) for name in ("base", "to_a", "to_b"))
         busy, begins, ends, record_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            new.as_value().eq(passes.r_data),
-            begins.eq(~busy & passes.r_rdy),
-            passes.r_en.eq(begins),
+            new.eq(passes.o.payload),
+            begins.eq(~busy & passes.o.valid),
+            passes.o.ready.eq(begins),
             ends.eq(self.enable & (left == 1)),
             record_ends.eq(ends & current.last & (current.column | ~current.pair)),
         ]

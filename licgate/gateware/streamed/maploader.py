@@ -5,15 +5,11 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.stream import Queue, connect
-from licgate.gateware.streamed.burst import PageCutter
-from licgate.gateware.streamed.gearbox import Unpacker
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.stream import connect
+from licgate.gateware.streamed.layouts import command_layout, of_stage
+from licgate.gateware.streamed.wordreader import WordReader
 
 __all__ = ["MapLoader"]
-
-# Records asked for whose beats have not all come.
-_AHEAD = 4
 
 
 class MapLoader(Component):
@@ -48,7 +44,7 @@ class MapLoader(Component):
     latency : int
         Cycles from a command to its first request: 5. Records follow each other every three cycles at most.
 
-    Resources: an :class:`~licgate.gateware.streamed.gearbox.Unpacker`, about 200 LUT4 beside it.
+    Resources: a :class:`~licgate.gateware.streamed.wordreader.WordReader`, about 200 LUT4 beside it.
     """
 
     latency = 5
@@ -58,11 +54,12 @@ class MapLoader(Component):
         depth = program.slots * program.slot_words
         kinds = program.map_kinds
         most = max(stage.conv.channels_in for stage in program.stages)
-        self._tag = data.StructLayout({"address": range(depth), "ends": 1})
-        self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most, part=program.cols, tag=self._tag)
-        self._cutter = PageCutter(
-            program.beat_bits,
-            program.address_bits,
+        self._reader = WordReader(
+            program,
+            kinds,
+            most_words=most,
+            part=program.cols,
+            tag=data.StructLayout({"address": range(depth), "ends": 1}),
             page_beats=program.burst_beats,
             most_beats=max(
                 program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits) for stage in program.stages
@@ -86,16 +83,8 @@ class MapLoader(Component):
     def elaborate(self, platform):
         m = Module()
         program, stages = self._program, self._program.stages
-        m.submodules.unpacker = unpacker = self._unpacker
-        m.submodules.cutter = cutter = self._cutter
-        m.submodules.records = records = Queue(unpacker.i.payload.shape(), _AHEAD)
-        connect(m, cutter.request, flipped(self.port.request))
-        connect(m, records.o, unpacker.i)
-        m.d.comb += [
-            self.port.w.valid.eq(0),
-            unpacker.valid.eq(self.port.r_valid),
-            unpacker.beat.eq(self.port.r_data),
-        ]
+        m.submodules.reader = reader = self._reader
+        connect(m, reader.port, flipped(self.port))
 
         command = Signal.like(self.i.payload)
         free, fits = Signal(range(program.slots + 1)), Signal()
@@ -105,7 +94,7 @@ class MapLoader(Component):
         reserve = Signal()
         # Of the command's stage, and of the slot and row at which it begins.
         channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
-        beats, memory = Signal.like(cutter.i.payload.beats), Signal.like(unpacker.i.payload.kind)
+        beats, memory = Signal.like(reader.stretch.payload.beats), Signal.like(reader.record.payload.kind)
         slot_line, row_line = Signal.like(line), Signal.like(line)
         # Where a slot begins, and how far a row lies in it.
         begins = Array(slot * program.slot_words for slot in range(program.slots))
@@ -120,15 +109,14 @@ class MapLoader(Component):
             there.eq(~difference[-1]),
             fits.eq(free != 0),
         ]
-        item = Signal.like(unpacker.i.payload)
+        record, stretch = reader.record, reader.stretch
         m.d.comb += [
-            item.kind.eq(memory),
-            item.words.eq(channels),
-            item.tag.address.eq(line),
-            item.tag.ends.eq(rows == 1),
-            records.i.payload.eq(item),
-            cutter.i.payload.address.eq(address),
-            cutter.i.payload.beats.eq(beats),
+            record.payload.kind.eq(memory),
+            record.payload.words.eq(channels),
+            record.payload.tag.address.eq(line),
+            record.payload.tag.ends.eq(rows == 1),
+            stretch.payload.address.eq(address),
+            stretch.payload.beats.eq(beats),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -144,8 +132,8 @@ class MapLoader(Component):
                     address.eq(command.address),
                     slot_line.eq(begins[command.slot]),
                     row_line.eq(into[command.stage][command.row]),
-                    channels.eq(Array(stage.conv.channels_in for stage in stages)[command.stage]),
-                    memory.eq(Array(stage.memory for stage in stages)[command.stage]),
+                    channels.eq(of_stage(command.stage, (stage.conv.channels_in for stage in stages))),
+                    memory.eq(of_stage(command.stage, (stage.memory for stage in stages))),
                     beats.eq(
                         Array(
                             program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits)
@@ -161,8 +149,8 @@ class MapLoader(Component):
                 with m.If(ready):
                     m.next = "RECORD"
             with m.State("RECORD"):
-                m.d.comb += [cutter.i.valid.eq(records.i.ready), records.i.valid.eq(cutter.i.valid & cutter.i.ready)]
-                with m.If(records.i.valid):
+                m.d.comb += [stretch.valid.eq(record.ready), record.valid.eq(stretch.valid & stretch.ready)]
+                with m.If(record.valid):
                     m.d.sync += [
                         rows.eq(rows - 1),
                         before.eq(before - 1),
@@ -175,12 +163,12 @@ class MapLoader(Component):
             m.d.sync += [free.eq(program.slots), late_writes.eq(0)]
 
         target = Signal.like(self.write_address)
-        m.d.comb += target.eq(Mux(unpacker.first, unpacker.tag.address, self.write_address + 1))
+        m.d.comb += target.eq(Mux(reader.first, reader.tag.address, self.write_address + 1))
         m.d.sync += [
-            self.write_enable.eq(unpacker.o_valid),
-            self.write_data.eq(unpacker.word),
-            self.loaded.eq(unpacker.o_valid & unpacker.last & unpacker.tag.ends),
+            self.write_enable.eq(reader.o_valid),
+            self.write_data.eq(reader.word),
+            self.loaded.eq(reader.o_valid & reader.last & reader.tag.ends),
         ]
-        with m.If(unpacker.o_valid):
+        with m.If(reader.o_valid):
             m.d.sync += self.write_address.eq(target)
         return m

@@ -5,15 +5,11 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.stream import Queue, connect
-from licgate.gateware.streamed.burst import PageCutter
-from licgate.gateware.streamed.gearbox import Unpacker
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.stream import connect
+from licgate.gateware.streamed.layouts import command_layout, of_stage
+from licgate.gateware.streamed.wordreader import WordReader
 
 __all__ = ["WeightLoader"]
-
-# Tiles asked for whose beats have not all come.
-_AHEAD = 4
 
 
 class WeightLoader(Component):
@@ -45,7 +41,7 @@ class WeightLoader(Component):
     latency : int
         Cycles from a command to its first request: 6.
 
-    Resources: an :class:`~licgate.gateware.streamed.gearbox.Unpacker`, about 150 LUT4 beside it.
+    Resources: a :class:`~licgate.gateware.streamed.wordreader.WordReader`, about 150 LUT4 beside it.
     """
 
     latency = 6
@@ -54,10 +50,10 @@ class WeightLoader(Component):
         self._program = program
         kinds = program.weight_kinds
         most = max(op.steps for op in program.ops)
-        self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most)
-        self._cutter = PageCutter(
-            program.beat_bits,
-            program.address_bits,
+        self._reader = WordReader(
+            program,
+            kinds,
+            most_words=most,
             page_beats=program.weight_burst,
             most_beats=max(max(self._beats(op)) for op in program.ops),
         )
@@ -84,16 +80,9 @@ class WeightLoader(Component):
     def elaborate(self, platform):
         m = Module()
         program, ops, stages = self._program, self._program.ops, self._program.stages
-        m.submodules.unpacker = unpacker = self._unpacker
-        m.submodules.cutter = cutter = self._cutter
-        m.submodules.tiles = tiles = Queue(unpacker.i.payload.shape(), _AHEAD)
-        connect(m, cutter.request, flipped(self.port.request))
-        connect(m, tiles.o, unpacker.i)
-        m.d.comb += [
-            self.port.w.valid.eq(0),
-            unpacker.valid.eq(self.port.r_valid),
-            unpacker.beat.eq(self.port.r_data),
-        ]
+        m.submodules.reader = reader = self._reader
+        tile, stretch = reader.record, reader.stretch
+        connect(m, reader.port, flipped(self.port))
 
         command = Signal.like(self.i.payload)
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
@@ -102,16 +91,14 @@ class WeightLoader(Component):
         steps = Signal(range(1 + max(o.steps for o in ops)))
         # Segments of the tile that are left, words and beats of this one.
         rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
-        beats, last_segment = Signal.like(cutter.i.payload.beats), Signal()
+        beats, last_segment = Signal.like(stretch.payload.beats), Signal()
         address, free, room = Signal.like(command.address), Signal(range(program.weight_ring + 1)), Signal()
         reserve, first = Signal(), Signal(init=1)
-        item = Signal.like(unpacker.i.payload)
         m.d.comb += [
-            item.kind.eq(Array(o.memory for o in ops)[op]),
-            item.words.eq(steps),
-            tiles.i.payload.eq(item),
-            cutter.i.payload.address.eq(address),
-            cutter.i.payload.beats.eq(beats),
+            tile.payload.kind.eq(Array(o.memory for o in ops)[op]),
+            tile.payload.words.eq(steps),
+            stretch.payload.address.eq(address),
+            stretch.payload.beats.eq(beats),
         ]
         m.d.comb += last_segment.eq(rest == 1)
         # Room for the next segment is known three cycles behind the reservation of the last one.
@@ -129,8 +116,8 @@ class WeightLoader(Component):
                     m.next = "STAGE"
             with m.State("STAGE"):
                 m.d.sync += [
-                    op.eq(Array(stage.conv.index for stage in stages)[command.stage]),
-                    more.eq(Array(int(stage.gdn is not None) for stage in stages)[command.stage]),
+                    op.eq(of_stage(command.stage, (stage.conv.index for stage in stages))),
+                    more.eq(of_stage(command.stage, (stage.gdn is not None for stage in stages))),
                 ]
                 m.next = "OP"
             with m.State("OP"):
@@ -145,10 +132,10 @@ class WeightLoader(Component):
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [
-                    cutter.i.valid.eq(room & tiles.i.ready),
-                    reserve.eq(cutter.i.valid & cutter.i.ready),
+                    stretch.valid.eq(room & tile.ready),
+                    reserve.eq(stretch.valid & stretch.ready),
                     # the first segment announces the tile
-                    tiles.i.valid.eq(reserve & first),
+                    tile.valid.eq(reserve & first),
                     self.waits.eq(~room),
                 ]
                 with m.If(reserve):
@@ -180,12 +167,12 @@ class WeightLoader(Component):
 
         pointer = Signal.like(self.write_address)
         m.d.sync += [
-            self.write_enable.eq(unpacker.o_valid),
-            self.write_data.eq(unpacker.word),
+            self.write_enable.eq(reader.o_valid),
+            self.write_data.eq(reader.word),
             self.write_address.eq(pointer),
-            self.loaded.eq(unpacker.o_valid & unpacker.last),
+            self.loaded.eq(reader.o_valid & reader.last),
         ]
-        with m.If(unpacker.o_valid):
+        with m.If(reader.o_valid):
             m.d.sync += pointer.eq(Mux(pointer == program.weight_ring - 1, 0, pointer + 1))
         with m.If(self.start):
             m.d.sync += pointer.eq(0)

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Cat, Module, Shape
 from amaranth.lib.data import View
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature, flipped
 
 from licgate.gateware.host.bank import RegisterBank, register_layout
 from licgate.gateware.ports import TransferControl, csr_signature
+from licgate.gateware.stream import connect
 from licgate.gateware.top.run import RunControl
 from licgate.target.registers import COUNTERS, IDS, Kind, Register, Status
 from licgate.target.registertable import encode, entry
