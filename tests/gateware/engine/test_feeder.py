@@ -9,44 +9,12 @@ from licgate.gateware.engine.feeder import Feeder
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.passes import address_width, max_gdn_channels, pass_layout
 from licgate.program import LINE_LATENCY
+from tests.gateware.engine.passes import PROGRAMS, build, conv_pass, random_pass
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import chain
 
-UP = chain("g_s", 2, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (3, 1, 2), bits=(6, 7, 8, 9))
-FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "relu"), (1, 1, 1), weight_bits=(8, 5, 8))
-PACKED_UP = chain("g_s", 4, (5, -2, 3, "relu"), (3, -2, 4, "relu"), (5, -2, 3), weight_bits=(5, 8, 4))
-MIXED = (
-    chain("g_a", 2, (5, 2, 3, "abs"), (7, 2, 2), unsigned=True),
-    chain("h_a", 1, (3, 1, 2, "relu"), (1, 2, 2), absolute=True, bits=(7, 8, 8)),
-    chain("g_s", 2, (4, -2, 2, "abs"), (2, -2, 1, "relu"), (5, -2, 2)),
-)
-PROGRAMS = {
-    "5x5, 3 rows": ((), {"rows": 3, "channels": (2, 3, 2), "gdn": "abs", "max_width": 20}),
-    "5x5, 1 row": ((), {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12}),
-    "shared memories": ((), {"rows": 3, "channels": (1, 2, 2, 2), "gdn": "abs", "activation_bits": 8}),
-    "3x3, 2 rows": ((), {"rows": 2, "cols": 3, "channels": (3, 4), "kernel": 3, "max_width": 16, "weight_bits": 5}),
-    "packed": ((), {"rows": 3, "channels": (3, 5, 4), "weight_bits": (5, 4), "gdn": "none", "packing": True}),
-    "packed, one by one": (
-        (),
-        {"rows": 2, "channels": (2, 4, 3, 5), "weight_bits": (4, 8, 5), "gdn": ("abs", "none"), "packing": True},
-    ),
-    "packed GDN": (
-        (),
-        {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27},
-    ),
-    "packed phases": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
-    "ReLU, 4 rows": ((), {"rows": 4, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)}),
-    **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
-    **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
-    **{f"mixed, {rows} rows": (MIXED, {"rows": rows, "max_width": (20, 7, 5)}) for rows in (1, 2, 3, 4, 8)},
-}
 WATCH = ("i.ready", "line_address", "weight_address", "norm_address", "a", "w", "last", "released", "busy")
-
-
-def build(name):
-    transforms, options = PROGRAMS[name]
-    return small_program(*transforms, **options)
 
 
 class Maps:
@@ -85,60 +53,6 @@ class Maps:
 
 def pack(values, bits):
     return sum((int(v) & ((1 << bits) - 1)) << (bits * r) for r, v in enumerate(values))
-
-
-def conv_pass(program, phase, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
-    """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image."""
-    op, rows = program.ops[phase.op], program.rows
-    stage = next(s for s in program.stages if s.conv is op)
-    words = stage.words if words is None else words
-    first = phase.shape.stride * group + phase.shape.first_word(rows)
-    descriptor = {
-        "phase": phase.index,
-        "row": stage.base + ring_row * stage.row_stride,
-        "offset": first * op.channels_in % (1 << address_width(program)),
-        "kernel_rows": phase.kernel_rows - skipped if kernel_rows is None else kernel_rows,
-        "mask": sum((0 <= first + j < words) << j for j in range(phase.shape.words(rows))),
-        "weight": phase.base + tile * phase.steps + skipped * phase.shape.columns * op.channels_in,
-        "x": 0,
-        "release": release,
-    }
-    return descriptor, (stage, ring_row, group, words)
-
-
-def random_pass(program, rng, *, phase=None):
-    """A pass somewhere in an image: of a convolution, or of a GDN, which has no place."""
-    phase = program.phases[int(rng.integers(len(program.phases)))] if phase is None else phase
-    op = program.ops[phase.op]
-    tile = int(rng.integers(op.tiles))
-    if op.is_gdn:
-        x = int(rng.integers(2)) * max_gdn_channels(program)
-        # what only convolutions read is at random
-        row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
-        return {
-            "phase": phase.index,
-            "row": row,
-            "offset": offset,
-            "kernel_rows": 2,
-            "mask": mask,
-            "weight": op.base + tile * op.steps,
-            "x": x,
-            "release": 0,
-        }, None
-    stage = next(s for s in program.stages if s.conv is op)
-    words = int(rng.integers(1, stage.words + 1))
-    skipped = int(rng.integers(phase.kernel_rows))
-    return conv_pass(
-        program,
-        phase,
-        ring_row=int(rng.integers(stage.ring)),
-        words=words,
-        skipped=skipped,
-        tile=tile,
-        group=int(rng.integers(-(-words // phase.shape.stride))),
-        release=int(rng.integers(2)),
-        kernel_rows=int(rng.integers(1, phase.kernel_rows - skipped + 1)),
-    )
 
 
 def expected_steps(program, maps, descriptor, where):

@@ -1,0 +1,137 @@
+"""The window of pixels that moves past the array, and what it is loaded with."""
+
+import itertools
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from licgate.gateware.arith import DelayLine
+from licgate.gateware.engine.feed.reads import read_layout
+from licgate.program import LINE_LATENCY
+
+__all__ = ["PixelWindow", "spread_register", "unpacked", "window_pixels", "words_layout"]
+
+# pixels of the window that share a register of the signal to load it
+_SPREAD = 3
+
+
+def words_layout(memories, count):
+    """Layout of one word of each memory."""
+    return data.StructLayout({f"m{k}": count * memory.field for k, memory in enumerate(memories)})
+
+
+def window_pixels(program):
+    """Pixels of the widest window."""
+    return max(shape.stride * (program.rows - 1) + shape.columns for shape in program.shapes)
+
+
+class PixelWindow(Component):
+    """Load a window whole, with its last word, then move it by one pixel a cycle.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    read : :py:`In(read_layout(program))`
+        The read that the line buffers are given in this cycle.
+    words : :py:`In(words_layout(...))`
+        A word of each line buffer, of the read ``LINE_LATENCY`` cycles ago.
+    window : :py:`Out(signed(activation_width)).array(window_pixels(program))`
+
+    Attributes
+    ----------
+    latency : int
+        Cycles from the window's last read to the window: ``LINE_LATENCY + 2``. interval is that of the reads.
+
+    Resources: two registers and, for one shape of window, two LUT4 for each bit; one LUT4 more for each further shape;
+    a register for each bit of the words in front of the last one.
+    """
+
+    latency = LINE_LATENCY + 2
+
+    def __init__(self, program):
+        self._program = program
+        super().__init__(
+            {
+                "read": In(read_layout(program)),
+                "words": In(words_layout(program.line_memories, program.rows)),
+                "window": Out(signed(program.activation_width)).array(window_pixels(program)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        line, program = DelayLine(m), self._program
+        words, rows, width = program.window_words, program.rows, program.activation_width
+        word = self._word(m, line)
+        # The words in front of it wait; with the last one the window is complete.
+        before = [
+            [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
+            for j in range(words - 1)
+        ]
+        for target, source in itertools.pairwise([*before, word]):
+            m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]
+        loads, kind = line(_signal(m, self.read.last), LINE_LATENCY), line(_signal(m, self.read.kind), LINE_LATENCY + 1)
+        self._window(m, [p for part in [*before, word] for p in part], loads, kind)
+        return m
+
+    def _word(self, m, line):
+        """The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory."""
+        program, width = self._program, self._program.activation_width
+        stage, inside = (line(_signal(m, value), LINE_LATENCY - 1) for value in (self.read.stage, self.read.inside))
+        memory_of = Array(s.memory for s in program.stages)[stage]
+        word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(program.rows)]
+        for r in range(program.rows):
+            values = [unpacked(m, self.words, memory, k, r, width) for k, memory in enumerate(program.line_memories)]
+            chosen = Array(values)[spread_register(m, memory_of, range(len(values)), f"line_of_{r}")]
+            # An AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
+            m.d.sync += word[r].eq(chosen & spread_register(m, inside, 1, f"inside_{r}").replicate(width))
+        return word
+
+    def _window(self, m, pixels, loads, kind):
+        """Drive the window from all pixels that are there: those of its words."""
+        program, rows, words = self._program, self._program.rows, self._program.window_words
+        # Where the window of each shape begins in these words, the last of which is its own last one.
+        begins = {
+            shape: (words - shape.words(rows) - shape.first_word(rows)) * rows + shape.first_column
+            for shape in program.shapes
+        }
+        sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
+        window = [
+            Signal(signed(program.activation_width), name=f"window_{p}", reset_less=True)
+            for p in range(len(self.window))
+        ]
+        for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
+            places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
+            anywhere = next(iter(places.values()))
+            choice = [places.get(phase.shape, anywhere) for phase in program.phases]
+            loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
+            if p % _SPREAD == 0:
+                load = spread_register(m, loads, 1, f"load_{p}")
+            m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
+            m.d.comb += self.window[p].eq(w)
+
+
+def spread_register(m, value, shape, name):
+    """A register with a value that many ask for: how many there are in the end, `licgate.synth.fanout` settles."""
+    register = Signal(shape, name=name, reset_less=True)
+    m.d.sync += register.eq(value)
+    return register
+
+
+def unpacked(m, words, memory, index, position, width):
+    """Value ``position`` of the word of memory ``index``, extended to ``width`` bits as its type asks."""
+    value = words[f"m{index}"].word_select(position, memory.bits)
+    extended = Signal(signed(width), name=f"value_{index}_{position}")
+    m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
+    return extended
+
+
+def _signal(m, value):
+    """A part of a read as a signal of its own, which a delay line can follow."""
+    signal = Signal.like(value)
+    m.d.comb += signal.eq(value)
+    return signal

@@ -1,0 +1,49 @@
+"""The window: pixels of the words that were read, masked, extended, loaded whole and moved by one a cycle."""
+
+import numpy as np
+import pytest
+
+from licgate.gateware.engine.feed.window import PixelWindow, window_pixels
+from licgate.program import LINE_LATENCY
+from tests.gateware.engine.passes import PROGRAMS, build
+from tests.gateware.waves import trace
+
+
+def pack(values, bits):
+    return sum((int(v) & ((1 << bits) - 1)) << (bits * r) for r, v in enumerate(values))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_windows_of_every_kind(name):
+    """Each is read in its last cycles, one after the other as close as their words allow."""
+    program = build(name)
+    rng, rows = np.random.default_rng(len(name)), program.rows
+    reads, words, loaded, cycle, moving = {}, {}, {}, 0, 0
+    kinds = [phase for phase in program.phases if phase.shape is not None] * 2
+    for phase in rng.permutation(np.array(kinds, object)):
+        shape = phase.shape
+        stage = next(k for k, s in enumerate(program.stages) if s.conv is program.ops[phase.op])
+        memory = program.line_memories[program.stages[stage].memory]
+        low, high = (-(1 << memory.bits - 1), 1 << memory.bits - 1) if memory.signed else (0, 1 << memory.bits)
+        count, pixels = shape.words(rows), []
+        cycle, moving = cycle + max(count, moving), shape.columns
+        for j in range(count):
+            values, inside = rng.integers(low, high, rows), int(rng.integers(4) > 0)
+            at = cycle - count + 1 + j
+            reads[at] = {"stage": stage, "inside": inside, "last": j == count - 1, "kind": phase.index}
+            words[at + LINE_LATENCY] = {
+                f"m{k}": pack(values if k == program.stages[stage].memory else rng.integers(0, 9, rows), m.bits)
+                for k, m in enumerate(program.line_memories)
+            }
+            pixels += [int(v) * inside for v in values]
+        first = shape.first_word(rows) * -rows + shape.first_column
+        size = shape.stride * (rows - 1) + shape.columns
+        loaded[cycle + PixelWindow.latency] = (pixels[first : first + size], shape)
+        assert len(pixels[first : first + size]) == size
+    cycles = cycle + PixelWindow.latency + moving
+    drive = [{"read": reads.get(t, {"last": 0}), **({"words": words[t]} if t in words else {})} for t in range(cycles)]
+    seen = trace(PixelWindow(program), drive, ("window",))
+    assert len(seen[0].window) == window_pixels(program)
+    for when, (pixels, shape) in loaded.items():
+        for moved in range(shape.columns):
+            assert seen[when + moved].window[: len(pixels) - moved] == pixels[moved:], (when, moved)
