@@ -25,7 +25,7 @@ TRAINING_PACKAGES = ("bjontegaard", "matplotlib", "pytorch_msssim", "scipy", "to
 
 # verb: (summary, module with add_VERB_arguments and run_VERB)
 VERBS = {
-    "boards": ("list the boards", "licgate.synth.cli"),
+    "boards": ("list the boards", "licgate.cli_build"),
     "models": ("list the models", "licgate.cli"),
     "inspect": ("show what a model is made of", "licgate.cli"),
     "import": ("read weights trained elsewhere", "licgate.train.network.cli_import"),
@@ -41,10 +41,10 @@ VERBS = {
     "encode": ("code images as .lic files", "licgate.cli_codec"),
     "decode": ("turn .lic files into images", "licgate.cli_codec"),
     "info": ("show what a .lic file holds", "licgate.cli_codec"),
-    "simulate": ("run an image through the gateware", "licgate.sim.cli"),
-    "plan": ("find the widest model that reaches a frame rate on a board", "licgate.explore.cli_plan"),
-    "explore": ("search the shapes that an accelerator can have on a board", "licgate.explore.cli_explore"),
-    "build": ("make a bitstream and a report", "licgate.synth.cli"),
+    "simulate": ("run an image through the gateware", "licgate.cli_simulate"),
+    "plan": ("find the widest model that reaches a frame rate on a board", "licgate.cli_plan"),
+    "explore": ("search the shapes that an accelerator can have on a board", "licgate.cli_explore"),
+    "build": ("make a bitstream and a report", "licgate.cli_build"),
     "registers": ("show the registers of an accelerator", "licgate.target.cli_registers"),
 }
 

@@ -9,8 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from licgate.backends.options import MEMORIES, add_memory_argument
 from licgate.codec import Codec, Header, Trace, model_of, read_header
 from licgate.codec.container import HEADER_BYTES, unpack
 from licgate.errors import ERROR, ConfigError, LicgateError, StreamError
@@ -67,6 +69,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         default="reference",
         help="what runs the transforms: numpy, or simulated gateware (default: %(default)s)",
     )
+    add_memory_argument(parser)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument(
         "--threads",
@@ -181,16 +184,16 @@ def _info_text(entry: dict) -> str:
 def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
     """The codec on the engine asked for; simulated gateware holds the transforms of a board's build in that mode."""
     if args.engine == "reference":
+        if args.memory != MEMORIES[0]:
+            raise ConfigError(f"--memory {args.memory} goes with simulated gateware: give --engine cxxrtl as well")
         return Codec(manifest, threads=args.threads)
-    from licgate.sim.cli import Progress
-    from licgate.sim.transforms import engine_run
+    from licgate.backends import get_backend
+    from licgate.sim.chain import engine_run
+    from licgate.sim.progress import Bars
 
-    bars: dict[str, Progress] = {}
-
-    def progress(transform: str, done: int, total: int) -> None:
-        bars.setdefault(transform, Progress(sys.stderr, f"values of {transform}"))(done, total)
-
-    run = engine_run(manifest, args.engine, transforms=MODES[mode], progress=progress)
+    backend = get_backend(args.memory)
+    make = partial(backend.simulate, args, manifest)
+    run = engine_run(manifest, make, MODES[mode], Bars(sys.stderr, backend.counts))
     left = f"; {' and '.join(run.host)}: the reference's" if run.host else ""
     print(
         f"licgate: note: {manifest.name} on simulated gateware, which takes minutes to make the first time{left}",

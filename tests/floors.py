@@ -10,8 +10,9 @@ FLOORS = [
     {"program", "reference", "codec", "runtime"},
     {"gateware", "perf"},
     {"train", "sim", "synth"},
+    {"backends"},
     {"explore"},
-    {"cli", "cli_codec", "__main__"},
+    {"cli", "cli_build", "cli_codec", "cli_explore", "cli_plan", "cli_simulate", "__main__"},
 ]
 
 

@@ -28,6 +28,7 @@ FORBIDDEN = {
     "target": {"torch", "amaranth"},
     "sim": {"torch"},
     "synth": {"torch"},
+    "backends": {"torch"},
     "explore": {"torch"},
     "train": {"amaranth"},
 }

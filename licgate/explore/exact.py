@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from licgate.backends import get_backend
 from licgate.explore.route import read_result, result_key
-from licgate.explore.streamspace import StreamCandidate, StreamSpace
-from licgate.perf.streamed.cost import streaming_cost
-from licgate.program.cores import core_jobs
+from licgate.explore.streamshape import StreamCandidate
+from licgate.explore.streamspace import StreamSpace
+from licgate.synth.design import Design, Frame
 from licgate.synth.output import OutputFolder
 
-__all__ = ["exact_frame", "exact_frames"]
+__all__ = ["exact_frames", "frame_figures"]
 
 
-def exact_frame(program, width, height, timing, *, cores, clock_mhz) -> dict:
+def frame_figures(design: Design, frame: Frame) -> dict:
     """Figures of a frame by the exact model, for JSON."""
-    jobs = core_jobs(program, program.chains[0], width, height, cores)
-    prediction, cost = streaming_cost(jobs, width, height, timing, clock_mhz=clock_mhz)
+    prediction, cost = frame.prediction, frame.cost
     return {
         "cycles": prediction.cycles,
-        "fps": clock_mhz * 1e6 / prediction.cycles,
+        "fps": frame.fps(design),
         "macs": prediction.macs,
         "utilization": prediction.utilization,
         "recompute_factor": prediction.recompute_factor,
@@ -56,14 +56,14 @@ def exact_frames(
     Returns
     -------
     list of dict
-        See `exact_frame`; ``error`` is by how much the estimate was off, as a share.
+        See `frame_figures`; ``error`` is by how much the estimate was off, as a share.
 
     Raises
     ------
     ConfigError
         The folder cannot be written to.
     """
-    folder, results = OutputFolder(out), []
+    backend, folder, results = get_backend("sdram"), OutputFolder(out), []
     for number, candidate in enumerate(candidates, 1):
         key = result_key(space, candidate, clock_mhz, ())
         name = f"{key}-exact.json"
@@ -72,14 +72,8 @@ def exact_frames(
         if not kept:
             say(f"{key}: counting cycle by cycle ({number} of {len(candidates)})")
             begun = time.monotonic()
-            found = exact_frame(
-                space.program(candidate.config),
-                space.width,
-                space.height,
-                space.cycles,
-                cores=candidate.cores,
-                clock_mhz=clock_mhz,
-            )
+            design = space.design(candidate, clock_mhz)
+            found = frame_figures(design, backend.cost(design, space.width, space.height))
             found["seconds"] = round(time.monotonic() - begun, 1)
             found["error"] = candidate.bound / found["cycles"] - 1
             folder.write(name, json.dumps(found, indent=2) + "\n")

@@ -10,7 +10,7 @@ from licgate.explore.cycles import CycleCounter
 from licgate.explore.space import Budget, Candidate, Space
 from licgate.perf.roofline import Roofline
 
-__all__ = ["Plan", "best_shape", "plan_model", "widest"]
+__all__ = ["Plan", "best_shape", "plan_model"]
 
 # a budget binds if without it the frame rate is higher by more than this
 _FELT = 0.02
@@ -151,9 +151,3 @@ def plan_model(space: Space, clock_mhz: float, counter: CycleCounter, say: Calla
     if rates[name] <= plan.fps * (1 + _FELT):
         return replace(plan, binds="shape")
     return replace(plan, binds=name, freed=rates[name])
-
-
-def widest(plans: Iterable[Plan], fps: float) -> Plan | None:
-    """The plan of the model of most work that reaches a frame rate; of equal ones the faster."""
-    reached = [plan for plan in plans if plan.fps >= fps]
-    return max(reached, key=lambda plan: (plan.macs, plan.fps)) if reached else None

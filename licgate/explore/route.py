@@ -56,7 +56,7 @@ def build_command(
     config, board = candidate.config, board or space.board.reference
     command = [sys.executable, "-m", "licgate", "build", "--board", board, "--mode", space.mode]
     command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, *candidate.options]
-    command += ["--frequency", f"{clock_mhz:g}", "--image", f"{space.width}x{space.height}", "--jobs", 1]
+    command += ["--clock", f"{clock_mhz:g}", "--size", f"{space.width}x{space.height}", "--jobs", 1]
     command += ["--packing"] if config.packing else []
     command += ["--out", out, "--seed", *seeds]
     return [str(part) for part in (*command, *(["--model", model] if model else []))]

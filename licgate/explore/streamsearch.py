@@ -14,7 +14,8 @@ from dataclasses import replace
 from functools import partial
 
 from licgate.explore.space import Budget
-from licgate.explore.streamspace import Bands, StreamCandidate, StreamSpace
+from licgate.explore.streamshape import Bands, StreamCandidate
+from licgate.explore.streamspace import StreamSpace
 
 __all__ = ["fastest_stream", "search_streams"]
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
 
 from licgate.errors import ConfigError
 from licgate.explore.cells import estimate_lut
-from licgate.explore.space import LARGEST, Budget, Candidate
-from licgate.gateware.streamed.options import MEMORY_SHAPE
+from licgate.explore.space import LARGEST, Budget
+from licgate.explore.streamshape import Bands, StreamCandidate
+from licgate.manifest.architectures import MODES
 from licgate.manifest.geometry import layer_macs
-from licgate.perf.predict import multiplier_cycles
+from licgate.perf.predict import input_sizes, multiplier_cycles
 from licgate.perf.streamed.estimate import StreamEstimate, estimate_frame, least_frame
 from licgate.program.packing import shift_range
 from licgate.program.streamed import StreamedProgram, compile_streamed
-from licgate.synth.streaming import streaming_fit
-from licgate.target.sdram import SdramCycles
+from licgate.synth.design import Design
+from licgate.synth.fit import streaming_fit
 from licgate.target.streamed import StreamedConfig
 
-__all__ = ["Bands", "StreamCandidate", "StreamSpace", "sdram_cycles"]
+__all__ = ["StreamSpace"]
 
 #: Rows of a block and groups of a band that are tried.
 BLOCK_ROWS = (1, 2, 3, 4, 6, 8)
@@ -33,72 +33,8 @@ _WAITS = 1.25
 _LANES = 3  # fewer lanes than hold nothing up are tried so many times
 
 
-@dataclass(frozen=True, kw_only=True)
-class StreamCandidate(Candidate):
-    """One shape with external memory; ``bound`` are estimated cycles of a frame, or fewer where it has no estimate.
-
-    Attributes
-    ----------
-    cores : int
-    estimate : StreamEstimate or None
-    """
-
-    cores: int
-    estimate: StreamEstimate | None = None
-
-    @property
-    def label(self) -> str:
-        """Short name, for files."""
-        config = self.config
-        shape = f"{self.cores}x{config.rows}x{config.cols}x{config.lanes}"
-        return f"{shape}-b{config.block_rows}-g{config.band_groups}-d{config.weight_words}"
-
-    @property
-    def options(self) -> list:
-        """What ``licgate build`` is told of the shape beside rows, columns and lanes."""
-        fields = [(f"--{name.replace('_', '-')}", getattr(self.config, name)) for name in MEMORY_SHAPE]
-        given = [word for option, value in fields if value is not None for word in (option, value)]
-        return ["--memory", "sdram", "--cores", self.cores, *given]
-
-
-class Bands(NamedTuple):
-    """A height of blocks and a width of bands of an array, and how wide its buffers may be.
-
-    Attributes
-    ----------
-    wide : StreamCandidate
-        With the widest.
-    slots : int
-        Of its line memory, but for those that are fetched ahead.
-    prefetch, rings, results : tuple of int
-        Word columns fetched ahead, words of the weight ring, words of results: from narrow to wide.
-    """
-
-    wide: StreamCandidate
-    slots: int
-    prefetch: tuple
-    rings: tuple
-    results: tuple
-
-
-def sdram_cycles(board, clock_mhz: float) -> SdramCycles:
-    """Timing of a board's SDRAM.
-
-    Raises
-    ------
-    ConfigError
-        The board has none, or it does not run at that clock.
-    """
-    if board.sdram is None:
-        raise ConfigError(f"board {board.name} has no SDRAM: take another --board, or --memory chip")
-    try:
-        return SdramCycles.at(board.sdram, clock_mhz)
-    except ValueError as error:
-        raise ConfigError(f"{error}: take another --clock") from None
-
-
 class StreamSpace:
-    """All shapes for g_a of a model, a board and an image.
+    """All shapes for a model, a board, a mode and an image.
 
     Parameters
     ----------
@@ -112,6 +48,8 @@ class StreamSpace:
         Numbers of cores that are tried.
     packing : bool
         Two products a multiplier where a layer's widths allow it.
+    mode : str
+        One of `MODES`.
 
     Raises
     ------
@@ -119,23 +57,40 @@ class StreamSpace:
         The array does not run the model, or a number of cores is out of range.
     """
 
-    mode = "analysis"
-
-    def __init__(self, manifest, board, width, height, cycles, *, cores=(1,), packing=False):
+    def __init__(self, manifest, board, width, height, cycles, *, cores=(1,), packing=False, mode="analysis"):
         for count in cores:
             if not 1 <= count <= 16:
                 raise ConfigError(f"{count} cores make no sense: give --cores from 1 to 16")
         self.manifest, self.board, self.packing = manifest, board, packing
         self.width, self.height, self.cycles = width, height, cycles
         self.cores = tuple(sorted(set(cores)))
-        self.macs = manifest.g_a.macs(height, width)
-        self._program = lru_cache(maxsize=4096)(lambda config: compile_streamed([manifest.g_a], config, weights=False))
+        self.mode, names = mode, MODES[mode]
+        sizes = input_sizes(manifest, names, width, height)
+        # each transform with width and height of its input
+        self._transforms = [(manifest.transforms[name], sizes[name]) for name in names]
+        self.macs = sum(transform.macs(*size[::-1]) for transform, size in self._transforms)
+        chains = [transform for transform, _ in self._transforms]
+        self._program = lru_cache(maxsize=4096)(lambda config: compile_streamed(chains, config, weights=False))
         self._estimates = {}
         self.least_work = self._least_work()
 
     def program(self, config: StreamedConfig) -> StreamedProgram:
         """The program of a shape, without weights."""
         return self._program(config)
+
+    def design(self, candidate: StreamCandidate, clock_mhz: float) -> Design:
+        """A shape as a design."""
+        return Design(
+            manifest=self.manifest,
+            board=self.board,
+            config=candidate.config,
+            clock_mhz=clock_mhz,
+            mode=self.mode,
+            memory="sdram",
+            cores=candidate.cores,
+            timing=self.cycles,
+            program=self.program(candidate.config),
+        )
 
     def candidate(self, config: StreamedConfig, cores: int) -> StreamCandidate:
         """A shape with what it takes; its bound counts neither waits nor what a transaction costs.
@@ -150,14 +105,14 @@ class StreamSpace:
             # as `licgate build` does: the arrays come first
             config = replace(config, lane_multipliers="fabric")
             program = self.program(config)
-        chain = program.chains[0]
+        chains = self._chains(program)
         return StreamCandidate(
             replace(config, lanes=program.lanes, weight_words=program.weight_words),
             cores * program.multiplier_cells,
             streaming_fit(program, self.board, cores).needed,
             cores * estimate_lut(program, family=self.board.family),
-            least_frame(program, chain, self.width, self.height, cores=cores),
-            multiplier_cycles(program, chain, self.width, self.height),
+            sum(least_frame(program, chain, *size, cores=cores) for chain, size in chains),
+            sum(multiplier_cycles(program, chain, *size) for chain, size in chains),
             cores=cores,
         )
 
@@ -166,11 +121,16 @@ class StreamSpace:
         key = candidate.config, candidate.cores
         if key not in self._estimates:
             program = self.program(candidate.config)
-            self._estimates[key] = estimate_frame(
-                program, program.chains[0], self.width, self.height, self.cycles, cores=candidate.cores
+            self._estimates[key] = _summed(
+                estimate_frame(program, chain, *size, self.cycles, cores=candidate.cores)
+                for chain, size in self._chains(program)
             )
         found = self._estimates[key]
         return replace(candidate, bound=max(found.cycles, candidate.bound), estimate=found)
+
+    def _chains(self, program):
+        """Chains of a program, with width and height of what enters each."""
+        return [(program.chain_of(transform.name), size) for transform, size in self._transforms]
 
     def arrays(self, budget: Budget, least: float, say: Callable = lambda done, of: None) -> list[StreamCandidate]:
         """Cores, rows, columns and lanes within a budget of multipliers, with usual buffers; the fastest first.
@@ -278,7 +238,7 @@ class StreamSpace:
     def _columns(self) -> list[int]:
         """Columns of arrays, but for those that save no pass, packed or not."""
         seen, found = set(), []
-        layers = self.manifest.g_a.layers
+        layers = [layer for transform, _ in self._transforms for layer in transform.layers]
         for count in range(1, LARGEST + 1):
             each = {count, count << self.packing}
             passes = tuple(-(-layer.out_channels // cols) for cols in sorted(each) for layer in layers)
@@ -289,8 +249,16 @@ class StreamSpace:
 
     def _least_work(self) -> float:
         """Cycles of one multiplier that the image takes at least, whatever is packed."""
-        sizes = self.manifest.g_a.layer_sizes(self.height, self.width)
+        bits = self.board.packed_bits
         return sum(
-            layer_macs(layer, *size) / (1 + (self.packing and bool(shift_range(layer, self.board.packed_bits))))
-            for layer, size in zip(self.manifest.g_a.layers, sizes, strict=False)
+            layer_macs(layer, *size) / (1 + (self.packing and bool(shift_range(layer, bits))))
+            for transform, (width, height) in self._transforms
+            for layer, size in zip(transform.layers, transform.layer_sizes(height, width), strict=False)
         )
+
+
+def _summed(estimates) -> StreamEstimate:
+    """Estimates of what runs one after the other."""
+    estimates = list(estimates)
+    beats = {kind: sum(estimate.beats[kind] for estimate in estimates) for kind in estimates[0].beats}
+    return StreamEstimate(sum(e.cycles for e in estimates), sum(e.steps for e in estimates), beats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from licgate.errors import ConfigError
@@ -76,6 +77,14 @@ class FrameCost:
     def bytes(self) -> int:
         """Bytes to and from external memory."""
         return sum(self.traffic.values())
+
+    def __add__(self, other: FrameCost) -> FrameCost:
+        """Costs of what runs one after the other, at the same memory."""
+        spent, moved = Counter(self.cycles), Counter(self.traffic)
+        spent.update(other.cycles)
+        moved.update(other.traffic)
+        link = {name: getattr(self, name) + getattr(other, name) for name in ("link_in", "link_out")}
+        return FrameCost(cycles=dict(spent), traffic=dict(moved), bandwidth=self.bandwidth, **link)
 
     def roofline(self, macs: int, multipliers: int, clock_mhz: float) -> Roofline:
         """The bound that the multipliers and the memory set."""

@@ -8,7 +8,16 @@ from licgate.perf.core import CoreModel
 from licgate.program import compile_program, input_widths
 from licgate.program.strips import strips
 
-__all__ = ["GAP", "Prediction", "image_runs", "multiplier_cycles", "predict"]
+__all__ = [
+    "GAP",
+    "Prediction",
+    "image_runs",
+    "input_sizes",
+    "joined_predictions",
+    "layer_row",
+    "multiplier_cycles",
+    "predict",
+]
 
 _PATCH = 7  # cycles of the patch scheduler in front of the core's start
 _END = 2  # from the core's done to the next patch
@@ -115,7 +124,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
         macs,
         busy / (config.multipliers * cycles),
         macs / whole,
-        [_layer(op, op_macs[op.index], op_cycles[op.index], config) for op in program.ops],
+        [layer_row(op, op_macs[op.index], op_cycles[op.index], config.multipliers) for op in program.ops],
         rows,
         program,
     )
@@ -137,7 +146,7 @@ def image_runs(program, manifest, config, width, height, *, windows=None):
         Each transform of the program, width and height of its whole input, and its runs: width, height, and what
         :class:`licgate.perf.core.CoreModel` takes as ``kept``, where it is not all.
     """
-    sizes = _input_sizes(manifest, [chain.transform.name for chain in program.chains], width, height)
+    sizes = input_sizes(manifest, [chain.transform.name for chain in program.chains], width, height)
     found = []
     for chain in program.chains:
         transform, size = chain.transform, sizes[chain.transform.name]
@@ -150,8 +159,11 @@ def image_runs(program, manifest, config, width, height, *, windows=None):
     return found
 
 
-def _input_sizes(manifest, transforms, width, height):
-    """Width and height of what enters each transform."""
+def input_sizes(manifest, transforms, width, height):
+    """Width and height of what enters each transform, by its name, for an image of ``width`` x ``height`` pixels.
+
+    Where other transforms than g_a are among them, the image counts as the codec pads it.
+    """
     if list(transforms) == ["g_a"]:
         return {"g_a": (width, height)}
     latent = manifest.g_a.stride
@@ -168,7 +180,19 @@ def _pixel_runs(transform, config, width, height, windows):
     return [(p.width, p.height, p.skip_x, p.skip_y, p.out_width, p.out_height) for p in windows]
 
 
-def _layer(op, macs, cycles, config):
+def layer_row(op, macs, cycles, multipliers):
+    """Figures of a layer, as `Prediction.layers` holds them.
+
+    Parameters
+    ----------
+    op : Op
+    macs : int
+        That the model needs, of all multipliers.
+    cycles : float
+        Steps of an array that they take.
+    multipliers : int
+        Of all arrays.
+    """
     return {
         "transform": op.layer.name.split(".")[0],
         "name": op.layer.name,
@@ -180,6 +204,22 @@ def _layer(op, macs, cycles, config):
         "accumulator_bits": op.layer.accumulator.bits,
         "macs": macs,
         "products": op.products,
-        "cycles": cycles,
-        "utilization": macs / (op.products * config.multipliers * cycles),
+        "cycles": round(cycles),
+        "utilization": macs / (op.products * multipliers * cycles),
     }
+
+
+def joined_predictions(parts):
+    """Transforms that run one after the other on the same program: one Prediction of several."""
+    if len(parts) == 1:
+        return parts[0]
+    cycles, macs = sum(part.cycles for part in parts), sum(part.macs for part in parts)
+    return Prediction(
+        cycles,
+        macs,
+        sum(part.utilization * part.cycles for part in parts) / cycles,
+        macs / sum(part.macs / part.recompute_factor for part in parts),
+        [row for part in parts for row in part.layers],
+        [row for part in parts for row in part.transforms],
+        parts[0].program,
+    )

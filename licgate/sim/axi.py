@@ -1,4 +1,4 @@
-"""Simulation of a streaming core behind AXI4, as compiled C++, held against the models."""
+"""Simulation of a streamed core behind AXI4, as compiled C++."""
 
 import numpy as np
 from amaranth.hdl import Cat, Module
@@ -7,16 +7,12 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.streamed.axisystem import BUS_ADDRESS_BITS, AxiSystem
 from licgate.gateware.streamed.system import COUNTERS
-from licgate.manifest.geometry import layer_macs
-from licgate.perf.streamed.frame import StreamingModel
-from licgate.program.schedule import make_schedule
-from licgate.program.streamed import compile_streamed
-from licgate.reference import run_transform
 from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
-from licgate.sim.streaming import PATIENCE, describe_hang, run_harness
+from licgate.sim.streamed import StreamedGateware
+from licgate.sim.streaming import PATIENCE, StreamingOutcome, describe_hang, run_harness
 
-__all__ = ["SimulatedAxi", "run_axi", "simulate_axi"]
+__all__ = ["AxiGateware", "SimulatedAxi", "run_axi"]
 
 HARNESS = simulation_source("axi.cpp")
 
@@ -83,13 +79,13 @@ class SimulatedAxi(Component):
         return m
 
 
-def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
+def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE):
     """Run a schedule on a core.
 
     Parameters
     ----------
-    system : AxiSystem
-        Of one core. Whatever it is wrapped in may be converted only once, so this is called once for each.
+    simulated : SimulatedAxi
+        It is compiled once, and runs any number of times.
     schedule : Schedule
     x : ndarray
         Its input.
@@ -102,9 +98,7 @@ def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
 
     Returns
     -------
-    ndarray, int, dict, dict
-        The output, (C, H, W); cycles from ``start`` to ``done``; counters by the names of ``COUNTERS``; what the
-        memory counted: reads, writes, read_beats, write_beats.
+    StreamingOutcome
 
     Raises
     ------
@@ -117,11 +111,12 @@ def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
     """
     if not 1 <= patience < 1 << 32:
         raise ConfigError(f"a patience of {patience} cycles makes no sense: give 1 to {(1 << 32) - 1}")
+    system = simulated.system
     words = len(system.watchdogs[0].words)
     header = [*timing.words(), len(COUNTERS), words, _START, patience]
     header += [schedule.address, schedule.origin, schedule.beats]
     contents = schedule.memory(x).astype("<u8").tobytes()
-    program = build(SimulatedAxi(system), HARNESS)
+    program = build(simulated, HARNESS)
     job = np.array(header, dtype="<u4").tobytes() + contents
     broken = "the AXI4 bus was not driven as its specification asks"
     result = run_harness(program, job, broken=broken, progress=progress)
@@ -130,74 +125,38 @@ def run_axi(system, schedule, x, timing, *, progress=None, patience=PATIENCE):
     streams, wide = result[:words].tolist(), result[words:].view("<u8")
     if hung:
         raise SimulationError(describe_hang(system, 1, [counters], [streams], patience))
-    return (
-        schedule.output(wide[len(_COUNTS) :]),
-        cycles,
-        dict(zip(COUNTERS, counters, strict=True)),
+    return StreamingOutcome(
+        [schedule.output(wide[len(_COUNTS) :])],
+        [cycles],
+        [dict(zip(COUNTERS, counters, strict=True))],
         dict(zip(_COUNTS, wide[: len(_COUNTS)].tolist(), strict=True)),
     )
 
 
-def simulate_axi(manifest, config, x, timing, *, transform="g_a", progress=None):
-    """Run a transform on a core behind AXI4 and compare every value with the reference, and the cycles with the model.
+class AxiGateware(StreamedGateware):
+    """One streamed core behind AXI4, with a memory of an assumed timing.
 
     Parameters
     ----------
-    manifest : Manifest
-    config : StreamedConfig
-        With beats and pages of an AXI4 bus.
-    x : ndarray of int, shape (C, H, W)
-        In the range of the transform's input.
+    manifest, config, transforms
+        As for :class:`StreamedGateware`, with beats and pages of an AXI4 bus.
     timing : AxiTiming
-        Of the memory.
-    transform : str
-    progress : callable or None
-        Called with (cycles so far, cycles that the model predicts).
-
-    Returns
-    -------
-    dict
-        What ``licgate simulate --memory axi --json`` writes.
 
     Raises
     ------
-    ConfigError, SimulationError, ToolError
+    ConfigError
+        The array does not run one of the transforms.
     """
-    program = compile_streamed([manifest.transforms[transform]], config)
-    chain = program.chains[0]
-    _, height, width = x.shape
-    schedule = make_schedule(program, chain, width, height)
-    (run,) = StreamingModel([schedule], timing, start=_START).runs
-    predicted = run.done - run.start
-    told = None if progress is None else lambda cycles: progress(min(cycles, predicted), predicted)
-    output, cycles, counters, moved = run_axi(AxiSystem(program), schedule, x, timing, progress=told)
-    mismatches = int(np.count_nonzero(output != run_transform(chain.transform, x)))
-    macs = chain.transform.macs(height, width)
-    return {
-        "transform": transform,
-        "memory": "axi",
-        "bit_exact": mismatches == 0,
-        "mismatches": mismatches,
-        "values": output.size,
-        "cycles": cycles,
-        "cycles_predicted": [predicted],
-        "cycles_of_cores": [cycles],
-        "macs": macs,
-        "multipliers": config.multipliers,
-        "cores": 1,
-        # two products of a packed layer are one piece of the multipliers' work
-        "utilization": sum(
-            layer_macs(op.layer, *size) / op.products
-            for op, size in zip(program.ops, chain.transform.layer_sizes(height, width), strict=False)
-        )
-        / (config.multipliers * cycles),
-        "recompute_factor": 1.0,
-        "image": [width, height],
-        "counters": [counters],
-        "axi": moved,
-        "bytes": [{kind: beats * config.beat_bits // 8 for kind, beats in run.beats.items()}],
-        "timing": timing.words(),
-        "model": {"name": manifest.name, "hash": manifest.hash},
-        "rows": config.rows,
-        "cols": config.cols,
-    }
+
+    _counted, _start = "axi", _START
+
+    def __init__(self, manifest, config, transforms, timing):
+        super().__init__(manifest, config, transforms)
+        self.timing = timing
+        self.facts = {"memory": "axi", "faults": None, "timing": timing.words()}
+
+    def _make(self, cores):
+        return SimulatedAxi(AxiSystem(self.program))
+
+    def _carried_out(self, simulated, schedules, inputs, progress):
+        return run_axi(simulated, *schedules, *inputs, self.timing, progress=progress)

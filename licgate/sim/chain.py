@@ -1,17 +1,17 @@
 """The codec's chain of transforms on the gateware: from a picture to what a decoder makes of it."""
 
+from collections import Counter
+
 import numpy as np
 
-from licgate.errors import ConfigError
-from licgate.program import compile_program
+from licgate.errors import ConfigError, SimulationError
 from licgate.reference import code_latents, image_to_input, run_transform
-from licgate.sim.simulate import compare
-from licgate.sim.transforms import Gateware
+from licgate.sim.simulate import compare, described
 
-__all__ = ["simulate_codec", "transform_input"]
+__all__ = ["EngineRun", "engine_run", "simulate_codec", "summed", "transform_input"]
 
 
-def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, progress=None):
+def simulate_codec(manifest, make, pixels, *, progress=None):
     """Run every transform of the codec on the gateware, each on what those before it gave, and compare.
 
     What lies between the transforms, levels, means and symbols, is the reference's. So are context and parameters where
@@ -21,14 +21,11 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, pr
     ----------
     manifest : Manifest
         With all transforms of its architecture.
-    config : AcceleratorConfig
+    make : callable
+        Gets names of transforms, returns simulated gateware of them; a ConfigError if the array does not run one.
     pixels : ndarray of uint8, shape (H, W, 3)
-    engine : str
-        "cxxrtl" or "amaranth".
-    faults : int or None
-        As for :func:`licgate.sim.simulate.simulate`.
     progress : callable or None
-        Called with (transform, values so far, values in all).
+        Called with (transform, so far, in all), of what the gateware counts.
 
     Returns
     -------
@@ -40,9 +37,8 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, pr
     ConfigError, ManifestError, SimulationError, ToolError
     """
     _check_complete(manifest)
-    host = _host(manifest, config)
-    names = [name for name in manifest.kind.parts if name not in host]
-    gateware = Gateware(manifest, config, names, engine, faults=faults)
+    host = _host(manifest, make)
+    gateware = make([name for name in manifest.kind.parts if name not in host])
     runs = []
 
     def run(transform, x):
@@ -54,26 +50,87 @@ def simulate_codec(manifest, config, pixels, *, engine="cxxrtl", faults=None, pr
         return output
 
     _walk(manifest, pixels, run)
-    cycles, macs, busy = (sum(result[key] for result in runs) for key in ("cycles", "macs", "multiplier_cycles"))
+    return described(summed(runs, gateware, "all", pixels) | {"host": host}, gateware, manifest)
+
+
+def summed(runs, gateware, name, pixels):
+    """Results of `compare` as one result called ``name``, for a picture of which they are parts."""
+    cycles, macs, busy = (sum(run[key] for run in runs) for key in ("cycles", "macs", "multiplier_cycles"))
     return {
-        "transform": "all",
-        "bit_exact": all(result["bit_exact"] for result in runs),
-        "mismatches": sum(result["mismatches"] for result in runs),
-        "values": sum(result["values"] for result in runs),
+        "transform": name,
+        "bit_exact": all(run["bit_exact"] for run in runs),
+        "mismatches": sum(run["mismatches"] for run in runs),
+        "values": sum(run["values"] for run in runs),
         "cycles": cycles,
         "macs": macs,
-        "multipliers": config.multipliers,
+        "multipliers": gateware.multipliers,
         "multiplier_cycles": busy,
-        "utilization": busy / (config.multipliers * cycles),
+        "utilization": busy / (gateware.multipliers * cycles),
         "image": [pixels.shape[1], pixels.shape[0]],
         "runs": runs,
-        "host": host,
-        "engine": engine,
-        "faults": faults,
-        "model": {"name": manifest.name, "hash": manifest.hash},
-        "rows": config.rows,
-        "cols": config.cols,
+        "host": [],
     }
+
+
+class EngineRun:
+    """Simulated gateware as the codec wants it: ``run(transform, x) -> ndarray``; see `engine_run`.
+
+    Attributes
+    ----------
+    host : tuple of str
+        Transforms that the reference runs.
+    cycles : dict of str to int
+        Cycles that each of the others has taken so far.
+    """
+
+    def __init__(self, manifest, make, transforms, progress, host):
+        self.host = tuple(name for name in host if name in manifest.transforms and name not in (transforms or ()))
+        self.cycles = Counter()
+        self._transforms, self._progress = manifest.transforms, progress
+        names = [n for n in manifest.transforms if n not in self.host] if transforms is None else transforms
+        self._gateware = make(names)
+
+    def __call__(self, transform, x):
+        """Run a transform of the model on x, (C, H, W); int64 of shape (C', H', W')."""
+        name = transform.name
+        if self._transforms.get(name) is not transform:
+            raise ConfigError(f"{name} is not the one of the model that the accelerator was made for")
+        if name in self.host:
+            return run_transform(transform, x)
+        report = self._progress and (lambda done, total: self._progress(name, done, total))
+        ran = self._gateware.run(name, np.asarray(x), progress=report)
+        if wrong := sum(p.misplaced for p in ran.pieces):
+            raise SimulationError(f"{name}: {wrong} marks of the last value are out of place")
+        self.cycles[name] += ran.counters["cycles"]
+        return ran.output()
+
+
+def engine_run(manifest, make, transforms=None, progress=None, *, host=("context", "parameters")):
+    """Make a function that runs transforms on simulated gateware, and takes nothing from the reference.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    make : callable
+        Gets names of transforms, returns simulated gateware of them.
+    transforms : sequence of str or None
+        Those that the accelerator contains; all of the model but those in ``host`` if left out.
+    progress : callable or None
+        Called with (transform, so far, in all), of what the gateware counts.
+    host : sequence of str
+        Transforms that a codec's host runs, here the integer reference, but for those named in ``transforms``.
+
+    Returns
+    -------
+    EngineRun
+        ``run(transform, x)``; `EngineRun.host` says what the reference does.
+
+    Raises
+    ------
+    ConfigError
+        The array does not run a transform that ``host`` does not name.
+    """
+    return EngineRun(manifest, make, transforms, progress, host)
 
 
 def transform_input(manifest, name, pixels):
@@ -135,7 +192,7 @@ def _check_complete(manifest, *names):
         raise ConfigError(f"model {manifest.name} has no {missing[0]}, only {there}")
 
 
-def _host(manifest, config):
+def _host(manifest, make):
     """Names of the transforms that stay with the reference."""
     names = [name for name in ("context", "parameters") if name in manifest.kind.parts]
     if manifest.kind.context == "raster":
@@ -143,7 +200,7 @@ def _host(manifest, config):
     found = []
     for name in names:
         try:
-            compile_program(manifest.transforms[name], config)
+            make([name])
         except ConfigError:
             found.append(name)
     return found

@@ -1,19 +1,15 @@
-"""Run a transform on a streaming accelerator with its SDRAM, and hold every value and cycle against the models."""
+"""Streamed accelerators with their SDRAM on a simulator."""
 
-import numpy as np
 from amaranth.lib.wiring import connect
 
-from licgate.gateware.streamed.accelerator import SdramAccelerator
-from licgate.perf.streamed.frame import StreamingModel
-from licgate.program.cores import core_jobs
-from licgate.program.streamed import compile_streamed
-from licgate.reference import run_transform
+from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAccelerator
 from licgate.sim.faults import seeds
 from licgate.sim.faultymemory import FaultyMemory
+from licgate.sim.streamed import StreamedGateware
 from licgate.sim.streaming import run_streaming
-from licgate.target.sdram import ULX3S_SDRAM
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 
-__all__ = ["LateAccelerator", "simulate_external"]
+__all__ = ["LateAccelerator", "SdramGateware"]
 
 
 class LateAccelerator(SdramAccelerator):
@@ -44,79 +40,39 @@ class LateAccelerator(SdramAccelerator):
         connect(m, faulty.o, memory)
 
 
-def simulate_external(manifest, config, x, *, transform="g_a", cores=1, clock_mhz=100.0, faults=None, progress=None):
-    """Run a transform with external memory and compare.
+class SdramGateware(StreamedGateware):
+    """Streamed cores and their SDRAM: a chip that satisfies the data sheets of all ULX3S boards.
 
     Parameters
     ----------
-    manifest : Manifest
-    config : StreamedConfig
-    x : ndarray of int, shape (C, H, W)
-        In the range of the transform's input.
-    transform : str
-        One without transposed convolutions.
-    cores : int
-        Each takes a strip of the input.
-    clock_mhz : float
-        Of the accelerator and of the chip, which is one that satisfies the data sheets of all ULX3S boards.
+    manifest, config, transforms, cores
+        As for :class:`StreamedGateware`.
     faults : int or None
         Seed of delays of the memory: they cost cycles, which the model does not predict, and must not change a value.
-    progress : callable or None
-        Called with (cycles so far, cycles that the model predicts).
-
-    Returns
-    -------
-    dict
-        What ``licgate simulate --memory sdram --json`` writes.
+    clock_mhz : float
+        Of the accelerator and of the chip.
 
     Raises
     ------
-    ConfigError, SimulationError, ToolError
+    ConfigError
+        The array does not run one of the transforms, or there is no such seed.
     """
-    program = compile_streamed([manifest.transforms[transform]], config)
-    chain = program.chains[0]
-    _, height, width = x.shape
-    jobs = core_jobs(program, chain, width, height, cores)
-    schedules = [job.schedule for job in jobs]
-    options = program, ULX3S_SDRAM, clock_mhz
-    if faults is None:
-        accelerator = SdramAccelerator(*options, cores=len(jobs))
-    else:
-        accelerator = LateAccelerator(faults, *options, cores=len(jobs))
-    timing = accelerator.controller.cycles
-    model = StreamingModel(schedules, timing, start=timing.start + 1)
-    told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
-    ran = run_streaming(accelerator, schedules, [job.input(x) for job in jobs], progress=told)
-    whole = run_transform(chain.transform, x)
-    mismatches = values = 0
-    for job, output in zip(jobs, ran.outputs, strict=True):
-        p, got = job.patch, job.kept(output)
-        expected = whole[:, p.out_y : p.out_y + p.out_height, p.out_x : p.out_x + p.out_width]
-        mismatches += int(np.count_nonzero(got != expected))
-        values += got.size
-    cycles, macs = max(ran.cycles), chain.transform.macs(height, width)
-    multipliers = config.multipliers * len(jobs)
-    return {
-        "transform": transform,
-        "memory": "sdram",
-        "bit_exact": mismatches == 0,
-        "mismatches": mismatches,
-        "values": values,
-        "faults": faults,
-        "cycles": cycles,
-        "cycles_predicted": [run.done - run.start for run in model.runs],
-        "cycles_of_cores": ran.cycles,
-        "macs": macs,
-        "multipliers": multipliers,
-        "cores": len(jobs),
-        "utilization": macs / (multipliers * cycles),
-        "recompute_factor": sum(chain.transform.macs(j.patch.height, j.patch.width) for j in jobs) / macs,
-        "image": [width, height],
-        "counters": ran.counters,
-        "chip": ran.memory,
-        "bytes": [{kind: beats * 2 for kind, beats in run.beats.items()} for run in model.runs],
-        "clock_mhz": clock_mhz,
-        "model": {"name": manifest.name, "hash": manifest.hash},
-        "rows": config.rows,
-        "cols": config.cols,
-    }
+
+    _counted = "chip"
+
+    def __init__(self, manifest, config, transforms, *, cores=1, faults=None, clock_mhz=100.0):
+        super().__init__(manifest, config, transforms, cores=cores)
+        if faults is not None:
+            seeds(faults)
+        self.timing = SdramCycles.at(ULX3S_SDRAM, clock_mhz)
+        self._start, self._faults, self._clock_mhz = self.timing.start + 1, faults, clock_mhz
+        self.facts = {"memory": "sdram", "faults": faults, "clock_mhz": clock_mhz}
+
+    def _make(self, cores):
+        options = self.program, ULX3S_SDRAM, self._clock_mhz
+        if self._faults is None:
+            return SimulatedAccelerator(SdramAccelerator(*options, cores=cores))
+        return SimulatedAccelerator(LateAccelerator(self._faults, *options, cores=cores))
+
+    def _carried_out(self, simulated, schedules, inputs, progress):
+        return run_streaming(simulated, schedules, inputs, progress=progress)

@@ -2,28 +2,14 @@
 
 import numpy as np
 
-from licgate.perf.predict import multiplier_cycles
 from licgate.reference import run_transform
 from licgate.sim.transforms import Gateware
 
-__all__ = ["compare", "simulate"]
+__all__ = ["compare", "described", "simulate"]
 
 
-def simulate(
-    manifest,
-    config,
-    x,
-    *,
-    transform="g_a",
-    transforms=None,
-    engine="cxxrtl",
-    patch=None,
-    independent=False,
-    overlap=0,
-    faults=None,
-    progress=None,
-):
-    """Run a transform on the gateware and compare.
+def simulate(manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", faults=None, **options):
+    """Run a transform on resident gateware and compare.
 
     Parameters
     ----------
@@ -37,14 +23,10 @@ def simulate(
         Those that the accelerator contains; only that one if left out.
     engine : str
         "cxxrtl" or "amaranth".
-    patch : int or None
-        Side of the patches in pixels; see ``AcceleratorConfig.patch_size``.
-    independent, overlap : bool, int
-        Patches are images of their own that share ``overlap`` pixels.
     faults : int or None
         Seed of a host that sends late and takes when it likes, which must not change a value.
-    progress : callable or None
-        Called with (values so far, values in all).
+    options
+        See `Gateware.run`.
 
     Returns
     -------
@@ -56,16 +38,18 @@ def simulate(
     ConfigError, SimulationError, ToolError
     """
     gateware = Gateware(manifest, config, transforms or (transform,), engine, faults=faults)
-    result, _ = compare(
-        gateware, transform, np.asarray(x), patch=patch, independent=independent, overlap=overlap, progress=progress
-    )
+    result, _ = compare(gateware, transform, np.asarray(x), **options)
+    return described(result, gateware, manifest)
+
+
+def described(result, gateware, manifest):
+    """A result with what it was made on: the simulation, the model and the array."""
     return {
         **result,
-        "engine": engine,
-        "faults": faults,
+        **gateware.facts,
         "model": {"name": manifest.name, "hash": manifest.hash},
-        "rows": config.rows,
-        "cols": config.cols,
+        "rows": gateware.config.rows,
+        "cols": gateware.config.cols,
     }
 
 
@@ -74,7 +58,7 @@ def compare(gateware, name, x, *, independent=False, **options):
 
     Parameters
     ----------
-    gateware : Gateware
+    gateware : Gateware or StreamedGateware
     name : str
     x : ndarray of int, shape (C, H, W)
     independent, options
@@ -88,7 +72,7 @@ def compare(gateware, name, x, *, independent=False, **options):
         What the gateware gave; None for independent patches, which make no whole.
     """
     ran = gateware.run(name, x, independent=independent, **options)
-    transform, config = gateware.program.chain_of(name).transform, gateware.config
+    transform = gateware.program.chain_of(name).transform
     whole = None if independent else run_transform(transform, x)
     mismatches = values = 0
     for p in ran.pieces:
@@ -99,24 +83,17 @@ def compare(gateware, name, x, *, independent=False, **options):
             expected = whole[:, p.out_y : p.out_y + height, p.out_x : p.out_x + width]
         mismatches += int(np.count_nonzero(p.values != expected)) + p.misplaced
         values += p.values.size
-    macs = sum(transform.macs(p.height, p.width) for p in ran.pieces)
-    chain = gateware.program.chain_of(name)
-    busy = sum(multiplier_cycles(gateware.program, chain, p.width, p.height) for p in ran.pieces)
-    cycles = ran.counters["cycles"]
+    cycles, size = ran.counters["cycles"], (x.shape[2], x.shape[1])
+    figures = gateware.figures(name, size, ran)
     result = {
         "transform": name,
         "bit_exact": mismatches == 0,
         "mismatches": mismatches,
         "values": values,
         "cycles": cycles,
-        "macs": macs,
-        "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in ran.pieces),
-        "multipliers": config.multipliers,
-        "multiplier_cycles": busy,
-        "utilization": busy / (config.multipliers * cycles),
-        "recompute_factor": macs / transform.macs(*x.shape[1:]),
-        "image": [x.shape[2], x.shape[1]],
-        "patches": len(ran.pieces),
-        "counters": ran.counters,
+        "multipliers": gateware.multipliers,
+        "utilization": figures["multiplier_cycles"] / (gateware.multipliers * cycles),
+        "image": list(size),
+        **figures,
     }
     return result, None if independent else ran.output()

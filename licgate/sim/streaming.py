@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from licgate.errors import ConfigError, SimulationError, ToolError
-from licgate.gateware.streamed.accelerator import SimulatedAccelerator
 from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
@@ -36,7 +35,8 @@ class StreamingOutcome:
     counters : list of dict
         Of each core, by the names of ``COUNTERS``.
     memory : dict
-        What the chip counted: activations, misses, refreshes, read_beats, write_beats.
+        What the memory counted. SDRAM: activations, misses, refreshes, read_beats, write_beats; AXI4: reads, writes,
+        read_beats, write_beats.
     """
 
     outputs: list
@@ -45,13 +45,13 @@ class StreamingOutcome:
     memory: dict
 
 
-def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
+def run_streaming(simulated, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
     """Run a schedule on each core, all at the same time.
 
     Parameters
     ----------
-    accelerator : SdramAccelerator
-        Whatever it is wrapped in may be converted only once, so this is called once for each.
+    simulated : SimulatedAccelerator
+        It is compiled once, and runs any number of times.
     schedules : sequence of Schedule
         One for each core, in stretches of memory that do not overlap.
     inputs : sequence of ndarray
@@ -78,6 +78,7 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
     """
     if not 1 <= patience < 1 << 32:
         raise ConfigError(f"a patience of {patience} cycles makes no sense: give 1 to {(1 << 32) - 1}")
+    accelerator = simulated.accelerator
     controller = accelerator.controller
     start = controller.cycles.start + 1 if start is None else start
     size = max(schedule.origin + schedule.beats for schedule in schedules)
@@ -88,7 +89,7 @@ def run_streaming(accelerator, schedules, inputs, *, start=None, progress=None, 
     words = accelerator.stream_words
     header = [*timing, len(schedules), len(COUNTERS), len(schedules) * words, start, patience, 0, size]
     header += [s.address for s in schedules]
-    program = build(SimulatedAccelerator(accelerator), HARNESS)
+    program = build(simulated, HARNESS)
     job = np.array(header, dtype="<u4").tobytes() + contents.tobytes()
     broken = "the SDRAM was not driven as its data sheet asks"
     result = run_harness(program, job, broken=broken, progress=progress).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Transforms on the simulated gateware: what goes in, what comes out, piece by piece."""
+"""Transforms on simulated resident gateware: what goes in, what comes out, piece by piece."""
 
 import threading
 from collections import Counter
@@ -12,17 +12,16 @@ from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import sealed
 from licgate.manifest.patches import patches
 from licgate.manifest.transform import TRANSFORM_NAMES
+from licgate.perf.predict import multiplier_cycles
 from licgate.program import compile_program, input_widths
 from licgate.program.depthform import from_depth_form
 from licgate.program.strips import strips
-from licgate.reference import run_transform
 from licgate.sim.engine import Job, get_engine, pixel_words
 from licgate.sim.faults import seeds
 from licgate.sim.order import from_stream, stream_order
-from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Register
 
-__all__ = ["LARGEST_SIDE", "EngineRun", "Gateware", "Piece", "Ran", "engine_run"]
+__all__ = ["LARGEST_SIDE", "Gateware", "Piece", "Ran", "check_input"]
 
 LARGEST_SIDE = 65520
 
@@ -72,7 +71,7 @@ class Ran:
 
 
 class Gateware:
-    """An accelerator on a simulator.
+    """An accelerator that holds everything on the chip, on a simulator.
 
     Parameters
     ----------
@@ -89,10 +88,23 @@ class Gateware:
     ------
     ConfigError
         The array does not run one of the transforms, there is no such engine, or no such seed.
+
+    Attributes
+    ----------
+    program : Program
+    config : AcceleratorConfig
+    multipliers : int
+        Of the whole accelerator.
+    facts : dict
+        What a result says of the simulation.
     """
 
+    counts = "values"
+
     def __init__(self, manifest, config, transforms, engine, *, faults=None):
+        manifest = manifest if manifest.hash else sealed(manifest)
         self._run, self._engine, self._faults = get_engine(engine), engine, faults
+        self.facts = {"engine": engine, "faults": faults}
         if faults is not None:
             seeds(faults)
         self._make = partial(Accelerator, manifest, config, transforms=tuple(transforms))
@@ -100,7 +112,7 @@ class Gateware:
         # what cannot be run is refused here, before there is any gateware
         widths = input_widths(manifest, transforms, config.max_width)
         self.program = compile_program([manifest.transforms[name] for name in transforms], config, widths)
-        self.config = config
+        self.config, self.multipliers = config, config.multipliers
 
     def run(self, name, x, *, patch=None, independent=False, overlap=0, progress=None):
         """Run a transform.
@@ -124,12 +136,34 @@ class Gateware:
         ConfigError, SimulationError, ToolError
         """
         chain = self.program.chain_of(name)
-        _check_input(chain.transform, x)
+        check_input(chain.transform, x)
         if chain.pixels:
             return self._run_pixels(chain, x, patch, independent, overlap, progress)
         if patch is not None or independent or overlap:
             raise ConfigError(f"patches are for g_a; {name} is run whole")
         return self._run_map(chain, x, progress)
+
+    def figures(self, name, size, ran):
+        """Figures of a run: those that another memory does not have, and what its cycles were spent on.
+
+        Parameters
+        ----------
+        name : str
+        size : tuple of int
+            Width and height of the whole input.
+        ran : Ran
+        """
+        chain, pieces = self.program.chain_of(name), ran.pieces
+        transform = chain.transform
+        macs = sum(transform.macs(p.height, p.width) for p in pieces)
+        return {
+            "macs": macs,
+            "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in pieces),
+            "multiplier_cycles": sum(multiplier_cycles(self.program, chain, p.width, p.height) for p in pieces),
+            "recompute_factor": macs / transform.macs(size[1], size[0]),
+            "patches": len(pieces),
+            "counters": ran.counters,
+        }
 
     def _run_pixels(self, chain, image, patch, independent, overlap, progress):
         transform, config = chain.transform, self.config
@@ -197,70 +231,6 @@ class Gateware:
         return self._run(accelerator, job, progress)
 
 
-class EngineRun:
-    """Simulated gateware as the codec wants it: ``run(transform, x) -> ndarray``; see `engine_run`.
-
-    Attributes
-    ----------
-    host : tuple of str
-        Transforms that the reference runs.
-    cycles : dict of str to int
-        Cycles that each of the others has taken so far.
-    """
-
-    def __init__(self, manifest, engine, config, transforms, progress, host):
-        manifest = manifest if manifest.hash else sealed(manifest)
-        self.host = tuple(name for name in host if name in manifest.transforms and name not in (transforms or ()))
-        self.cycles = Counter()
-        self._transforms, self._progress = manifest.transforms, progress
-        names = [n for n in manifest.transforms if n not in self.host] if transforms is None else transforms
-        self._gateware = Gateware(manifest, config or AcceleratorConfig(), names, engine)
-
-    def __call__(self, transform, x):
-        """Run a transform of the model on x, (C, H, W); int64 of shape (C', H', W')."""
-        name = transform.name
-        if self._transforms.get(name) is not transform:
-            raise ConfigError(f"{name} is not the one of the model that the accelerator was made for")
-        if name in self.host:
-            return run_transform(transform, x)
-        report = self._progress and (lambda done, total: self._progress(name, done, total))
-        ran = self._gateware.run(name, np.asarray(x), progress=report)
-        if wrong := sum(p.misplaced for p in ran.pieces):
-            raise SimulationError(f"{name}: {wrong} marks of the last value are out of place")
-        self.cycles[name] += ran.counters["cycles"]
-        return ran.output()
-
-
-def engine_run(manifest, engine, config=None, transforms=None, progress=None, *, host=("context", "parameters")):
-    """Make a function that runs transforms on simulated gateware, and takes nothing from the reference.
-
-    Parameters
-    ----------
-    manifest : Manifest
-    engine : str
-        "cxxrtl" or "amaranth".
-    config : AcceleratorConfig or None
-        The default one if left out.
-    transforms : sequence of str or None
-        Those that the accelerator contains; all of the model but those in ``host`` if left out.
-    progress : callable or None
-        Called with (transform, values so far, values in all).
-    host : sequence of str
-        Transforms that a codec's host runs, here the integer reference, but for those named in ``transforms``.
-
-    Returns
-    -------
-    EngineRun
-        ``run(transform, x)``; `EngineRun.host` says what the reference does.
-
-    Raises
-    ------
-    ConfigError
-        The array does not run a transform that ``host`` does not name.
-    """
-    return EngineRun(manifest, engine, config, transforms, progress, host)
-
-
 def _registers(transform, size, patch, *, independent=False, overlap=0):
     return (
         (Register.TRANSFORM, TRANSFORM_NAMES.index(transform.name)),
@@ -274,7 +244,8 @@ def _registers(transform, size, patch, *, independent=False, overlap=0):
     )
 
 
-def _check_input(transform, x):
+def check_input(transform, x):
+    """Refuse what a transform cannot read: a ConfigError says why."""
     what = "the image" if transform.name == "g_a" else f"the input of {transform.name}"
     if x.ndim != 3 or x.dtype.kind not in "iu" or not x.size:
         raise ConfigError(f"{what} is {x.dtype} of shape {x.shape}, expected integers (channels, height, width)")

@@ -7,19 +7,21 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from licgate.errors import BuildError, ConfigError, TimingError
 from licgate.synth.cache import BuildCache
-from licgate.synth.flow import Flow
+from licgate.synth.design import Design, Frame
+from licgate.synth.flow import Flow, Routed
 from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
 from licgate.synth.plan import VERILOG, make_plan
-from licgate.synth.report import headline, make_report, timing_of
+from licgate.synth.report import Built, headline, make_report, timing_of
 from licgate.synth.toolchain import log_tail, stop_tools
 from licgate.target.board import Board
 
-__all__ = ["build", "check_shape"]
+__all__ = ["Wishes", "build", "check_shape"]
 
 STALE = ("top.bit", "report.json", "report.html", "nextpnr.log", "nextpnr.json", "yosys.log", VERILOG)
 
@@ -39,47 +41,14 @@ def check_shape(board: Board, *, rows: int, cols: int) -> None:
         )
 
 
-def build(
-    accelerator,
-    *,
-    board: Board,
-    manifest,
-    config,
-    prediction,
-    mode: str,
-    fit,
-    image: tuple[int, int],
-    out: Path,
-    frequency: float | None = None,
-    seeds: Sequence[int] = (1,),
-    timing_allow_fail: bool = False,
-    cache_folder: Path | None = None,
-    jobs: int | None = None,
-    route: bool = True,
-    cost=None,
-    external: dict | None = None,
-    copies: int = 1,
-    say: Callable[[str], None] = print,
-) -> dict:
-    """Build an accelerator for a board and return what report.json says.
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a build is to do.
 
-    Parameters
+    Attributes
     ----------
-    accelerator : Component
-        The design, not elaborated yet.
-    board : Board
-    manifest, config, prediction
-        What the accelerator was made of, and what the cycle model says of it.
-    mode : str
-        One of `licgate.manifest.architectures.MODES`.
-    fit : Fit
-        Memories by what they hold.
-    image : tuple of int
-        Width and height that `prediction` is for.
     out : Path
         Output folder.
-    frequency : float or None
-        Clock in MHz, the board's own by default.
     seeds : sequence of int
         Seeds of place-and-route; the fastest result is kept.
     timing_allow_fail : bool
@@ -90,92 +59,101 @@ def build(
         Seeds routed at the same time; by default as many as there are cores.
     route : bool
         Place and route where the board has it; without, the design need not fit.
-    cost : FrameCost or None
-        What a frame costs, for the report.
-    external : dict or None
-        How external memory is used, for the report: ``cores`` and what else is to be told.
-    copies : int
-        How often the design is put on the device, each with a frame of its own.
     say : callable
         Takes progress lines.
+    """
+
+    out: Path
+    seeds: Sequence[int] = (1,)
+    timing_allow_fail: bool = False
+    cache_folder: Path | None = None
+    jobs: int | None = None
+    route: bool = True
+    say: Callable[[str], None] = print
+
+
+def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
+    """Build an accelerator for a board and return what report.json says.
+
+    Parameters
+    ----------
+    accelerator : Component
+        Of the design, not elaborated yet.
+    design : Design
+        Fitted.
+    frame : Frame
+        What an image costs on it, for the report.
+    wishes : Wishes
 
     Raises
     ------
     ConfigError
-        The array is larger than the device, the clock cannot be made, or `out` cannot be written.
+        The array is larger than the device, the clock cannot be made, or the folder cannot be written.
     ToolError
         A tool is missing or of a bad version.
     BuildError
-        A tool failed; its log is in `out`.
+        A tool failed; its log is in the folder.
     TimingError
-        Timing is missed; reports and logs are in `out`, a bitstream is not.
+        Timing is missed; reports and logs are in the folder, a bitstream is not.
     """
-    check_shape(board, rows=config.rows, cols=config.cols)
-    output = OutputFolder(out)
-    plan = make_plan(accelerator, board=board, frequency=frequency or board.frequency)
+    board, say = design.board, wishes.say
+    check_shape(board, rows=design.config.rows, cols=design.config.cols)
+    output = OutputFolder(wishes.out)
+    plan = make_plan(accelerator, board=board, frequency=design.clock_mhz)
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
-        route = route and board.routed
-        flow = Flow(plan=plan, board=board, folder=folder, cache=BuildCache(cache_folder), say=say, route=route)
+        cache, route = BuildCache(wishes.cache_folder), wishes.route and board.routed
+        flow = Flow(plan=plan, board=board, folder=folder, cache=cache, say=say, route=route)
         try:
             cells, blocks = flow.synthesize()
-            routes = []
-            if route:
-                flow.check_fit(cells)
-                workers = max(1, min(len(seeds), jobs or os.cpu_count() or 1))
-                with ThreadPoolExecutor(workers) as pool:
-                    run = lambda seed: flow.route(seed, multipliers=cells.get(board.multiplier, 0))  # noqa: E731
-                    try:
-                        routes = list(pool.map(run, seeds))
-                    except BaseException:
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        stop_tools()
-                        raise
+            routes = _routed(flow, cells, wishes) if route else []
         except BuildError:
             _save_logs(output, folder, say)
             raise
-
-        cells = {cell: copies * count for cell, count in cells.items()}
+        cells = {cell: design.copies * count for cell, count in cells.items()}
         timing, best = timing_of(routes, plan.clock_mhz)
-        report = make_report(
-            board=board,
-            manifest=manifest,
-            config=config,
-            prediction=prediction,
-            mode=mode,
-            fit=fit,
-            image=image,
-            tools={name: found.as_dict() for name, found in flow.tools.items()},
-            timing=timing,
-            best=best,
-            cells=cells,
-            blocks=blocks,
-            clock_mhz=plan.clock_mhz,
-            cost=cost,
-            external=external,
-            copies=copies,
-        )
-        for name in STALE:
-            output.remove(name)
-        files = {"yosys_log": output.copy(folder / "yosys.log", "yosys.log")}
-        if VERILOG in plan.made:
-            files["verilog"] = output.copy(folder / VERILOG, VERILOG)
-        if best is not None:
-            files["nextpnr_log"] = output.copy(folder / best.log, "nextpnr.log")
-            files["nextpnr_report"] = output.copy(folder / f"nextpnr_{best.seed}.json", "nextpnr.json")
-            if timing["met"] or timing_allow_fail:
-                files["bitstream"] = output.copy(flow.pack(best), "top.bit")
-        report["files"] = {**files, "html": "report.html", "json": "report.json"}
+        tools = {name: found.as_dict() for name, found in flow.tools.items()}
+        report = make_report(design, frame, Built(tools, timing, best, cells, blocks, plan.clock_mhz))
+        report["files"] = _kept(output, flow, best, bitstream=timing["met"] or wishes.timing_allow_fail)
         output.write("report.html", render_html(report))
         output.write("report.json", json.dumps(report, indent=2) + "\n")
-
     say(headline(report))
-    if timing["met"] is False and not timing_allow_fail:
+    if timing["met"] is False and not wishes.timing_allow_fail:
         raise TimingError(
             f"timing not met, no bitstream written (see {output.path / 'report.html'}); "
-            "lower --frequency, try more --seed, or accept it with --timing-allow-fail"
+            "lower --clock, try more --seed, or accept it with --timing-allow-fail"
         )
     return report
+
+
+def _routed(flow: Flow, cells: dict, wishes: Wishes) -> list[Routed]:
+    """Place and route every seed."""
+    flow.check_fit(cells)
+    multipliers = cells.get(flow.board.multiplier, 0)
+    workers = max(1, min(len(wishes.seeds), wishes.jobs or os.cpu_count() or 1))
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            return list(pool.map(lambda seed: flow.route(seed, multipliers=multipliers), wishes.seeds))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_tools()
+            raise
+
+
+def _kept(output: OutputFolder, flow: Flow, best: Routed | None, *, bitstream: bool) -> dict[str, str]:
+    """Put what was made into the output folder, in place of what an earlier build left there."""
+    folder = flow.folder
+    for name in STALE:
+        output.remove(name)
+    files = {"yosys_log": output.copy(folder / "yosys.log", "yosys.log")}
+    if VERILOG in flow.plan.made:
+        files["verilog"] = output.copy(folder / VERILOG, VERILOG)
+    if best is not None:
+        files["nextpnr_log"] = output.copy(folder / best.log, "nextpnr.log")
+        files["nextpnr_report"] = output.copy(folder / f"nextpnr_{best.seed}.json", "nextpnr.json")
+        if bitstream:
+            files["bitstream"] = output.copy(flow.pack(best), "top.bit")
+    return {**files, "html": "report.html", "json": "report.json"}
 
 
 def _save_logs(output: OutputFolder, folder: Path, say: Callable[[str], None]) -> None:

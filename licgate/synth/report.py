@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from licgate.synth.assumptions import assumptions
+from licgate.synth.design import Design, Frame
 from licgate.synth.flow import Routed
 from licgate.target.board import Board
 
-__all__ = ["headline", "lacking", "layer_rows", "make_report", "timing_of", "utilization_of"]
+__all__ = ["Built", "headline", "lacking", "layer_rows", "make_report", "timing_of", "utilization_of"]
 
 
 def timing_of(routes: list[Routed], clock_mhz: float) -> tuple[dict, Routed | None]:
@@ -87,140 +89,104 @@ def layer_rows(manifest, prediction) -> list[dict]:
     return rows
 
 
-def make_report(
-    *,
-    board,
-    manifest,
-    config,
-    prediction,
-    mode,
-    fit,
-    image,
-    tools,
-    timing,
-    best,
-    cells,
-    blocks,
-    clock_mhz,
-    cost=None,
-    external=None,
-    copies=1,
-) -> dict:
-    """All that report.json holds but the files; the keys are part of the command line's contract.
+@dataclass(frozen=True)
+class Built:
+    """What the tools made of a design.
 
-    ``cost`` is what a frame costs, a :class:`licgate.perf.causes.FrameCost`; without it nothing is said of that.
-    ``external`` says how external memory is used, where it is: ``cores``, and what else is to be told. ``copies`` of
-    the design share the device, each with a frame of its own: cells are those of all, blocks those of one.
+    Attributes
+    ----------
+    tools : dict of str to object
+        Tools that ran, as the report tells them.
+    timing : dict
+    best : Routed or None
+        See `timing_of`.
+    cells : dict of str to int
+        Of the synthesised design, all copies.
+    blocks : list of dict
+        Of one copy.
+    clock_mhz : float
+        That was asked of the tools.
     """
-    utilization = utilization_of(board, best, cells)
-    clock = _design_clock(best)["achieved_mhz"] if best else clock_mhz
-    multipliers = config.rows * config.cols * (external or {}).get("cores", 1)
-    if cost is not None and external:
-        # the memory has the design's clock
-        cost = replace(cost, bandwidth=cost.bandwidth * clock / clock_mhz)
-    lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
-    width, height = image
-    assumptions = list(board.notes)
-    if best:
-        assumptions.append(
-            f"The PLL runs the design at {clock_mhz:g} MHz; frames per second are given for the {clock:g} MHz which it "
-            "achieved. nextpnr times the slowest corner it knows of the speed grade and does not time REG_PIPELINE of "
-            "the multipliers."
-        )
-        link = board.baud / 10 / (3 * sum(row["inputs"] for row in prediction.transforms))
-        assumptions.append(
-            f"Frames per second are those of the accelerator fed without a pause. The serial port at {board.baud} baud "
-            f"carries {link:.2f} such frames per second: it is for bring-up."
-        )
-    elif board.routed:
-        assumptions.append(
-            "Synthesis only, clock assumed: nothing was placed or routed. Cells are those that synthesis made, a carry "
-            "chain's two bits counted as two LUT and 64 bits of LUT RAM as four."
-        )
-    if copies > 1:
-        assumptions.append(
-            f"The design was synthesised once. It stands {copies} times on the device, and so do its cells in the "
-            "table of resources; the table of blocks is of one. Each has a frame and a bus of its own."
-        )
-    if external and external.get("bus"):
-        assumptions.append(
-            "Frames per second are a projection: the clock and the memory's latency and rate are assumed. The "
-            "processor system, the interconnect of its ports and what else uses that memory are not part of it."
-        )
-    if mode != "analysis":
-        assumptions.append(
-            "The transforms run one after the other, on one image padded to whole hyper latents. The entropy coder is "
-            "not part of the accelerator, nor is its time of the figures."
-        )
-    assumptions.append(
-        f"Cycles come from the exact cycle model, for one image of {width} x {height} pixels, with the first layer, "
-        "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
-        "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
-    )
-    if packed := [row["name"] for row in prediction.layers if row.get("products") == 2]:
-        assumptions.append(
-            f"Packed: a multiplier makes two products in a cycle in {', '.join(packed)}. In utilisation they count as "
-            "one, so that 100 % is all that the multipliers can do."
-        )
-    if cost is not None:
-        assumptions.append(
-            "What the cycles are spent on is counted by the cycle model too, for a host that is always there. Products "
-            "and edges share the array's steps."
-        )
+
+    tools: Mapping
+    timing: dict
+    best: Routed | None
+    cells: Mapping[str, int]
+    blocks: list[dict]
+    clock_mhz: float
+
+    @property
+    def achieved_mhz(self) -> float:
+        """Clock for which figures are given."""
+        return _design_clock(self.best)["achieved_mhz"] if self.best else self.clock_mhz
+
+
+def make_report(design: Design, frame: Frame, built: Built) -> dict:
+    """All that report.json holds but the files; the keys are part of the command line's contract."""
+    board, manifest, fit = design.board, design.manifest, design.fit
+    utilization = utilization_of(board, built.best, built.cells)
     return {
         "board": board.name,
         "title": board.title,
         "device": board.device,
         "model": {"name": manifest.name, "hash": manifest.hash},
-        "mode": mode,
-        "tools": tools,
-        "timing": timing,
+        "mode": design.mode,
+        "tools": built.tools,
+        "timing": built.timing,
         "utilization": utilization,
-        "performance": {
-            "rows": config.rows,
-            "cols": config.cols,
-            "multipliers": multipliers,
-            "lane_multipliers": config.lane_multipliers,
-            "macs_per_multiplier_cycle": copies * prediction.macs / (multipliers * prediction.cycles),
-            "macs": prediction.macs,
-            "cycles": prediction.cycles,
-            "utilization": prediction.utilization,
-            "recompute_factor": prediction.recompute_factor,
-            "image": [width, height],
-            "max_width": None if external else config.max_width,
-            "external": external,
-            "fps": copies * clock * 1e6 / prediction.cycles,
-            "clock_mhz": clock,
-            "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
-        },
-        "transforms": list(prediction.transforms),
-        **({} if cost is None else {"cost": cost_section(cost, prediction, multipliers, clock, board)}),
-        "layers": layer_rows(manifest, prediction),
+        "performance": _performance(design, frame, built.achieved_mhz, utilization),
+        "transforms": list(frame.prediction.transforms),
+        **({} if frame.cost is None else {"cost": _cost_section(design, frame, built)}),
+        "layers": layer_rows(manifest, frame.prediction),
         "memories": {
             "cell": fit.cell,
             "needed": fit.needed,
             "available": fit.available,
             "by": [{"holds": name, **row} for name, row in fit.by.items()],
         },
-        "blocks": blocks,
-        "assumptions": assumptions,
+        "blocks": built.blocks,
+        "assumptions": list(assumptions(design, frame, built)),
     }
 
 
-def cost_section(cost, prediction, multipliers: int, clock_mhz: float, board: Board) -> dict:
+def _performance(design: Design, frame: Frame, clock: float, utilization: dict) -> dict:
+    config, prediction, multipliers = design.config, frame.prediction, design.multipliers
+    lut = "TRELLIS_COMB" if "TRELLIS_COMB" in utilization else "LUT"
+    return {
+        "rows": config.rows,
+        "cols": config.cols,
+        "multipliers": multipliers,
+        "lane_multipliers": config.lane_multipliers,
+        "macs_per_multiplier_cycle": design.copies * prediction.macs / (multipliers * prediction.cycles),
+        "macs": prediction.macs,
+        "cycles": prediction.cycles,
+        "utilization": prediction.utilization,
+        "recompute_factor": prediction.recompute_factor,
+        "image": list(frame.image),
+        "max_width": None if design.external else config.max_width,
+        "external": design.external,
+        "fps": frame.fps(design, clock),
+        "clock_mhz": clock,
+        "lut_per_multiplier": round(utilization[lut]["used"] / multipliers, 1),
+    }
+
+
+def _cost_section(design: Design, frame: Frame, built: Built) -> dict:
     """What a frame's cycles are spent on, what it moves, and the bound that this sets."""
-    # two products of a packed layer are one piece of the multipliers' work
-    work = sum(row["macs"] / row.get("products", 1) for row in prediction.layers)
-    roofline = cost.roofline(work, multipliers, clock_mhz)
+    cost, prediction, baud = frame.cost, frame.prediction, design.board.baud
+    if design.external:
+        # the memory has the design's clock
+        cost = replace(cost, bandwidth=cost.bandwidth * built.achieved_mhz / built.clock_mhz)
+    roofline = cost.roofline(frame.work, design.multipliers, built.achieved_mhz)
     return {
         "cycles": cost.cycles,
         "traffic": cost.traffic,
         "bytes": cost.bytes,
         "bandwidth": cost.bandwidth,
-        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": board.baud / 10 if board.baud else None},
+        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": baud / 10 if baud else None},
         "roofline": {
-            "peak_fps": roofline.peak / work,
-            "attainable_fps": roofline.attainable / work,
+            "peak_fps": roofline.peak / frame.work,
+            "attainable_fps": roofline.attainable / frame.work,
             "macs_per_byte": prediction.macs / cost.bytes if cost.bytes else None,
             "memory_bound": roofline.memory_bound,
         },

@@ -41,7 +41,7 @@ class Ecp5Top(Elaboratable):
         try:
             self.divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
         except ValueError as error:
-            raise ConfigError(f"{error}, of the board's serial port: give another --frequency") from None
+            raise ConfigError(f"{error}, of the board's serial port: give another --clock") from None
         self.timeout = round(FRAME_TIMEOUT_SECONDS * clock_hz)
 
     def elaborate(self, platform: Platform):

@@ -9,8 +9,9 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.sim.external import simulate_external
-from licgate.synth.streaming import streaming_fit
+from licgate.sim.external import SdramGateware
+from licgate.sim.simulate import compare
+from licgate.synth.fit import streaming_fit
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
@@ -75,7 +76,8 @@ def bench(options):
     runs = []
     for name, (model, shape, cores) in ({} if options.quick else SIMULATED).items():
         x = np.random.default_rng(0).integers(0, 256, (3, 52, 75))
-        ran = simulate_external(synthetic_manifest(**model, seed=1), StreamedConfig(**shape), x, cores=cores)
+        manifest = synthetic_manifest(**model, seed=1)
+        ran, _ = compare(SdramGateware(manifest, StreamedConfig(**shape), ("g_a",), cores=cores), "g_a", x)
         apart = [abs(a - b) for a, b in zip(ran["cycles_of_cores"], ran["cycles_predicted"], strict=True)]
         runs.append({"name": name, "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": max(apart)})
     headline = {f"utilization {row['model']} (%)": round(100 * row["utilization"], 2) for row in frames}

@@ -4,11 +4,15 @@ A projection: the clock and the memory's latency and rate are assumed, nothing i
 against compiled simulations of a small core behind the same memories.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from licgate.explore.projection import project
+from licgate.explore.planaxi import project
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.sim.axi import simulate_axi
+from licgate.sim.axi import AxiGateware
+from licgate.sim.simulate import compare
+from licgate.synth.design import Design
 from licgate.target.axi import AxiTiming
 from licgate.target.board import find_board
 from licgate.target.streamed import StreamedConfig
@@ -30,7 +34,8 @@ def bench(options: Options) -> dict:
     board, manifest = find_board("zcu102"), synthetic_manifest(channels=CHANNELS)
     frames = []
     for timing in TIMINGS[: 1 if options.quick else None]:
-        row = project(manifest, board, CONFIG, timing, cores=CORES, clock_mhz=CLOCK, size=size)
+        design = Design(manifest=manifest, board=board, config=CONFIG, clock_mhz=CLOCK, memory="axi")
+        row = project(replace(design, timing=timing, cores=CORES, copies=CORES), size)
         frames.append(row | {"read_latency": timing.read_latency, "write_latency": timing.write_latency})
         options.say(f"{timing.read_latency} cycles of latency: {row['fps']:.2f} frames/s, a projection")
     headline = {
@@ -41,7 +46,7 @@ def bench(options: Options) -> dict:
         small = synthetic_manifest(channels=(3, 20, 18, 9), seed=1)
         x = np.random.default_rng(0).integers(0, 256, (3, 50, 75))
         for timing in TIMINGS:
-            ran = simulate_axi(small, SIMULATED, x, timing)
+            ran, _ = compare(AxiGateware(small, SIMULATED, ("g_a",), timing), "g_a", x)
             apart = abs(ran["cycles"] - ran["cycles_predicted"][0])
             runs.append(
                 {"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": apart}

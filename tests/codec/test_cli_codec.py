@@ -191,8 +191,8 @@ def test_another_engine_is_told_of_and_its_errors_are_one_line(tmp_path, capsys,
     class Engine:
         host = ("context", "parameters")
 
-        def __init__(self, manifest, engine, transforms, progress):
-            assert engine == "cxxrtl"
+        def __init__(self, manifest, make, transforms, progress):
+            assert make(("h_s",)).facts["engine"] == "cxxrtl"
             self.held, self.progress = (*transforms, *self.host), progress
 
         def __call__(self, transform, x):
@@ -203,7 +203,7 @@ def test_another_engine_is_told_of_and_its_errors_are_one_line(tmp_path, capsys,
                 raise SimulationError("the accelerator\nstopped")
             return run_transform(transform, x)
 
-    monkeypatch.setattr("licgate.sim.transforms.engine_run", Engine)
+    monkeypatch.setattr("licgate.sim.chain.engine_run", Engine)
     written("a.png", (64, 64))
     options = ("--model", "he2021-checkerboard", "--engine", "cxxrtl")
     code, _, err = licgate(capsys, "encode", "a.png", "-o", "a.lic", *options, "--json", "a.json")

@@ -7,7 +7,8 @@ import pytest
 
 from licgate.errors import ConfigError
 from licgate.explore.cycles import CycleCounter
-from licgate.explore.plan import Plan, plan_model, widest
+from licgate.explore.plan import plan_model
+from licgate.explore.planner import widest
 from licgate.explore.space import Space
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
@@ -78,13 +79,15 @@ def test_what_binds():
 
 def test_the_widest_that_reaches_a_rate():
     made = (("wide", 9, 10**8), ("mean", 5, 10**7), ("fast", 2, 10**6))
-    wide, mean, fast = (Plan(name, [3], macs, 100.0, 99.0, candidate=1, cycles=cycles) for name, macs, cycles in made)
+    wide, mean, fast = (
+        {"model": name, "fits": True, "macs": macs, "fps": 100e6 / cycles} for name, macs, cycles in made
+    )
     plans = [fast, wide, mean]
     assert widest(plans, 1.0) is wide
     assert widest(plans, 1.01) is mean
     assert widest(plans, 100.0) is fast
     assert widest(plans, 100.1) is None
-    assert widest([Plan("none", [3], 99, 100.0, 99.0)], 0.1) is None
+    assert widest([{"model": "none", "fits": False}], 0.1) is None
 
 
 def test_a_made_up_model_of_the_same_channels_costs_the_same():

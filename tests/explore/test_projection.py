@@ -1,16 +1,18 @@
 """``licgate plan --memory axi``: a projection that is what the cycle model says, and what it refuses in one line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from licgate.cli import main
-from licgate.explore.projection import project
+from licgate.explore.planaxi import project
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
+from licgate.synth.design import Design
 from licgate.target.axi import AxiTiming
 from licgate.target.board import find_board
 from licgate.target.streamed import StreamedConfig
@@ -56,18 +58,20 @@ def test_a_projection_is_what_the_cycle_model_says(tmp_path, capsys):
 
 def test_a_slow_memory_bounds_the_frames():
     board = find_board("zcu102")
-    fast = project(MANIFEST, board, CONFIG, AxiTiming(), cores=2, clock_mhz=200, size=(50, 34))
-    late = project(MANIFEST, board, CONFIG, AxiTiming(read_latency=400), cores=2, clock_mhz=200, size=(50, 34))
-    slow = project(MANIFEST, board, CONFIG, AxiTiming(beats=1, per=8), cores=2, clock_mhz=200, size=(50, 34))
+
+    def at(timing, cores):
+        design = Design(manifest=MANIFEST, board=board, config=CONFIG, clock_mhz=200, memory="axi")
+        return project(replace(design, timing=timing, cores=cores, copies=cores), (50, 34))
+
+    fast = at(AxiTiming(), 2)
+    late = at(AxiTiming(read_latency=400), 2)
+    slow = at(AxiTiming(beats=1, per=8), 2)
     assert late["fps"] < fast["fps"] < fast["roofline_fps"]
     assert slow["fps"] < fast["fps"]
     assert not fast["memory_bound"]
     # each way at its rate and no faster
     assert slow["bus_share"] <= 2 / 8
-    halves = {
-        name: project(MANIFEST, board, CONFIG, AxiTiming(), cores=n, clock_mhz=200, size=(50, 34))["fps"]
-        for name, n in (("one", 1), ("two", 2))
-    }
+    halves = {name: at(AxiTiming(), n)["fps"] for name, n in (("one", 1), ("two", 2))}
     assert halves["two"] == 2 * halves["one"]
 
 
@@ -92,7 +96,7 @@ def test_a_wish_that_nothing_grants_ends_with_4(capsys):
     ("words", "message"),
     [
         (["--cores", "5"], "5 cores make no sense: board zcu102 has AXI4 ports for 4, give --cores from 1"),
-        (["--mode", "decoder"], "--memory axi goes with --mode analysis, not decoder"),
+        (["--mode", "decoder"], "h_s.0: with external memory the array runs no transposed convolution yet"),
         (["--axi-latency", "0,3"], "read_latency must be 1 to 10000 cycles, not 0: give another --axi-latency or"),
         (["--axi-rate", "3,2"], "a rate of 3 beats in 2 cycles makes no sense: "),
         (["--rows", "60", "--cols", "50"], "1 x 60 x 50 need 3000 multipliers, XCZU9EG-2FFVB1156E has 2520 DSP48E2"),

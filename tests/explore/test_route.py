@@ -93,7 +93,7 @@ def test_the_key_tells_apart_what_is_built_differently(space, shapes):
 def test_the_command_is_one_that_the_command_line_takes(space, shapes, tmp_path):
     import argparse
 
-    from licgate.synth.cli import add_build_arguments
+    from licgate.cli_build import add_build_arguments
 
     words = build_command(space, shapes[2], "some-model", 87.5, (3, 4), tmp_path)
     assert words[:4] == [sys.executable, "-m", "licgate", "build"]
@@ -102,7 +102,7 @@ def test_the_command_is_one_that_the_command_line_takes(space, shapes, tmp_path)
     args = parser.parse_args(words[4:])
     config = shapes[2].config
     assert (args.rows, args.cols, args.lanes, args.max_width) == (3, 2, config.lanes, 32)
-    assert (args.frequency, args.seed, args.image) == (87.5, [3, 4], (32, 16))
+    assert (args.clock, args.seed, args.size) == (87.5, [3, 4], (32, 16))
     assert (args.model, args.out) == ("some-model", tmp_path)
     assert (args.board, args.mode) == ("ulx3s-85f", "analysis")
 

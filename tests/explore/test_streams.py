@@ -7,17 +7,19 @@ from itertools import pairwise
 
 import pytest
 
+from licgate.backends import get_backend
+from licgate.backends.sdram import sdram_cycles
 from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.explore.route import build_command, result_key
 from licgate.explore.space import Budget
 from licgate.explore.streamsearch import fastest_stream, search_streams
-from licgate.explore.streamspace import StreamSpace, sdram_cycles
+from licgate.explore.streamspace import StreamSpace
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
-from licgate.synth.streaming import choose_streaming, streaming_fit
+from licgate.synth.fit import streaming_fit
 from licgate.target.board import find_board
 from licgate.target.streamed import StreamedConfig
 from tests.explore.kit import tiny_board
@@ -52,9 +54,9 @@ def test_all_that_is_found_fits_and_is_within_the_bound_of_the_exact_model(space
         assert candidate.config.weight_words == program.weight_words
         assert candidate.bound == candidate.estimate.cycles
         # what a build makes of it is the same
-        config, built, again = choose_streaming(space.manifest, board, candidate.config, cores=1, must_fit=True)
-        assert (config, again.needed) == (candidate.config, fit.needed)
-        assert built.weight_words == program.weight_words
+        built = get_backend("sdram").fit(space.design(candidate, 100.0))
+        assert (built.config, built.fit.needed) == (candidate.config, fit.needed)
+        assert built.program.weight_words == program.weight_words
     fastest = min(found, key=lambda candidate: candidate.bound)
     jobs = core_jobs(space.program(fastest.config), space.program(fastest.config).chains[0], *SIZE, 1)
     prediction, _ = streaming_cost(jobs, *SIZE, space.cycles, clock_mhz=100.0)
@@ -110,7 +112,7 @@ def test_a_build_is_told_the_whole_shape(space, found):
 @pytest.fixture
 def searched(monkeypatch, found):
     """The search, done once."""
-    monkeypatch.setattr("licgate.explore.cli_streams.search_streams", lambda space, budget, **_: found)
+    monkeypatch.setattr("licgate.explore.searches.search_streams", lambda space, budget, **_: found)
 
 
 def explore(monkeypatch, board, *words):
@@ -165,7 +167,7 @@ def test_explore_routes_what_it_found(searched, monkeypatch, board, tmp_path, ca
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--mode", "encoder"], "--memory sdram goes with --mode analysis, not encoder"),
+        (["--mode", "encoder"], "h_s.0: with external memory the array runs no transposed convolution yet"),
         (["--cores", "17"], "17 cores make no sense: give --cores from 1 to 16"),
         (["--clock", "200"], "ULX3S runs at 1 to 143 MHz with a CAS latency of 3, not at 200 MHz: take another "),
         (["--memory", "chip", "--exact", "1"], "--cores and --exact go with --memory sdram: shapes on the chip "),

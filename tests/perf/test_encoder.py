@@ -1,6 +1,7 @@
 """Arrangements of an encoder's stages: their cycles in simulation, and the arithmetic over them."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from licgate.perf.encoder import (
     sequential,
 )
 from licgate.reference import run_transform
-from licgate.sim.transforms import engine_run
+from licgate.sim.chain import engine_run
+from licgate.sim.transforms import Gateware
 from licgate.target.config import AcceleratorConfig
 from tests.codec.kit import model as codec_model
 from tests.sim.kit import tiny_codec
@@ -33,7 +35,7 @@ SIZES = [(8, 8), (9, 5)]
 
 def simulated(manifest, transforms, images):
     """Cycles of some transforms on an accelerator of their own, image after image."""
-    run = engine_run(manifest, "amaranth", CONFIG, transforms)
+    run = engine_run(manifest, partial(Gateware, manifest, CONFIG, engine="amaranth"), transforms)
     for image in images:
         y = run_transform(manifest.g_a, image)
         z = np.clip(run_transform(manifest.transforms["h_a"], y), -32, 31)

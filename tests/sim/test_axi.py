@@ -9,7 +9,8 @@ from licgate.gateware.streamed.axisystem import AxiSystem
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
-from licgate.sim.axi import run_axi, simulate_axi
+from licgate.sim.axi import AxiGateware, SimulatedAxi, run_axi
+from licgate.sim.simulate import compare
 from licgate.target.axi import AxiTiming
 from licgate.target.streamed import StreamedConfig
 
@@ -38,7 +39,7 @@ TIMINGS = [
 @pytest.mark.parametrize("timing", TIMINGS, ids=lambda timing: "-".join(map(str, timing.words())))
 def test_a_frame_is_as_predicted(timing):
     x = np.random.default_rng(0).integers(0, 256, (3, 26, 75))
-    ran = simulate_axi(MANIFEST, CONFIG, x, timing)
+    ran = compare(AxiGateware(MANIFEST, CONFIG, ("g_a",), timing), "g_a", x)[0]
     assert ran["bit_exact"]
     assert ran["values"] == 9 * 7 * 19
     assert ran["cycles_of_cores"] == ran["cycles_predicted"]
@@ -54,8 +55,9 @@ def test_a_memory_that_never_answers_is_told():
     program = compile_streamed([MANIFEST.g_a], CONFIG)
     schedule = make_schedule(program, program.chains[0], 20, 10)
     x = np.zeros((3, 10, 20), dtype=np.int64)
+    simulated, timing = SimulatedAxi(AxiSystem(program)), AxiTiming(data_bits=32, read_latency=10_000)
     with pytest.raises(SimulationError, match=r"no progress for 500 cycles; core 0 after \d+ cycles: .*the memory"):
-        run_axi(AxiSystem(program), schedule, x, AxiTiming(data_bits=32, read_latency=10_000), patience=500)
+        run_axi(simulated, schedule, x, timing, patience=500)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_memory_that_never_answers_is_told():
     [
         (["--cores", "2"], "--memory axi goes with one of --cores, which have nothing in common, and no --faults"),
         (["--faults", "3"], "--memory axi goes with one of --cores, which have nothing in common, and no --faults"),
-        (["--transform", "all"], "--memory axi goes with one --transform, without --patch, --independent and "),
+        (["--patch", "64"], "--memory axi goes without --patch, --independent and --overlap: it takes images of any"),
         (["--engine", "amaranth"], "--memory axi goes with the engine cxxrtl, not amaranth"),
         (["--rows", "4"], "a word of the input of g_a.0 has 32 bits, a beat of the memory 64: take more rows"),
         (["--axi-latency", "0,1"], "read_latency must be 1 to 10000 cycles, not 0: give another --axi-latency or "),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from licgate import cli_simulate
 from licgate.cli import main
 from licgate.manifest import save_manifest
-from licgate.sim import cli
 from tests.sim.kit import tiny_codec
 
 
@@ -69,8 +69,8 @@ def test_a_late_host_is_told_of(arguments, capsys):
 
 
 def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
-    def simulated(manifest, config, pixels, engine, faults, progress):
-        assert faults == 7
+    def simulated(manifest, make, pixels, progress):
+        assert make(["g_a"]).facts == {"engine": "amaranth", "faults": 7}
         progress("g_a", 3, 3)
         runs = [
             {
@@ -106,7 +106,7 @@ def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
             "host": ["context", "parameters"],
         }
 
-    monkeypatch.setattr(cli, "simulate_codec", simulated)
+    monkeypatch.setattr(cli_simulate, "simulate_codec", simulated)
     assert main([*arguments, "--transform", "all", "--faults", "7"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["transform", "input", "values", "cycles", "utilization", "verdict"]

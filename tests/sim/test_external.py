@@ -8,11 +8,18 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.sim.external import simulate_external
+from licgate.sim.external import SdramGateware
+from licgate.sim.simulate import compare
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
 from tests.codec.kit import LATENT
 from tests.sim.kit import tiny_codec
+
+
+def simulated(manifest, config, x, *, transform="g_a", progress=None, **options):
+    gateware = SdramGateware(manifest, config, (transform,), **options)
+    return compare(gateware, transform, x, progress=progress)[0]
+
 
 MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 
@@ -20,7 +27,7 @@ MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
     config, told = StreamedConfig(rows=4, cols=4, block_rows=2), []
     x = np.random.default_rng(1).integers(0, 256, (3, 13, 41))
-    result = simulate_external(MANIFEST, config, x, cores=2, progress=lambda *cycles: told.append(cycles))
+    result = simulated(MANIFEST, config, x, cores=2, progress=lambda *cycles: told.append(cycles))
     assert result["bit_exact"]
     assert (result["mismatches"], result["values"]) == (0, 5 * 4 * 11)
     assert result["cores"] == 2
@@ -45,18 +52,18 @@ def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
 def test_what_no_memory_holds_is_refused_before_anything_is_simulated():
     config = StreamedConfig(rows=4, cols=4, address_bits=12)
     with pytest.raises(ConfigError, match=r"cut the image$"):
-        simulate_external(MANIFEST, config, np.zeros((3, 64, 64), dtype=int))
+        simulated(MANIFEST, config, np.zeros((3, 64, 64), dtype=int))
 
 
 def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
     config = StreamedConfig(rows=4, cols=4, block_rows=2)
     x = np.random.default_rng(2).integers(0, 256, (3, 9, 11))
-    result = simulate_external(MANIFEST, config, x, faults=7)
+    result = simulated(MANIFEST, config, x, faults=7)
     assert result["bit_exact"]
     assert result["cycles"] > 1.5 * result["cycles_predicted"][0]
     for seed in (-1, True, 1 << 32):
         with pytest.raises(ConfigError, match="seed"):
-            simulate_external(MANIFEST, config, x, faults=seed)
+            simulated(MANIFEST, config, x, faults=seed)
 
 
 def test_any_transform_without_transposed_convolutions_runs():
@@ -64,8 +71,8 @@ def test_any_transform_without_transposed_convolutions_runs():
     manifest = tiny_codec()
     low, high = LATENT.min, LATENT.max
     x = np.random.default_rng(3).integers(low, high + 1, (manifest.h_a.layers[0].in_channels, 9, 6))
-    result = simulate_external(manifest, config, x, transform="h_a")
+    result = simulated(manifest, config, x, transform="h_a")
     assert result["bit_exact"]
     assert result["cycles_of_cores"] == result["cycles_predicted"]
     with pytest.raises(ConfigError, match="transposed"):
-        simulate_external(manifest, config, x, transform="g_s")
+        simulated(manifest, config, x, transform="g_s")

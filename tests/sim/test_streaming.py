@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.streamed.accelerator import SdramAccelerator
+from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.schedule import make_schedule
@@ -42,7 +42,7 @@ def test_bits_are_those_of_the_reference_and_cycles_those_of_the_model(name):
         schedules.append(make_schedule(program, program.chains[0], width, height, origin=origin))
         inputs.append(np.random.default_rng(number).integers(0, 256, (3, height, width)))
         origin += schedules[-1].beats
-    outcome = run_streaming(accelerator, schedules, inputs)
+    outcome = run_streaming(SimulatedAccelerator(accelerator), schedules, inputs)
     for output, x in zip(outcome.outputs, inputs, strict=True):
         assert np.array_equal(output, run_transform(manifest.g_a, x))
     timing = accelerator.controller.cycles

@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 
 from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.extmem.sdram import SdramController
-from licgate.gateware.streamed.accelerator import SdramAccelerator
+from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
@@ -38,7 +38,7 @@ def test_a_memory_that_never_answers():
     accelerator, schedules, inputs = case()
     accelerator.controller = DeafController(ULX3S_SDRAM, 100.0)
     with pytest.raises(SimulationError) as caught:
-        run_streaming(accelerator, schedules, inputs, patience=2000)
+        run_streaming(SimulatedAccelerator(accelerator), schedules, inputs, patience=2000)
     message = str(caught.value)
     assert message.startswith("the accelerator hung: no progress for 2000 cycles; core 0 after ")
     assert "\n" not in message
@@ -51,5 +51,6 @@ def test_a_memory_that_never_answers():
 
 @pytest.mark.parametrize("patience", [0, 1 << 32])
 def test_patience_has_bounds(patience):
+    accelerator, *job = case()
     with pytest.raises(ConfigError, match=rf"^a patience of {patience} cycles makes no sense: give 1 to 4294967295$"):
-        run_streaming(*case(), patience=patience)
+        run_streaming(SimulatedAccelerator(accelerator), *job, patience=patience)

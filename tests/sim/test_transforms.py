@@ -1,6 +1,7 @@
 """Every transform of a codec on the gateware: alone, in strips, one after the other, and as the codec's engine."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ from licgate.perf import predict
 from licgate.reference import run_transform
 from licgate.sim import chain, get_engine
 from licgate.sim import transforms as module
-from licgate.sim.chain import simulate_codec, transform_input
+from licgate.sim.chain import engine_run, simulate_codec, transform_input
 from licgate.sim.simulate import simulate
-from licgate.sim.transforms import engine_run
+from licgate.sim.transforms import Gateware
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Register
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=3, cols=6, max_width=32)
+
+
+def made(manifest):
+    return partial(Gateware, manifest, CONFIG, engine="amaranth")
 
 
 def values(transform, height, width, seed=0):
@@ -56,7 +61,7 @@ def test_a_map_wider_than_the_line_buffers_runs_in_strips(name):
 
 def test_the_whole_chain_on_one_accelerator():
     manifest, seen = tiny_codec(), []
-    result = simulate_codec(manifest, CONFIG, pixels(7, 9), engine="amaranth", progress=lambda *at: seen.append(at))
+    result = simulate_codec(manifest, made(manifest), pixels(7, 9), progress=lambda *at: seen.append(at))
     assert result["bit_exact"]
     assert [run["transform"] for run in result["runs"]] == ["g_a", "h_a", "h_s", "g_s"]
     assert [run["image"] for run in result["runs"]] == [[16, 8], [4, 2], [2, 1], [4, 2]]
@@ -90,7 +95,8 @@ def test_what_is_left_to_the_host_is_named(monkeypatch, architecture, leak, host
         return {"transform": name, **figures}, run_transform(transform, x)
 
     monkeypatch.setattr(chain, "compare", compare)
-    result = simulate_codec(tiny_codec(architecture, leak=leak), CONFIG, pixels(8, 8), engine="amaranth")
+    manifest = tiny_codec(architecture, leak=leak)
+    result = simulate_codec(manifest, made(manifest), pixels(8, 8))
     assert result["host"] == host
     assert [run["transform"] for run in result["runs"]] == names
     assert (result["bit_exact"], result["mismatches"], result["values"]) == (False, 1, 2 * len(names))
@@ -120,7 +126,7 @@ def test_the_engine_gives_what_the_gateware_gave(monkeypatch):
         return dataclasses.replace(outcome, latents=latents)
 
     monkeypatch.setattr(module, "get_engine", lambda name: spoiled)
-    engine = engine_run(manifest, "amaranth", CONFIG)
+    engine = engine_run(manifest, made(manifest))
     assert engine.host == ("context", "parameters")
     for name, height, width in (("h_s", 1, 2), ("g_a", 5, 6)):
         transform = manifest.transforms[name]
@@ -140,10 +146,10 @@ def test_the_engine_gives_what_the_gateware_gave(monkeypatch):
 def test_the_engine_refuses_what_would_be_silently_wrong(monkeypatch):
     manifest = tiny_codec("he2021-checkerboard", leak=655)
     with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leak of 655"):
-        engine_run(manifest, "amaranth", CONFIG, host=("context",))
+        engine_run(manifest, made(manifest), host=("context",))
     with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leak of 655"):
-        engine_run(manifest, "amaranth", CONFIG, transforms=("parameters",))
-    engine = engine_run(manifest, "amaranth", CONFIG, transforms=("h_a",))
+        engine_run(manifest, made(manifest), transforms=("parameters",))
+    engine = engine_run(manifest, made(manifest), transforms=("h_a",))
     assert engine.host == ("context", "parameters")
     with pytest.raises(ConfigError, match=r"^the accelerator has no h_s, only h_a$"):
         engine(manifest.h_s, values(manifest.h_s, 1, 1))

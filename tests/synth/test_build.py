@@ -11,7 +11,8 @@ from licgate.errors import BuildError, ConfigError, TimingError
 from licgate.manifest import save_manifest
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.synth import flow as flow_module
-from licgate.synth.build import build
+from licgate.synth.build import Wishes, build
+from licgate.synth.design import Design, Frame
 from licgate.target.board import find_board
 from tests.synth.stub import StubAccelerator, StubConfig, StubPrediction, stub_fit
 
@@ -21,21 +22,18 @@ def cache_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def run(out, *, board="ulx3s-85f", rows=2, cache_folder=None, lines=None, **options):
-    return build(
-        StubAccelerator(rows),
-        board=find_board(board),
+def run(out, *, board="ulx3s-85f", rows=2, clock=None, cache_folder=None, lines=None, **options):
+    board = find_board(board)
+    design = Design(
+        board=board,
         manifest=synthetic_manifest(channels=(3, 5)),
         config=StubConfig(rows, 1),
-        prediction=StubPrediction(),
-        mode="analysis",
+        clock_mhz=clock or board.frequency,
         fit=stub_fit(),
-        image=(768, 512),
-        out=out,
-        cache_folder=cache_folder,
-        say=(lines if lines is not None else []).append,
-        **options,
     )
+    say = (lines if lines is not None else []).append
+    wishes = Wishes(out=out, cache_folder=cache_folder, say=say, **options)
+    return build(StubAccelerator(rows), design, Frame((768, 512), StubPrediction()), wishes)
 
 
 @pytest.mark.slow
@@ -61,16 +59,16 @@ def test_bitstream_and_cache(tmp_path, cache_folder):
     assert (tmp_path / "b" / "top.bit").read_bytes() == (tmp_path / "a" / "top.bit").read_bytes()
 
     # The same design at a clock it cannot reach: only what is routed for the clock changes.
-    message = r"^timing not met, no bitstream written \(see .*report\.html\); lower --frequency, "
+    message = r"^timing not met, no bitstream written \(see .*report\.html\); lower --clock, "
     with pytest.raises(TimingError, match=message) as error:
-        run(tmp_path / "b", frequency=390.0, cache_folder=cache_folder, lines=lines)
+        run(tmp_path / "b", clock=390.0, cache_folder=cache_folder, lines=lines)
     assert error.value.exit_code == 4
     assert lines[-1].startswith("TIMING NOT MET: design_clock achieves")
     assert not (tmp_path / "b" / "top.bit").exists()
     missed = json.loads((tmp_path / "b" / "report.json").read_text())
     assert missed["timing"]["met"] is False
     assert "TIMING NOT MET" in (tmp_path / "b" / "report.html").read_text().split("<h1>")[0]
-    allowed = run(tmp_path / "b", frequency=390.0, cache_folder=cache_folder, timing_allow_fail=True)
+    allowed = run(tmp_path / "b", clock=390.0, cache_folder=cache_folder, timing_allow_fail=True)
     assert allowed["files"]["bitstream"] == "top.bit"
     assert (tmp_path / "b" / "top.bit").exists()
 
@@ -116,7 +114,7 @@ def test_array_larger_than_the_device(tmp_path):
 
 def test_clock_that_cannot_be_made(tmp_path):
     with pytest.raises(ConfigError, match=r"^PLL output of 500 MHz is outside 3\.125 to 400 MHz$"):
-        run(tmp_path, frequency=500.0)
+        run(tmp_path, clock=500.0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,13 +178,13 @@ def test_packing_on_the_command_line(bits, line, tmp_path, monkeypatch, capsys):
     folder, seen = tmp_path / "model", {}
     save_manifest(synthetic_manifest(channels=(3, 5, 4), weight_bits=bits), folder)
 
-    def built(accelerator, **options):
-        seen.update(options, program=accelerator.program)
+    def built(accelerator, design, frame, wishes):
+        seen.update(config=design.config, prediction=frame.prediction, program=accelerator.program)
         figures = ("fps", "clock_mhz", "utilization", "recompute_factor", "lut_per_multiplier")
         return {"performance": dict.fromkeys(figures, 1.0)}
 
     monkeypatch.setattr("licgate.synth.build.build", built)
-    shape = ["--rows", "2", "--cols", "2", "--packing", "--image", "32x16"]
+    shape = ["--rows", "2", "--cols", "2", "--packing", "--size", "32x16"]
     assert main(["build", "--board", "ulx3s-85f", "--model", str(folder), *shape, "--out", str(tmp_path / "out")]) == 0
     assert line in capsys.readouterr().out.splitlines()
     assert (seen["config"].packing, seen["config"].packed_bits) == (True, 18)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from licgate.backends import get_backend
 from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.gateware.engine.memory import BLOCK_SHAPES, bank_depths
@@ -12,7 +13,8 @@ from licgate.manifest import find_model
 from licgate.manifest.architectures import MODES
 from licgate.perf.memories import MemoryUse, memory_cells, memory_uses, program_memories
 from licgate.program import compile_program, input_widths
-from licgate.synth.fit import choose_config, memory_fit
+from licgate.synth.design import Design
+from licgate.synth.fit import memory_fit
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 
@@ -26,8 +28,10 @@ def manifest():
 
 def choose(manifest, mode, *, board=ULX3S, max_width=None, must_fit=True, **shape):
     rows, cols = board.shape(mode)
-    config = AcceleratorConfig(**{"rows": rows, "cols": cols, **shape})
-    return choose_config(manifest, board, mode, config, max_width=max_width, must_fit=must_fit)
+    config = AcceleratorConfig(**{"rows": rows, "cols": cols, "max_width": max_width or board.max_width, **shape})
+    design = Design(manifest=manifest, board=board, config=config, clock_mhz=board.frequency, mode=mode)
+    design = get_backend("chip").fit(replace(design, fixed_width=max_width is not None), must_fit=must_fit)
+    return design.config, design.fit
 
 
 def test_cells_are_those_of_the_banks():

@@ -11,9 +11,10 @@ from licgate.perf import predict
 from licgate.perf.causes import CAUSES, FrameCost, frame_cost
 from licgate.synth.blocks import block_of, count_blocks, instances_of
 from licgate.synth.charts import roofline_plot
+from licgate.synth.design import Design, Frame
 from licgate.synth.flow import Routed
 from licgate.synth.html import render_html, utilization_plot
-from licgate.synth.report import headline, make_report, timing_of, utilization_of
+from licgate.synth.report import Built, headline, make_report, timing_of, utilization_of
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 from tests.manifest.kit import whole_model
@@ -81,23 +82,19 @@ def report(
     board = find_board(board)
     clock = 100.0
     timing, best = timing_of(list(routes), clock)
-    return make_report(
+    design = Design(
         board=board,
         manifest=manifest or synthetic_manifest(channels=(3, 5)),
         config=StubConfig(3, 1),
-        prediction=prediction or StubPrediction(),
+        clock_mhz=clock,
         mode=mode,
         fit=stub_fit(),
-        image=(768, 512),
-        tools={"yosys": {"version": "0.70", "kind": "native", "program": "/opt/bin/yosys"}},
-        timing=timing,
-        best=best,
-        cells=cells,
-        blocks=count_blocks(CELLS, instances_of(RTLIL)),
-        clock_mhz=clock,
-        cost=cost,
         external=external,
     )
+    blocks = count_blocks(CELLS, instances_of(RTLIL))
+    tools = {"yosys": {"version": "0.70", "kind": "native", "program": "/opt/bin/yosys"}}
+    built = Built(tools, timing, best, cells, blocks, clock)
+    return make_report(design, Frame((768, 512), prediction or StubPrediction(), cost), built)
 
 
 def test_instances():

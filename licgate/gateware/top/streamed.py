@@ -19,7 +19,7 @@ __all__ = ["StreamingAccelerator"]
 
 
 class StreamingAccelerator(Component):
-    """Cores that run a manifest's g_a from an SDRAM, and registers; for the same link as any other accelerator.
+    """Cores that run transforms of a manifest from an SDRAM, and registers; for the same link as any other accelerator.
 
     The host writes schedules, weights and inputs to memory (MEMORY_ADDRESS, then MEMORY_WRITE, then what goes there as
     pixels of three bytes), chooses what each core runs (CORE, ADDRESS) and which of them start (CORES, CONTROL), and
@@ -36,6 +36,8 @@ class StreamingAccelerator(Component):
         1 to 16.
     round_trip : int
         See :class:`~licgate.gateware.extmem.sdram.SdramController`.
+    transforms : sequence of str
+        Those that the cores run; which one, the schedule says.
 
     Members
     -------
@@ -63,14 +65,13 @@ class StreamingAccelerator(Component):
     Raises
     ------
     ConfigError
-        The manifest's g_a holds what the array does not run.
+        A transform holds what the array does not run.
     ValueError
         ``cores`` is out of range, the clock is not for the chip, or the configuration for another memory.
     """
 
-    def __init__(self, manifest, config, timing, clock_mhz, *, cores=1, round_trip=0):
-        self.program = compile_streamed([manifest.g_a], config)
-        program = self.program
+    def __init__(self, manifest, config, timing, clock_mhz, *, cores=1, round_trip=0, transforms=("g_a",)):
+        self.program = program = compile_streamed([manifest.transforms[name] for name in transforms], config)
         self.config, self.cores, self.round_trip = config, cores, round_trip
         self.accelerator = SdramAccelerator(program, timing, clock_mhz, cores=cores, round_trip=round_trip)
         self.watchdogs = self.accelerator.watchdogs

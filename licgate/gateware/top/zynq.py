@@ -17,7 +17,7 @@ __all__ = ["ZynqAccelerator"]
 
 
 class ZynqAccelerator(Component):
-    """One core that runs a manifest's g_a from the processor's memory; as many of them as there are ports.
+    """One core that runs transforms of a manifest from the processor's memory; as many of them as there are ports.
 
     The processor puts schedule, weights and input where the schedule says (:class:`licgate.program.schedule.Schedule`,
     with ``origin`` the first beat of its buffer), writes ADDRESS and CONTROL, and finds the output in memory when
@@ -28,6 +28,8 @@ class ZynqAccelerator(Component):
     manifest : Manifest
     config : StreamedConfig
         With beats and pages of an AXI4 bus.
+    transforms : sequence of str
+        Those that the core runs; which one, the schedule says.
 
     Members
     -------
@@ -51,13 +53,14 @@ class ZynqAccelerator(Component):
     Raises
     ------
     ConfigError
-        The manifest's g_a holds what the array does not run.
+        A transform holds what the array does not run.
     ValueError
         The configuration is for another memory.
     """
 
-    def __init__(self, manifest, config):
-        self.program = compile_streamed([manifest.g_a], config, weights=False)
+    def __init__(self, manifest, config, *, transforms=("g_a",)):
+        chains = [manifest.transforms[name] for name in transforms]
+        self.program = compile_streamed(chains, config, weights=False)
         self.config = config
         program = self.program
         self.system = AxiSystem(program)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from licgate.manifest.geometry import layer_macs
 from licgate.perf.causes import FrameCost
-from licgate.perf.predict import Prediction
+from licgate.perf.predict import Prediction, layer_row
 from licgate.perf.streamed.frame import StreamingModel
 
 __all__ = ["streaming_cost"]
@@ -41,26 +41,12 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         needed = sum(layer_macs(op.layer, *size) for size in sizes)
         steps = sum(run.op_steps[op.index] for run in model.runs) / len(jobs)
         macs, busy = macs + needed, busy + needed / op.products
-        layers.append(
-            {
-                "transform": transform.name,
-                "name": op.layer.name,
-                "kind": op.layer.kind,
-                "channels": [op.channels_in, op.channels_out],
-                "activation_bits": op.layer.input.bits,
-                "weight_bits": op.weight_bits,
-                "output_bits": op.layer.output.bits,
-                "accumulator_bits": op.layer.accumulator.bits,
-                "macs": needed,
-                "products": op.products,
-                "cycles": round(steps),
-                "utilization": needed / (op.products * multipliers * steps),
-            }
-        )
+        layers.append(layer_row(op, needed, steps, multipliers))
     row = {
         "name": transform.name,
         "runs": len(jobs),
-        "inputs": sum(job.patch.width * job.patch.height for job in jobs),
+        "inputs": sum(job.patch.width * job.patch.height for job in jobs)
+        * (1 if chain.pixels else transform.in_channels),
         "cycles": total,
         "macs": macs,
         "utilization": busy / (multipliers * total),

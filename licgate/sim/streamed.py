@@ -1,0 +1,145 @@
+"""Transforms on simulated streamed gateware: what goes into external memory, and what is found there in the end."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from licgate.errors import ConfigError
+from licgate.perf.predict import multiplier_cycles
+from licgate.perf.streamed.frame import StreamingModel
+from licgate.program.cores import core_jobs
+from licgate.program.streamed import compile_streamed
+from licgate.sim.streaming import StreamingOutcome
+from licgate.sim.transforms import Piece, Ran, check_input
+
+__all__ = ["StreamedGateware", "StreamedRan"]
+
+
+@dataclass(frozen=True)
+class StreamedRan(Ran):
+    """A transform that was run; a piece for each core.
+
+    Attributes
+    ----------
+    outcome : StreamingOutcome
+    model : StreamingModel
+        What was predicted of it.
+    """
+
+    outcome: StreamingOutcome
+    model: StreamingModel
+
+
+class StreamedGateware(ABC):
+    """An accelerator with external memory, as compiled C++; in place of :class:`licgate.sim.transforms.Gateware`.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    config : StreamedConfig
+    transforms : sequence of str
+        Those that the accelerator contains.
+    cores : int
+        Each takes a strip of the input.
+
+    Raises
+    ------
+    ConfigError
+        The array does not run one of the transforms.
+
+    Attributes
+    ----------
+    program : StreamedProgram
+    config : StreamedConfig
+    multipliers : int
+        Of all cores.
+    facts : dict
+        What a result says of the simulation.
+    """
+
+    counts = "cycles"
+
+    def __init__(self, manifest, config, transforms, *, cores=1):
+        self.program = compile_streamed([manifest.transforms[name] for name in transforms], config)
+        self.config, self.cores = config, cores
+        self.facts = {}
+        # by the number of cores, of which a narrow input keeps fewer at work
+        self._made = {}
+
+    @property
+    def multipliers(self):
+        """Multipliers of all cores."""
+        return self.cores * self.config.multipliers
+
+    def run(self, name, x, *, patch=None, independent=False, overlap=0, progress=None):
+        """Run a transform.
+
+        Parameters
+        ----------
+        name : str
+        x : ndarray of int, shape (C, H, W)
+            In the range of the transform's input.
+        patch, independent, overlap
+            For resident gateware alone.
+        progress : callable or None
+            Called with (cycles so far, cycles that the model predicts).
+
+        Returns
+        -------
+        StreamedRan
+
+        Raises
+        ------
+        ConfigError
+            The memory does not hold the maps, or patches are asked for.
+        SimulationError, ToolError
+        """
+        if patch is not None or independent or overlap:
+            raise ConfigError("patches are for accelerators without external memory")
+        chain = self.program.chain_of(name)
+        check_input(chain.transform, x)
+        jobs = core_jobs(self.program, chain, x.shape[2], x.shape[1], self.cores)
+        schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
+        model = StreamingModel(schedules, self.timing, start=self._start)
+        if len(jobs) not in self._made:
+            self._made[len(jobs)] = self._make(len(jobs))
+        told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
+        outcome = self._carried_out(self._made[len(jobs)], schedules, inputs, told)
+        pieces = [
+            Piece(
+                job.patch.x, job.patch.y, job.patch.width, job.patch.height, job.patch.out_x, job.patch.out_y, kept, 0
+            )
+            for job, kept in ((job, job.kept(output)) for job, output in zip(jobs, outcome.outputs, strict=True))
+        ]
+        return StreamedRan(tuple(pieces), {"cycles": max(outcome.cycles)}, outcome, model)
+
+    def figures(self, name, size, ran):
+        """See `Gateware.figures`; multiply-accumulates are those of the whole input, without what strips share."""
+        chain, runs = self.program.chain_of(name), ran.model.runs
+        macs = chain.transform.macs(size[1], size[0])
+        return {
+            "macs": macs,
+            "multipliers": len(runs) * self.config.multipliers,
+            "multiplier_cycles": multiplier_cycles(self.program, chain, *size),
+            "cores": len(runs),
+            "recompute_factor": sum(chain.transform.macs(p.height, p.width) for p in ran.pieces) / macs,
+            "cycles_predicted": [run.done - run.start for run in runs],
+            "cycles_of_cores": ran.outcome.cycles,
+            "counters": ran.outcome.counters,
+            "bytes": [{kind: beats * self.config.beat_bits // 8 for kind, beats in run.beats.items()} for run in runs],
+            self._counted: ran.outcome.memory,
+        }
+
+    #: What the counts of the memory are called in a result.
+    _counted: str
+    #: Timing of the memory.
+    timing: object
+    #: Cycle after the reset in which the cores start.
+    _start: int
+
+    @abstractmethod
+    def _make(self, cores):
+        """A component for the harness with so many cores."""
+
+    @abstractmethod
+    def _carried_out(self, simulated, schedules, inputs, progress):
+        """The StreamingOutcome of schedules, one for each core."""
