@@ -11,7 +11,7 @@ from pathlib import Path
 
 from licgate.errors import BuildError, ConfigError, TimingError
 from licgate.synth.cache import BuildCache
-from licgate.synth.flow import Flow
+from licgate.synth.flow import Flow, find_tools
 from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
 from licgate.synth.plan import VERILOG, make_plan
@@ -112,11 +112,12 @@ def build(
     """
     check_shape(board, rows=config.rows, cols=config.cols)
     output = OutputFolder(out)
+    route = route and board.routed
+    tools = find_tools(board, route=route)
     plan = make_plan(accelerator, board=board, frequency=frequency or board.frequency)
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
-        route = route and board.routed
-        flow = Flow(plan=plan, board=board, folder=folder, cache=BuildCache(cache_folder), say=say, route=route)
+        flow = Flow(plan=plan, board=board, folder=folder, cache=BuildCache(cache_folder), say=say, tools=tools)
         try:
             cells, blocks = flow.synthesize()
             routes = []
@@ -145,7 +146,7 @@ def build(
             mode=mode,
             fit=fit,
             image=image,
-            tools={name: found.as_dict() for name, found in flow.tools.items()},
+            tools={name: found.as_dict() for name, found in tools.items()},
             timing=timing,
             best=best,
             cells=cells,
