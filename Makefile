@@ -1,5 +1,6 @@
 # make demo    from nothing to a coded photograph, a bitstream for the ULX3S-85F, and a crop through the simulated gateware
-# make test    lint, then the tests, on two cores
+# make test    lint, then the tests, on two cores, but for those of make regress
+# make regress the long tests: of more shapes, whole pictures, places and routes
 # make lint    ruff, linter and formatter; mypy, types
 # make census  what makes the tree hard to carry on, counted; SINCE=REV puts a column of before beside it, PLACES=1 lists the places
 # make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
@@ -11,7 +12,7 @@ OUT ?= out
 BOARD ?= ulx3s-85f
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint census bench clean
+.PHONY: demo test regress lint census bench clean
 
 # Installs are redone when what they install from has changed, and only then.
 STAMP = $(VENV)/.licgate
@@ -43,7 +44,10 @@ lint: $(STAMP)-dev
 	$(RUN) mypy
 
 test: lint
-	$(RUN) pytest -n 2 --dist worksteal
+	$(RUN) pytest -n 2 --dist worksteal -m "not regress"
+
+regress: $(STAMP)-dev
+	$(RUN) pytest -n 2 --dist worksteal -m regress
 
 census:
 	@$(PYTHON) -m tests.census $(if $(SINCE),--since $(SINCE)) $(if $(PLACES),--places)

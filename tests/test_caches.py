@@ -5,17 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from licgate import caches
 from licgate.caches import cache_folder, usable
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(autouse=True)
-def none_before(monkeypatch):
-    monkeypatch.setattr(caches, "_instead", {})
 
 
 def test_where_it_is(monkeypatch, tmp_path, capsys):

@@ -10,21 +10,29 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from licgate import __version__
 from licgate.errors import ERROR
 
-__all__ = ["BOARD", "MODEL", "OUT", "build_on_worker"]
+__all__ = ["BOARD", "MODEL", "OUT", "build_on_worker", "task_is_gone"]
 
 # what a command calls model, board file and output folder on a worker; paths, lest names that it knows be meant
 MODEL, BOARD, OUT = "./model", "./board.py", "out"
-_POLL = 1.0  # seconds between two looks at whether the caller still wants the result
+
+# seconds between two looks at whether the caller still wants the result
+POLL = 1.0
 
 
 def build_on_worker(
-    command: Sequence[str], model: Mapping[str, bytes], version: str, board: bytes | None = None
+    command: Sequence[str],
+    model: Mapping[str, bytes],
+    version: str,
+    board: bytes | None = None,
+    *,
+    given_up: Callable[[], bool] | None = None,
+    poll: float = POLL,
 ) -> dict:
     """Run a build and return what it left.
 
@@ -39,6 +47,10 @@ def build_on_worker(
         Version of the caller's package.
     board : bytes or None
         Board file, where the command has it.
+    given_up : callable or None
+        Whether nobody waits for the build any more, which ends it; None asks the scheduler, see `task_is_gone`.
+    poll : float
+        Seconds between two such questions.
 
     Returns
     -------
@@ -57,13 +69,13 @@ def build_on_worker(
             (folder / MODEL / name).write_bytes(content)
         if board is not None:
             (folder / BOARD).write_bytes(board)
-        code = _run([sys.executable, *command[1:]], folder)
+        code = _run([sys.executable, *command[1:]], folder, given_up or task_is_gone, poll)
         made = folder / OUT
         files = {path.name: path.read_bytes() for path in sorted(made.glob("*")) if path.is_file()}
         return {"code": code, "log": (folder / "log").read_bytes(), "files": files, "worker": host}
 
 
-def _run(command, folder: Path) -> int:
+def _run(command: Sequence[str], folder: Path, given_up: Callable[[], bool], poll: float) -> int:
     """Run a command in a folder, to its end or until nobody waits for it any more."""
     # the package need not be installed where the worker has it on its path
     paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
@@ -75,9 +87,9 @@ def _run(command, folder: Path) -> int:
         try:
             while True:
                 try:
-                    return process.wait(_POLL)
+                    return process.wait(poll)
                 except subprocess.TimeoutExpired:
-                    if _given_up():
+                    if given_up():
                         process.terminate()
         finally:
             if process.poll() is None:
@@ -85,7 +97,7 @@ def _run(command, folder: Path) -> int:
                 process.wait()
 
 
-def _given_up() -> bool:
+def task_is_gone() -> bool:
     """Whether the scheduler has cancelled the task of this thread; a thread of a worker is not stopped by that."""
     distributed = sys.modules.get("distributed")
     if distributed is None:

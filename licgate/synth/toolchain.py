@@ -26,6 +26,7 @@ __all__ = [
     "cxxrtl_runtime",
     "log_tail",
     "run_tool",
+    "running_tools",
     "stop_tools",
 ]
 
@@ -279,6 +280,11 @@ def run_tool(
         raise BuildError(f"{tool.name} failed after {seconds:.0f} s: {cause} (see {log})")
     say(f"{label}: done in {seconds:.0f} s")
     return seconds
+
+
+def running_tools() -> list[int]:
+    """Process numbers of the tools that run now, in any thread."""
+    return [process.pid for process in tuple(_running)]
 
 
 def stop_tools() -> None:

@@ -1,11 +1,12 @@
 """Damage to files: what a bad disk does, and what a forger does who computes every CRC again."""
 
+import functools
 import zlib
 from dataclasses import replace
 
 import numpy as np
 
-from licgate.codec.coder import SymbolWriter
+from licgate.codec.coder import SymbolWriter, TableCoder
 from licgate.codec.container import CRC, HEAD, MAX_SIDE, SECTION, SECTIONS, UNIT, Header, pack, read_header
 from licgate.codec.escapes import EXCESS_LIMIT, write_escapes
 from licgate.manifest.geometry import layer_sizes
@@ -148,6 +149,11 @@ def noise(random, like):
     )
 
 
+@functools.cache
+def coder(manifest, name):
+    return TableCoder(manifest.entropy[name])
+
+
 def wild(random, codec, data):
     """Return a file that a mad encoder wrote: coded without a fault, but symbols such as no picture has."""
     manifest, (width, height) = codec.manifest, (int(v) for v in random.integers(1, 129, 2))
@@ -158,11 +164,11 @@ def wild(random, codec, data):
     if random.random() < 0.2:
         z[tuple(random.integers(shape))] = int(random.choice([kind.min - 1, kind.max + 1, reach]))
     writers = SymbolWriter(), SymbolWriter()
-    excess = [codec._z_coder.encode(writers[0], np.arange(shape[0]).repeat(z[0].size), z.ravel())]
+    excess = [coder(codec.manifest, "factorized").encode(writers[0], np.arange(shape[0]).repeat(z[0].size), z.ravel())]
 
     def take(levels, _):
         symbols = random.integers(-reach, reach + 1, levels.shape)
-        excess.append(codec._y_coder.encode(writers[1], levels.ravel(), symbols.ravel()))
+        excess.append(coder(codec.manifest, "gaussian").encode(writers[1], levels.ravel(), symbols.ravel()))
         return symbols if manifest.kind.means else np.clip(symbols, manifest.g_s.input.min, manifest.g_s.input.max)
 
     decode_latents(manifest, np.clip(z, kind.min, kind.max), take)

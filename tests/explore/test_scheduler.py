@@ -193,10 +193,9 @@ def test_a_worker_of_another_version_says_so():
     assert left["log"].count(b"\n") == 1
 
 
-def test_a_build_that_nobody_waits_for_any_more_is_ended(monkeypatch):
-    monkeypatch.setattr(worker, "_POLL", 0.05)
-    monkeypatch.setattr(worker, "_given_up", lambda: True)
-    left = worker.build_on_worker(["python", "-c", "import time; time.sleep(60)"], {}, worker.__version__)
+def test_a_build_that_nobody_waits_for_any_more_is_ended():
+    command = ["python", "-c", "import time; time.sleep(60)"]
+    left = worker.build_on_worker(command, {}, worker.__version__, given_up=lambda: True, poll=0.05)
     assert left["code"] < 0
 
 

@@ -165,8 +165,9 @@ def test_refusals(taps, bits, message):
 
 @pytest.mark.synth
 def test_it_is_small(tmp_path):
-    dut, pairs = watched(6, step=Signal(name="step"), bits=32, levels={2: Signal(6, name="level")}.items())
-    ports = [dut.busy, dut.clear, dut.threshold, dut.hung, *dut.words, *dut.levels, dut._step, dut._counted[0].level]
+    step, level = Signal(name="step"), Signal(6, name="level")
+    dut, pairs = watched(6, step=step, bits=32, levels={2: level}.items())
+    ports = [dut.busy, dut.clear, dut.threshold, dut.hung, *dut.words, *dut.levels, step, level]
     ports += [signal for pair in pairs for signal in pair]
     (tmp_path / "top.il").write_text(rtlil.convert(dut, ports=ports, emit_src=False))
     script = "read_rtlil top.il; synth_lattice -family ecp5 -top top; stat"

@@ -35,7 +35,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
     schedule = make_schedule(program, chain, WIDTH, HEIGHT, origin=1 << 20)
     x = np.random.default_rng(1).integers(0, 256, (3, HEIGHT, WIDTH))
     system = AxiSystem(program)
-    bus, core = system.buses[0], system._cores[0]
+    bus, probes = system.buses[0], system.probes[0]
     memory = schedule.memory(x).tolist()
     slave = PacedSlave(bus, timing, dict(enumerate(memory, schedule.origin)))
     seen = {"columns": [], "tiles": [], "writes": []}
@@ -43,7 +43,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
 
     async def watch(ctx):
         cycle, count = 0, 0
-        samples = (core._maps.loaded, core._weights.loaded, core._records.writes)
+        samples = (probes[name] for name in ("columns", "tiles", "writes"))
         async for _clk, _rst, has_column, has_tile, written in ctx.tick().sample(*samples):
             seen["columns"] += [cycle] * has_column
             seen["tiles"] += [cycle] * has_tile

@@ -68,15 +68,14 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(name):
     x = np.random.default_rng(1).integers(low, high + 1, (chain.transform.in_channels, height, width))
     accelerator = SdramAccelerator(program, CHIP, 100.0)
     chip = SdramChip(CHIP, 100.0, dict(enumerate(schedule.memory(x).tolist())))
-    system, core = System(accelerator), accelerator.system._cores[0]
+    system, probes = System(accelerator), accelerator.system.probes[0]
     start = accelerator.controller.cycles.start + 1
     seen = {"columns": [], "tiles": [], "writes": []}
     done, steps, waits = [], [0], [0]
 
     async def watch(ctx):
-        loaded, tile, writes = core._maps.loaded, core._weights.loaded, core._records.writes
         cycle, count = 0, 0
-        samples = (loaded, tile, writes, core.step, core.wait_output)
+        samples = (probes[name] for name in ("columns", "tiles", "writes", "steps", "wait_output"))
         async for _clk, _rst, has_column, has_tile, written, step, waiting in ctx.tick().sample(*samples):
             seen["columns"] += [cycle] * has_column
             seen["tiles"] += [cycle] * has_tile

@@ -162,13 +162,14 @@ def test_the_engine_refuses_what_would_be_silently_wrong(monkeypatch):
         engine(manifest.h_a, np.full_like(x, 256))
     with pytest.raises(ConfigError, match=r"^the input of h_a is float64 of shape"):
         engine(manifest.h_a, x / 2)
-    run = engine._gateware._run
+    run = get_engine("amaranth")
 
     def unmarked(accelerator, job, progress=None):
         outcome = run(accelerator, job, progress)
         return dataclasses.replace(outcome, lasts=np.zeros_like(outcome.lasts))
 
-    monkeypatch.setattr(engine._gateware, "_run", unmarked)
+    monkeypatch.setattr(module, "get_engine", lambda name: unmarked)
+    engine = engine_run(manifest, "amaranth", CONFIG, transforms=("h_a",))
     with pytest.raises(SimulationError, match=r"^h_a: 1 marks of the last value are out of place$"):
         engine(manifest.h_a, x)
 

@@ -11,7 +11,16 @@ import pytest
 
 from licgate.errors import BuildError, ToolError
 from licgate.synth import toolchain
-from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, cxxrtl_runtime, log_tail, run_tool, stop_tools
+from licgate.synth.toolchain import (
+    ECPPACK,
+    NEXTPNR_ECP5,
+    YOSYS,
+    cxxrtl_runtime,
+    log_tail,
+    run_tool,
+    running_tools,
+    stop_tools,
+)
 
 TOOLS = (YOSYS, NEXTPNR_ECP5, ECPPACK)
 
@@ -218,10 +227,10 @@ def test_stop_tools(tmp_path, monkeypatch):
 
     thread = threading.Thread(target=work)
     thread.start()
-    while not toolchain._running:
+    while not running_tools():
         time.sleep(0.01)
     stop_tools()
     thread.join(timeout=30)
     assert not thread.is_alive()
     assert seen[0].endswith("exit code -9 (see log)")
-    assert toolchain._running == set()
+    assert running_tools() == []

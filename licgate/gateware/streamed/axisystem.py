@@ -39,6 +39,8 @@ class AxiSystem(Component):
 
     Attributes
     ----------
+    probes : list of dict
+        See :class:`~licgate.gateware.streamed.core.StreamingCore`.
     watchdogs : list of Watchdog
 
     Timing: ``licgate.perf.streamed.frame`` with an ``AxiTiming``, each core by itself.
@@ -59,6 +61,7 @@ class AxiSystem(Component):
         if max(program.page_beats, program.burst_beats, program.weight_burst) > page:
             raise ValueError(f"the program has pages of {program.page_beats} beats, a burst of AXI4 has {page} at most")
         self.program, self.cores = program, cores
+        self.probes = [core.probes for core in self._cores]
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
         super().__init__(
             {

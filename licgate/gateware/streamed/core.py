@@ -88,6 +88,17 @@ class StreamingCore(Component):
             }
         )
 
+    @property
+    def probes(self):
+        """What models are held against: 1 in the cycle of a column, a tile, a step or a wait; ``writes`` counts."""
+        return {
+            "columns": self._maps.loaded,
+            "tiles": self._weights.loaded,
+            "writes": self._records.writes,
+            "steps": self.step,
+            "wait_output": self.wait_output,
+        }
+
     def taps(self):
         """The core's streams, for a `Watchdog`, in the order of docs/hostlink.md."""
 

@@ -40,6 +40,8 @@ class StreamingSystem(Component):
 
     Attributes
     ----------
+    probes : list of dict
+        See :class:`~licgate.gateware.streamed.core.StreamingCore`.
     watchdogs : list of Watchdog
         They know the streams' names.
 
@@ -54,6 +56,7 @@ class StreamingSystem(Component):
             raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
         self._cores = [StreamingCore(program) for _ in range(cores)]
         port = MemoryPort(program.beat_bits, program.address_bits)
+        self.probes = [core.probes for core in self._cores]
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
         self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
         super().__init__(
