@@ -166,8 +166,6 @@ class LatentPacker(Component):
         # Two cycles pass from the count of what is sent to the last byte.
         all_sent = Signal()
         m.d.sync += [captured.eq(read.data), all_sent.eq(sent == count)]
-        header = self.o_header.payload
-
         m.d.comb += [read.addr.eq(sent), self.o.payload.eq(latent[:8])]
         # The block may be far off, and what is written is read three cycles later at the earliest.
         m.d.sync += [
@@ -176,46 +174,55 @@ class LatentPacker(Component):
             write.en.eq(self.i.valid & self.i.ready),
         ]
         with m.FSM():
-            with m.State("COLLECT"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += sent.eq(0)
-                with m.If(self.i.valid):
-                    m.d.sync += [
-                        count.eq(count + 1),
-                        header.length.eq(2 * (count + 1)),
-                        header.type.eq(FrameType.LATENTS),
-                    ]
-                    with m.If(self.i.payload.last):
-                        m.d.sync += header.type.eq(FrameType.LATENTS_LAST)
-                    with m.If(self.i.payload.last | (count == MAX_LATENTS - 1)):
-                        m.next = "OFFER"
-                with m.If(self.flush):
-                    m.d.sync += count.eq(0)
-                    m.next = "COLLECT"
-            with m.State("OFFER"):
-                m.d.comb += self.o_header.valid.eq(1)
-                with m.If(self.o_header.ready):
-                    m.next = "READ"
-                with m.Elif(self.flush):
-                    m.d.sync += count.eq(0)
-                    m.next = "COLLECT"
-            with m.State("READ"):
-                m.next = "CAPTURE"
-            with m.State("CAPTURE"):
-                m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.sync += [latent.eq(captured), sent.eq(sent + 1)]
-                m.next = "LOW"
-            with m.State("LOW"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.sync += latent.eq(latent[8:])
-                    m.next = "HIGH"
-            with m.State("HIGH"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.next = "READ"
-                    with m.If(all_sent):
-                        m.d.sync += count.eq(0)
-                        m.next = "COLLECT"
+            self._collect(m, count, sent)
+            self._send(m, count, sent, all_sent, captured, latent)
         return m
+
+    def _collect(self, m, count, sent):
+        """Take latents, then offer the header of their frame."""
+        header = self.o_header.payload
+        with m.State("COLLECT"):
+            m.d.comb += self.i.ready.eq(1)
+            m.d.sync += sent.eq(0)
+            with m.If(self.i.valid):
+                m.d.sync += [
+                    count.eq(count + 1),
+                    header.length.eq(2 * (count + 1)),
+                    header.type.eq(FrameType.LATENTS),
+                ]
+                with m.If(self.i.payload.last):
+                    m.d.sync += header.type.eq(FrameType.LATENTS_LAST)
+                with m.If(self.i.payload.last | (count == MAX_LATENTS - 1)):
+                    m.next = "OFFER"
+            with m.If(self.flush):
+                m.d.sync += count.eq(0)
+                m.next = "COLLECT"
+        with m.State("OFFER"):
+            m.d.comb += self.o_header.valid.eq(1)
+            with m.If(self.o_header.ready):
+                m.next = "READ"
+            with m.Elif(self.flush):
+                m.d.sync += count.eq(0)
+                m.next = "COLLECT"
+
+    def _send(self, m, count, sent, all_sent, captured, latent):
+        """Bring the bytes."""
+        with m.State("READ"):
+            m.next = "CAPTURE"
+        with m.State("CAPTURE"):
+            m.next = "LOAD"
+        with m.State("LOAD"):
+            m.d.sync += [latent.eq(captured), sent.eq(sent + 1)]
+            m.next = "LOW"
+        with m.State("LOW"):
+            m.d.comb += self.o.valid.eq(1)
+            with m.If(self.o.ready):
+                m.d.sync += latent.eq(latent[8:])
+                m.next = "HIGH"
+        with m.State("HIGH"):
+            m.d.comb += self.o.valid.eq(1)
+            with m.If(self.o.ready):
+                m.next = "READ"
+                with m.If(all_sent):
+                    m.d.sync += count.eq(0)
+                    m.next = "COLLECT"

@@ -41,7 +41,7 @@ class Core(Component):
         Size of the input; window of kept latents, where the chain takes pixels. Stable until ``done``.
     i : :py:`In(stream.Signature(...))`, o : :py:`Out(stream.Signature(latent_layout))`
     clear : :py:`In(1)`
-        Give up whatever is under way. Held until the pipelines have drained, see ``top.RESET_CYCLES``.
+        Give up whatever is under way. Held until the pipelines have drained, see ``licgate.gateware.top.run``.
     done : :py:`Out(1)`
         The last latent has left.
     step, wait_input, wait_memory, wait_output : :py:`Out(1)`

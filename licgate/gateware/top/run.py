@@ -44,7 +44,8 @@ class RunControl(Component):
     latency : int
         From ``start`` to ``core_start``, from ``reset`` to ``clear``, from the last ``core_done`` to ``done``: 1 cycle.
 
-    A reset ends `RESET_CYCLES` after everything is cleared. Resources on ECP5, for one core: 15 flip-flops, 8 carries.
+    A reset ends `RESET_CYCLES` after everything is cleared. Resources on ECP5, for one core: 24 LUT4, 4 CCU2C,
+    14 flip-flops; for four 43, 4 and 17 (Yosys).
     """
 
     latency = 1
