@@ -1,40 +1,24 @@
 """Cycle model of the core: the sequencer's walk with the time of every pass, equal to the gateware's to the cycle.
 
-It follows the resident sequencer state by state, with the feeder, the post-processor, the pixel writer and
-the latent reader reduced to the times at which they take and give. The host is taken to be always ready and to have
-every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute than its latents,
-``rows`` for each of its channels, to send.
+It follows the resident sequencer state by state, with the pixel writer and the latent reader reduced to the times at
+which they take and give, and :mod:`licgate.perf.engine` for what carries out the passes. The host is taken to be always
+ready and to have every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute
+than its latents, ``rows`` for each of its channels, to send.
 """
 
 import itertools
 from collections import deque
 from dataclasses import dataclass
 
+from licgate.perf.engine import EngineModel
 from licgate.program import IN_FLIGHT
-from licgate.program.timing import array_latency, lane_latency
 
-__all__ = ["CoreModel", "Timing"]
+__all__ = ["CoreModel"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
 _OFFER = 3  # from a pass to the next one, at least
 _LINE_READY = 2  # from row_done to `ready`
 _READER = 3  # from a word's arrival to its first latent
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Fixed delays of the gateware that runs a program."""
-
-    arrival: int  # feeder: issue of a step to the array
-    post: int  # array's `last` to the tile's first word
-    beat: int  # word to word
-
-    @classmethod
-    def of(cls, program):
-        """Delays of a program's gateware."""
-        lane = lane_latency(program)
-        post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
-        return cls(program.feed_latency, post, program.lane_rows)
 
 
 @dataclass
@@ -69,17 +53,13 @@ class CoreModel:
     """
 
     def __init__(self, program, chain, width, height, *, start, kept):
-        self.program, self.chain, self.timing = program, chain, Timing.of(program)
+        self.program, self.chain, self._engine = program, chain, EngineModel(program, start)
         self.stages = stages = program.stages_of(chain)
         self.heights, self.widths = [height], [width]
         for stage in stages:
             self.heights.append(stage.output_length(self.heights[-1]))
             self.widths.append(stage.output_length(self.widths[-1]))
-        self.op_cycles = [0] * len(program.ops)
-        # Of the feeder's latest pass: when it was taken, its last step and its last read; from when on its results
-        # leave room for others.
-        self._taken = self._finish = self._last_step = self._drained = start
-        self._reads_end = self._finish  # the feeder's reads of the pass come to their end
+        self.op_cycles = self._engine.op_steps
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
         self._slot_ready = [0, 0]
@@ -186,12 +166,12 @@ class CoreModel:
             op = stage.conv
             for tile in range(op.tiles):
                 last_tile = tile == op.tiles - 1
-                accepted = self._issue(op, phase, tile, now, kernel_rows, stage.last and stage.gdn is None)
+                fed = self._issue(op, phase, tile, now, kernel_rows, stage.last and stage.gdn is None)
                 if k == 0 and ends and last_tile:
-                    self._released.append(self._finish)
+                    self._released.append(fed.finish)
                 if last_tile and stage.gdn is None:
                     self._complete(k, ends)
-                now = accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
+                now = fed.accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
             if stage.gdn is not None:
                 self._slot_ready[slot] = self._written + 1
             if pending is not None:
@@ -210,48 +190,26 @@ class CoreModel:
         now = max(now, self._slot_ready[pending.slot]) + 2
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
-            accepted = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
-            now = accepted + _OFFER
+            fed = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
+            now = fed.accepted + _OFFER
         self._complete(pending.stage, pending.row_ends)
-        return accepted
+        return fed.accepted
 
     def _complete(self, k, row_ends):
         if row_ends and k + 1 < len(self._line_rows):
             self._line_rows[k + 1].append(self._written + _LINE_READY)
 
     def _issue(self, op, phase, tile, now, kernel_rows, output):
-        """Offer a pass from cycle `now`; return the cycle in which the feeder takes it."""
-        program, timing = self.program, self.timing
+        """Offer a pass from cycle `now`; return its cycles."""
         if len(self._pops) == IN_FLIGHT:
             now = max(now, self._pops[0] + 4)
-        accepted = max(now, self._taken + 1)
-        self._taken = taken = max(accepted + 1, self._finish, self._reads_end - self._margin(phase))
-        if op.is_gdn:
-            step = max(taken + max(op.channels_in, 2), self._drained)
-            self._finish = step
-            steps = op.channels_in
-        else:
-            slots, slot, columns = kernel_rows * op.channels_in, phase.shape.slot(program.rows), phase.shape.columns
-            begin = max(taken + 1 + (slots - 1) * slot, self._drained - columns + 1)
-            step = begin + columns - 1
-            self._finish = begin + slot - 1
-            if slot < program.window_words:
-                self._reads_end = self._finish + program.window_words - slot
-            steps = slots * columns
-        self._last_step, self._drained = step, step + program.gap_behind(op)
-        self.op_cycles[op.index] += steps
-        channels = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
-        word = step + timing.arrival + timing.post + 1
-        self._written = word + timing.beat * (channels - 1)
+        fed = self._engine.feed(op, phase, tile, kernel_rows, now)
+        self._written = fed.written
         self._pops.append(self._written - 1)
         if output:
-            self._latents.words(word, timing.beat, channels)
-        return accepted
-
-    def _margin(self, phase):
-        """Cycles from taking a pass to its first read, beyond those that all passes take."""
-        words = 0 if phase.shape is None else phase.shape.words(self.program.rows)
-        return self.program.window_words - words
+            beat = self._engine.timing.beat
+            self._latents.words(fed.word, beat, (fed.written - fed.word) // beat + 1)
+        return fed
 
 
 class _LatentReader:

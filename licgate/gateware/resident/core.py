@@ -4,23 +4,21 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.engine.array import SystolicArray
-from licgate.gateware.engine.feeder import Feeder
+from licgate.gateware.clear import clearable
+from licgate.gateware.engine.engine import Engine
 from licgate.gateware.engine.memory import BankedMemory, SplitMemory
-from licgate.gateware.engine.post import PostProcessor
-from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.resident.latents import LatentReader
 from licgate.gateware.resident.maps import MapWriter
 from licgate.gateware.resident.pixels import PixelWriter
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.resident.sequencer import Sequencer
-from licgate.gateware.shared import clearable, gdn_memories
-from licgate.gateware.stream import Queue, StreamBuffer, connect
+from licgate.gateware.stream import connect
 from licgate.gateware.watchdog import Tap
-from licgate.program import IN_FLIGHT
 
 __all__ = ["Core"]
+
+_REPORTS = ("released", "written", "output_written", "group_done", "group_slot", "row_done", "row_line")
 
 
 class Core(Component):
@@ -54,20 +52,7 @@ class Core(Component):
 
     def __init__(self, program, *, output_words):
         self._program = program
-        self._sequencer = Sequencer(program, output_words)
-        self._feeder = Feeder(program)
-        self._array = SystolicArray(
-            program.rows,
-            program.cols,
-            a_width=program.activation_width,
-            w_width=program.weight_width,
-            acc_width=program.accumulator_width,
-            pack_shift=program.pack_shift,
-            high_width=program.packed_accumulator_width or None,
-        )
-        self._post = PostProcessor(program)
-        result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
-        self._writer = ResultWriter(program, result_width, norm_width)
+        self._sequencer, self._engine = Sequencer(program, output_words), Engine(program)
         self._pixel_chain = next((chain.index for chain in program.chains if chain.pixels), None)
         self._inputs = {}
         if self._pixel_chain is not None:
@@ -77,7 +62,7 @@ class Core(Component):
         # Beside feature maps, which come value by value, pixels of 24 bits are what the host link carries.
         least = 24 if "maps" in self._inputs else 0
         i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
-        self._latents = LatentReader(program, output_words, result_width)
+        self._latents = LatentReader(program, output_words, self._engine.result_width)
         size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
         super().__init__(
             {
@@ -97,29 +82,26 @@ class Core(Component):
 
     def taps(self):
         """Streams as a watchdog sees them: in and out, a pass on its way to the array, its tiles on their way back."""
-        passes, tiles, writes = self._sequencer.o_pass, self._post.tile, self._writer.i
         return [
             Tap("pixels", self.i.valid, self.i.ready, "the host", "the line buffer"),
             Tap("latents", self.o.valid, self.o.ready, "the array", "the host", self._latents.free, "words free"),
-            Tap("passes", passes.valid, passes.ready, "the sequencer", "the feeder"),
-            Tap("tiles", tiles.valid, tiles.ready, "the sequencer", "the lanes"),
-            Tap("writes", writes.valid, writes.ready, "the sequencer", "the writer"),
+            *self._engine.taps("the sequencer"),
         ]
 
     def elaborate(self, platform):
         m = Module()
-        sequencer, feeder, array, post = self._sequencer, self._feeder, self._array, self._post
-        writer, latents = self._writer, self._latents
-        program = self._program
-        m.submodules.array = array
-        m.d.comb += array.clear.eq(self.clear)
-        for name in ("sequencer", "feeder", "post", "writer", "latents"):
+        sequencer, engine, latents = self._sequencer, self._engine, self._latents
+        m.submodules.engine = engine
+        for name in ("sequencer", "latents"):
             m.submodules[name] = clearable(m, self.clear, name, getattr(self, f"_{name}"))
         for name, block in self._inputs.items():
             m.submodules[name] = clearable(m, self.clear, name, block)
-
-        # Control. Each pass leaves descriptors for the drain and for the writer.
+        connect(m, sequencer.o_pass, engine.i_pass)
+        connect(m, sequencer.o_tile, engine.i_tile)
+        connect(m, sequencer.o_write, engine.i_write)
+        connect(m, latents.o, flipped(self.o))
         m.d.comb += [
+            engine.clear.eq(self.clear),
             sequencer.start.eq(self._started(m, "sequencer")),
             latents.start.eq(self._started(m, "latents")),
             sequencer.chain.eq(self.chain),
@@ -128,41 +110,11 @@ class Core(Component):
             sequencer.height.eq(self.height),
             latents.width.eq(sequencer.out_width),
             latents.height.eq(sequencer.out_height),
-            sequencer.released.eq(feeder.released),
             sequencer.output_words.eq(latents.free),
+            Cat(latents.word).eq(Cat(engine.output_word)),
+            latents.enable.eq(engine.output_enable),
+            *(getattr(sequencer, name).eq(getattr(engine, name)) for name in _REPORTS),
         ]
-        connect(m, sequencer.o_pass, feeder.i)
-        for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("writes", sequencer.o_write, writer.i)):
-            queue = Queue(source.payload.shape(), IN_FLIGHT)
-            m.submodules[name] = clearable(m, self.clear, name, queue)
-            # What comes out of the queue's memory goes to a register; the tiles' ends are two cycles apart at least.
-            front = StreamBuffer(source.payload.shape())
-            m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
-            # Passes are issued at every second cycle at most, so a register in front of the queue is never overrun.
-            m.d.sync += [queue.i.payload.eq(source.payload), queue.i.valid.eq(source.valid)]
-            m.d.comb += source.ready.eq(1)  # never full, see there
-            connect(m, queue.o, front.i)
-            connect(m, front.o, target)
-        for name in ("written", "output_written", "group_done", "group_slot", "row_done", "row_line"):
-            m.d.comb += getattr(sequencer, name).eq(getattr(writer, name))
-
-        # Datapath.
-        connect(m, latents.o, flipped(self.o))
-        m.d.comb += [
-            Cat(array.a).eq(Cat(feeder.a)),
-            Cat(array.w).eq(Cat(feeder.w)),
-            array.last.eq(feeder.last),
-            post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)),
-            array.drain.eq(post.drain),
-            Cat(writer.word).eq(Cat(post.word)),
-            Cat(writer.norms).eq(Cat(post.norms)),
-            writer.valid.eq(post.valid),
-            Cat(latents.word).eq(Cat(writer.output_word)),
-            latents.enable.eq(writer.output_enable),
-        ]
-        if program.packing:
-            m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         busy = self._connect_inputs(m)
         self._memories(m)
 
@@ -170,9 +122,9 @@ class Core(Component):
         starting = self._started(m, "core")
         m.d.sync += self.done.eq(sequencer.done & latents.done & ~busy & ~self.start & ~starting)
         m.d.sync += [
-            self.step.eq(feeder.busy),
-            self.wait_input.eq(sequencer.wait_input & ~feeder.busy),
-            self.wait_output.eq(sequencer.wait_output & ~feeder.busy),
+            self.step.eq(engine.busy),
+            self.wait_input.eq(sequencer.wait_input & ~engine.busy),
+            self.wait_output.eq(sequencer.wait_output & ~engine.busy),
         ]
         m.d.comb += self.wait_memory.eq(0)  # on-chip memories answer every cycle
         return m
@@ -217,16 +169,15 @@ class Core(Component):
         return start
 
     def _memories(self, m):
-        program = self._program
-        feeder, post, writer = self._feeder, self._post, self._writer
-        owners = {program.stages[c.first].memory: "pixels" if c.pixels else "maps" for c in program.chains}
+        """Weights and line buffers, read by the engine."""
+        program, engine = self._program, self._engine
         for k, weights in enumerate(program.weight_memories):
             m.submodules[f"weights_{k}"] = rom = BankedMemory(
                 weights.depth, program.cols * weights.field, init=weights.init, writable=False, registered=True
             )
             m.d.comb += [
-                rom.address.eq(feeder.weight_address[: len(rom.address)]),
-                feeder.weight_data[f"m{k}"].eq(rom.data),
+                rom.address.eq(engine.weight_address[: len(rom.address)]),
+                engine.weight_data[f"m{k}"].eq(rom.data),
             ]
         for k, values in enumerate(program.line_memories):
             if values.split:
@@ -235,20 +186,23 @@ class Core(Component):
                 lines = BankedMemory(values.depth, program.rows * values.bits, registered=True)
             m.submodules[f"lines_{k}"] = lines
             m.d.comb += [
-                lines.address.eq(feeder.line_address[: len(lines.address)]),
-                feeder.line_data[f"m{k}"].eq(lines.data),
+                lines.address.eq(engine.line_address[: len(lines.address)]),
+                engine.line_data[f"m{k}"].eq(lines.data),
             ]
-            if owners.get(k) == "pixels":
-                pixels = self._inputs["pixels"]
-                write = (pixels.write_enable, pixels.write_address, pixels.write_data)
-            elif owners.get(k) == "maps":
-                maps = self._inputs["maps"]
-                write = (maps.write_enable[k], maps.write_address, Cat(w[: values.bits] for w in maps.write_word))
-            else:
-                halves = writer.line_enable.word_select(k, 2)
-                word = Cat(w[: values.bits] for w in writer.line_word)
-                write = (halves if values.split else halves[0], writer.line_address, word)
-            for target, source in zip((lines.write_enable, lines.write_address, lines.write_data), write, strict=True):
-                m.d.comb += target.eq(source[: len(target)])
-        if any(op.is_gdn for op in program.ops):
-            gdn_memories(m, feeder, post, writer)
+            ports = (lines.write_enable, lines.write_address, lines.write_data)
+            for port, value in zip(ports, self._line_writes(k, values), strict=True):
+                m.d.comb += port.eq(value[: len(port)])
+
+    def _line_writes(self, k, values):
+        """Who writes a line buffer: the host's values, or results. Enable, address and word."""
+        program, engine = self._program, self._engine
+        owners = {program.stages[c.first].memory: "pixels" if c.pixels else "maps" for c in program.chains}
+        if owners.get(k) == "pixels":
+            pixels = self._inputs["pixels"]
+            return pixels.write_enable, pixels.write_address, pixels.write_data
+        if owners.get(k) == "maps":
+            maps = self._inputs["maps"]
+            return maps.write_enable[k], maps.write_address, Cat(w[: values.bits] for w in maps.write_word)
+        halves = engine.line_enable.word_select(k, 2)
+        word = Cat(w[: values.bits] for w in engine.line_word)
+        return halves if values.split else halves[0], engine.line_write_address, word

@@ -5,13 +5,14 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import Destination, max_gdn_channels, pass_layout, tile_layout, write_layout
+from licgate.gateware.resident.groups import GroupWalk
+from licgate.gateware.resident.issue import IssueControl
+from licgate.gateware.resident.order import PassOrder
+from licgate.gateware.resident.pending import PendingGdn
 from licgate.gateware.resident.rows import DIMENSION, RowTracker
-from licgate.gateware.resident.work import Work
-from licgate.program import IN_FLIGHT
+from licgate.gateware.resident.tiles import TileWalk
 
 __all__ = ["Sequencer"]
-
-_SETTLE = RowTracker.settle
 
 
 class Sequencer(Component):
@@ -54,8 +55,7 @@ class Sequencer(Component):
     """
 
     def __init__(self, program, output_words):
-        self._program = program
-        self._rows = RowTracker(program)
+        self._program, self._output_words = program, output_words
         stages = range(max(2, len(program.stages)))
         super().__init__(
             {
@@ -87,175 +87,103 @@ class Sequencer(Component):
     def elaborate(self, platform):
         m = Module()
         program = self._program
-        count = len(program.stages)
-        m.submodules.rows = rows = self._rows
-        work = Work(program, rows)
-        m.d.comb += [
-            rows.start.eq(self.start),
-            rows.chain.eq(self.chain),
-            rows.width.eq(self.width),
-            rows.height.eq(self.height),
-            rows.stage.eq(work.stage),
-            rows.input_row.eq(self.input_row),
-            rows.released.eq(self.released),
-            self.input_room.eq(rows.input_room),
-            rows.row_done.eq(self.row_done),
-            rows.row_line.eq(self.row_line),
-            self.out_width.eq(Array(rows.widths_out[chain.last] for chain in program.chains)[self.chain]),
-            self.out_height.eq(Array(rows.heights_out[chain.last] for chain in program.chains)[self.chain]),
-        ]
-        ready, more = Cat(rows.ready), Cat(rows.more)
-
-        arrived = Signal(2)  # slots whose GDN inputs are complete
-        with m.If(self.group_done):
-            m.d.sync += arrived.bit_select(self.group_slot, 1).eq(1)
-
-        work.derive(m)
-        self._describe(m, work)
-        # The descriptors follow the work registers by a cycle, and so does what says that there are any.
-        offer, go, issue, full = Signal(), Signal(), Signal(), Signal()
-        outstanding = Signal(range(IN_FLIGHT + 1))
-        # Tiles promised to the output whose words are not yet in its FIFO.
-        words, promised, room = program.output_channels, Signal(range(IN_FLIGHT + 2)), Signal()
-        to_output = self.o_write.payload.to == Destination.OUTPUT
-        m.d.comb += [
-            self.o_pass.valid.eq(go),
-            issue.eq(self.o_pass.valid & self.o_pass.ready),
-            self.o_tile.valid.eq(issue),
-            self.o_write.valid.eq(issue),
-            self.wait_output.eq(offer & to_output & ~room),
-        ]
-        # Up to date two cycles after a pass; none is offered before that.
-        m.d.sync += [
-            go.eq(offer & ~issue & ~full & (~to_output | room)),
-            room.eq(self.output_words >= Array((k + 1) * words for k in range(IN_FLIGHT + 2))[promised]),
-            promised.eq(promised + (issue & to_output) - self.output_written),
-            outstanding.eq(outstanding + issue - self.written),
-            full.eq(outstanding == IN_FLIGHT),
-        ]
-
-        # Nothing is left to be done; of what SELECT sees, this alone may come late.
+        m.submodules.rows = rows = RowTracker(program)
+        m.submodules.order = order = PassOrder(program)
+        m.submodules.groups = groups = GroupWalk(program)
+        m.submodules.pending = pending = PendingGdn(program)
+        m.submodules.tiles = tiles = TileWalk(program)
+        m.submodules.issue = issue = IssueControl(program, self._output_words)
         finished = Signal()
-        m.d.sync += finished.eq(~more.any() & (outstanding == 0))
-        settle, advance = Signal(range(_SETTLE + count + 1)), Signal(2)
-        slot = work.slot
-        # Rows, groups and further tiles begin the cycle after it is decided.
-        starts, moves, turns, continues = Signal(), Signal(), Signal(), Signal()
-        m.d.sync += [starts.eq(0), moves.eq(0), turns.eq(0), continues.eq(issue)]
-        with m.If(continues):
-            m.d.sync += work.next_tile()
-        # The states TILE and GDN_TILE, without their decoding.
-        conv_begins, gdn_begins = Signal(), Signal()
-        m.d.sync += [conv_begins.eq(0), gdn_begins.eq(0)]
-        with m.If(conv_begins):
-            m.d.sync += work.first_conv_tile()
-        with m.If(gdn_begins):
-            m.d.sync += work.first_gdn_tile()
-        with m.If(starts):
-            m.d.sync += [*work.first_group(rows), advance.eq(work.of_stage(rows.advance))]
-        with m.If(moves):
-            m.d.sync += work.next_group()
-        with m.If(turns):
-            m.d.sync += work.next_phase()
-        with m.If((moves | turns) & work.has_gdn):
-            m.d.sync += work.keep_for_gdn()
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.done.eq(1)
-                with m.If(self.start):
-                    m.d.sync += [work.pending.eq(0), slot.eq(0), arrived.eq(0), settle.eq(_SETTLE + count)]
-                    m.next = "SETTLE"
-            with m.State("SETTLE"):
-                m.d.sync += settle.eq(settle - 1)
-                with m.If(settle == 0):
-                    m.next = "SELECT"
-            with m.State("SELECT"):
-                for k in range(count):
-                    with m.If(ready[k]):
-                        m.d.sync += work.stage.eq(k)
-                with m.If(ready.any()):
-                    m.next = "ROW"
-                with m.Elif(work.pending):
-                    m.d.sync += gdn_begins.eq(1)
-                    m.next = "GDN_TILE"
-                with m.Elif(finished):
-                    m.next = "IDLE"
-                idle = ~ready.any() & ~work.pending & (outstanding == 0)
-                m.d.comb += self.wait_input.eq(idle & rows.input_missing)
-            with m.State("ROW"):
-                m.d.sync += starts.eq(1)
-                m.next = "GROUP"
-            # The group begins in this cycle, and what follows from it takes two more.
-            with m.State("GROUP"):
-                m.next = "GROUP_2"
-            with m.State("GROUP_2"):
-                m.d.sync += conv_begins.eq(1)
-                m.next = "TILE"
-            with m.State("TILE"):
-                m.next = "CONV"
-            with m.State("CONV"):
-                m.d.sync += offer.eq(~issue)
-                with m.If(issue & work.last_tile):
-                    m.d.sync += gdn_begins.eq(1)
-                    m.next = "GDN_TILE"
-            with m.State("GDN_TILE"):
-                m.next = "GDN"
-            with m.State("GDN"):
-                # The GDN of the group before this one, when there is one whose inputs have arrived.
-                with m.If(~work.pending):
-                    m.next = "NEXT"
-                with m.Else():
-                    m.d.sync += offer.eq(arrived.bit_select(work.gdn_slot, 1) & ~issue)
-                    with m.If(issue & work.last_tile):
-                        m.d.sync += [work.pending.eq(0), arrived.bit_select(work.gdn_slot, 1).eq(0)]
-                        m.next = "NEXT"
-            with m.State("NEXT"):
-                m.d.sync += work.is_gdn.eq(0)
-                with m.If(work.ended):  # the row had ended; only a pending GDN was issued
-                    m.next = "SELECT"
-                with m.Else():
-                    m.d.sync += [moves.eq(work.last_phase), turns.eq(~work.last_phase)]
-                    with m.If(work.row_ends):
-                        m.next = "END_ROW"
-                    with m.Else():
-                        m.next = "GROUP"
-            with m.State("END_ROW"):
-                with m.If(advance == 0):
-                    m.d.comb += rows.finish.eq(1)
-                    m.d.sync += settle.eq(_SETTLE)
-                    m.next = "SETTLE"
-                with m.Else():
-                    m.d.comb += rows.skip.eq(1)
-                    m.d.sync += advance.eq(advance - 1)
+        m.d.sync += finished.eq(~Cat(rows.more).any() & issue.settled)
+        m.d.comb += [
+            *(
+                getattr(rows, name).eq(getattr(self, name))
+                for name in ("start", "chain", "width", "height", "input_row", "released", "row_done", "row_line")
+            ),
+            *(getattr(self, name).eq(getattr(rows, name)) for name in ("input_room", "out_width", "out_height")),
+            *(getattr(rows, name).eq(getattr(order, name)) for name in ("stage", "skip", "finish")),
+            order.start.eq(self.start),
+            order.ready.eq(Cat(rows.ready)),
+            order.finished.eq(finished),
+            order.input_missing.eq(rows.input_missing),
+            order.advance.eq(rows.row.advance),
+            order.issue.eq(issue.issue),
+            order.settled.eq(issue.settled),
+            order.last_tile.eq(tiles.tile.last),
+            order.row_ends.eq(groups.group.row_ends),
+            *(getattr(order, name).eq(getattr(groups, name)) for name in ("last_phase", "ended")),
+            *(getattr(order, name).eq(getattr(pending, name)) for name in ("pending", "arrived")),
+            groups.row.eq(rows.row),
+            *(getattr(groups, name).eq(getattr(order, name)) for name in ("stage", "starts", "moves", "turns")),
+            pending.clear.eq(order.clear),
+            pending.keep.eq((order.moves | order.turns) & groups.has_gdn),
+            pending.issued.eq(order.gdn_issued),
+            pending.group_done.eq(self.group_done),
+            pending.group_slot.eq(self.group_slot),
+            tiles.has_gdn.eq(groups.has_gdn),
+            tiles.gdn.eq(pending.gdn),
+            tiles.slot.eq(pending.slot),
+            *(getattr(tiles, n).eq(getattr(order, n)) for n in ("conv_begins", "gdn_begins", "continues")),
+            issue.offer.eq(order.offer),
+            issue.to_output.eq(self.o_write.payload.to == Destination.OUTPUT),
+            issue.ready.eq(self.o_pass.ready),
+            *(getattr(issue, n).eq(getattr(self, n)) for n in ("written", "output_written", "output_words")),
+            self.o_pass.valid.eq(issue.valid),
+            self.o_tile.valid.eq(issue.issue),
+            self.o_write.valid.eq(issue.issue),
+            self.done.eq(order.done),
+            self.wait_input.eq(order.wait_input),
+            self.wait_output.eq(issue.no_room),
+        ]
+        for part in (pending, tiles):
+            m.d.comb += [part.stage.eq(order.stage), part.group.eq(groups.group)]
+        self._describe(m, order.stage, groups.group, pending, tiles.tile)
         return m
 
-    def _describe(self, m, work):
-        """The three descriptors of the pass that the work registers stand for."""
-        stages = self._program.stages
-        m.d.sync += [
-            self.o_pass.payload.phase.eq(work.kind),
-            self.o_pass.payload.row.eq(work.read_base),
-            self.o_pass.payload.offset.eq(work.window),
-            self.o_pass.payload.kernel_rows.eq(work.kernel_rows),
-            self.o_pass.payload.mask.eq(work.mask),
-            self.o_pass.payload.weight.eq(work.weight),
-            self.o_pass.payload.x.eq(Mux(work.gdn_slot, max_gdn_channels(self._program), 0)),
-            self.o_pass.payload.release.eq(
-                ~work.is_gdn & work.of_stage(int(s.first) for s in stages) & work.row_ends & work.last_tile
+    def _describe(self, m, stage, group, pending, tile):
+        """The three descriptors of the pass at work, a cycle behind it."""
+        program, gdn = self._program, pending.gdn
+        late_stage = Signal.like(stage)
+        m.d.sync += late_stage.eq(stage)
+        first = Array(int(s.first) for s in program.stages)[late_stage]
+        row_ends = Mux(tile.gdn, gdn.row_ends, group.row_ends)
+        descriptors = (
+            (
+                self.o_pass.payload,
+                {
+                    "phase": tile.phase,
+                    "row": group.row,
+                    "offset": tile.window,
+                    "kernel_rows": group.kernel_rows,
+                    "mask": tile.mask,
+                    "weight": tile.weight,
+                    "x": Mux(gdn.slot, max_gdn_channels(program), 0),
+                    "release": ~tile.gdn & first & group.row_ends & tile.last,
+                },
             ),
-            self.o_tile.payload.op.eq(work.op),
-            self.o_tile.payload.count.eq(work.tile_count),
-            self.o_tile.payload.param.eq(work.param),
-            self.o_tile.payload.x.eq(work.x),
-            self.o_tile.payload.pixels.eq(Mux(work.is_gdn, work.gdn_pixels, work.pixels)),
-            self.o_write.payload.to.eq(work.to),
-            self.o_write.payload.line.eq(Mux(work.is_gdn, work.gdn_stage, work.stage) + 1),
-            self.o_write.payload.address.eq(work.address),
-            self.o_write.payload.count.eq(work.tile_count),
-            self.o_write.payload.column.eq(Mux(work.is_gdn, work.gdn_column, work.column)),
-            self.o_write.payload.slot.eq(work.slot),
-            self.o_write.payload.group_done.eq((work.to == Destination.NORM) & work.last_tile),
-            self.o_write.payload.row_done.eq(
-                work.last_tile & Mux(work.is_gdn, work.gdn_ends, work.row_ends) & (work.to == Destination.LINE)
+            (
+                self.o_tile.payload,
+                {
+                    "op": tile.op,
+                    "count": tile.count,
+                    "param": tile.param,
+                    "x": tile.x,
+                    "pixels": Mux(tile.gdn, gdn.pixels, group.pixels),
+                },
             ),
-        ]
+            (
+                self.o_write.payload,
+                {
+                    "to": tile.to,
+                    "line": Mux(tile.gdn, gdn.stage, stage) + 1,
+                    "address": tile.address,
+                    "count": tile.count,
+                    "column": Mux(tile.gdn, gdn.column, group.column),
+                    "slot": pending.slot,
+                    "group_done": (tile.to == Destination.NORM) & tile.last,
+                    "row_done": tile.last & row_ends & (tile.to == Destination.LINE),
+                },
+            ),
+        )
+        for payload, fields in descriptors:
+            m.d.sync += [payload[name].eq(value) for name, value in fields.items()]

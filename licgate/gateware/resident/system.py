@@ -4,12 +4,12 @@ from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
+from licgate.gateware.clear import clearable
 from licgate.gateware.counters import RunCounters
 from licgate.gateware.ports import CoreControl, latent_layout, window_layout
 from licgate.gateware.resident.core import Core
 from licgate.gateware.resident.patch import PatchScheduler
 from licgate.gateware.resident.rows import DIMENSION
-from licgate.gateware.shared import clearable
 from licgate.gateware.stream import connect
 from licgate.gateware.watchdog import Tap, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES

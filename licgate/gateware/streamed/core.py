@@ -4,13 +4,10 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.arith import delayed
-from licgate.gateware.engine.array import SystolicArray
-from licgate.gateware.engine.feeder import Feeder
+from licgate.gateware.clear import clearable
+from licgate.gateware.engine.engine import Engine
 from licgate.gateware.engine.memory import BankedMemory
-from licgate.gateware.engine.post import PostProcessor
-from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.shared import clearable, gdn_memories
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.commander import Commander
 from licgate.gateware.streamed.maploader import MapLoader
@@ -19,7 +16,6 @@ from licgate.gateware.streamed.release import StepRelease
 from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.gateware.streamed.weightloader import WeightLoader
 from licgate.gateware.watchdog import Tap
-from licgate.program import IN_FLIGHT
 
 __all__ = ["PORTS", "StreamingCore"]
 
@@ -58,20 +54,9 @@ class StreamingCore(Component):
 
     def __init__(self, program):
         self._program = program
-        self._commander, self._sequencer, self._feeder = Commander(program), BandSequencer(program), Feeder(program)
-        self._array = SystolicArray(
-            program.rows,
-            program.cols,
-            a_width=program.activation_width,
-            w_width=program.weight_width,
-            acc_width=program.accumulator_width,
-            pack_shift=program.pack_shift,
-            high_width=program.packed_accumulator_width or None,
-        )
-        self._post = PostProcessor(program)
-        result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
-        self._writer = ResultWriter(program, result_width, norm_width)
-        self._records = RecordWriter(program, result_width)
+        self._commander, self._sequencer = Commander(program), BandSequencer(program)
+        self._engine = Engine(program)
+        self._records = RecordWriter(program, self._engine.result_width)
         self._maps, self._weights = MapLoader(program), WeightLoader(program)
         port = MemoryPort(program.beat_bits, program.address_bits)
         super().__init__(
@@ -110,9 +95,7 @@ class StreamingCore(Component):
             tap("weights", self._weights.i, commands, "the weight loader"),
             tap("load", self._maps.i, commands, "the map loader"),
             tap("band", self._sequencer.i, commands, "the sequencer"),
-            tap("passes", self._sequencer.o_pass, "the sequencer", "the feeder"),
-            tap("tiles", self._post.tile, "the sequencer", "the lanes"),
-            tap("results", self._writer.i, "the sequencer", "the result writer"),
+            *self._engine.taps("the sequencer"),
             tap("records", self._sequencer.o_record, "the sequencer", "the record writer"),
             tap("words", self._records._packer.i, "the lanes", "the packer"),
             *(
@@ -124,18 +107,10 @@ class StreamingCore(Component):
     def elaborate(self, platform):
         m = Module()
         program = self._program
-        commander, sequencer, feeder, array, post = (
-            self._commander,
-            self._sequencer,
-            self._feeder,
-            self._array,
-            self._post,
-        )
-        writer, records, maps, weights = self._writer, self._records, self._maps, self._weights
-        m.submodules.array = array
-        m.d.comb += array.clear.eq(self.clear)
-        units = ("commander", "sequencer", "feeder", "post", "writer", "records", "maps", "weights")
-        for name in units:
+        commander, sequencer, engine = self._commander, self._sequencer, self._engine
+        records, maps, weights = self._records, self._maps, self._weights
+        m.submodules.engine = engine
+        for name in ("commander", "sequencer", "records", "maps", "weights"):
             m.submodules[name] = clearable(m, self.clear, name, getattr(self, f"_{name}"))
         for port, unit in zip(self.ports, (commander, weights, maps, records), strict=True):
             connect(m, unit.port, flipped(port))
@@ -155,52 +130,34 @@ class StreamingCore(Component):
             connect(m, queue.o, unit.i)
             waiting.append(queue.o.valid)
 
-        # Passes leave descriptors for the drain and for the writers.
-        connect(m, sequencer.o_pass, feeder.i)
+        connect(m, sequencer.o_pass, engine.i_pass)
+        connect(m, sequencer.o_tile, engine.i_tile)
+        connect(m, sequencer.o_write, engine.i_write)
         connect(m, sequencer.o_record, records.i)
-        for name, source, target in (("tiles", sequencer.o_tile, post.tile), ("results", sequencer.o_write, writer.i)):
-            queue = Queue(source.payload.shape(), IN_FLIGHT)
-            m.submodules[name] = clearable(m, self.clear, name, queue)
-            m.d.sync += [queue.i.payload.eq(source.payload), queue.i.valid.eq(source.valid)]
-            m.d.comb += source.ready.eq(queue.i.ready)
-            connect(m, queue.o, target)
 
         # What is used up is free when the last read has reached its memory.
         m.submodules.release = release = clearable(m, self.clear, "release", StepRelease(program))
         m.d.comb += [
-            release.step.eq(feeder.busy),
-            release.release.eq(feeder.release),
-            release.ended.eq(feeder.released),
+            release.step.eq(engine.busy),
+            release.release.eq(engine.release),
+            release.ended.eq(engine.released),
         ]
         freed = delayed(m, release.released.as_value(), program.feed_latency - StepRelease.latency, name="freed")
-        released = Signal.like(feeder.released)
+        released = Signal.like(engine.released)
         m.d.comb += [
             released.as_value().eq(freed),
             maps.released.eq(released.slots),
             weights.released.eq(released.words),
             sequencer.column_loaded.eq(maps.loaded),
             sequencer.tile_loaded.eq(weights.loaded),
-            sequencer.written.eq(writer.written),
+            sequencer.written.eq(engine.written),
             sequencer.packed.eq(records.packed),
             maps.writes.eq(records.writes),
+            Cat(records.word).eq(Cat(engine.output_word)),
+            records.enable.eq(engine.output_enable),
+            engine.clear.eq(self.clear),
         ]
 
-        # Datapath.
-        m.d.comb += [
-            Cat(array.a).eq(Cat(feeder.a)),
-            Cat(array.w).eq(Cat(feeder.w)),
-            array.last.eq(feeder.last),
-            post.last.eq(feeder.last),
-            Cat(post.results).eq(Cat(array.results)),
-            array.drain.eq(post.drain),
-            Cat(writer.word).eq(Cat(post.word)),
-            Cat(writer.norms).eq(Cat(post.norms)),
-            writer.valid.eq(post.valid),
-            Cat(records.word).eq(Cat(writer.output_word)),
-            records.enable.eq(writer.output_enable),
-        ]
-        if program.packing:
-            m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         self._memories(m)
 
         idle = Signal()
@@ -210,16 +167,16 @@ class StreamingCore(Component):
         m.d.comb += [
             # units tell each other things a cycle late
             self.done.eq(idle & settled.all()),
-            self.step.eq(feeder.busy),
+            self.step.eq(engine.busy),
             *(
-                getattr(self, f"wait_{name}").eq(getattr(sequencer, f"wait_{name}") & ~feeder.busy)
+                getattr(self, f"wait_{name}").eq(getattr(sequencer, f"wait_{name}") & ~engine.busy)
                 for name in ("map", "weights", "output")
             ),
         ]
         return m
 
     def _memories(self, m):
-        program, feeder, post, writer = self._program, self._feeder, self._post, self._writer
+        program, engine = self._program, self._engine
         for name, loader, kinds, views, count, address, data in (
             (
                 "lines",
@@ -227,8 +184,8 @@ class StreamingCore(Component):
                 program.map_kinds,
                 program.line_memories,
                 program.rows,
-                feeder.line_address,
-                feeder.line_data,
+                engine.line_address,
+                engine.line_data,
             ),
             (
                 "ring",
@@ -236,8 +193,8 @@ class StreamingCore(Component):
                 program.weight_kinds,
                 program.weight_memories,
                 program.cols,
-                feeder.weight_address,
-                feeder.weight_data,
+                engine.weight_address,
+                engine.weight_data,
             ),
         ):
             depth = views[0].depth
@@ -250,5 +207,3 @@ class StreamingCore(Component):
                 # all kinds of words lie in the low bits
                 *(data[f"m{k}"].eq(memory.data[: count * view.field]) for k, view in enumerate(views)),
             ]
-        if any(op.is_gdn for op in program.ops):
-            gdn_memories(m, feeder, post, writer)

@@ -7,7 +7,7 @@ times of what it waits for are known. When none can go on, the memory serves the
 
 from dataclasses import dataclass, field
 
-from licgate.perf.core import Timing
+from licgate.perf.engine import Timing
 from licgate.perf.memory.axi import core_memory
 from licgate.perf.streamed.units import FIFO, Freed, Loaders, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from licgate.perf.core import Timing
+from licgate.perf.engine import Timing
 from licgate.program import IN_FLIGHT
 from licgate.program.bands import block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats

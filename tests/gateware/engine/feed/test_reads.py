@@ -114,7 +114,7 @@ def check_reads(program, passes, slots, p):
 
 def apart(program, passes):
     """Passes whose reads never meet those of the one before, and that leave time to bring the next one."""
-    kept, slot = [], 0
+    kept, slot = [], program.window_words
     for one in passes:
         shape = program.phases[one[0]["phase"]].shape
         if len(walk_cycles(program, [one], itertools.repeat(False))) == 2:

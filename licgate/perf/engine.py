@@ -1,0 +1,110 @@
+"""Cycle model of what carries out passes: feeder, array, lanes and writer, whoever made the passes.
+
+It follows the gateware to the cycle, see :mod:`licgate.gateware.passes` for a pass's life. What a pass reads is there
+when it is offered; what keeps it from being offered is the business of who makes passes.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from licgate.program.timing import array_latency, lane_latency
+
+__all__ = ["EngineModel", "Fed", "Timing"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Fixed delays of the gateware that runs a program."""
+
+    arrival: int  # feeder: issue of a step to the array
+    post: int  # array's `last` to the tile's first word
+    beat: int  # word to word
+
+    @classmethod
+    def of(cls, program):
+        """Delays of a program's gateware."""
+        lane = lane_latency(program)
+        post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
+        return cls(program.feed_latency, post, program.lane_rows)
+
+
+class Fed(NamedTuple):
+    """Cycles of a pass.
+
+    Attributes
+    ----------
+    accepted : int
+        The feeder takes it from the sequencer.
+    first : int
+        Its first slot begins.
+    slots, slot, columns : int
+        Slots, the cycles of one, and the steps in it.
+    final : int
+        Its last slot begins, which may have had to wait.
+    finish : int
+        Its last cycle in the feeder, in which the next pass is taken.
+    word : int
+        The writer has the tile's first word.
+    written : int
+        Its last one.
+    """
+
+    accepted: int
+    first: int
+    slots: int
+    slot: int
+    columns: int
+    final: int
+    finish: int
+    word: int
+    written: int
+
+
+class EngineModel:
+    """Times of passes, one after the other.
+
+    Parameters
+    ----------
+    program : Program
+    start : int
+        Cycle from which on passes are taken.
+
+    Attributes
+    ----------
+    taken : int
+        Cycle in which the last pass went from its waiting place to work; the place is free in the next one.
+    op_steps : list of int
+        Steps of the array, by operation.
+    """
+
+    def __init__(self, program, start):
+        self._program, self.timing = program, Timing.of(program)
+        # Of the pass at work: its last cycle; from when on its results leave room for others; the end of its reads.
+        self.taken = self._finish = self._drained = self._reads_end = start
+        self.op_steps = [0] * len(program.ops)
+        self._window_words = program.window_words
+
+    def feed(self, op, phase, tile, kernel_rows, now):
+        """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` inside the image."""
+        program, timing, shape = self._program, self.timing, phase.shape
+        accepted = max(now, self.taken + 1)
+        words = 0 if op.is_gdn else shape.words(program.rows)
+        self.taken = max(accepted + 1, self._finish, self._reads_end - (self._window_words - words))
+        first = self.taken + 1
+        if op.is_gdn:
+            slots, slot, columns = op.channels_in, 1, 1
+            # that of a single channel has an idle cycle first
+            final = max(first + max(slots, 2) - 1, self._drained)
+        else:
+            slots, slot, columns = kernel_rows * op.channels_in, shape.slot(program.rows), shape.columns
+            final = max(first + (slots - 1) * slot, self._drained - columns + 1)
+        last_step = final + columns - 1
+        self._finish = final + slot - 1
+        if not op.is_gdn and slot < self._window_words:
+            self._reads_end = self._finish + self._window_words - slot
+        self._drained = last_step + program.gap_behind(op)
+        self.op_steps[op.index] += slots * columns
+        full = program.tile_channels(op)
+        word = last_step + timing.arrival + timing.post + 1
+        written = word + timing.beat * (min(full, op.channels_out - tile * full) - 1)
+        return Fed(accepted, first, slots, slot, columns, final, self._finish, word, written)
