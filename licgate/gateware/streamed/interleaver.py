@@ -111,11 +111,10 @@ class Interleaver(Component):
         connect(m, flipped(self.i), passes.i)
 
         # The pass whose words come, and where they go: to A's place, and to B's.
-        new, current, left = Signal(layout), Signal(layout), Signal.like(self.i.payload.count)
+        new, current, left = passes.o.payload, Signal(layout), Signal.like(self.i.payload.count)
         base, to_a, to_b = (Signal(range(depth), name=name) for name in ("base", "to_a", "to_b"))
         busy, begins, ends, record_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            new.eq(passes.o.payload),
             begins.eq(~busy & passes.o.valid),
             passes.o.ready.eq(begins),
             ends.eq(self.enable & (left == 1)),
