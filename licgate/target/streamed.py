@@ -36,7 +36,7 @@ class StreamedConfig(AcceleratorConfig):
 
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
-        With packing both are twice as many.
+        With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
 
     Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
