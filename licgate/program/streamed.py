@@ -208,14 +208,7 @@ def compile_streamed(transforms, config, *, weights=True):
     ahead = max(stage.stride for stage in stages) * config.band_groups
     slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
     slot_words = max(made.in_rows(stage) * stage.conv.channels_in for stage in stages)
-    largest = max(op.steps for op in made.ops)
-    # Two tiles, and those of the GDN behind a convolution, which are in use until the next band.
-    gdns = [sum(made.tile_words(stage.gdn)) for stage in stages if stage.gdn is not None]
-    weight_words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
-    if weight_words < largest:
-        raise ConfigError(f"weight_words is {weight_words}: the largest tile of this model has {largest}")
-    if weight_words < max(gdns, default=0):
-        raise ConfigError(f"weight_words is {weight_words}: the tiles of the largest GDN have {max(gdns)}")
+    weight_words = _weight_words(made, config)
     made = replace(
         made,
         stages=tuple(stages),
@@ -227,6 +220,18 @@ def compile_streamed(transforms, config, *, weights=True):
     )
     _check_beats(made)
     return made
+
+
+def _weight_words(program, config):
+    """Words of the weight ring: two tiles, and those of the GDN behind a convolution, in use until the next band."""
+    largest = max(op.steps for op in program.ops)
+    gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
+    words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
+    if words < largest:
+        raise ConfigError(f"weight_words is {words}: the largest tile of this model has {largest}")
+    if words < max(gdns, default=0):
+        raise ConfigError(f"weight_words is {words}: the tiles of the largest GDN have {max(gdns)}")
+    return words
 
 
 def _check_beats(program):

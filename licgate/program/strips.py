@@ -108,7 +108,7 @@ def strips(transform: Transform, width: int, max_width: int) -> list[Strip]:
     return cut(transform, width, kept)
 
 
-def cut(transform, width, kept):
+def cut(transform: Transform, width: int, kept: int) -> list[Strip]:
     """Cut a map of ``width`` columns into strips each of which gives what belongs to ``kept`` of them, in whole units.
 
     Returns

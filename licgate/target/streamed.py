@@ -15,10 +15,11 @@ class StreamedConfig(AcceleratorConfig):
     Parameters
     ----------
     block_rows : int
-        Output rows that are made between two visits of a layer, 1 to 16. Weights are read once for every
-        ``block_rows * band_groups * rows`` results of a channel.
+        Output rows that are made between two visits of a layer, 1 to 16; pairs of them, one at least, where a
+        transposed convolution makes them. Weights are read once for every ``block_rows * band_groups * rows`` results
+        of a channel, or twice as many.
     band_groups : int
-        Groups of ``rows`` output columns that are made together, 1 to 16.
+        Groups of ``rows`` output columns (of a transposed convolution: input columns) that are made together, 1 to 16.
     prefetch_words : int or None
         Word columns that are fetched while a band is computed; None takes all that the next band needs.
     weight_words : int or None
@@ -35,7 +36,7 @@ class StreamedConfig(AcceleratorConfig):
 
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
-        With packing both are twice as many.
+        With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
 
     Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 

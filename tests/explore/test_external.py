@@ -96,7 +96,6 @@ def test_a_saved_model_is_planned_too(tmp_path, capsys):
     [
         ([*SHAPE, "--clock", "150"], r"150.*: take another --clock$"),
         (["--rows", "4"], r"^--rows, --cols and --lanes go with --memory sdram or axi: without it "),
-        ([*SHAPE, "--mode", "decoder"], r"^h_s\.0: with external memory the array runs no transposed convolution yet$"),
         ([*SHAPE, "--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
         ([*SHAPE, "--cores", "3"], r"^3 x 4 x 3 need 36 multipliers, "),
         ([*SHAPE, "--block-rows", "17"], r"^block_rows is 17: give an integer from 1 to 16$"),

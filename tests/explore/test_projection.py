@@ -96,7 +96,6 @@ def test_a_wish_that_nothing_grants_ends_with_4(capsys):
     ("words", "message"),
     [
         (["--cores", "5"], "5 cores make no sense: board zcu102 has AXI4 ports for 4, give --cores from 1"),
-        (["--mode", "decoder"], "h_s.0: with external memory the array runs no transposed convolution yet"),
         (["--axi-latency", "0,3"], "read_latency must be 1 to 10000 cycles, not 0: give another --axi-latency or"),
         (["--axi-rate", "3,2"], "a rate of 3 beats in 2 cycles makes no sense: "),
         (["--rows", "60", "--cols", "50"], "1 x 60 x 50 need 3000 multipliers, XCZU9EG-2FFVB1156E has 2520 DSP48E2"),

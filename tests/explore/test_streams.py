@@ -167,7 +167,6 @@ def test_explore_routes_what_it_found(searched, monkeypatch, board, tmp_path, ca
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--mode", "encoder"], "h_s.0: with external memory the array runs no transposed convolution yet"),
         (["--cores", "17"], "17 cores make no sense: give --cores from 1 to 16"),
         (["--clock", "200"], "ULX3S runs at 1 to 143 MHz with a CAS latency of 3, not at 200 MHz: take another "),
         (["--memory", "chip", "--exact", "1"], "--cores and --exact go with --memory sdram: shapes on the chip "),

@@ -3,6 +3,7 @@
 import pytest
 
 from licgate.errors import ConfigError
+from licgate.manifest.catalogue import find_model
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.estimate import estimate_frame, least_frame
 from licgate.perf.streamed.frame import StreamingModel
@@ -66,14 +67,30 @@ CASES = {
 }
 
 
+MODEL = "hyperprior-n36m96-l0067-a10w8"
+# its transforms: parities of rows and columns made apart, with GDN and without, one core and two
+CODECS = {
+    "g_s": ("g_s", {"rows": 12, "cols": 12, "block_rows": 8}, (12, 6), 1),
+    "g_s, few words of results": ("g_s", {"rows": 6, "cols": 9, "output_words": 20}, (11, 5), 1),
+    "g_s, packed": ("g_s", {"rows": 6, "cols": 8, "packing": True}, (12, 3), 1),
+    "h_s, bound by weights": ("h_s", {"rows": 8, "cols": 12, "block_rows": 3}, (9, 6), 1),
+    "h_a": ("h_a", {"rows": 8, "cols": 12}, (30, 20), 1),
+    "g_s, two cores": ("g_s", {"rows": 8, "cols": 8, "block_rows": 6}, (24, 4), 2),
+}
+
+
 def compiled(model, shape):
     return compile_streamed([synthetic_manifest(**model, seed=3).g_a], StreamedConfig(**shape), weights=False)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *CODECS])
 def test_the_error_is_bounded_and_what_moves_is_counted(name):
-    model, shape, (width, height), cores = CASES[name]
-    program = compiled(model, shape)
+    if name in CASES:
+        model, shape, (width, height), cores = CASES[name]
+        program = compiled(model, shape)
+    else:
+        wanted, shape, (width, height), cores = CODECS[name]
+        program = compile_streamed([find_model(MODEL).transforms[wanted]], StreamedConfig(**shape), weights=False)
     chain = program.chains[0]
     jobs = core_jobs(program, chain, width, height, cores)
     exact = StreamingModel([job.schedule for job in jobs], CYCLES, start=CYCLES.start + 1)
@@ -103,9 +120,18 @@ def test_the_plan_has_the_bands_of_the_schedule():
     program = compiled(
         {"channels": (3, 12, 12, 20)}, {"rows": 5, "cols": 7, "block_rows": 3, "band_groups": 3, "weight_words": 700}
     )
+    check_plan(program, 133, 61)
+
+
+def test_the_plan_has_the_bands_of_a_schedule_with_transposed_convolutions():
+    shape = {"rows": 5, "cols": 7, "block_rows": 3, "band_groups": 3}
+    check_plan(compile_streamed([find_model(MODEL).transforms["g_s"]], StreamedConfig(**shape), weights=False), 33, 21)
+
+
+def check_plan(program, width, height):
     chain = program.chains[0]
-    schedule = make_schedule(program, chain, 133, 61)
-    plan = frame_plan(program, chain, 133, 61)
+    schedule = make_schedule(program, chain, width, height)
+    plan = frame_plan(program, chain, width, height)
     bands = [fields for kind, fields in schedule.commands if kind == "band"]
     kinds = [plan.kinds[number] for number, _ in plan.bands]
     assert len(plan.kinds) < len(kinds) / 2

@@ -1,18 +1,20 @@
-"""g_a with external memory, cut into strips for two cores that share it: what is simulated is what was predicted."""
+"""Transforms with external memory, g_a cut for two cores that share it too: what is simulated is what was predicted."""
 
 import numpy as np
 import pytest
 
+from licgate.codec import Codec
 from licgate.errors import ConfigError
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamingModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
+from licgate.reference import run_transform
+from licgate.sim.chain import engine_run
 from licgate.sim.external import SdramGateware
 from licgate.sim.simulate import compare
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
-from tests.codec.kit import LATENT
 from tests.sim.kit import tiny_codec
 
 
@@ -66,13 +68,32 @@ def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
             simulated(MANIFEST, config, x, faults=seed)
 
 
-def test_any_transform_without_transposed_convolutions_runs():
-    config = StreamedConfig(rows=4, cols=4, block_rows=2)
-    manifest = tiny_codec()
-    low, high = LATENT.min, LATENT.max
-    x = np.random.default_rng(3).integers(low, high + 1, (manifest.h_a.layers[0].in_channels, 9, 6))
-    result = simulated(manifest, config, x, transform="h_a")
-    assert result["bit_exact"]
-    assert result["cycles_of_cores"] == result["cycles_predicted"]
-    with pytest.raises(ConfigError, match="transposed"):
-        simulated(manifest, config, x, transform="g_s")
+@pytest.fixture(scope="module")
+def codec():
+    """A codec, and an accelerator that has all of its transforms."""
+    manifest, config = tiny_codec(), StreamedConfig(rows=4, cols=4, block_rows=2, band_groups=2)
+    return manifest, SdramGateware(manifest, config, list(manifest.transforms))
+
+
+def test_every_transform_of_a_codec_runs_on_one_accelerator(codec):
+    (manifest, gateware), rng = codec, np.random.default_rng(3)
+    for name, (width, height) in {"g_a": (9, 6), "h_a": (9, 6), "h_s": (5, 3), "g_s": (7, 3)}.items():
+        transform = manifest.transforms[name]
+        low, high = transform.input.min, transform.input.max
+        x = rng.integers(low, high + 1, (transform.in_channels, height, width))
+        result, output = compare(gateware, name, x)
+        assert np.array_equal(output, run_transform(transform, x))
+        assert result["bit_exact"]
+        assert result["cycles_of_cores"] == result["cycles_predicted"]
+
+
+def test_files_are_made_and_decoded_by_one_accelerator(codec):
+    manifest, gateware = codec
+    run = engine_run(manifest, lambda names: gateware)
+    simulated, software = Codec(manifest, run=run), Codec(manifest)
+    for width, height in ((19, 10), (8, 16)):
+        image = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        data = simulated.encode(image)
+        assert data == software.encode(image)
+        assert np.array_equal(simulated.decode(data), software.decode(data))
+    assert set(run.cycles) == {"g_a", "h_a", "h_s", "g_s"}

@@ -88,7 +88,6 @@ def test_costs_are_those_of_one_core():
     ("words", "message"),
     [
         ([], "there is no open place-and-route for XCZU9EG-2FFVB1156E: --memory axi goes with --synthesis-only, and"),
-        (["--mode", "decoder"], "h_s.0: with external memory the array runs no transposed convolution yet"),
         (["--max-width", "64"], "--memory axi goes without --max-width: it takes images of any width"),
         (["--cores", "5", "--synthesis-only"], "5 cores make no sense: board zcu102 has AXI4 ports for 4, "),
         (["--board", "ulx3s-85f"], "board ulx3s-85f has no memory behind AXI4: take another --board, or another"),

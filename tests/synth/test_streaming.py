@@ -80,7 +80,6 @@ def test_arrays_come_before_lanes(wide):
         (["--rows", "20"], r"^1 x 20 x 16 need 320 multipliers, LFE5U-85F-6BG381C has 156 MULT18X18D: take fewer rows"),
         (["--cores", "2"], r"^2 x 9 x 16 need 288 multipliers"),
         (["--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
-        (["--mode", "decoder"], r"^h_s\.0: with external memory the array runs no transposed convolution yet$"),
         (["--max-width", "64"], r"^--memory sdram goes without --max-width: it takes images of any width$"),
         (["--clock", "150"], r"^ULX3S runs at 1 to 143 MHz .*, not at 150 MHz: take another --clock$"),
         (["--channels", "8,8", "--size", "4000x4000"], r"of external memory; there are 16777216: cut the image$"),

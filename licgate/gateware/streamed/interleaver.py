@@ -105,17 +105,15 @@ class Interleaver(Component):
 
     def elaborate(self, platform):
         m = Module()
-        rows, bits, depth = self._rows, self._bits, self.depth
-        layout = self.i.payload.shape()
+        depth, layout = self.depth, self.i.payload.shape()
         m.submodules.passes = passes = Queue(layout, _ANNOUNCED)
         connect(m, flipped(self.i), passes.i)
 
         # The pass whose words come, and where they go: to A's place, and to B's.
-        new, current, left = Signal(layout), Signal(layout), Signal.like(self.i.payload.count)
+        new, current, left = passes.o.payload, Signal(layout), Signal.like(self.i.payload.count)
         base, to_a, to_b = (Signal(range(depth), name=name) for name in ("base", "to_a", "to_b"))
         busy, begins, ends, record_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            new.eq(passes.o.payload),
             begins.eq(~busy & passes.o.valid),
             passes.o.ready.eq(begins),
             ends.eq(self.enable & (left == 1)),
@@ -132,7 +130,19 @@ class Interleaver(Component):
         with m.If(record_ends):
             m.d.sync += base.eq(Mux(current.pair & ~current.beyond, to_b, to_a) + 1)
 
-        # A word's pixels to A, then to B: lane p of A holds column p of both, lane p of B column rows + p.
+        reads = self._place(m, current, to_a, to_b)
+        self._offer(m, current, record_ends, reads)
+        return m
+
+    def _place(self, m, current, to_a, to_b):
+        """Write a word's pixels to A's place, then to B's: lane p of A holds column p of both, lane p of B rows + p.
+
+        Returns
+        -------
+        list of (int, list, list)
+            Of even and of odd lanes, where there are any: first lane, lanes, and read ports.
+        """
+        rows, bits, depth = self._rows, self._bits, self.depth
         second, odd, held = Signal(), Signal(), Signal.like(Cat(self.word))
         address, later_address = Signal(range(depth)), Signal(range(depth))
         halves, lanes = Signal(2), [Signal(bits, name=f"lane_{p}") for p in range(rows)]
@@ -165,8 +175,11 @@ class Interleaver(Component):
                 *(write.en.eq(halves[half]) for write in writes),
                 *(write.addr.eq(address) for write in writes),
             ]
+        return reads
 
-        # Words that are whole, one after the other: A's with the second pass, B's behind its end.
+    def _offer(self, m, current, record_ends, reads):
+        """Words that are whole, one after the other: A's with the second pass, B's behind its end."""
+        depth = self.depth
         whole, came, waiting = Signal(), Signal(), Signal(range(depth + 1))
         pair_ends, behind, more = Signal(2), Signal.like(current.apart), Signal.like(waiting)
         m.d.sync += [
@@ -178,7 +191,6 @@ class Interleaver(Component):
             m.d.sync += behind.eq(current.apart)
         m.d.comb += [came.eq(waiting != 0), more.eq(Mux(pair_ends[1], behind, 0))]
         self._read(m, reads, came)
-        return m
 
     def _read(self, m, reads, came):
         """Offer whole words; their lanes lie in two groups of blocks."""

@@ -10,9 +10,9 @@ from licgate.gateware.passes import record_layout
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streamed.burst import PageCutter
-from licgate.gateware.streamed.gearbox import Packer
 from licgate.gateware.streamed.interleaver import Interleaver
 from licgate.gateware.streamed.layouts import of_stage
+from licgate.gateware.streamed.packer import Packer
 from licgate.program.streamed import WRITES
 
 __all__ = ["RecordWriter"]
@@ -53,7 +53,7 @@ class RecordWriter(Component):
     interval : int
         A word takes ``ceil(bits / beat_bits)`` cycles on its way.
 
-    Resources: a :class:`~licgate.gateware.streamed.gearbox.Packer`, queues of ``output_words`` words (an
+    Resources: a :class:`~licgate.gateware.streamed.packer.Packer`, queues of ``output_words`` words (an
     :class:`~licgate.gateware.streamed.interleaver.Interleaver` where parities are made apart) and of the beats of
     ``WRITES`` writes.
     """
@@ -94,16 +94,13 @@ class RecordWriter(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program, kinds, port = self._program, self._kinds, self.port
+        program, kinds = self._program, self._kinds
         m.submodules.packer = packer = self._packer
         m.submodules.cutter = cutter = self._cutter
-        count = program.output_credits
-        bits = max(kinds) // program.rows
-        m.submodules.words = words = self._queue(m, bits)
+        m.submodules.words = words = self._queue(m, max(kinds) // program.rows)
         m.submodules.beats = beats = BlockQueue(WRITES * self._most, program.beat_bits)
-        m.submodules.passes = passes = Queue(self.i.payload.shape(), count)
-        stretch = cutter.i.payload
-        m.submodules.targets = targets = Queue(stretch.shape(), WRITES)
+        m.submodules.passes = passes = Queue(self.i.payload.shape(), program.output_credits)
+        m.submodules.targets = targets = Queue(cutter.i.payload.shape(), WRITES)
         connect(m, targets.o, cutter.i)
         m.d.comb += [
             passes.i.payload.eq(self.i.payload),
@@ -111,17 +108,30 @@ class RecordWriter(Component):
             self.i.ready.eq(passes.i.ready),
             words.enable.eq(self.enable),
         ]
+        completes, under_way = self._write(m, cutter, beats)
+        busy, moved = self._pack(m, passes, words, completes)
+        written = self._collect(m, moved, beats, targets)
+        waiting = passes.o.valid | targets.o.valid | beats.o.valid
+        m.d.comb += self.idle.eq(~(waiting | busy | packer.busy | written | under_way | ~cutter.i.ready))
+        return m
 
-        # Words of the pass at work, through the packer. `ends_pass` and `ends_part` say that one is left. The pass is
-        # seen through a register: it stays a cycle longer than in its queue.
+    def _pack(self, m, passes, words, completes):
+        """Words of the pass at work, through the packer; return whether there is a pass, and what moved.
+
+        The pass is seen through a register: it stays a cycle longer than in its queue. What moved is whether a word
+        did, whether it was the first of a write, whether the last of its pass, and the pass.
+        """
+        program, kinds, packer = self._program, self._kinds, self._packer
         coming, current = Signal.like(self.i.payload), Signal.like(self.i.payload)
         left, current_kind, of_one = Signal.like(self.i.payload.count), Signal(range(max(2, len(kinds)))), Signal()
+        # `ends_pass` and `ends_part` say that one word is left.
         busy, first, ends_pass, ends_part = Signal(), Signal(), Signal(), Signal()
         # A part of a record has as many channels as the array columns; a packed pass makes two.
         part_left = Signal(range(program.cols + 1))
         kind_of = Array(kinds.index(k) for k in program.output_kinds)
-        kind = Signal(range(max(2, len(kinds))))
+        kind, bits = Signal(range(max(2, len(kinds)))), max(kinds) // program.rows
         values = [words.o.payload.word_select(r, bits) for r in range(program.rows)]
+        moved, through = Signal(), Signal()
         m.d.comb += [
             coming.eq(passes.o.payload),
             packer.i.payload.word.eq(Array(Cat(v[: k // program.rows] for v in values) for k in kinds)[kind]),
@@ -129,9 +139,6 @@ class RecordWriter(Component):
             packer.i.payload.last.eq(ends_pass | ends_part),
             packer.i.valid.eq(busy & words.o.valid),
             words.o.ready.eq(busy & packer.i.ready),
-        ]
-        moved, through = Signal(), Signal()
-        m.d.comb += [
             moved.eq(packer.i.valid & packer.i.ready),
             through.eq(moved & ends_pass),
             passes.o.ready.eq(self.packed),
@@ -153,7 +160,7 @@ class RecordWriter(Component):
             with m.If(ends_pass):
                 m.d.sync += busy.eq(0)
         # Writes that have begun to be packed and are not done.
-        begins, completes, begun = Signal(), Signal(), Signal(WRITES)
+        begins, begun = Signal(), Signal(WRITES)
         m.d.sync += begins.eq(~busy & ~begins & ~self.packed & passes.o.valid & (~begun[-1] | ~coming.first))
         m.d.sync += begun.eq(moved_level(begun, begins & current.first, completes))
         with m.If(begins):
@@ -166,12 +173,15 @@ class RecordWriter(Component):
                 ends_part.eq(program.cols == 1),
                 kind.eq(current_kind),
             ]
+        return busy, (moved, first, ends_pass, current)
 
-        # Where they go, with the number of beats counted as they come.
-        target = Signal.like(stretch)
-        beat_count = Signal.like(stretch.beats)
+    def _collect(self, m, word, beats, targets):
+        """Beats and where they go, with their number counted as they come; return that a write is complete."""
+        packer, (moved, first, ends_pass, current) = self._packer, word
+        target = Signal.like(targets.i.payload)
+        beat_count = Signal.like(target.beats)
         # Of the word that the packer took last, and that comes out of it; known a cycle after it was taken.
-        ends, waiting = Signal(), Signal.like(stretch.address)
+        ends, waiting = Signal(), Signal.like(target.address)
         took, was_first, was_end = Signal(), Signal(), Signal()
         m.d.sync += [took.eq(moved), was_first.eq(moved & first), was_end.eq(ends_pass)]
         with m.If(took):
@@ -193,26 +203,26 @@ class RecordWriter(Component):
             m.d.sync += beat_count.eq(beat_count + 1)
             with m.If(complete):
                 m.d.sync += beat_count.eq(0)
+        return written
 
-        # Requests, and the writes that they complete.
-        final, under_way, asked = Signal(), Signal(), Signal()
+    def _write(self, m, cutter, beats):
+        """Requests, and the writes that they complete; return that one is complete, and that a request is under way."""
+        port, final, under_way, asked, completes = self.port, Signal(), Signal(), Signal(), Signal()
         connect(m, cutter.request, flipped(port.request))
         m.d.comb += [
             port.w.payload.eq(beats.o.payload),
             port.w.valid.eq(beats.o.valid),
             beats.o.ready.eq(port.w.ready),
             asked.eq(port.request.valid & port.request.ready),
+            completes.eq(port.done & final),
         ]
-        m.d.comb += completes.eq(port.done & final)
         with m.If(port.done):
             m.d.sync += [self.writes.eq(self.writes + final), under_way.eq(0)]
         with m.If(asked):
             m.d.sync += [final.eq(cutter.ends), under_way.eq(1)]
         with m.If(self.start):
             m.d.sync += self.writes.eq(0)
-        waiting = passes.o.valid | targets.o.valid | beats.o.valid
-        m.d.comb += self.idle.eq(~(waiting | busy | packer.busy | written | under_way | ~cutter.i.ready))
-        return m
+        return completes, under_way
 
     def _queue(self, m, bits):
         """The queue of words, of ``bits`` a pixel, fed."""

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.burst import PageCutter, stretch_layout
-from licgate.gateware.streamed.gearbox import Unpacker, record_layout
+from licgate.gateware.streamed.unpacker import Unpacker, record_layout
 
 __all__ = ["WordReader"]
 
@@ -26,7 +26,7 @@ class WordReader(Component):
     page_beats, most_beats : int
         No request crosses a multiple of the first; a stretch has no more beats than the second.
     most_words, part, tag
-        Of records, see :class:`~licgate.gateware.streamed.gearbox.Unpacker`.
+        Of records, see :class:`~licgate.gateware.streamed.unpacker.Unpacker`.
 
     Members
     -------

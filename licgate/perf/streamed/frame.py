@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from licgate.perf.engine import Timing
 from licgate.perf.memory.axi import core_memory
-from licgate.perf.streamed.units import FIFO, Freed, Loaders, Passes
+from licgate.perf.streamed.loaders import Freed, Loaders
+from licgate.perf.streamed.passes import FIFO, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from licgate.gateware.streamed.gearbox import Packer, Unpacker
+from licgate.gateware.streamed.packer import Packer
+from licgate.gateware.streamed.unpacker import Unpacker
 from licgate.program.records import pack_bits, unpack_bits
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_put_all
 from tests.gateware.waves import trace
