@@ -9,7 +9,7 @@ import string
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["KINDS", "draw_crop"]
+__all__ = ["KINDS", "draw_corners", "draw_crop"]
 
 TILED = 0.4
 """Part of the crops that are made of four drawings, with borders between them."""
@@ -36,6 +36,15 @@ def draw_crop(rng: np.random.Generator, side: int) -> np.ndarray:
         return _one(rng, side)
     columns = [np.concatenate([_one(rng, half) for _ in range(2)]) for _ in range(2)]
     return np.concatenate(columns, axis=1)[:side, :side]
+
+
+def draw_corners(side: int) -> np.ndarray:
+    """Draw the eight corners of the RGB cube, each a plain picture: uint8 (8, side, side, 3).
+
+    No photograph drives a network as far as these do.
+    """
+    corners = np.indices((2, 2, 2), dtype=np.uint8).reshape(3, 8).T * 255
+    return np.broadcast_to(corners[:, None, None], (8, side, side, 3)).copy()
 
 
 def _one(rng: np.random.Generator, side: int) -> np.ndarray:

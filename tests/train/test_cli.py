@@ -70,6 +70,7 @@ def test_train_quantize_and_evaluate(pictures, squares, tmp_path, capsys):
     assert manifest.provenance["training"]["rate_lambda"] == 0.005
     card = (model / "README.md").read_text()
     assert "# small-model" in card
+    assert "of the training photographs and on plain pictures of the eight strongest colours." in card
     assert "photographs, 5 % of them drawn instead, Muon from" in card
     assert str(tmp_path) not in card + (model / "manifest.json").read_text()
     capsys.readouterr()

@@ -14,6 +14,7 @@ from torch import Tensor
 from licgate.errors import TrainingError
 from licgate.manifest.architectures import architecture_of
 from licgate.train.data import ImageFolder
+from licgate.train.drawn import draw_corners
 from licgate.train.network.entropy import SCALE_MIN, SCALE_STEP
 from licgate.train.network.flow import code
 from licgate.train.network.layers import lower_bound
@@ -43,13 +44,21 @@ def draq_k(rate_lambda: float) -> float:
     return 625.0 * rate_lambda + 2.0
 
 
-def calibration_crops(data: str, *, count: int, seed: int = 1) -> Tensor:
+def calibration_crops(data: str, *, count: int, seed: int = 1, corners: bool = False) -> Tensor:
     """Draw crops of 256² (or, where no image is so large, of the largest multiple of 64 that fits).
+
+    Parameters
+    ----------
+    data : path
+        Folder of photographs.
+    count, seed : int
+    corners : bool
+        Put the eight corners of the RGB cube behind them.
 
     Returns
     -------
     Tensor
-        float32 (count, 3, side, side) in 0..1.
+        float32 (count, 3, side, side) in 0..1, eight more with ``corners``.
     """
     if count < 1:
         raise TrainingError(f"calibration needs at least 1 crop, not {count}")
@@ -60,7 +69,11 @@ def calibration_crops(data: str, *, count: int, seed: int = 1) -> Tensor:
             if side == 64:
                 raise
             continue
-        return folder.batch(count, np.random.default_rng((seed, count)))
+        crops = folder.batch(count, np.random.default_rng((seed, count)))
+        if corners:
+            plain = torch.from_numpy(draw_corners(side)).permute(0, 3, 1, 2).float().div_(255.0)
+            crops = torch.cat([crops, plain]).contiguous(memory_format=torch.channels_last)
+        return crops
     raise AssertionError
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from licgate.manifest import Manifest
+from licgate.train.recipe import crops_of
 
 ROUNDING = {"compensated": "rounded so that errors make up for each other (GPTQ)", "nearest": "rounded to the nearest"}
 
@@ -60,7 +61,7 @@ def model_card(manifest: Manifest, *, command: str = "", notes: str = "") -> str
         "",
         "## Quantisation",
         "",
-        *_quantisation(how),
+        *_quantisation(how, corners=crops_of(recipe)["drawn"] > 0),
         "",
     ]
     lines += [
@@ -117,12 +118,13 @@ def _loss(recipe: dict) -> str:
     )
 
 
-def _quantisation(how: dict) -> list[str]:
+def _quantisation(how: dict, *, corners: bool) -> list[str]:
+    plain = " and on plain pictures of the eight strongest colours" if corners else ""
     method, rounding = how["method"], ROUNDING[how["rounding"]]
     text = (
         f"{method[:1].upper()}{method[1:]}, calibrated on {how['calibration_crops']} crops of 256² of the training "
-        f"photographs. Weights symmetric per output channel, {rounding}; γ per row; channels before and behind GDN "
-        f"equalised with strength {how['equalization']:g}."
+        f"photographs{plain}. Weights symmetric per output channel, {rounding}; γ per row; channels before and "
+        f"behind GDN equalised with strength {how['equalization']:g}."
     )
     if "fine_tuning" not in how:
         return [text]

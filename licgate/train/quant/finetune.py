@@ -20,6 +20,7 @@ from licgate.train.quant.quantize import prepare, quantization_record
 from licgate.train.quant.quantnet import QuantizedCodec
 from licgate.train.quant.rounding import round_weights
 from licgate.train.quant.widths import Widths, widths_from_json, widths_to_json
+from licgate.train.recipe import crops_of
 
 ROUNDING_CROPS = 16
 KIND = QuantizationAware.kind
@@ -75,7 +76,7 @@ def fine_tune(
     dict
         As `licgate.train.loop.train`.
     """
-    own = prepare(model, data, equalization=equalization, crops=crops)
+    own = prepare(model, data, equalization=equalization, crops=crops, corners=crops_of(source)["drawn"] > 0)
     clips = draq_clips(own.net, recipe.rate_lambda) if settings.clip else {}
     net = own.net
     if settings.rounding == "compensated":

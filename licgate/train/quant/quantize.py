@@ -22,6 +22,7 @@ from licgate.train.quant.manifests import make_manifest
 from licgate.train.quant.qat import ROUNDINGS
 from licgate.train.quant.rounding import round_weights
 from licgate.train.quant.widths import Widths
+from licgate.train.recipe import crops_of
 
 SEARCH_CROPS = 16
 EQUALIZATION = 0.75
@@ -70,12 +71,16 @@ class Prepared:
     architecture: str
 
 
-def prepare(model: Codec, data: str | Path, *, equalization: float, crops: int) -> Prepared:
-    """Take a float model apart, equalise its channels and measure its ranges on photographs."""
+def prepare(model: Codec, data: str | Path, *, equalization: float, crops: int, corners: bool = False) -> Prepared:
+    """Take a float model apart, equalise its channels and measure its ranges on photographs.
+
+    With ``corners`` on the plainest and strongest colours, too: a model that has learned drawn pictures should keep
+    what it gives for them.
+    """
     if not 0 <= equalization <= 1:
         raise TrainingError(f"equalization {equalization} is outside 0..1")
     architecture = model.config.architecture
-    batch = calibration_crops(data, count=crops)
+    batch = calibration_crops(data, count=crops, corners=corners)
     net = float_layers(model)
     net = equalize(net, channel_ranges(net, batch, architecture), equalization)
     return Prepared(net, collect_stats(net, batch, architecture), batch, architecture)
@@ -139,7 +144,7 @@ def quantize_model(
     candidates = clip_candidates(clip, rate_lambda)
     if rounding not in ROUNDINGS:
         raise TrainingError(f"rounding {rounding!r} is unknown: choose {' or '.join(ROUNDINGS)}")
-    own = prepare(model, data, equalization=equalization, crops=crops)
+    own = prepare(model, data, equalization=equalization, crops=crops, corners=crops_of(recipe)["drawn"] > 0)
     net, few = own.net, own.crops[:SEARCH_CROPS]
     if rounding == "compensated":
         net = round_weights(net, widths, few, own.architecture)

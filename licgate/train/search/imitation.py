@@ -15,6 +15,7 @@ from licgate.train.quant.clipsearch import imitate_weights, loss_of
 from licgate.train.quant.floatnet import FloatConv
 from licgate.train.quant.quantize import EQUALIZATION, prepare
 from licgate.train.quant.widths import LayerBits, Widths
+from licgate.train.recipe import crops_of
 from licgate.train.search.sensitivity import WIDEST, Point
 
 CLIP_CROPS = 4
@@ -61,7 +62,8 @@ class ImitationEvaluator:
     ) -> None:
         self.rate_lambda = float(recipe.get("rate_lambda", 0.013))
         self._prior = model.entropy_bottleneck
-        own = prepare(model, data, equalization=EQUALIZATION, crops=max(calibration, crops))
+        corners = crops_of(recipe)["drawn"] > 0
+        own = prepare(model, data, equalization=EQUALIZATION, crops=max(calibration, crops), corners=corners)
         self._net, self._stats, self._architecture = own.net, own.stats, own.architecture
         self.crops = own.crops[:crops]
         self._candidates = tuple(clips) if clips is not None else (None, 20.0, 10.0, draq_k(self.rate_lambda))
