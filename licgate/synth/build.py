@@ -13,7 +13,7 @@ from pathlib import Path
 from licgate.errors import BuildError, ConfigError, TimingError
 from licgate.synth.cache import BuildCache
 from licgate.synth.design import Design, Frame
-from licgate.synth.flow import Flow, Routed
+from licgate.synth.flow import Flow, Routed, find_tools
 from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
 from licgate.synth.plan import VERILOG, make_plan
@@ -99,11 +99,13 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
     board, say = design.board, wishes.say
     check_shape(board, rows=design.config.rows, cols=design.config.cols)
     output = OutputFolder(wishes.out)
+    route = wishes.route and board.routed
+    tools = find_tools(board, route=route)
     plan = make_plan(accelerator, board=board, frequency=design.clock_mhz)
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
-        cache, route = BuildCache(wishes.cache_folder), wishes.route and board.routed
-        flow = Flow(plan=plan, board=board, folder=folder, cache=cache, say=say, route=route)
+        cache = BuildCache(wishes.cache_folder)
+        flow = Flow(plan=plan, board=board, folder=folder, cache=cache, say=say, tools=tools)
         try:
             cells, blocks = flow.synthesize()
             routes = _routed(flow, cells, wishes) if route else []
@@ -112,8 +114,8 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
             raise
         cells = {cell: design.copies * count for cell, count in cells.items()}
         timing, best = timing_of(routes, plan.clock_mhz)
-        tools = {name: found.as_dict() for name, found in flow.tools.items()}
-        report = make_report(design, frame, Built(tools, timing, best, cells, blocks, plan.clock_mhz))
+        said = {name: found.as_dict() for name, found in tools.items()}
+        report = make_report(design, frame, Built(said, timing, best, cells, blocks, plan.clock_mhz))
         report["files"] = _kept(output, flow, best, bitstream=timing["met"] or wishes.timing_allow_fail)
         output.write("report.html", render_html(report))
         output.write("report.json", json.dumps(report, indent=2) + "\n")

@@ -12,10 +12,10 @@ from licgate.synth import fanout, outreg
 from licgate.synth.blocks import count_blocks_of_file
 from licgate.synth.cache import BuildCache, cache_key
 from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
-from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, run_tool
+from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, Found, run_tool
 from licgate.target.board import Board
 
-__all__ = ["Flow", "Routed"]
+__all__ = ["Flow", "Routed", "find_tools"]
 
 SYNTHESIS_FILES = ["top.json", "stat.json", "yosys.log"]
 
@@ -36,6 +36,18 @@ class Routed:
         return min(clock["achieved_mhz"] / clock["constraint_mhz"] for clock in self.clocks.values())
 
 
+def find_tools(board: Board, *, route: bool) -> dict[str, Found]:
+    """Find what a build will need, by name, before anything is made for it.
+
+    Raises
+    ------
+    ToolError
+        A tool is missing or of a bad version.
+    """
+    used = (YOSYS, NEXTPNR_ECP5, ECPPACK) if board.routed and route else (YOSYS,)
+    return {tool.name: tool.find() for tool in used}
+
+
 class Flow:
     """The steps of one build in one working folder.
 
@@ -48,8 +60,8 @@ class Flow:
     cache : BuildCache
     say : callable
         Takes progress lines.
-    route : bool
-        There will be place-and-route.
+    tools : dict of str to Found
+        See `find_tools`.
     """
 
     def __init__(
@@ -60,11 +72,10 @@ class Flow:
         folder: Path,
         cache: BuildCache,
         say: Callable[[str], None],
-        route: bool = True,
+        tools: dict[str, Found],
     ):
         self.plan, self.board, self.folder, self.cache, self.say = plan, board, folder, cache, say
-        used = (YOSYS, NEXTPNR_ECP5, ECPPACK) if board.routed and route else (YOSYS,)
-        self.tools = {tool.name: tool.find() for tool in used}
+        self.tools = tools
         # What works on the netlist behind Yosys is as much part of the synthesis as Yosys.
         behind = [Path(module.__file__).read_text(encoding="utf-8") for module in (outreg, fanout)]
         self._key = cache_key(plan.files.digest(), self.tools["yosys"].identity, *behind)

@@ -14,7 +14,7 @@ from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
 from licgate.synth.cache import BuildCache
 from licgate.synth.fit import streaming_fit
-from licgate.synth.flow import Flow
+from licgate.synth.flow import Flow, find_tools
 from licgate.synth.plan import VERILOG, make_plan
 from licgate.target.axi import AxiTiming
 from licgate.target.board import find_board
@@ -109,7 +109,8 @@ def test_cells_are_those_that_yosys_makes(tmp_path):
     board = find_board("zcu102")
     accelerator = ZynqAccelerator(TINY, CONFIG)
     plan = make_plan(ZynqModule(accelerator), board=board, frequency=300.0)
-    flow = Flow(plan=plan, board=board, folder=tmp_path, cache=BuildCache(None), say=lambda line: None, route=False)
+    tools = find_tools(board, route=False)
+    flow = Flow(plan=plan, board=board, folder=tmp_path, cache=BuildCache(None), say=lambda line: None, tools=tools)
     cells, _ = flow.synthesize()
     program = accelerator.program
     assert cells["DSP48E2"] == program.multiplier_cells

@@ -20,7 +20,7 @@ from licgate.synth import flow as flow_module
 from licgate.synth.cache import BuildCache
 from licgate.synth.design import Design
 from licgate.synth.fit import streaming_fit
-from licgate.synth.flow import Flow
+from licgate.synth.flow import Flow, find_tools
 from licgate.synth.plan import make_plan
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
@@ -133,7 +133,12 @@ def test_blocks_are_those_that_yosys_makes(tmp_path):
     accelerator = StreamingAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     cells, _ = Flow(
-        plan=plan, board=ULX3S, folder=tmp_path, cache=BuildCache(None), say=lambda line: None, route=False
+        plan=plan,
+        board=ULX3S,
+        folder=tmp_path,
+        cache=BuildCache(None),
+        say=lambda line: None,
+        tools=find_tools(ULX3S, route=False),
     ).synthesize()
     program = accelerator.program
     assert cells["DP16KD"] == streaming_fit(program, ULX3S, 1).needed
