@@ -1,5 +1,6 @@
 """CXXRTL: the accelerator as compiled C++, for whole photographs."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -89,7 +90,8 @@ def _compiled(accelerator, harness):
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = cache_folder("cxxrtl") / digest / "model"
     if program.exists():
-        os.utime(program.parent)
+        with contextlib.suppress(OSError):  # another user's
+            os.utime(program.parent)
         return program
     with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
         folder = Path(folder)

@@ -114,8 +114,8 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
             raise
         cells = {cell: design.copies * count for cell, count in cells.items()}
         timing, best = timing_of(routes, plan.clock_mhz)
-        found = {name: tool.as_dict() for name, tool in tools.items()}
-        report = make_report(design, frame, Built(found, timing, best, cells, blocks, plan.clock_mhz))
+        said = {name: found.as_dict() for name, found in tools.items()}
+        report = make_report(design, frame, Built(said, timing, best, cells, blocks, plan.clock_mhz))
         report["files"] = _kept(output, flow, best, bitstream=timing["met"] or wishes.timing_allow_fail)
         output.write("report.html", render_html(report))
         output.write("report.json", json.dumps(report, indent=2) + "\n")

