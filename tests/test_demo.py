@@ -4,11 +4,11 @@ import argparse
 import re
 from pathlib import Path
 
+from licgate.backends import get_backend
+from licgate.cli_build import add_build_arguments
+from licgate.cli_simulate import add_simulate_arguments
 from licgate.manifest import find_model
-from licgate.sim.cli import add_simulate_arguments
-from licgate.synth.fit import choose_config
 from licgate.target.board import find_board
-from licgate.target.config import AcceleratorConfig
 
 MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text(encoding="utf-8")
 
@@ -27,12 +27,18 @@ def test_both_parts_are_given_the_shape():
     assert "-j2 demo-build demo-simulate" in recipe("demo")
 
 
-def test_both_parts_take_the_same_accelerator():
-    rows, cols = int(variable("DEMO_ROWS")), int(variable("DEMO_COLS"))
-    board, manifest = find_board(variable("BOARD")), find_model()
-    shape = AcceleratorConfig(rows=rows, cols=cols, packed_bits=board.packed_bits)
-    built, _ = choose_config(manifest, board, "analysis", shape, max_width=None, must_fit=True)
+def parsed(add_arguments, *words):
     parser = argparse.ArgumentParser()
-    add_simulate_arguments(parser)
-    args = parser.parse_args(["--rows", str(rows), "--cols", str(cols)])
-    assert built == AcceleratorConfig(rows=args.rows, cols=args.cols, lanes=args.lanes, max_width=args.max_width)
+    add_arguments(parser)
+    return parser.parse_args([*words, "--rows", variable("DEMO_ROWS"), "--cols", variable("DEMO_COLS")])
+
+
+def test_both_parts_take_the_same_accelerator():
+    board = find_board(variable("BOARD"))
+    build, simulate = parsed(add_build_arguments, "--board", board.name), parsed(add_simulate_arguments)
+    assert build.memory == simulate.memory
+    backend = get_backend(build.memory)
+    built = backend.fit(backend.design(build, find_model(build.model), board, board.frequency))
+    assert built.fit.fits
+    assert built.config == backend.config(simulate)
+    assert built.transforms == simulate.transform

@@ -13,7 +13,7 @@ exclude_patterns = ["site"]
 CONTENTS = {
     "Use it": ["commands", "examples", "training", "results"],
     "How it works": ["gateware", "streaming", "extmem", "numerics"],
-    "Formats and links": ["container", "hostlink", "zynq"],
+    "Formats and links": ["container", "hostlink", "registers", "zynq"],
     "Look up": ["words", "api/index"],
 }
 

@@ -27,7 +27,10 @@ def test_cycles_are_those_of_the_program():
     arrives = steps + program.feed_latency  # the last step, at the array
     result = arrives + array_latency(cols)
     word = result + lane_latency(program) + program.lanes * beat
-    last_word, last_latent = word + beat * (cols - 1), word + LATENT + (program.rows + 2) * (cols - 1) + program.rows - 1
+    last_word, last_latent = (
+        word + beat * (cols - 1),
+        word + LATENT + (program.rows + 2) * (cols - 1) + program.rows - 1,
+    )
     assert followed() == {
         1: (-1, -1),
         2: (0, 0),
