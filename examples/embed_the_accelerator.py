@@ -17,7 +17,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
-from licgate.gateware import Accelerator, AcceleratorConfig, Register, latent_layout
+from licgate.gateware import Accelerator, AcceleratorConfig, Control, Register, Status, latent_layout
 from licgate.images import synthetic_image
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.reference import run_transform
@@ -50,7 +50,7 @@ class Frontend(Component):
             (Register.HEIGHT, height),
             (Register.PATCH_WIDTH, width),
             (Register.PATCH_HEIGHT, height),
-            (Register.CONTROL, 1),  # starts the picture
+            (Register.CONTROL, Control.START),
         ]
         super().__init__({"i": In(stream.Signature(24)), "o": Out(stream.Signature(latent_layout))})
 
@@ -85,7 +85,7 @@ class Frontend(Component):
             with m.State("PICTURE"), m.If(self.o.valid & self.o.ready & self.o.payload.last):
                 m.next = "LEAVE"
             # once STATUS says that the picture is done, the next one can start: CONTROL alone is written anew
-            with m.State("LEAVE"), m.If(accelerator.csr.r_data[1]):
+            with m.State("LEAVE"), m.If((accelerator.csr.r_data & Status.DONE).any()):
                 m.next = "WRITE"
         return m
 

@@ -1,7 +1,7 @@
 """Train a tiny model, quantise it, code a picture with it, and run it through simulated gateware: two minutes.
 
     pip install 'licgate[train]'
-    python examples/train_a_tiny_model.py [--out FOLDER] [--photographs FOLDER] [--iterations 400]
+    python examples/train_a_tiny_model.py [--out FOLDER] [--photographs FOLDER] [--iterations 1000]
 
 The pictures are drawn on the spot, so the model is good for nothing but to show the way; with a few hundred photographs
 of one's own and an hour it is one like those under models/. Each step is the verb of the command line that is printed.
@@ -39,7 +39,7 @@ def main():
     parser = argparse.ArgumentParser(description="Train, quantise and simulate a tiny model.")
     parser.add_argument("--out", type=Path, default=Path("out/tiny"), help="folder for all that is made (%(default)s)")
     parser.add_argument("--photographs", type=Path, metavar="FOLDER", help="train on these instead of drawn pictures")
-    parser.add_argument("--iterations", type=int, default=400, help="steps of training (%(default)s)")
+    parser.add_argument("--iterations", type=int, default=1000, help="steps of training (%(default)s)")
     parser.add_argument("--crop", default="64x64", metavar="WxH", help="what the gateware is given (%(default)s)")
     args = parser.parse_args()
 
@@ -51,7 +51,7 @@ def main():
     save_image(synthetic_image(128, 192, seed=99), picture)  # none of those that it was trained on
 
     shape = ("--n", 8, "--m", 12, "--lambda", 0.013)
-    how = ("--iterations", args.iterations, "--batch", 4, "--crop", 64, "--seed", 0)
+    how = ("--iterations", args.iterations, "--batch", 4, "--crop", 64, "--lr", 0.003, "--seed", 0)
     step("train", "--data", pictures, "--out", float_model, *shape, *how)
     step("quantize", float_model, "--data", pictures, "--out", model, "--crops", 8)
     step("encode", picture, "-o", coded, "--model", model, "--verify")

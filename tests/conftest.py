@@ -17,6 +17,8 @@ def pytest_runtest_setup(item):
         pytest.skip("the Kodak pictures are not here; they are not part of the repository")
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
+    if item.get_closest_marker("needs_sphinx") and not all(map(find_spec, ("sphinx", "myst_parser", "furo"))):
+        pytest.skip("sphinx, myst-parser or furo is not here; they are the extra docs")
     if item.get_closest_marker("needs_setuptools") and not (find_spec("pip") and _setuptools() >= 77):
         pytest.skip("pip or setuptools 77 is not here; it is of the extra dev")
 

@@ -14,7 +14,9 @@ from importlib import import_module
 _HOMES = {
     "Accelerator": "licgate.gateware.top.resident",
     "AcceleratorConfig": "licgate.target.config",
-    "Register": "licgate.gateware.ports",
+    "Control": "licgate.target.registers",
+    "Register": "licgate.target.registers",
+    "Status": "licgate.target.registers",
     "compile_program": "licgate.program",
     "csr_signature": "licgate.gateware.ports",
     "latent_layout": "licgate.gateware.ports",
@@ -24,7 +26,9 @@ _HOMES = {
 __all__ = [
     "Accelerator",
     "AcceleratorConfig",
+    "Control",
     "Register",
+    "Status",
     "compile_program",
     "csr_signature",
     "latent_layout",

@@ -1,4 +1,4 @@
-"""Parameters of a streaming accelerator that are not facts of the model."""
+"""Parameters of a streamed accelerator that are not facts of the model."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,9 @@ __all__ = ["StreamedConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class StreamedConfig(AcceleratorConfig):
-    """Shape of a streaming accelerator.
+    """Shape of a streamed accelerator.
+
+    Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
     Parameters
     ----------
@@ -33,12 +35,9 @@ class StreamedConfig(AcceleratorConfig):
         makes it an eighth of a page, and half of one.
     address_bits : int
         Of a beat's address, 8 to 32.
-
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
         With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
-
-    Other parameters are those of :class:`AcceleratorConfig`; ``max_width`` and the slacks have no effect.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""Whole g_a: multipliers busy with needed products, all loads, drains and layers counted, over the recompute factor.
+"""Whole transforms: multipliers busy with needed products, all loads, drains and layers counted.
+
+Of g_a over the recompute factor, for several shapes and sizes; of the others for the first of them.
 
 By the cycle model for all configurations; the whole photograph is simulated with the first one.
 """
@@ -17,10 +19,12 @@ from tests.bench.kit import Options
 CASES = [
     (None, {"rows": 8, "cols": 12}, (768, 512)),
     (None, {"rows": 12, "cols": 12}, (768, 512)),
+    (None, {"rows": 8, "cols": 12}, (512, 768)),
     (None, {"rows": 8, "cols": 12}, (1280, 720)),
     ((128, 192), {"rows": 8, "cols": 16}, (1280, 720)),
     ((192, 320), {"rows": 8, "cols": 16}, (1280, 720)),
 ]
+OTHERS = ("h_a", "h_s", "g_s")
 
 
 def bench(options: Options) -> dict:
@@ -49,6 +53,12 @@ def bench(options: Options) -> dict:
         )
         headline[name] = f"{100 * found.utilization / found.recompute_factor:.2f} %, {found.cycles} cycles, predicted"
         options.say(f"{name}: predicted")
+    for name in OTHERS:
+        _, shape, (width, height) = CASES[0]
+        found = predict(default, AcceleratorConfig(max_width=width, **shape), width, height, transforms=(name,))
+        row = {"model": default.name, "transform": name, "image": [width, height], **shape}
+        figures.append(row | {"cycles": found.cycles, "macs": found.macs, "utilization": found.utilization})
+        headline[f"{name}, {width} x {height}"] = f"{100 * found.utilization:.2f} %, {found.cycles} cycles, predicted"
     if not options.quick:
         row = figures[0]
         pixels = demo_image()[: row["image"][1], : row["image"][0]]
@@ -65,7 +75,7 @@ def bench(options: Options) -> dict:
         )
     return {
         "headline": headline,
-        "configuration": {"transforms": ["g_a"], "weights": "on the chip"},
+        "configuration": {"transforms": ["g_a", *OTHERS], "weights": "on the chip"},
         "seeds": [],
         "figures": figures,
     }
