@@ -1,5 +1,8 @@
 """Sphinx: the pages of docs/ and the public API as a site that needs nothing online. `make docs` builds it."""
 
+import inspect
+import re
+
 import licgate
 
 project, author, copyright = "licgate", "licgate developers", "licgate developers, BSD-2-Clause"
@@ -34,7 +37,8 @@ suppress_warnings = ["epub.unknown_project_files"]
 
 # Docstrings are numpydoc's; `Members` are those of an Amaranth signature, and :py:`In(1)` is Amaranth's role for code.
 napoleon_google_docstring = False
-napoleon_custom_sections = [("Members", "params_style")]
+PROSE = ("Numerics", "Timing", "Resources")
+napoleon_custom_sections = [("Members", "params_style"), *PROSE]
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 autodoc_typehints = "none"
@@ -57,6 +61,25 @@ def add_contents(app, docname, source):
             source[0] += "\n" + "\n".join(lines) + "\n"
 
 
+def set_prose_apart(app, what, name, obj, options, lines):
+    """Make sections of the paragraphs that begin with a word of `PROSE`, which would else be one more member."""
+    found = []
+    for line in lines:
+        match = re.match(rf"({'|'.join(PROSE)}): (.*)", line)
+        found += [match[1], "-" * len(match[1]), match[2]] if match else [line]
+    lines[:] = found
+
+
+def sign_components(app, what, name, obj, options, signature, returned):
+    """Give an Amaranth component the signature of its constructor instead of its metaclass's."""
+    if what == "class" and signature and "src_loc_at" in signature:
+        parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
+        return str(inspect.Signature(parameters)), returned
+    return None
+
+
 def setup(app):
-    """Register the hook."""
+    """Register the hooks; docstrings come here before napoleon, whose priority is 500."""
     app.connect("source-read", add_contents)
+    app.connect("autodoc-process-docstring", set_prose_apart, priority=400)
+    app.connect("autodoc-process-signature", sign_components)

@@ -69,4 +69,6 @@ def test_the_public_names_are_described(site):
     text = (site / "api" / "gateware.html").read_text(encoding="utf-8")
     assert 'id="licgate.gateware.Accelerator"' in text
     assert "Transforms of a manifest in gateware" in text
+    assert "src_loc_at" not in text  # the constructor's signature, not that of Amaranth's metaclass
+    assert ">Timing</p>" in text  # a heading of its own, not one of the members
     assert 'id="licgate.codec.Codec.encode"' in (site / "api" / "codec.html").read_text(encoding="utf-8")
