@@ -136,24 +136,18 @@ class SpentModel(CoreModel):
 
     def _issue(self, op, phase, tile, now, kernel_rows, output):
         full = len(self._pops) == self._pops.maxlen and self._pops[0] + 3 > now
-        finish, reads_end, steps_before = self._finish, self._reads_end, self.op_cycles[op.index]
-        earliest = max(finish, reads_end - self._margin(phase))
-        accepted = super()._issue(op, phase, tile, now, kernel_rows, output)
-        steps = self.op_cycles[op.index] - steps_before
+        earliest = self._engine.earliest(phase)
+        fed = super()._issue(op, phase, tile, now, kernel_rows, output)
         if self._ended is None:
             # nothing went before the first pass but the host's first rows
-            self.idle[self._why] += self._last_step - self._begun + 1 - steps
+            self.idle[self._why] += fed.last_step - self._begun + 1 - fed.steps
         else:
-            length = steps
-            if not op.is_gdn:
-                columns, slot = phase.shape.columns, phase.shape.slot(self.program.rows)
-                length += (slot - columns) * (steps // columns - 1)
-            late = self._taken - earliest
-            self.idle["windows"] += earliest - self._ended + length - steps
-            self.idle["drain" if full else self._why] += late
-            self.idle["drain"] += self._last_step - self._taken - length
-        self._ended, self._why = self._last_step, "control"
-        return accepted
+            length = (fed.slots - 1) * fed.slot + fed.columns
+            self.idle["windows"] += earliest - self._ended + length - fed.steps
+            self.idle["drain" if full else self._why] += fed.first - 1 - earliest
+            self.idle["drain"] += fed.last_step - (fed.first - 1) - length
+        self._ended, self._why = fed.last_step, "control"
+        return fed
 
 
 def frame_cost(manifest, config, width, height, *, transforms=("g_a",)) -> FrameCost:

@@ -59,6 +59,16 @@ class Fed(NamedTuple):
     word: int
     written: int
 
+    @property
+    def steps(self):
+        """Steps of the array."""
+        return self.slots * self.columns
+
+    @property
+    def last_step(self):
+        """Cycle in which the last step is issued."""
+        return self.final + self.columns - 1
+
 
 class EngineModel:
     """Times of passes, one after the other.
@@ -84,12 +94,16 @@ class EngineModel:
         self.op_steps = [0] * len(program.ops)
         self._window_words = program.window_words
 
+    def earliest(self, phase):
+        """Cycle in which a pass of that kind goes to work if it waits already."""
+        words = 0 if phase.shape is None else phase.shape.words(self._program.rows)
+        return max(self._finish, self._reads_end - (self._window_words - words))
+
     def feed(self, op, phase, tile, kernel_rows, now):
         """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` inside the image."""
         program, timing, shape = self._program, self.timing, phase.shape
         accepted = max(now, self.taken + 1)
-        words = 0 if op.is_gdn else shape.words(program.rows)
-        self.taken = max(accepted + 1, self._finish, self._reads_end - (self._window_words - words))
+        self.taken = max(accepted + 1, self.earliest(phase))
         first = self.taken + 1
         if op.is_gdn:
             slots, slot, columns = op.channels_in, 1, 1
@@ -98,10 +112,10 @@ class EngineModel:
         else:
             slots, slot, columns = kernel_rows * op.channels_in, shape.slot(program.rows), shape.columns
             final = max(first + (slots - 1) * slot, self._drained - columns + 1)
-        last_step = final + columns - 1
         self._finish = final + slot - 1
         if not op.is_gdn and slot < self._window_words:
             self._reads_end = self._finish + self._window_words - slot
+        last_step = final + columns - 1
         self._drained = last_step + program.gap_behind(op)
         self.op_steps[op.index] += slots * columns
         full = program.tile_channels(op)
