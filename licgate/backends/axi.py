@@ -20,10 +20,9 @@ class Axi(Streamed):
 
     name = "axi"
 
-    def design(self, args, manifest, board, clock_mhz):
-        """See `Backend.design`: the core is designed once, and stands there as often as there are cores."""
-        design = super().design(args, manifest, board, clock_mhz)
-        return replace(design, copies=design.cores, timing=axi_timing(args))
+    def _asked(self, args):
+        # the core is designed once, and stands there as often as there are cores
+        return {"cores": args.cores, "copies": args.cores, "timing": axi_timing(args)}
 
     def accelerator(self, design):
         """See `Backend.accelerator`."""

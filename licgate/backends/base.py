@@ -45,7 +45,6 @@ class Backend(ABC):
             A value is out of range, or an option is for another memory.
         """
 
-    @abstractmethod
     def design(self, args: argparse.Namespace, manifest, board: Board, clock_mhz: float) -> Design:
         """The design of parsed options, not fitted yet.
 
@@ -54,6 +53,9 @@ class Backend(ABC):
         ConfigError
             See `config`.
         """
+        config = self.config(args, board)
+        what = {"manifest": manifest, "board": board, "config": config, "clock_mhz": clock_mhz}
+        return Design(**what, mode=args.mode, memory=self.name, **self._asked(args))
 
     @abstractmethod
     def fit(self, design: Design, *, must_fit: bool = True) -> Design:
@@ -95,6 +97,10 @@ class Backend(ABC):
         ConfigError
             The array does not run one of the transforms, or an option is for another memory.
         """
+
+    def _asked(self, args: argparse.Namespace) -> dict:
+        """Fields of a design that other memories do not know."""
+        return {}
 
     @abstractmethod
     def told(self, design: Design) -> str:

@@ -13,7 +13,7 @@ from licgate.perf.causes import frame_cost
 from licgate.program import compile_program, input_widths
 from licgate.sim.transforms import Gateware
 from licgate.synth.build import check_shape
-from licgate.synth.design import Design, Frame
+from licgate.synth.design import Frame
 from licgate.synth.fit import memory_fit
 from licgate.target.config import AcceleratorConfig
 
@@ -37,16 +37,8 @@ class Chip(Backend):
             check_shape(board, rows=fields["rows"], cols=fields["cols"])
         return AcceleratorConfig(**fields, **packing_of(args, board))
 
-    def design(self, args, manifest, board, clock_mhz):
-        """See `Backend.design`."""
-        return Design(
-            manifest=manifest,
-            board=board,
-            config=self.config(args, board),
-            clock_mhz=clock_mhz,
-            mode=args.mode,
-            fixed_width=getattr(args, "max_width", None) is not None,
-        )
+    def _asked(self, args):
+        return {"fixed_width": getattr(args, "max_width", None) is not None}
 
     def fit(self, design, *, must_fit=True):
         """See `Backend.fit`: what is settled is the width of the line buffers."""

@@ -14,7 +14,7 @@ from licgate.perf.predict import input_sizes, joined_predictions
 from licgate.perf.streamed.cost import streaming_cost
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.synth.design import Design, Frame
+from licgate.synth.design import Frame
 from licgate.synth.fit import streaming_fit
 from licgate.target.streamed import StreamedConfig
 
@@ -40,17 +40,8 @@ class Streamed(Backend):
             fields = dict(zip(("rows", "cols"), board.streamed or _USUAL)) | fields
         return StreamedConfig(**self._beats(args), **fields, **packing_of(args, board))
 
-    def design(self, args, manifest, board, clock_mhz):
-        """See `Backend.design`."""
-        return Design(
-            manifest=manifest,
-            board=board,
-            config=self.config(args, board),
-            clock_mhz=clock_mhz,
-            mode=args.mode,
-            memory=self.name,
-            cores=args.cores,
-        )
+    def _asked(self, args):
+        return {"cores": args.cores}
 
     def fit(self, design, *, must_fit=True):
         """See `Backend.fit`.

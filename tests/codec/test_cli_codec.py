@@ -228,3 +228,16 @@ def test_formats_have_limits(tmp_path, capsys):
     assert err.startswith("licgate: error: a.lic: a.webp: cannot be written: ")
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("*.webp*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--memory", "sdram"], "--memory sdram goes with simulated gateware: give --engine cxxrtl as well"),
+        (["--memory", "axi", "--engine", "amaranth"], "--memory axi goes with the engine cxxrtl, not amaranth"),
+    ],
+)
+def test_external_memory_goes_with_an_engine_that_has_it(options, line, capsys):
+    written("a.png", (64, 64))
+    code, _, err = licgate(capsys, "encode", "a.png", "-o", "a.lic", "--model", "bmshj2018-hyperprior", *options)
+    assert (code, err) == (2, f"licgate: error: {line}\n")

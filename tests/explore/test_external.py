@@ -54,6 +54,25 @@ def test_a_plan_is_what_the_cycle_model_says(tmp_path, capsys):
         assert line.startswith(f"{row['model']}  {row['fps']:.3f} frames/s: ")
 
 
+def test_a_decoder_is_planned_with_the_same_options(tmp_path, capsys):
+    file = tmp_path / "plan.json"
+    assert plan(*SHAPE, "--channels", "4,6", "--mode", "decoder", "--json", str(file)) == 0
+    assert ", decoder of 33 x 18 on 1 x 4 x 3 with SDRAM, " in capsys.readouterr().out
+    result = json.loads(file.read_text())
+    (row,) = result["plans"]
+    manifest = scaled_manifest(find_model(), 4, 6)
+    program = compile_streamed([manifest.h_s, manifest.g_s], StreamedConfig(**row["config"]))
+    cycles, expected = SdramCycles.at(ULX3S_SDRAM, 100), 0
+    # padded to one hyper latent of 64 x 64 pixels
+    for name, size in (("h_s", (1, 1)), ("g_s", (4, 4))):
+        jobs = core_jobs(program, program.chain_of(name), *size, 1)
+        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+        expected += model.runs[0].done - model.runs[0].start
+    assert result["mode"] == "decoder"
+    assert row["cycles"] == expected == sum(row["cycles_by_cause"].values())
+    assert row["macs"] == manifest.h_s.macs(1, 1) + manifest.g_s.macs(4, 4)
+
+
 def test_cores_share_the_image_and_the_memory(tmp_path):
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for cores, file in zip("12", files, strict=True):

@@ -84,6 +84,17 @@ def test_blocks_are_counted_without_compiling_anew(space):
     assert counted > 10
 
 
+def test_transforms_of_a_mode_run_one_after_the_other(board):
+    manifest = scaled_manifest(find_model(), 4, 6)
+    space = StreamSpace(manifest, board, *SIZE, sdram_cycles(board, 100.0), mode="decoder")
+    found = space.estimated(space.usual(3, 2))
+    frame = get_backend("sdram").cost(space.design(found, 100.0), *SIZE)
+    assert [row["name"] for row in frame.prediction.transforms] == ["h_s", "g_s"]
+    assert space.macs == frame.prediction.macs == manifest.h_s.macs(1, 1) + manifest.g_s.macs(4, 4)
+    assert found.bound == pytest.approx(frame.prediction.cycles, rel=SMALL)
+    assert space.least_work <= 6 * found.bound
+
+
 def test_cores_are_tried_and_share_multipliers():
     board = tiny_board(MULT18X18D=8)
     manifest = scaled_manifest(find_model(), 4, 6)

@@ -117,6 +117,21 @@ def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
     assert lines[5].startswith("130 cycles, 77 multiply-accumulates on 18 multipliers: utilization 40.0 % (amaranth, ")
 
 
+def test_streamed_transforms_are_a_table_too(arguments, tmp_path, capsys):
+    words = [word if word != "amaranth" else "cxxrtl" for word in arguments[:-6]]
+    words += ["--memory", "sdram", "--rows", "4", "--cols", "4", "--block-rows", "2"]
+    assert main([*words, "--transform", "g_s,h_s", "--json", str(tmp_path / "r.json")]) == 0
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert (result["transform"], result["memory"], result["bit_exact"]) == ("g_s,h_s", "sdram", True)
+    assert [run["transform"] for run in result["runs"]] == ["g_s", "h_s"]
+    for run in result["runs"]:
+        assert run["cycles_of_cores"] == run["cycles_predicted"] == [run["cycles"]]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["g_s", "h_s"]
+    assert all(line.endswith("  bit-exact") for line in lines[1:3])
+    assert lines[-1].startswith(f"{result['cycles']} cycles, {result['macs']} multiply-accumulates on 16 multipliers: ")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -80,6 +80,7 @@ def test_arrays_come_before_lanes(wide):
         (["--rows", "20"], r"^1 x 20 x 16 need 320 multipliers, LFE5U-85F-6BG381C has 156 MULT18X18D: take fewer rows"),
         (["--cores", "2"], r"^2 x 9 x 16 need 288 multipliers"),
         (["--cores", "0"], r"^0 cores make no sense: give --cores from 1 to 16$"),
+        (["--packing", "27"], r"^--packing 27 is not for board ulx3s-85f, whose multipliers have 18 bits: leave the "),
         (["--max-width", "64"], r"^--memory sdram goes without --max-width: it takes images of any width$"),
         (["--clock", "150"], r"^ULX3S runs at 1 to 143 MHz .*, not at 150 MHz: take another --clock$"),
         (["--channels", "8,8", "--size", "4000x4000"], r"of external memory; there are 16777216: cut the image$"),
@@ -144,7 +145,10 @@ def test_blocks_are_those_that_yosys_makes(tmp_path):
     assert cells["MULT18X18D"] == program.multiplier_cells
 
 
-def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def synthesised(monkeypatch):
+    """What Yosys would leave."""
+
     def run_tool(tool, *arguments, folder, log, label, say):
         cells = {"DP16KD": 30, "MULT18X18D": 20, "LUT4": 1600}
         (folder / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
@@ -152,6 +156,43 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
         (folder / "top.rpt").write_text("log")
 
     monkeypatch.setattr(flow_module, "run_tool", run_tool)
+
+
+def test_a_decoder_is_built_from_the_same_options(tmp_path, synthesised, capsys):
+    shape = ["--rows", "4", "--cols", "4", "--channels", "5,7", "--size", "40x24", "--mode", "decoder"]
+    assert main([*ARGUMENTS, *shape, "--synthesis-only", "--no-cache", "--out", str(tmp_path)]) == 0
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[0]
+        .startswith("made-up-n5m7 on Radiona ULX3S 85F (LFE5U-85F-6BG381C): h_s, g_s on 1 x 4 x 4, blocks of 4 rows, ")
+    )
+    report = json.loads((tmp_path / "report.json").read_text())
+    manifest = scaled_manifest(find_model(), 5, 7)
+    assert [row["name"] for row in report["transforms"]] == ["h_s", "g_s"]
+    names = [layer.name for name in ("h_s", "g_s") for layer in manifest.transforms[name].layers]
+    assert [row["name"] for row in report["layers"]] == names
+    assert all(row["macs"] > 0 and 0 < row["utilization"] <= 1 for row in report["layers"])
+    performance, cost = report["performance"], report["cost"]
+    # one after the other, on the same array, at the same memory
+    cycles, program = SdramCycles.at(ULX3S_SDRAM, 100.0), None
+    program = compile_streamed(
+        [manifest.h_s, manifest.g_s],
+        StreamedConfig(rows=4, cols=4, weight_words=performance["external"]["weight_words"]),
+    )
+    beats, each = 0, []
+    # the image counts as padded to one hyper latent of 64 x 64 pixels
+    for name, size in (("h_s", (1, 1)), ("g_s", (4, 4))):
+        jobs = core_jobs(program, program.chain_of(name), *size, 1)
+        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+        each += [run.done - run.start for run in model.runs]
+        beats += model.memory.beats
+    assert [row["cycles"] for row in report["transforms"]] == each
+    assert performance["cycles"] == sum(each) == pytest.approx(sum(cost["cycles"].values()))
+    assert cost["bytes"] == 2 * beats
+    assert performance["recompute_factor"] == 1
+
+
+def test_a_build_on_the_command_line(tmp_path, synthesised, capsys):
     shape = ["--rows", "4", "--cols", "4", "--block-rows", "2", "--channels", "5,7", "--size", "40x24"]
     options = ["--synthesis-only", "--no-cache", "--out", str(tmp_path)]
     assert main([*ARGUMENTS, *shape, *options]) == 0
