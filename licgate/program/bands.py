@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+from licgate.program.records import MapLayout
+from licgate.program.stages import Stage
+from licgate.program.streamed import StreamedProgram
+
 __all__ = ["Band", "block_span", "stage_bands"]
 
 
@@ -49,7 +53,7 @@ class Band(NamedTuple):
         return max(0, self.end - self.first)
 
 
-def stage_bands(program, stage, source, target):
+def stage_bands(program: StreamedProgram, stage: Stage, source: MapLayout, target: MapLayout) -> list[Band]:
     """Bands of a block of a stage.
 
     Parameters
@@ -66,7 +70,8 @@ def stage_bands(program, stage, source, target):
     resident, source_words = program.resident(stage), source.words
     offset, words = program.window(stage)
     counts = _even(-(-stage.group_columns(source.width, target.width) // program.rows), program.band_groups)
-    found, loaded, group = [], 0, 0  # words of the row that have been asked for
+    found: list[Band] = []
+    loaded, group = 0, 0  # words of the row that have been asked for
     for index, groups in enumerate(counts):
         begin, ends = stage.stride * group + offset, index == len(counts) - 1
         end = min(begin + stage.stride * (groups - 1) + words, source_words)
@@ -98,7 +103,9 @@ def stage_bands(program, stage, source, target):
     return found
 
 
-def block_span(program, stage, source_height, target_height, row):
+def block_span(
+    program: StreamedProgram, stage: Stage, source_height: int, target_height: int, row: int
+) -> tuple[int, int, int, int]:
     """Rows of the block that begins with output row ``row``.
 
     Returns
@@ -112,7 +119,7 @@ def block_span(program, stage, source_height, target_height, row):
     return rows, nominal, max(0, -nominal), min(program.in_rows(stage), last)
 
 
-def _even(groups, most):
+def _even(groups: int, most: int) -> list[int]:
     """Groups of each band of a row: as few bands as there can be, as even as they can be."""
     count = -(-groups // most)
     return [groups // count + (index < groups % count) for index in range(count)]

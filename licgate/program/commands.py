@@ -1,6 +1,11 @@
 """Commands of a streaming accelerator, as they lie in external memory."""
 
-__all__ = ["COMMANDS_READ", "KINDS", "command_beats", "command_fields", "encode"]
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from licgate.program.streamed import StreamedProgram
+
+__all__ = ["COMMANDS_READ", "KINDS", "Command", "command_beats", "command_fields", "encode"]
 
 #: Kinds of commands, by their number.
 KINDS = ("end", "weights", "load", "band")
@@ -8,8 +13,11 @@ KINDS = ("end", "weights", "load", "band")
 #: Commands that are fetched at a time; twice as many may be read beyond the last one.
 COMMANDS_READ = 16
 
+#: Kind and fields, see `command_fields`.
+Command: TypeAlias = tuple[str, Mapping[str, int]]
 
-def command_fields(program):
+
+def command_fields(program: StreamedProgram) -> dict[str, dict[str, int]]:
     """Fields of each kind and their widths in bits, negative where signed, lowest bits first; all begin with ``kind``.
 
     weights: stream all weight tiles of ``stage`` from ``address``.
@@ -70,13 +78,13 @@ def command_fields(program):
     }
 
 
-def command_beats(program):
+def command_beats(program: StreamedProgram) -> int:
     """Beats of a command, the same for all kinds."""
     widths = [sum(abs(width) for width in fields.values()) for fields in command_fields(program).values()]
     return program.beats(max(widths))
 
 
-def encode(program, commands):
+def encode(program: StreamedProgram, commands: Iterable[Command]) -> list[int]:
     """Beats of a list of commands, (kind, values of its fields) each.
 
     Raises
@@ -86,7 +94,7 @@ def encode(program, commands):
     """
     fields, beats = command_fields(program), command_beats(program)
     mask = (1 << program.beat_bits) - 1
-    made = []
+    made: list[int] = []
     for kind, values in commands:
         number, place = 0, 0
         for name, width in fields[kind].items():

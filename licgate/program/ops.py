@@ -162,7 +162,7 @@ class Op:
         return min(phase.steps for phase in self.phases)
 
     @property
-    def tiled_words(self) -> tuple:
+    def tiled_words(self) -> tuple[int, ...]:
         """The words tile by tile, and in a tile phase by phase: ``steps`` words a tile."""
         parts = [
             self.words[first : first + phase.steps]

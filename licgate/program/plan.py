@@ -6,13 +6,19 @@ are made at all. So a block's input has usually been written by the time that it
 late memory never changes the order.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from licgate.errors import ConfigError
-from licgate.program.bands import block_span, stage_bands
+from licgate.manifest.types import IntType
+from licgate.program.bands import Band, block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats
+from licgate.program.compile import Chain
+from licgate.program.ops import Op
 from licgate.program.records import MapLayout
+from licgate.program.stages import Stage
+from licgate.program.streamed import StreamedProgram
 
 __all__ = ["AHEAD", "Block", "Plan", "make_plan", "map_layouts", "stage_ops"]
 
@@ -62,14 +68,16 @@ class Plan:
         External memory that the run takes: weights, maps, and commands with what is read ahead of them.
     """
 
-    maps: tuple
-    bands: tuple
-    blocks: tuple
-    weight_beats: tuple
+    maps: tuple[MapLayout, ...]
+    bands: tuple[list[Band], ...]
+    blocks: tuple[Block, ...]
+    weight_beats: tuple[int, ...]
     beats: int
 
 
-def make_plan(program, chain, width, height, *, origin=0, beats=None):
+def make_plan(
+    program: StreamedProgram, chain: Chain, width: int, height: int, *, origin: int = 0, beats: int | None = None
+) -> Plan:
     """Plan a run of a chain on an input of ``width`` x ``height``, with rings as long as the memory allows.
 
     Parameters
@@ -117,24 +125,24 @@ def make_plan(program, chain, width, height, *, origin=0, beats=None):
     )
 
 
-def stage_ops(stage):
+def stage_ops(stage: Stage) -> list[Op]:
     """The operations of a stage: its convolution, and the GDN that may follow it."""
     return [op for op in (stage.conv, stage.gdn) if op is not None]
 
 
-def _tile_beats(program, op):
+def _tile_beats(program: StreamedProgram, op: Op) -> int:
     return program.beats(op.steps * program.word_bits(op))
 
 
-def _parts(channels, cols):
+def _parts(channels: int, cols: int) -> tuple[int, ...]:
     return tuple(min(cols, channels - first) for first in range(0, channels, cols))
 
 
-def map_layouts(program, chain, width, height, ahead):
+def map_layouts(program: StreamedProgram, chain: Chain, width: int, height: int, ahead: int) -> list[MapLayout]:
     """Layouts of all maps, without a place: rings between stages."""
     stages = program.stages_of(chain)
 
-    def layout(channels, kind, ring):
+    def layout(channels: int, kind: IntType, ring: int) -> MapLayout:
         parts = _parts(channels, program.cols)
         return MapLayout(parts, kind.bits, kind.signed, program.rows, width, height, 0, ring, program.beat_bits)
 
@@ -152,11 +160,13 @@ def map_layouts(program, chain, width, height, ahead):
     return found
 
 
-def _blocks(program, chain, maps, bands):
+def _blocks(
+    program: StreamedProgram, chain: Chain, maps: Sequence[MapLayout], bands: Sequence[Sequence[Band]]
+) -> Iterator[Block]:
     """Every block, in order."""
     stages, writes = program.stages_of(chain), 0
     sizes = [program.stage_rows(stage) for stage in stages]
-    complete = [[] for _ in stages]  # writes after which a block of a stage is there
+    complete: list[list[int]] = [[] for _ in stages]  # writes after which a block of a stage is there
     for k, row in _block_order(stages, sizes, maps):
         span = block_span(program, stages[k], maps[k].height, maps[k + 1].height, row)
         rows, nominal, _, height = span
@@ -167,19 +177,19 @@ def _blocks(program, chain, maps, bands):
         complete[k].append(writes)
 
 
-def _block_order(stages, sizes, maps):
+def _block_order(stages: Sequence[Stage], sizes: Sequence[int], maps: Sequence[MapLayout]) -> Iterator[tuple[int, int]]:
     """(stage, first output row) of every block, in order."""
     done = [maps[0].height] + [0] * len(stages)  # rows of each map that are made
     before = list(done)  # by all blocks but the latest
-    chosen = None
+    chosen = -1
 
-    def made(k):
+    def made(k: int) -> int:
         return min(done[k + 1] + sizes[k], maps[k + 1].height)
 
-    def need(k):
+    def need(k: int) -> int:
         return min(stages[k].span(made(k) - 1)[1], maps[k].height)
 
-    def room(k):
+    def room(k: int) -> bool:
         if k + 1 == len(stages):
             return True
         first = max(0, stages[k + 1].span(done[k + 2])[0]) if done[k + 2] < maps[k + 2].height else maps[k + 1].height

@@ -5,11 +5,19 @@ that makes it, channel by channel, pixel by pixel, lowest bits first; each part 
 one after the other, a map its rows. A weight tile is its words one after the other, and begins with a beat.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["MapLayout", "pack_bits", "pack_weights", "unpack_bits"]
+from licgate.manifest.checks import AnyIntegers, Integers
+
+__all__ = ["Beats", "MapLayout", "pack_bits", "pack_weights", "unpack_bits"]
+
+Beats: TypeAlias = npt.NDArray[np.uint64]
+"""Contents of external memory, beat by beat."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class MapLayout:
     beat_bits : int
     """
 
-    parts: tuple
+    parts: tuple[int, ...]
     bits: int
     signed: bool
     rows: int
@@ -48,7 +56,7 @@ class MapLayout:
         """Records of a row."""
         return -(-self.width // self.rows)
 
-    def part_beats(self, count) -> int:
+    def part_beats(self, count: int) -> int:
         """Beats of a part of ``count`` channels."""
         return -(-count * self.rows * self.bits // self.beat_bits)
 
@@ -67,11 +75,11 @@ class MapLayout:
         """Beats of the map."""
         return self.ring * self.pitch
 
-    def address(self, row, word) -> int:
+    def address(self, row: int, word: int) -> int:
         """Address of a record."""
         return self.base + row % self.ring * self.pitch + word * self.record
 
-    def packed(self, x):
+    def packed(self, x: AnyIntegers) -> Beats:
         """Return the beats of a whole map; ``x`` (C, H, W) are integers of its type, and ``ring`` is its height."""
         channels, height, width = x.shape
         padded = np.zeros((channels, height, self.words * self.rows), dtype=np.int64)
@@ -84,7 +92,7 @@ class MapLayout:
             first += count
         return np.concatenate(parts, axis=1).reshape(-1)
 
-    def unpacked(self, beats):
+    def unpacked(self, beats: AnyIntegers) -> Integers:
         """Return a whole map (C, H, W), int64, of its beats."""
         records = np.asarray(beats, dtype=np.uint64).reshape(self.height * self.words, self.record)
         parts, first = [], 0
@@ -98,23 +106,23 @@ class MapLayout:
         return np.where(values >> (self.bits - 1) & 1, values - (1 << self.bits), values) if self.signed else values
 
 
-def pack_bits(values, bits, beat_bits):
+def pack_bits(values: AnyIntegers, bits: int, beat_bits: int) -> Beats:
     """Pack values (n, k), the low ``bits`` of each, into beats: uint64, (n, ceil(k * bits / beat_bits))."""
     places = (np.asarray(values, dtype=np.int64)[..., None] >> np.arange(bits)) & 1
     flat = places.astype(np.uint8).reshape(len(values), -1)
     beats = -(-flat.shape[1] // beat_bits)
-    flat = np.pad(flat, ((0, 0), (0, beats * beat_bits - flat.shape[1]))).reshape(len(values), beats, beat_bits)
-    return _joined(flat)
+    padded = np.pad(flat, ((0, 0), (0, beats * beat_bits - flat.shape[1])))
+    return _joined(padded.reshape(len(values), beats, beat_bits))
 
 
-def unpack_bits(beats, bits, beat_bits, count):
+def unpack_bits(beats: AnyIntegers, bits: int, beat_bits: int, count: int) -> Integers:
     """Undo :func:`pack_bits`: values (n, count), int64, not negative."""
     places = (np.asarray(beats, dtype=np.uint64)[..., None] >> np.arange(beat_bits, dtype=np.uint64)) & np.uint64(1)
     flat = places.reshape(len(beats), -1)[:, : count * bits].reshape(len(beats), count, bits)
     return _joined(flat).astype(np.int64)
 
 
-def pack_weights(words, bits, steps, beat_bits):
+def pack_weights(words: Sequence[int], bits: int, steps: int, beat_bits: int) -> Beats:
     """Beats of weight tiles.
 
     Parameters
@@ -132,11 +140,12 @@ def pack_weights(words, bits, steps, beat_bits):
     places = np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little").reshape(len(words), -1)[:, :bits]
     flat = places.reshape(len(words) // steps, steps * bits)
     beats = -(-flat.shape[1] // beat_bits)
-    flat = np.pad(flat, ((0, 0), (0, beats * beat_bits - flat.shape[1]))).reshape(len(flat), beats, beat_bits)
-    return _joined(flat).reshape(-1)
+    padded = np.pad(flat, ((0, 0), (0, beats * beat_bits - flat.shape[1])))
+    return _joined(padded.reshape(len(flat), beats, beat_bits)).reshape(-1)
 
 
-def _joined(places):
+def _joined(places: AnyIntegers) -> Beats:
     """Bits (..., n), lowest first, as numbers."""
     width = places.shape[-1]
-    return (places.astype(np.uint64) << np.arange(width, dtype=np.uint64)).sum(axis=-1, dtype=np.uint64)
+    found: Beats = (places.astype(np.uint64) << np.arange(width, dtype=np.uint64)).sum(axis=-1, dtype=np.uint64)
+    return found

@@ -1,13 +1,17 @@
 """From a streaming program and the size of an input to its commands and a map of the external memory."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from licgate.program.commands import encode
+from licgate.manifest.checks import AnyIntegers
+from licgate.program.commands import Command, encode
+from licgate.program.compile import Chain
 from licgate.program.depthform import from_depth_form
-from licgate.program.plan import make_plan, stage_ops
-from licgate.program.records import pack_weights
+from licgate.program.plan import Block, Plan, make_plan, stage_ops
+from licgate.program.records import Beats, MapLayout, pack_weights
+from licgate.program.streamed import StreamedProgram
 
 __all__ = ["Schedule", "make_schedule"]
 
@@ -36,19 +40,19 @@ class Schedule:
         First beat of external memory in use, and how many are.
     """
 
-    program: object
-    chain: object
+    program: StreamedProgram
+    chain: Chain
     width: int
     height: int
-    maps: tuple
-    weights: tuple
-    commands: tuple
-    blocks: tuple
+    maps: tuple[MapLayout, ...]
+    weights: tuple[int, ...]
+    commands: tuple[Command, ...]
+    blocks: tuple[tuple[int, int], ...]
     address: int
     origin: int
     beats: int
 
-    def memory(self, x):
+    def memory(self, x: AnyIntegers) -> Beats:
         """Contents of the memory in use before the run, uint64 (beats,); ``x`` (C, H, W) is the input."""
         found = np.zeros(self.beats, dtype=np.uint64)
         program, origin = self.program, self.origin
@@ -62,26 +66,28 @@ class Schedule:
         if self.chain.transform.absolute_input:
             x = np.abs(x)  # who writes the input takes its magnitudes
         found[whole.base - origin : whole.base - origin + whole.beats] = whole.packed(x)
-        beats = encode(program, self.commands)
-        found[self.address - origin : self.address - origin + len(beats)] = beats
+        commands = encode(program, self.commands)
+        found[self.address - origin : self.address - origin + len(commands)] = commands
         return found
 
-    def output(self, memory):
+    def output(self, memory: AnyIntegers) -> AnyIntegers:
         """The output (C', H', W') in the contents of the memory in use, after the run."""
         first = self.maps[-1].base - self.origin
         return self.unpacked(memory[first : first + self.maps[-1].beats])
 
-    def unpacked(self, beats):
+    def unpacked(self, beats: AnyIntegers) -> AnyIntegers:
         """The output (C', H', W') in the beats of the last map."""
         found = self.maps[-1].unpacked(beats)
         return from_depth_form(found) if self.program.stages[self.chain.last].conv.depth_form else found
 
-    def macs(self):
+    def macs(self) -> int:
         """Products that the input needs: multiplications of a weight by a value, zeros beyond the border counted."""
         return self.chain.transform.macs(self.height, self.width)
 
 
-def make_schedule(program, chain, width, height, *, origin=0, beats=None):
+def make_schedule(
+    program: StreamedProgram, chain: Chain, width: int, height: int, *, origin: int = 0, beats: int | None = None
+) -> Schedule:
     """Give a plan its addresses and commands; parameters and errors are those of `make_plan`.
 
     Returns
@@ -89,7 +95,9 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
     Schedule
     """
     plan = make_plan(program, chain, width, height, origin=origin, beats=beats)
-    place, weights, maps = origin, [], []
+    place = origin
+    weights: list[int] = []
+    maps: list[MapLayout] = []
     for size in plan.weight_beats:
         weights.append(place)
         place += size
@@ -111,7 +119,9 @@ def make_schedule(program, chain, width, height, *, origin=0, beats=None):
     )
 
 
-def _commands(program, chain, plan, maps, weights):
+def _commands(
+    program: StreamedProgram, chain: Chain, plan: Plan, maps: Sequence[MapLayout], weights: Sequence[int]
+) -> Iterator[Command]:
     """Commands of the blocks."""
     slot = 0
     for block in plan.blocks:
@@ -148,7 +158,7 @@ def _commands(program, chain, plan, maps, weights):
             )
 
 
-def _load(stage, source, word, slot, block):
+def _load(stage: int, source: MapLayout, word: int, slot: int, block: Block) -> dict[str, int]:
     """Fetch a word column: rows ``top`` to ``height`` of a slot whose row 0 is row ``nominal`` of the input."""
     first, rows = block.nominal + block.top, block.height - block.top
     before = min(rows, source.ring - first % source.ring)

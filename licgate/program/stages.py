@@ -1,11 +1,15 @@
 """Stages: a convolution with the GDN behind it, and the line buffer in front of it."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast, overload
 
 from licgate.errors import ConfigError
+from licgate.manifest.layers import Conv2d
 from licgate.program.ops import Op, tap_range
 
 __all__ = ["Stage", "check_convolution"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Stage:
     chain: int
     first: bool
     last: bool
+
+    @property
+    def _layer(self) -> Conv2d:
+        return cast(Conv2d, self.conv.layer)
 
     @property
     def row_stride(self) -> int:
@@ -71,19 +79,25 @@ class Stage:
     @property
     def stride(self) -> int:
         """Input columns from one array row to the next: 1 or 2."""
-        return self.conv.phases[0].shape.stride
+        shape = self.conv.phases[0].shape
+        assert shape is not None  # a convolution's
+        return shape.stride
 
     @property
     def most_rows(self) -> int:
         """Input rows that an output row reads, at most."""
         return max(phase.kernel_rows for phase in self.conv.phases)
 
-    def span(self, row):
+    @overload
+    def span(self, row: int) -> tuple[int, int]: ...
+    @overload
+    def span(self, row: Any) -> tuple[Any, Any]: ...
+    def span(self, row: Any) -> tuple[Any, Any]:
         """First input row and the one behind the last, not clipped to the image, that output row ``row`` reads.
 
         ``row`` may be an int or an Amaranth value.
         """
-        layer = self.conv.layer
+        layer = self._layer
         if not layer.transposed:
             scaled = (row << 1) if self.stride == 2 else row
             return scaled - layer.padding, scaled + (layer.kernel - layer.padding)
@@ -92,8 +106,8 @@ class Stage:
         first, rows = self._depth_range()
         return row + first, row + (first + rows)
 
-    def _depth_range(self):
-        ranges = [tap_range(self.conv.layer, parity) for parity in range(2)]
+    def _depth_range(self) -> tuple[int, int]:
+        ranges = [tap_range(self._layer, parity) for parity in range(2)]
         first = min(start for start, _ in ranges)
         return first, max(start + count for start, count in ranges) - first
 
@@ -102,18 +116,22 @@ class Stage:
         """Kernel rows that lie above the image, at most."""
         return max(0, -min(self.span(row)[0] for row in range(2)))
 
-    def output_length(self, length):
+    @overload
+    def output_length(self, length: int) -> int: ...
+    @overload
+    def output_length(self, length: Any) -> Any: ...
+    def output_length(self, length: Any) -> Any:
         """Rows or columns of the output for ``length`` of the input, int or Amaranth value; depth form counts once."""
         if self.upsampling:
             return length << 1
         return (length + 1) >> 1 if self.stride == 2 else length
 
-    def group_columns(self, width_in, width_out):
+    def group_columns(self, width_in: T, width_out: T) -> T:
         """The width that is cut into groups of ``rows``: the input's where every phase goes over it."""
         return width_in if self.upsampling else width_out
 
 
-def check_convolution(layer):
+def check_convolution(layer: Conv2d) -> None:
     """Refuse a convolution that the array does not run.
 
     Raises

@@ -8,10 +8,16 @@ The weight memory is a ring of words, tile after tile in the order of use; a til
 rows and columns.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from typing import cast
 
 from licgate.errors import ConfigError
+from licgate.manifest.transform import Transform
 from licgate.program.compile import Program, compile_program
+from licgate.program.ops import Op
+from licgate.program.stages import Stage
+from licgate.target.streamed import StreamedConfig
 
 __all__ = ["StreamedProgram", "compile_streamed"]
 
@@ -69,17 +75,17 @@ class StreamedProgram(Program):
         return self.weight_words
 
     @property
-    def map_kinds(self) -> list:
+    def map_kinds(self) -> list[int]:
         """Bits of a line memory word of each line memory."""
         return [self.rows * memory.bits for memory in self.line_memories]
 
     @property
-    def weight_kinds(self) -> list:
+    def weight_kinds(self) -> list[int]:
         """Bits of a weight word of each weight memory."""
         return [self.cols * memory.field for memory in self.weight_memories]
 
     @property
-    def output_kinds(self) -> list:
+    def output_kinds(self) -> list[int]:
         """Bits of a word of results, by stage."""
         return [self.rows * stage.last_op.layer.output.bits for stage in self.stages]
 
@@ -96,43 +102,43 @@ class StreamedProgram(Program):
         """Some stage makes the parities of its output apart."""
         return any(stage.upsampling for stage in self.stages)
 
-    def stage_rows(self, stage) -> int:
+    def stage_rows(self, stage: Stage) -> int:
         """Most output rows of a block of the stage: whole pairs where the parities of rows are made apart."""
         return max(1, self.block_rows // stage.parities) * stage.parities
 
-    def in_rows(self, stage) -> int:
+    def in_rows(self, stage: Stage) -> int:
         """Input rows that a whole block of the stage reads."""
         return stage.span(self.stage_rows(stage) - 1)[1] - stage.span(0)[0]
 
-    def window(self, stage) -> tuple[int, int]:
+    def window(self, stage: Stage) -> tuple[int, int]:
         """First input word that a group's passes read, relative to that of its first column, and how many they read."""
-        shapes = [phase.shape for phase in stage.conv.phases]
+        shapes = [phase.shape for phase in stage.conv.phases if phase.shape is not None]
         first = min(shape.first_word(self.rows) for shape in shapes)
         return first, max(shape.first_word(self.rows) + shape.words(self.rows) for shape in shapes) - first
 
-    def band_words(self, stage, groups) -> int:
+    def band_words(self, stage: Stage, groups: int) -> int:
         """Input words in a row of a band of ``groups``, those beyond the image counted."""
         return stage.stride * (groups - 1) + self.window(stage)[1]
 
-    def tile_words(self, op) -> list:
+    def tile_words(self, op: Op) -> list[int]:
         """Words of each weight tile of an operation."""
         return [op.steps] * op.tiles
 
-    def segments(self, op) -> list:
+    def segments(self, op: Op) -> list[int]:
         """Words of the segments in which a tile is fetched, as the ring has room; each begins with a beat."""
         steps, size = op.steps, SEGMENT * self.beat_bits
         return [min(size, steps - first) for first in range(0, steps, size)]
 
-    def stage_words(self, stage) -> int:
+    def stage_words(self, stage: Stage) -> int:
         """Weight words of all tiles of a stage."""
         return sum(sum(self.tile_words(op)) for op in (stage.conv, stage.gdn) if op is not None)
 
-    def resident(self, stage) -> bool:
+    def resident(self, stage: Stage) -> bool:
         """The stage's weights stay in the ring for a whole block, and leave room for any other tile."""
         largest = max(op.steps for op in self.ops)
         return self.stage_words(stage) + largest <= self.weight_words
 
-    def writes(self, stage) -> int:
+    def writes(self, stage: Stage) -> int:
         """Writes to external memory for a record: GDN's tiles follow each other, a convolution's do not."""
         return 1 if stage.gdn is not None else stage.conv.tiles
 
@@ -153,17 +159,19 @@ class StreamedProgram(Program):
         """Passes to memory of one parity of columns before those of the other, at most; 0 where none are apart."""
         return max([stage.gdn.tiles if stage.gdn is not None else 1 for stage in self.stages if stage.upsampling] + [0])
 
-    def beats(self, bits) -> int:
+    def beats(self, bits: int) -> int:
         """Beats that hold so many bits."""
         return -(-bits // self.beat_bits)
 
-    def record_beats(self, channels, bits) -> int:
+    def record_beats(self, channels: int, bits: int) -> int:
         """Beats of a record of ``channels`` values of ``bits`` for each pixel."""
         parts = [min(self.cols, channels - first) for first in range(0, channels, self.cols)]
         return sum(self.beats(count * self.rows * bits) for count in parts)
 
 
-def compile_streamed(transforms, config, *, weights=True):
+def compile_streamed(
+    transforms: Transform | Iterable[Transform], config: StreamedConfig, *, weights: bool = True
+) -> StreamedProgram:
     """Compile transforms for a streaming accelerator.
 
     Parameters
@@ -194,10 +202,11 @@ def compile_streamed(transforms, config, *, weights=True):
         weight_words=0,
         beat_bits=config.beat_bits,
         page_beats=config.page_beats,
-        burst_beats=config.burst_beats,
-        weight_burst=config.weight_burst,
+        # numbers, since the configuration was made
+        burst_beats=cast(int, config.burst_beats),
+        weight_burst=cast(int, config.weight_burst),
         address_bits=config.address_bits,
-        output_words=config.output_words,
+        output_words=cast(int, config.output_words),
     )
     stages = [
         # the feeder's row addresses never leave a slot
@@ -222,7 +231,7 @@ def compile_streamed(transforms, config, *, weights=True):
     return made
 
 
-def _weight_words(program, config):
+def _weight_words(program: StreamedProgram, config: StreamedConfig) -> int:
     """Words of the weight ring: two tiles, and those of the GDN behind a convolution, in use until the next band."""
     largest = max(op.steps for op in program.ops)
     gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
@@ -234,7 +243,7 @@ def _weight_words(program, config):
     return words
 
 
-def _check_beats(program):
+def _check_beats(program: StreamedProgram) -> None:
     """A beat never completes two words."""
     for stage in program.stages:
         for name, bits in (

@@ -117,7 +117,7 @@ def cut(transform: Transform, width: int, kept: int) -> list[Strip]:
         With the margins that they need.
     """
     down, up, before, after = _units(transform)
-    found = []
+    found: list[Strip] = []
     for start in range(0, width, kept):
         stop = min(start + kept, width)
         first, last = max(start - before * down, 0), min(stop + after * down, width)

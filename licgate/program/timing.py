@@ -1,5 +1,7 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
+from licgate.program.compile import Program
+
 __all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
 
 #: Cycles from the operands of a sum's last step to the sum in its element's output register: three in the multiplier,
@@ -11,7 +13,7 @@ COLLECTED = 2
 _OR_INPUTS = 4
 
 
-def collect_levels(cols):
+def collect_levels(cols: int) -> list[int]:
     """Columns that each level of the trees behind a row's elements brings down to one, a register behind each."""
     levels = []
     while cols > 1:
@@ -20,11 +22,11 @@ def collect_levels(cols):
     return levels
 
 
-def array_latency(cols):
+def array_latency(cols: int) -> int:
     """Cycles from the last step of a sum to the first of the array's results."""
     return FINISHED + len(collect_levels(cols)) + COLLECTED
 
 
-def lane_latency(program):
+def lane_latency(program: Program) -> int:
     """Cycles from a sum to its result in a post-processing lane."""
-    return 39 if any(op.is_gdn and op.layer.square for op in program.ops) else 35
+    return 39 if any(op.layer.kind == "gdn" and op.layer.square for op in program.ops) else 35

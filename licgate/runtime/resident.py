@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from licgate.errors import DeviceError
+from licgate.manifest.checks import AnyIntegers, Integers
 from licgate.runtime.device import (
     OUTSTANDING,
     Conversation,
@@ -41,12 +42,12 @@ class Outcome:
         By the names of ``licgate.target.registers.COUNTERS``.
     """
 
-    windows: np.ndarray
-    latents: list[np.ndarray]
+    windows: Integers
+    latents: list[Integers]
     counters: dict[str, int]
 
 
-def run(words: np.ndarray, settings: Mapping[Register, int], *, model: str | None = None) -> Conversation[Outcome]:
+def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | None = None) -> Conversation[Outcome]:
     """Run a transform over an image or a feature map.
 
     Parameters
@@ -103,7 +104,7 @@ def _hang() -> Conversation[str]:
 class _Exchange:
     """What comes and goes while a run is under way; STATUS is always asked for, since a hang says nothing by itself."""
 
-    words: np.ndarray
+    words: AnyIntegers
     windows: list[tuple[int, ...]] = field(default_factory=list)
     latents: list[bytearray] = field(default_factory=list)
     waiting: list[bytes] = field(default_factory=list)

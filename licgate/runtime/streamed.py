@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from licgate.errors import DeviceError
+from licgate.manifest.checks import AnyIntegers
 from licgate.program.commands import command_beats
+from licgate.program.records import Beats
+from licgate.program.schedule import Schedule
 from licgate.runtime.device import (
     OUTSTANDING,
     Conversation,
@@ -25,9 +27,6 @@ from licgate.runtime.device import (
 from licgate.target.frames import FrameType, pixel_frames, read_frame
 from licgate.target.registers import STREAMED_COUNTERS, Control, Kind, Register, Status
 from licgate.target.registertable import decode
-
-if TYPE_CHECKING:
-    from licgate.program.schedule import Schedule
 
 __all__ = ["STREAM_NAMES", "download", "read_register", "run", "talk", "upload", "write_register"]
 
@@ -48,7 +47,7 @@ STREAM_NAMES = (
 )
 
 
-def upload(address: int, beats: np.ndarray, beat_bits: int = 16) -> Conversation[None]:
+def upload(address: int, beats: AnyIntegers, beat_bits: int = 16) -> Conversation[None]:
     """Write beats, ndarray of int, to memory from ``address`` on."""
     if not len(beats):
         return
@@ -65,7 +64,7 @@ def upload(address: int, beats: np.ndarray, beat_bits: int = 16) -> Conversation
         pass
 
 
-def download(address: int, count: int, beat_bits: int = 16) -> Conversation[np.ndarray]:
+def download(address: int, count: int, beat_bits: int = 16) -> Conversation[Beats]:
     """Read ``count`` beats of memory from ``address`` on: ndarray of uint64."""
     if not count:
         return np.zeros(0, dtype=np.uint64)
@@ -86,12 +85,13 @@ def download(address: int, count: int, beat_bits: int = 16) -> Conversation[np.n
     if len(data) != count * beat_bits // 8:
         raise DeviceError(f"the accelerator sent {len(data)} bytes of its memory, {count * beat_bits // 8} were due")
     places = np.frombuffer(bytes(data), dtype=np.uint8).reshape(count, -1).astype(np.uint64)
-    return (places << (8 * np.arange(places.shape[1], dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
+    beats: Beats = (places << (8 * np.arange(places.shape[1], dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
+    return beats
 
 
 def run(
-    schedules: Sequence[Schedule], inputs: Sequence[np.ndarray], *, model: str | None = None
-) -> Conversation[tuple[list[np.ndarray], list[dict[str, int]]]]:
+    schedules: Sequence[Schedule], inputs: Sequence[AnyIntegers], *, model: str | None = None
+) -> Conversation[tuple[list[AnyIntegers], list[dict[str, int]]]]:
     """Run a schedule on each core.
 
     Parameters
@@ -136,7 +136,7 @@ def run(
     return outputs, counters
 
 
-def _prepare(core: int, schedule: Schedule, x: np.ndarray) -> Conversation[None]:
+def _prepare(core: int, schedule: Schedule, x: AnyIntegers) -> Conversation[None]:
     """Write to memory what a core's schedule reads, and where that begins."""
     memory, first, origin = schedule.memory(x), schedule.maps[0], schedule.origin
     # weights lie before the input; maps in between are written before they are read
@@ -164,6 +164,6 @@ def _check_begun(status: int) -> None:
         raise DeviceError("the accelerator refused to move memory: another transfer or a reset is under way")
 
 
-def _bytes(beats: np.ndarray, beat_bits: int) -> bytes:
+def _bytes(beats: AnyIntegers, beat_bits: int) -> bytes:
     places = np.asarray(beats, dtype=np.uint64)[:, None] >> (8 * np.arange(beat_bits // 8, dtype=np.uint64))
     return (places & np.uint64(0xFF)).astype(np.uint8).tobytes()
