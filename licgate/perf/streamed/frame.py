@@ -7,7 +7,6 @@ times of what it waits for are known. When none can go on, the memory serves the
 
 from dataclasses import dataclass, field
 
-from licgate.perf.engine import Timing
 from licgate.perf.memory.axi import core_memory
 from licgate.perf.streamed.loaders import Freed, Loaders
 from licgate.perf.streamed.passes import FIFO, Passes
@@ -93,9 +92,7 @@ class _Core(Loaders, Passes):
     def __init__(self, schedule: Schedule, memory, first_port, start):
         self.schedule, self.program, self.memory = schedule, schedule.program, memory
         self.first_port, self.start = first_port, start
-        self.timing = Timing.of(self.program)
         self.run = CoreRun(start)
-        self.run.op_steps = [0] * len(self.program.ops)
         self.answers = [None] * 4
         # Commands given to each unit, and the cycles in which it takes them.
         self.given = {kind: [] for kind in _QUEUES}

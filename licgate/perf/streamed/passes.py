@@ -3,6 +3,7 @@
 import itertools
 from collections import deque
 
+from licgate.perf.engine import EngineModel
 from licgate.program import IN_FLIGHT
 from licgate.program.streamed import WRITES
 
@@ -17,13 +18,12 @@ class Passes:
 
     def _sequencer(self):
         """Bands, pass by pass, with the feeder and the array behind them."""
-        program, timing, run = self.program, self.timing, self.run
-        credit = program.output_credits
-        pairs = Pairs(self.passes_out) if program.upsampling else None
-        feed_latency, self._window_words = program.feed_latency, program.window_words
-        self._taken = self._feeder_ends = self._drained = self.start - 1
-        self._reads_end = self._feeder_ends
-        written, out, columns_used, consumed = [], 0, 0, 0
+        program = self.program
+        self._engine = EngineModel(program, self.start - 1)
+        self.run.op_steps = self._engine.op_steps
+        self._pairs = Pairs(self.passes_out) if program.upsampling else None
+        # Cycles in which passes are through; passes to memory, columns and tiles so far.
+        self._written, self._out, self._columns_used, self._consumed = [], 0, 0, 0
         idle, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
         for n in range(bands):
             while len(self.given["band"]) <= n:
@@ -31,114 +31,102 @@ class Passes:
             visible, band = self.given["band"][n]
             begin = max(visible, idle)
             self.taken["band"].append(begin)
-            stage = program.stages[band["stage"]]
-            cycle = begin + 5
-            held, behind = 0, 0
-            needed, later = band["loads_first"], band["loads"] - band["loads_first"]
-            kernels = self._kernels(band, stage)
-            last_group, last_row = band["groups"] - 1, band["rows"] - 1
-            beyond = 2 * band["pixels"] <= program.rows
-            for op, tile, group, row, column in _passes(stage, band):
-                is_gdn = op.is_gdn
-                row_ends = row == last_row and column == stage.parities - 1
-                last_pixel = group == last_group and row_ends
-                to_memory = is_gdn or stage.gdn is None
-                if is_gdn and tile == group == row == column == 0:
-                    cycle += 1
-                    behind, gdn_held = stage.parities * band["groups"] * band["rows"] - 1, held
-                offered, loaded = cycle, 0
-                if needed:
-                    columns_used += needed
-                    while len(self.columns) < columns_used:
-                        yield
-                    loaded = self.columns[columns_used - 1] + 2
-                    run.waits["map"] += max(0, loaded - offered)
-                    needed = 0
-                index = consumed + held
-                while len(self.tiles) <= index:
-                    yield
-                seen = max(loaded, self.tiles[index] + 2)
-                run.waits["weights"] += max(0, seen - max(loaded, offered))
-                if to_memory and out >= credit:
-                    while len(self.packed) <= out - credit:
-                        yield
-                    room = self.packed[out - credit] + 3
-                    run.waits["output"] += max(0, room - max(seen, offered))
-                    seen = max(seen, room)
-                if is_gdn and len(written) > behind:
-                    seen = max(seen, written[len(written) - behind - 1] + 2)
-                if len(written) >= IN_FLIGHT:
-                    seen = max(seen, written[-IN_FLIGHT])
-                # What a pass waits for is seen a cycle before it is offered.
-                cycle = max(offered, seen + 1, self._taken + 1)
-                phase = op.phases[(2 * (row & 1) + column) % len(op.phases)]
-                word = self._feed(op, phase, kernels[row], cycle)
-                count = min(program.tile_channels(op), op.channels_out - tile * program.tile_channels(op))
-                written.append(word + timing.beat * (count - 1))
-                self.last_written = written[-1]
-                if to_memory:
-                    first, last = not is_gdn or tile == 0, not is_gdn or tile == op.tiles - 1
-                    leaves = (cycle, word, timing.beat, count, band["stage"], first, last)
-                    outside = column == 1 and beyond and group == last_group
-                    out += not outside
-                    if pairs is None:
-                        self.passes_out.append((*leaves, None))
-                    else:
-                        pairs.add(leaves, stage.upsampling, column, outside)
-                freed = self._feeder_ends + feed_latency
-                tile_ends = last_pixel and not band["keep"]
-                # of an upsampling stage's tile, what either parity of rows uses is free behind the last of these
-                parity_ends = not is_gdn and stage.upsampling and group == last_group and row >= last_row - 1
-                if (last_pixel or parity_ends) and not band["keep"]:
-                    self.words_freed.add(freed, phase.steps, *self._slots_of_pass, program.feed_latency)
-                if row_ends and not is_gdn and tile == op.tiles - 1:
+            idle = yield from self._band(band, begin + 5)
+        self.run.steps = sum(self._engine.op_steps)
+        self.bands_done = idle
+
+    def _band(self, band, cycle):
+        """The passes of a band, the first of which is offered in ``cycle``; return when the next band may come."""
+        stage, keep = self.program.stages[band["stage"]], band["keep"]
+        held, behind = 0, 0
+        needed, later = band["loads_first"], band["loads"] - band["loads_first"]
+        kernels = self._kernels(band, stage)
+        last_group, last_row = band["groups"] - 1, band["rows"] - 1
+        beyond = 2 * band["pixels"] <= self.program.rows
+        for op, tile, group, row, column in _passes(stage, band):
+            is_gdn, last_tile = op.is_gdn, tile == op.tiles - 1
+            row_ends = row == last_row and column == stage.parities - 1
+            last_pixel = group == last_group and row_ends
+            to_memory = is_gdn or stage.gdn is None
+            if is_gdn and tile == group == row == column == 0:
+                cycle += 1
+                behind, gdn_held = stage.parities * band["groups"] * band["rows"] - 1, held
+            seen = yield from self._waits(cycle, needed, held, to_memory, behind if is_gdn else None)
+            needed = 0
+            phase = op.phases[(2 * (row & 1) + column) % len(op.phases)]
+            # What a pass waits for is seen a cycle before it is offered.
+            fed = self._engine.feed(op, phase, tile, kernels[row], max(cycle, seen + 1))
+            cycle = fed.accepted
+            self._written.append(fed.written)
+            if to_memory:
+                self._leaves(fed, band["stage"], op, tile, column, column == 1 and beyond and group == last_group)
+            # of an upsampling stage's tile, what either parity of rows uses is free behind the last of these
+            parity_ends = not is_gdn and stage.upsampling and group == last_group and row >= last_row - 1
+            freed = fed.finish + self.program.feed_latency
+            if (last_pixel or parity_ends) and not keep:
+                steps = (fed.first, fed.slots, fed.slot, fed.columns, fed.final)
+                self.words_freed.add(freed, phase.steps, *steps, self.program.feed_latency)
+            # What the sequencer goes on to.
+            if not is_gdn and row_ends:
+                if last_tile:
                     self.slots_freed.add(freed, _slots_freed(band, stage, group))
-                # What the sequencer goes on to.
-                last_tile = tile == op.tiles - 1
-                if not is_gdn and tile == 0 and row_ends:
+                if tile == 0:
                     needed = min(stage.stride, later)
                     later -= needed
-                if is_gdn:
-                    behind = min(511, behind + (not last_tile))
-                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
-                    if last_tile and not last_pixel:
-                        held = gdn_held
-                elif last_pixel:
-                    consumed, held = (consumed + 1, held) if tile_ends else (consumed, held + 1)
-                cycle += 5
-            idle = cycle - 5 + 3
-        self.bands_done = idle
+            if is_gdn or last_pixel:
+                self._consumed, held = (
+                    (self._consumed, held + 1) if keep or not last_pixel else (self._consumed + 1, held)
+                )
+            if is_gdn:
+                behind = min(511, behind + (not last_tile))
+                if last_tile and not last_pixel:
+                    held = gdn_held
+            cycle += 5
+        self.last_written = self._written[-1]
+        return cycle - 5 + 3
+
+    def _waits(self, offered, needed, held, to_memory, behind):
+        """What a pass waits for: ``needed`` columns, its tile, room, what a GDN reads; return when all is seen."""
+        run, written, loaded = self.run, self._written, 0
+        if needed:
+            self._columns_used += needed
+            while len(self.columns) < self._columns_used:
+                yield
+            loaded = self.columns[self._columns_used - 1] + 2
+            run.waits["map"] += max(0, loaded - offered)
+        index, credits = self._consumed + held, self.program.output_credits
+        while len(self.tiles) <= index:
+            yield
+        seen = max(loaded, self.tiles[index] + 2)
+        run.waits["weights"] += max(0, seen - max(loaded, offered))
+        if to_memory and self._out >= credits:
+            while len(self.packed) <= self._out - credits:
+                yield
+            room = self.packed[self._out - credits] + 3
+            run.waits["output"] += max(0, room - max(seen, offered))
+            seen = max(seen, room)
+        if behind is not None and len(written) > behind:
+            seen = max(seen, written[len(written) - behind - 1] + 2)
+        if len(written) >= IN_FLIGHT:
+            seen = max(seen, written[-IN_FLIGHT])
+        return seen
+
+    def _leaves(self, fed, number, op, tile, column, outside):
+        """The results of a pass leave the chip."""
+        beat = self._engine.timing.beat
+        first, last = not op.is_gdn or tile == 0, not op.is_gdn or tile == op.tiles - 1
+        count = (fed.written - fed.word) // beat + 1
+        leaves = (fed.accepted, fed.word, beat, count, number, first, last)
+        self._out += not outside
+        if self._pairs is None:
+            self.passes_out.append((*leaves, None))
+        else:
+            self._pairs.add(leaves, self.program.stages[number].upsampling, column, outside)
 
     def _kernels(self, band, stage):
         """Kernel rows inside the image of each row of a band."""
         spans = [[end - stage.span(0)[0] for end in stage.span(row)] for row in range(band["rows"])]
         return [min(end, band["height"]) - max(first, band["top"]) for first, end in spans]
-
-    def _feed(self, op, phase, kernel_rows, accepted):
-        """The feeder takes a pass in ``accepted``; return the cycle of its first word at the writer."""
-        program, timing, shape = self.program, self.timing, phase.shape
-        words = 0 if shape is None else shape.words(program.rows)
-        margin = self._window_words - words
-        taken = max(accepted + 1, self._feeder_ends, self._reads_end - margin)
-        self._taken = taken
-        gap = self._drained
-        if op.is_gdn:
-            step = max(taken + max(op.channels_in, 2), gap)
-            self._feeder_ends, steps = step, op.channels_in
-            self._slots_of_pass = (taken + 1, op.channels_in, 1, 1, step)
-        else:
-            slots, slot, columns = kernel_rows * op.channels_in, shape.slot(program.rows), shape.columns
-            begin = max(taken + 1 + (slots - 1) * slot, gap - columns + 1)
-            step = begin + columns - 1
-            self._feeder_ends = begin + slot - 1
-            self._slots_of_pass = (taken + 1, slots, slot, columns, begin)
-            if slot < self._window_words:
-                self._reads_end = self._feeder_ends + self._window_words - slot
-            steps = slots * columns
-        self._drained = step + program.gap_behind(op)
-        self.run.steps += steps
-        self.run.op_steps[op.index] += steps
-        return step + timing.arrival + timing.post + 1
 
     def _packer(self):
         """Words of passes become beats."""
