@@ -44,9 +44,9 @@ class Fed(NamedTuple):
     finish : int
         Its last cycle in the feeder, in which the next pass is taken.
     word : int
-        The writer has the tile's first word.
+        The writer gives the tile's first word.
     written : int
-        Its last one.
+        It gives the last one, and says so.
     """
 
     accepted: int

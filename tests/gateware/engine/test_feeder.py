@@ -6,91 +6,13 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.feeder import Feeder
-from licgate.gateware.engine.memory import LATENCY
-from licgate.gateware.passes import address_width, max_gdn_channels, pass_layout
-from licgate.program import LINE_LATENCY
-from tests.gateware.engine.passes import PROGRAMS, build, conv_pass, random_pass
+from licgate.gateware.passes import address_width, pass_layout
+from tests.gateware.engine.passes import PROGRAMS, Maps, build, conv_pass, expected_steps, random_pass
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import chain
 
 WATCH = ("i.ready", "line_address", "weight_address", "norm_address", "a", "w", "last", "released", "busy")
-
-
-class Maps:
-    """Contents of the memories: rings of input rows, weights, norms."""
-
-    def __init__(self, program, seed):
-        rng = np.random.default_rng(seed)
-        self.program = program
-        self.lines = []
-        for memory in program.line_memories:
-            half = 1 << memory.bits - 1
-            low, high = (-half, half) if memory.signed else (0, 2 * half)
-            self.lines.append(rng.integers(low, high, (memory.depth, program.rows)))
-        self.norm_bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
-        self.norms = rng.integers(0, 1 << self.norm_bits, (2 * max_gdn_channels(program), program.rows))
-
-    def answers(self, records):
-        """What the memories give for the addresses of earlier cycles; outside of a memory, rubbish."""
-        program, step = self.program, {}
-        rubbish = [-1] * program.rows
-        if len(records) >= LINE_LATENCY:
-            line, weight = records[-LINE_LATENCY].line_address, records[-LINE_LATENCY].weight_address
-            step["line_data"] = {
-                f"m{k}": pack(words[line] if line < len(words) else rubbish, memory.bits)
-                for k, (memory, words) in enumerate(zip(program.line_memories, self.lines))
-            }
-            step["weight_data"] = {
-                f"m{k}": memory.init[weight] if weight < memory.depth else 0
-                for k, memory in enumerate(program.weight_memories)
-            }
-        if len(records) >= LATENCY and any(op.is_gdn for op in program.ops):
-            norm = records[-LATENCY].norm_address
-            step["norm_data"] = pack(self.norms[norm] if norm < len(self.norms) else rubbish, self.norm_bits)
-        return step
-
-
-def pack(values, bits):
-    return sum((int(v) & ((1 << bits) - 1)) << (bits * r) for r, v in enumerate(values))
-
-
-def expected_steps(program, maps, descriptor, where):
-    """(a, w) of every step of a pass, in order."""
-    phase = program.phases[descriptor["phase"]]
-    op, shape = program.ops[phase.op], phase.shape
-
-    def weights(address):
-        half = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
-        word = program.weight_memories[op.memory].init[address]
-        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(program.tile_channels(op))]
-        values = [(v ^ half) - half for v in fields]
-        if not op.packed:
-            return values
-        # the upper one lacks what the lower one's sign takes
-        return [low + (high + (low < 0) << program.pack_shift) for low, high in zip(values[::2], values[1::2])]
-
-    if op.is_gdn:
-        activations = [maps.norms[descriptor["x"] + c].tolist() for c in range(op.channels_in)]
-    else:
-        stage, ring_row, group, words = where
-
-        def pixel(ky, c, column):
-            word, lane = divmod(column, program.rows)
-            if not 0 <= word < words:
-                return 0
-            row = (ring_row + ky) % stage.ring
-            address = stage.base + row * stage.row_stride + word * op.channels_in + c
-            return int(maps.lines[stage.memory][address][lane])
-
-        first = shape.stride * group * program.rows + shape.first_column
-        activations = [
-            [pixel(ky, c, first + shape.stride * r + k) for r in range(program.rows)]
-            for ky in range(descriptor["kernel_rows"])
-            for c in range(op.channels_in)
-            for k in range(shape.columns)
-        ]
-    return [(a, weights(descriptor["weight"] + k)) for k, a in enumerate(activations)]
 
 
 def expected_cycles(program, passes, start):
