@@ -37,7 +37,7 @@ STREAM_NAMES = (
     "band",
     "passes",
     "tiles",
-    "results",
+    "writes",
     "records",
     "words",
     "commands request",

@@ -65,6 +65,7 @@ def test_a_picture_in_patches_and_a_map_behind_it(seed):
 def test_what_goes_wrong_is_told_in_a_line():
     manifest = synthetic_manifest(channels=(3, 3), seed=2)
     bench = LinkedBench(Linked(Accelerator(manifest, CONFIG)))
+    assert tuple(tap.name for tap in bench.board.accelerator.watchdog.taps) == resident.STREAM_NAMES
     words, registers, _, expected = ran(manifest, "g_a", np.zeros((3, 5, 6), dtype=int))
 
     async def host(ctx):
