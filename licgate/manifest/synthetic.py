@@ -236,9 +236,12 @@ def synthetic_manifest(
                     seed=(seed, 2 * index + 1),
                 )
             )
-    g_a = Transform(
-        name="g_a", in_channels=channels[0], input=IntType(8, signed=False), input_scale=1 / 255, layers=tuple(layers)
-    )
+    return _only_g_a(channels[0], layers, latent_fraction_bits, seed)
+
+
+def _only_g_a(in_channels: int, layers: Sequence[Layer], latent_fraction_bits: int, seed: int) -> Manifest:
+    pixel = IntType(8, signed=False)
+    g_a = Transform(name="g_a", in_channels=in_channels, input=pixel, input_scale=1 / 255, layers=tuple(layers))
     return sealed(
         Manifest(
             name=f"synthetic-{seed}",

@@ -1,7 +1,8 @@
 """The compiler: transforms and an array shape become the list of operations that everybody reads."""
 
-from licgate.program.compile import Chain, Memory, Program, compile_program, input_widths
+from licgate.program.compile import compile_program, input_widths
 from licgate.program.ops import IN_FLIGHT, LINE_LATENCY, Op, Phase, Shape
+from licgate.program.program import Chain, Memory, Program
 from licgate.program.stages import Stage
 
 __all__ = [

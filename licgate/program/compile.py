@@ -5,7 +5,7 @@ laid over the array.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -15,188 +15,17 @@ from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
 from licgate.manifest.model import Manifest
 from licgate.manifest.transform import Transform
-from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape, extents, matrices, words_of
-from licgate.program.packing import PackedPasses, Packing, choose_packing, drain_gap, lane_count
+from licgate.program.ops import Op, Phase, Shape, extents, matrices, words_of
+from licgate.program.packing import Packing, choose_packing, lane_count
+from licgate.program.program import Chain, Memory, Program
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
 from licgate.target.config import AcceleratorConfig
 
-__all__ = ["Chain", "Memory", "Program", "compile_program", "input_widths"]
+__all__ = ["compile_program", "input_widths"]
 
 # of a line memory: bits and sign of its values, and where they come from
 LineKind: TypeAlias = tuple[int, bool, str]
-
-
-@dataclass(frozen=True)
-class Chain:
-    """One transform: its stages follow each other in ``Program.stages``, from ``first`` to ``last``.
-
-    Attributes
-    ----------
-    index : int
-    transform : Transform
-    first, last : int
-        Stages.
-    max_width : int
-        Widest input that the line buffers hold.
-    pixels : bool
-        The host sends whole pixels in raster order; else single values in the order in which the array gives them.
-    """
-
-    index: int
-    transform: Transform
-    first: int
-    last: int
-    max_width: int
-    pixels: bool
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A memory that layers whose values have the same type share; each word holds exactly their bits.
-
-    Attributes
-    ----------
-    bits, signed : int, bool
-        Type of a value.
-    depth : int
-        Words.
-    init : tuple of int
-        Contents, for weights.
-    split : bool
-        Even and odd pixels of a word are written apart, since an upsampling stage makes them apart.
-    packed : bool
-        A word holds two weights for each column.
-    """
-
-    bits: int
-    signed: bool
-    depth: int
-    init: tuple[int, ...] = ()
-    split: bool = False
-    packed: bool = False
-
-    @property
-    def field(self) -> int:
-        """Bits of a word for each row or column."""
-        return self.bits << self.packed
-
-
-@dataclass(frozen=True)
-class Program(PackedPasses):
-    """What the accelerator runs; see :func:`compile_program`."""
-
-    chains: tuple[Chain, ...]
-    rows: int
-    cols: int
-    lanes: int
-    ops: tuple[Op, ...]
-    stages: tuple[Stage, ...]
-    line_memories: tuple[Memory, ...]
-    weight_memories: tuple[Memory, ...]
-    biases: tuple[int, ...]
-    multipliers: tuple[int, ...]
-    shifts: tuple[int, ...]
-    offsets: tuple[int, ...]
-    lane_multipliers: str = "dsp"
-    pack_shift: int | None = None
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """All kinds of passes, by their index."""
-        return tuple(phase for op in self.ops for phase in op.phases)
-
-    @property
-    def shapes(self) -> tuple[Shape, ...]:
-        """The windows that passes read, without repetition."""
-        return tuple(dict.fromkeys(phase.shape for phase in self.phases if phase.shape is not None))
-
-    @property
-    def multiplier_cells(self) -> int:
-        """Multiplier blocks of the whole accelerator: the array's, and those of the lanes unless they are logic."""
-        if self.lane_multipliers == "fabric":
-            return self.rows * self.cols
-        gdns = [op.layer for op in self.ops if op.layer.kind == "gdn"]
-        of_gdn = 1 if self.lane_multipliers == "mixed" else 2
-        lane = 1 + of_gdn * bool(gdns) + any(gdn.square for gdn in gdns)
-        return self.rows * self.cols + self.lanes * lane
-
-    @property
-    def drain_gap(self) -> int:
-        """Least cycles between the last steps of two passes, so that results have left before new ones arrive.
-
-        Behind a packed pass it takes longer, see `gap_behind`.
-        """
-        return drain_gap(self.cols, self.lane_rows)
-
-    @property
-    def window_words(self) -> int:
-        """Input words that the largest window touches."""
-        return max(shape.words(self.rows) for shape in self.shapes)
-
-    @property
-    def kernel_rows(self) -> int:
-        """Kernel rows of a pass, at most."""
-        return max(stage.most_rows for stage in self.stages)
-
-    @property
-    def gdn_depth(self) -> int:
-        """Words of the GDN inputs: two groups of pixels of the widest."""
-        return 2 * max([op.channels_in for op in self.ops if op.is_gdn], default=1)
-
-    @property
-    def word_stride(self) -> int | None:
-        """Line memory words between neighbouring words of a row; None where each stage has its own."""
-        return None
-
-    @property
-    def ring_words(self) -> int | None:
-        """Line memory words after which a row's words begin again at the start; None where they never do."""
-        return None
-
-    @property
-    def weight_ring(self) -> int | None:
-        """Weight memory words after which a tile's words begin again at the start; None where they never do."""
-        return None
-
-    @property
-    def feed_latency(self) -> int:
-        """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
-        return LINE_LATENCY + self.window_words + 2
-
-    @property
-    def activation_width(self) -> int:
-        """Signed width of the array's activation operand."""
-        widths = [memory.bits + (not memory.signed) for memory in self.line_memories]
-        return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.layer.kind == "gdn"])
-
-    @property
-    def weight_width(self) -> int:
-        """Signed width of the array's weight operand."""
-        return max(op.weight_bits + op.is_gdn + (self.pack_shift or 0) * op.packed for op in self.ops)
-
-    @property
-    def accumulator_width(self) -> int:
-        """Signed width of the accumulators: the largest that the manifest proves is needed."""
-        return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
-
-    def chain_of(self, name: str) -> Chain:
-        """The chain of the transform of that name.
-
-        Raises
-        ------
-        ConfigError
-            There is none.
-        """
-        for chain in self.chains:
-            if chain.transform.name == name:
-                return chain
-        there = ", ".join(chain.transform.name for chain in self.chains)
-        raise ConfigError(f"the accelerator has no {name}, only {there}")
-
-    def stages_of(self, chain: Chain) -> tuple[Stage, ...]:
-        """The stages of a chain."""
-        return self.stages[chain.first : chain.last + 1]
 
 
 def input_widths(manifest: Manifest, names: Sequence[str], max_width: int) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from licgate.manifest.checks import AnyIntegers
 from licgate.manifest.patches import Patch, patches
 from licgate.manifest.transform import Transform
-from licgate.program.compile import Chain
+from licgate.program.program import Chain
 from licgate.program.schedule import Schedule, make_schedule
 from licgate.program.streamed import StreamedProgram
 from licgate.program.strips import Strip, cut

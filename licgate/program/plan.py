@@ -14,8 +14,8 @@ from licgate.errors import ConfigError
 from licgate.manifest.types import IntType
 from licgate.program.bands import Band, block_span, stage_bands
 from licgate.program.commands import COMMANDS_READ, command_beats
-from licgate.program.compile import Chain
 from licgate.program.ops import Op
+from licgate.program.program import Chain
 from licgate.program.records import MapLayout
 from licgate.program.stages import Stage
 from licgate.program.streamed import StreamedProgram

@@ -7,9 +7,9 @@ import numpy as np
 
 from licgate.manifest.checks import AnyIntegers
 from licgate.program.commands import Command, encode
-from licgate.program.compile import Chain
 from licgate.program.depthform import from_depth_form
 from licgate.program.plan import Block, Plan, make_plan, stage_ops
+from licgate.program.program import Chain
 from licgate.program.records import Beats, MapLayout, pack_weights
 from licgate.program.streamed import StreamedProgram
 

@@ -14,8 +14,9 @@ from typing import cast
 
 from licgate.errors import ConfigError
 from licgate.manifest.transform import Transform
-from licgate.program.compile import Program, compile_program
+from licgate.program.compile import compile_program
 from licgate.program.ops import Op
+from licgate.program.program import Program
 from licgate.program.stages import Stage
 from licgate.target.streamed import StreamedConfig
 

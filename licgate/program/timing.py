@@ -1,6 +1,6 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
-from licgate.program.compile import Program
+from licgate.program.program import Program
 
 __all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
 
