@@ -43,8 +43,10 @@ def test_the_int8_twin_has_eight_bits_everywhere_and_loses_more():
 
 
 def test_a_family_of_one_size_makes_a_curve():
-    size = [layer.out_channels for layer in find_model().g_a.layers]
-    family = [find_model(name) for name in NAMES if name.endswith("a10w8")]
+    default = find_model()
+    size = [layer.out_channels for layer in default.g_a.layers]
+    models = [find_model(name) for name in NAMES if name.endswith("a10w8")]
+    family = [model for model in models if model.architecture == default.architecture]
     points = sorted((m.measured["integer"]["bpp"], m.measured["integer"]["psnr"]) for m in family)
     assert len(points) >= 3
     assert all([layer.out_channels for layer in m.g_a.layers] == size for m in family)
@@ -59,7 +61,14 @@ def test_reference_equals_the_emulation_on_a_photograph(name, photograph):
     np.testing.assert_array_equal(y, emulate.transform(model.g_a, x))
     z = run_transform(model.h_a, y)
     np.testing.assert_array_equal(z, emulate.transform(model.h_a, y))
-    np.testing.assert_array_equal(run_transform(model.h_s, z), emulate.transform(model.h_s, z))
+    features = run_transform(model.h_s, z)
+    np.testing.assert_array_equal(features, emulate.transform(model.h_s, z))
+    if "context" in model.transforms:
+        context, parameters = (model.transforms[part] for part in ("context", "parameters"))
+        around = run_transform(context, y)
+        np.testing.assert_array_equal(around, emulate.transform(context, y))
+        features = np.concatenate([features, around])
+        np.testing.assert_array_equal(run_transform(parameters, features), emulate.transform(parameters, features))
     symbols = rsr(y, model.latent_fraction_bits)
     np.testing.assert_array_equal(run_transform(model.g_s, symbols), emulate.transform(model.g_s, symbols))
 
@@ -76,5 +85,5 @@ def test_a_photograph_comes_back_in_fewer_bits(name, photograph):
 def test_a_model_folder_is_small_and_has_a_card(name):
     folder = Path(__file__).resolve().parents[2] / "models" / name
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "manifest.json", "weights.safetensors"]
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 1_000_000
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 2_000_000
     assert "images of kodak" in (folder / "README.md").read_text(encoding="utf-8")
