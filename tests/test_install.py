@@ -17,6 +17,7 @@ from PIL import Image
 
 import licgate
 from licgate.manifest import save_manifest
+from tests.explore.kit import OWN_BOARD
 from tests.sim.kit import tiny_codec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -154,7 +155,9 @@ def test_a_wheel_is_all_that_is_needed(installed, tmp_path, photograph):
     assert (empty / "Bild ü.lic").read_bytes() == data
     assert np.array_equal(np.asarray(Image.open(empty / "zurück.png")), codec.decode(data))
 
-    plan = results("plan", "plan", "--board", "ulx3s-85f", "--size", "64x64", "--model", tmp_path / "tiny ü")
+    # of a small board, as there are fewer arrays to try
+    (tmp_path / "mine.py").write_text(OWN_BOARD.replace("24", "6"))
+    plan = results("plan", "plan", "--board", tmp_path / "mine.py", "--size", "16x16", "--model", tmp_path / "tiny ü")
     assert plan["plans"][0]["fps"] > 0
     words = ["--model", tmp_path / "tiny ü", "--image", tmp_path / "tiny.png", "--rows", 3, "--cols", 6]
     simulated = results("simulate", "simulate", *words, "--max-width", 16)

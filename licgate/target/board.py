@@ -18,7 +18,11 @@ from licgate.target.sdram import SdramTiming
 
 __all__ = ["Board", "board_files", "find_board", "list_boards"]
 
-FAMILIES = ("ecp5", "xcup")
+#: Cells that the resources of a board of each family tell of.
+FAMILIES = {
+    "ecp5": {"TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD"},
+    "xcup": {"LUT", "FF", "DSP48E2", "RAMB36"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Board:
     rows, cols : int
         Default shape of the array.
     resources : dict of str to int
-        Cells of the device by the name which the report uses.
+        Cells of the device by the name which the report uses, all of those in `FAMILIES`.
     multiplier, memory : str
         Which of those cells are the multipliers and the block memories.
     clock_input : float or None
@@ -101,9 +105,6 @@ class Board:
         for cell in (self.multiplier, self.memory):
             if cell not in self.resources:
                 raise ConfigError(f"board {self.name}: {cell} is missing from its resources")
-        for cell, known in ((self.multiplier, MULTIPLIERS), (self.memory, BLOCKS)):
-            if cell not in known:
-                raise ConfigError(f"board {self.name}: {cell} is none of {', '.join(known)}")
         for what, cell, known in (("multiplier", self.multiplier, MULTIPLIERS), ("memory", self.memory, BLOCKS)):
             if cell not in known:
                 raise ConfigError(f"board {self.name}: {what} {cell!r} is none of {', '.join(known)}")
@@ -111,6 +112,9 @@ class Board:
             raise ConfigError(f"board {self.name}: shapes for {', '.join(unknown)}, but modes are {', '.join(MODES)}")
         if self.routed and (self.clock_input is None or self.baud is None):
             raise ConfigError(f"board {self.name}: a routed board needs clock_input and baud")
+        if set(self.resources) != FAMILIES[self.family]:
+            cells = ", ".join(sorted(FAMILIES[self.family]))
+            raise ConfigError(f"board {self.name}: resources of family {self.family} are {cells}")
         object.__setattr__(self, "shapes", MappingProxyType(dict(self.shapes)))
         object.__setattr__(self, "resources", MappingProxyType(dict(self.resources)))
 

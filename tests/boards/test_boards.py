@@ -80,8 +80,11 @@ def test_file_without_a_board(tmp_path):
     [
         ({"family": "ice40"}, r"^board zcu102: family 'ice40' is none of ecp5, xcup$"),
         ({"multiplier": "MUL"}, r"^board zcu102: MUL is missing from its resources$"),
-        ({"multiplier": "LUT"}, r"^board zcu102: LUT is none of MULT18X18D, DSP48E2$"),
-        ({"memory": "LUT"}, r"^board zcu102: LUT is none of DP16KD, RAMB36$"),
+        (
+            {"resources": {"DSP48E2": 1, "RAMB36": 1, "FF": 1}},
+            r"^board zcu102: resources of family xcup are DSP48E2, FF",
+        ),
+        ({"resources": {"DSP48E2": 1, "RAMB36": 1, "LUT": 1, "FF": 1, "X": 1}}, r"^board zcu102: resources of family "),
         ({"family": "ecp5"}, r"^board zcu102: a routed board needs clock_input and baud$"),
     ],
 )

@@ -25,7 +25,8 @@ OWN_BOARD = """
 from dataclasses import replace
 from licgate.target.board import find_board
 
-BOARD = replace(find_board("ulx3s-85f"), name="mine", resources={"MULT18X18D": 24, "DP16KD": 60})
+LARGE = find_board("ulx3s-85f")
+BOARD = replace(LARGE, name="mine", resources={**LARGE.resources, "MULT18X18D": 24, "DP16KD": 60})
 """
 
 
