@@ -70,11 +70,19 @@ class BandWalk(Component):
 
     def elaborate(self, platform):
         m = Module()
+        row_left = Signal(len(self.band.rows), name="row_left")
+        moves_pixel = self._flags(m, row_left)
+        m.d.comb += self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn)
+        self._tiles(m)
+        self._pixels(m, row_left, moves_pixel)
+        return m
+
+    def _tiles(self, m):
+        """The operation, and its tile."""
         program, band = self._program, self.band
         tiles, tile_left = (Signal(range(1 + max(op.tiles for op in program.ops)), name=n) for n in ("tiles", "left"))
         final_count, full = (Signal.like(self.count, name=name) for name in ("final_count", "full"))
-        channels = Signal(range(1 + max(op.channels_out for op in program.ops)))  # of the GDN inputs
-        first_param, row_left = Signal.like(self.param), Signal(len(band.rows), name="row_left")
+        first_param = Signal.like(self.param)
 
         def of_op(conv):
             which = [stage.conv if conv else stage.last_op for stage in program.stages]
@@ -91,45 +99,42 @@ class BandWalk(Component):
                 self.channel.eq(0),
             ]
 
-        next_tile = [
-            tile_left.eq(tile_left - 1),
-            self.last_tile.eq(tile_left == 2),
-            self.param.eq(self.param + full),
-            self.channel.eq(self.channel + full),
-        ]
-        first_group = [self.group_left.eq(band.groups), row_left.eq(band.rows), self.x.eq(0)]
-        moves_pixel = self._flags(m, row_left)
-        m.d.comb += [
-            self.count.eq(Mux(self.last_tile, final_count, full)),
-            self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn),
-        ]
+        m.d.comb += self.count.eq(Mux(self.last_tile, final_count, full))
         with m.If(self.begin):
+            has_gdn = (stage.gdn is not None for stage in program.stages)
+            m.d.sync += [*of_op(True), self.has_gdn.eq(of_stage(band.stage, has_gdn))]
+        with m.If(self.issued & (self.is_gdn | self.moves_tile)):
             m.d.sync += [
-                *of_op(True),
-                *first_group,
-                self.has_gdn.eq(of_stage(band.stage, (stage.gdn is not None for stage in program.stages))),
-                channels.eq(of_stage(band.stage, (stage.conv.channels_out for stage in program.stages))),
+                tile_left.eq(tile_left - 1),
+                self.last_tile.eq(tile_left == 2),
+                self.param.eq(self.param + full),
+                self.channel.eq(self.channel + full),
             ]
+        with m.If(self.issued & self.is_gdn & self.last_tile):
+            m.d.sync += [
+                tile_left.eq(tiles),
+                self.last_tile.eq(tiles == 1),
+                self.param.eq(first_param),
+                self.channel.eq(0),
+            ]
+        with m.If(self.to_gdn):
+            m.d.sync += of_op(False)
+
+    def _pixels(self, m, row_left, moves_pixel):
+        """Group, row and parities, and the pixels' place in the GDN inputs."""
+        program, band = self._program, self.band
+        channels = Signal(range(1 + max(op.channels_out for op in program.ops)))
+        with m.If(self.begin):
+            m.d.sync += channels.eq(of_stage(band.stage, (stage.conv.channels_out for stage in program.stages)))
         with m.If(self.issued):
-            with m.If(self.is_gdn):
-                m.d.sync += next_tile
-                with m.If(self.last_tile):
-                    m.d.sync += [
-                        tile_left.eq(tiles),
-                        self.last_tile.eq(tiles == 1),
-                        self.param.eq(first_param),
-                        self.channel.eq(0),
-                    ]
             with m.If(moves_pixel):
                 m.d.sync += self.x.eq(self.x + channels)
             with m.If(self.moves_row):
                 m.d.sync += row_left.eq(row_left - 1)
             with m.If(self.moves_group):
                 m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(band.rows)]
-            with m.If(self.moves_tile):
-                m.d.sync += [*first_group, *next_tile]
-        with m.If(self.to_gdn):
-            m.d.sync += of_op(False)
+        with m.If(self.begin | (self.issued & self.moves_tile)):
+            m.d.sync += [self.group_left.eq(band.groups), row_left.eq(band.rows), self.x.eq(0)]
         if program.upsampling:
             with m.If(self.begin):
                 m.d.sync += [self.column.eq(0), self.parity.eq(0)]
@@ -137,7 +142,6 @@ class BandWalk(Component):
                 m.d.sync += self.column.eq(~self.last_column)
             with m.If(self.issued & self.moves_row):
                 m.d.sync += self.parity.eq(self._pairs & ~self.parity)
-        return m
 
     def _flags(self, m, row_left):
         """What is known of a pass ahead; return whether another pixel comes with the next one."""

@@ -86,12 +86,10 @@ class MapLoader(Component):
         m.submodules.reader = reader = self._reader
         connect(m, reader.port, flipped(self.port))
 
-        command = Signal.like(self.i.payload)
-        free, fits = Signal(range(program.slots + 1)), Signal()
-        there = Signal()
+        command, reserve = Signal.like(self.i.payload), Signal()
+        ready = self._room(m, command, reserve)
         rows, before = Signal.like(command.rows), Signal.like(command.before)
         address, line = Signal.like(command.address), Signal.like(self.write_address)
-        reserve = Signal()
         # Of the command's stage, and of the slot and row at which it begins.
         channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
         beats, memory = Signal.like(reader.stretch.payload.beats), Signal.like(reader.record.payload.kind)
@@ -100,15 +98,6 @@ class MapLoader(Component):
         begins = Array(slot * program.slot_words for slot in range(program.slots))
         most_rows = max(program.in_rows(stage) for stage in stages)
         into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in stages)
-        late_writes = Signal.like(self.writes)
-        difference = Signal(24)
-        m.d.comb += difference.eq(late_writes - command.after)
-        m.d.sync += [
-            free.eq(free + self.released - reserve),
-            late_writes.eq(self.writes),
-            there.eq(~difference[-1]),
-            fits.eq(free != 0),
-        ]
         record, stretch = reader.record, reader.stretch
         m.d.comb += [
             record.payload.kind.eq(memory),
@@ -143,7 +132,6 @@ class MapLoader(Component):
                 ]
                 m.next = "WAIT"
             with m.State("WAIT"):
-                ready = there & fits
                 m.d.comb += [reserve.eq(ready), self.waits.eq(~ready)]
                 m.d.sync += line.eq(slot_line + row_line)
                 with m.If(ready):
@@ -159,10 +147,27 @@ class MapLoader(Component):
                     ]
                     with m.If(rows == 1):
                         m.next = "IDLE"
-        with m.If(self.start):
-            m.d.sync += [free.eq(program.slots), late_writes.eq(0)]
+        self._write(m)
+        return m
 
-        target = Signal.like(self.write_address)
+    def _room(self, m, command, reserve):
+        """Return that a slot is free for the command's column, and that its rows are written."""
+        free, fits, there = Signal(range(self._program.slots + 1)), Signal(), Signal()
+        late_writes, difference = Signal.like(self.writes), Signal(24)
+        m.d.comb += difference.eq(late_writes - command.after)
+        m.d.sync += [
+            free.eq(free + self.released - reserve),
+            late_writes.eq(self.writes),
+            there.eq(~difference[-1]),
+            fits.eq(free != 0),
+        ]
+        with m.If(self.start):
+            m.d.sync += [free.eq(self._program.slots), late_writes.eq(0)]
+        return there & fits
+
+    def _write(self, m):
+        """Words as they come, into the line memory."""
+        reader, target = self._reader, Signal.like(self.write_address)
         m.d.comb += target.eq(Mux(reader.first, reader.tag.address, self.write_address + 1))
         m.d.sync += [
             self.write_enable.eq(reader.o_valid),
@@ -171,4 +176,3 @@ class MapLoader(Component):
         ]
         with m.If(reader.o_valid):
             m.d.sync += self.write_address.eq(target)
-        return m

@@ -92,8 +92,7 @@ class WeightLoader(Component):
         # Segments of the tile that are left, words and beats of this one.
         rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
         beats, last_segment = Signal.like(stretch.payload.beats), Signal()
-        address, free, room = Signal.like(command.address), Signal(range(program.weight_ring + 1)), Signal()
-        reserve, first = Signal(), Signal(init=1)
+        address, reserve, first = Signal.like(command.address), Signal(), Signal(init=1)
         m.d.comb += [
             tile.payload.kind.eq(Array(o.memory for o in ops)[op]),
             tile.payload.words.eq(steps),
@@ -101,13 +100,7 @@ class WeightLoader(Component):
             stretch.payload.beats.eq(beats),
         ]
         m.d.comb += last_segment.eq(rest == 1)
-        # Room for the next segment is known three cycles behind the reservation of the last one.
-        reserved = Signal.like(words)
-        m.d.sync += [
-            reserved.eq(Mux(reserve, words, 0)),
-            free.eq(free + self.released - reserved),
-            room.eq(free >= words),
-        ]
+        room = self._room(m, words, reserve)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -162,9 +155,24 @@ class WeightLoader(Component):
                         with m.If(more):
                             m.d.sync += [op.eq(op + 1), more.eq(0)]
                             m.next = "OP"
-        with m.If(self.start):
-            m.d.sync += free.eq(program.weight_ring)
+        self._write(m)
+        return m
 
+    def _room(self, m, words, reserve):
+        """Return that there is room for the next segment, three cycles behind the reservation of the last one."""
+        free, room, reserved = Signal(range(self._program.weight_ring + 1)), Signal(), Signal.like(words)
+        m.d.sync += [
+            reserved.eq(Mux(reserve, words, 0)),
+            free.eq(free + self.released - reserved),
+            room.eq(free >= words),
+        ]
+        with m.If(self.start):
+            m.d.sync += free.eq(self._program.weight_ring)
+        return room
+
+    def _write(self, m):
+        """Words as they come, into the ring."""
+        reader, ring = self._reader, self._program.weight_ring
         pointer = Signal.like(self.write_address)
         m.d.sync += [
             self.write_enable.eq(reader.o_valid),
@@ -173,10 +181,9 @@ class WeightLoader(Component):
             self.loaded.eq(reader.o_valid & reader.last),
         ]
         with m.If(reader.o_valid):
-            m.d.sync += pointer.eq(Mux(pointer == program.weight_ring - 1, 0, pointer + 1))
+            m.d.sync += pointer.eq(Mux(pointer == ring - 1, 0, pointer + 1))
         with m.If(self.start):
             m.d.sync += pointer.eq(0)
-        return m
 
     def _segment(self, op, segments, words, beats, last):
         """Choose the words and beats of a segment."""
