@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["block_of", "count_blocks", "count_blocks_of_file", "instances_of"]
 
 #: Instances that only hold others: their parts are blocks of their own.
-WRAPPERS = ("accelerator", "system", "core")
+WRAPPERS = ("accelerator", "system", "core", "engine")
 
 KINDS = (
     (re.compile(r"LUT[1-6]$|INV$"), "LUT"),

@@ -82,68 +82,78 @@ class PostLane(Component):
     def elaborate(self, platform):
         m = Module()
         line = DelayLine(m)
+        wide, exponent = self._divided(m, line)
+        t = self._to_18_bits(m, line, wide)
+        q = self._clipped(m, line, self._scaled(m, line, t, exponent))
+        # 34, 35 (to 39): what GDN will sum
+        m.d.comb += self.q.eq(line(q, self.latency - 33))
+        if any(op.is_gdn for op in self._program.ops):
+            self._norm(m, line, q)
+        return m
+
+    def _constant(self, m, line, values, cycle):
+        """A layer's constant, muxed by the layer index and registered for use in ``cycle``."""
+        values = [int(v) for v in values]
+        if len(set(values)) == 1:
+            return values[0]
+        low, high = min(values), max(values)
+        shape = signed(max(abs(low), abs(high)).bit_length() + 1) if low < 0 else max(1, high.bit_length())
+        muxed = Signal(shape, name=f"constant_{cycle}", reset_less=True)
+        m.d.sync += muxed.eq(Array(values)[line(self.op, cycle - 1)])
+        return muxed
+
+    def _divided(self, m, line):
+        """Cycles 1 to 19: bias, then the quotient of GDN or nothing. Return it, and the exponent of its divisor."""
         ops = self._program.ops
         gdns = [op for op in ops if op.is_gdn]
-
-        def constant(values, cycle):
-            """A layer's constant, muxed by the layer index and registered for use in ``cycle``."""
-            values = [int(v) for v in values]
-            if len(set(values)) == 1:
-                return values[0]
-            low, high = min(values), max(values)
-            shape = signed(max(abs(low), abs(high)).bit_length() + 1) if low < 0 else max(1, high.bit_length())
-            muxed = Signal(shape, name=f"constant_{cycle}", reset_less=True)
-            m.d.sync += muxed.eq(Array(values)[line(self.op, cycle - 1)])
-            return muxed
-
-        # 1, 2: bias
         acc, total = Signal.like(self.acc, reset_less=True), Signal.like(self.acc, reset_less=True)
         m.d.sync += [acc.eq(self.acc), total.eq(acc + self.bias)]
-
-        # 3 to 19: the quotient of GDN, or nothing
         wide = Signal(signed(max(len(total), self._x_width + 18 if gdns else 0)), reset_less=True)
         slack = self.multiplier_cycle - 4
         total_late = line(total, slack - 3)
-        if gdns:
-            m.submodules.function = function = GdnFunction(
-                [op.layer for op in gdns], len(total) - 1, fabric=self._program.lane_multipliers != "dsp"
-            )
-            which = Array(sum(g.index < op.index for g in gdns) for op in ops)
-            m.d.comb += [function.v.eq(total[:-1]), function.which.eq(which[line(self.op, 2)])]
-            m.submodules.quotient = quotient = Multiplier(self._x_width, 18, fabric=self._fabric)
-            m.d.comb += [quotient.a.eq(self.x), quotient.b.eq(function.r)]
-            is_gdn = constant([op.is_gdn for op in ops], slack - 1)
-            m.d.sync += wide.eq(Mux(is_gdn, line(quotient.p, 1), total_late))
-        else:
+        if not gdns:
             m.d.sync += wide.eq(total_late)
+            return wide, 0
+        m.submodules.function = function = GdnFunction(
+            [op.layer for op in gdns], len(total) - 1, fabric=self._program.lane_multipliers != "dsp"
+        )
+        which = Array(sum(g.index < op.index for g in gdns) for op in ops)
+        m.d.comb += [function.v.eq(total[:-1]), function.which.eq(which[line(self.op, 2)])]
+        m.submodules.quotient = quotient = Multiplier(self._x_width, 18, fabric=self._fabric)
+        m.d.comb += [quotient.a.eq(self.x), quotient.b.eq(function.r)]
+        is_gdn = self._constant(m, line, [op.is_gdn for op in ops], slack - 1)
+        m.d.sync += wide.eq(Mux(is_gdn, line(quotient.p, 1), total_late))
+        has_exponent = self._constant(m, line, [op.is_gdn for op in ops], self.shift_cycle)
+        return wide, Mux(has_exponent, function.exponent, 0)
 
-        # 20 to 23: to 18 bits
-        pre = constant([op.layer.requantize.pre_shift for op in ops], slack)
+    def _to_18_bits(self, m, line, wide):
+        """Cycles 20 to 23: the pre-shift, rounded and limited."""
+        shifts = [op.layer.requantize.pre_shift for op in self._program.ops]
+        pre = self._constant(m, line, shifts, self.multiplier_cycle - 4)
         pre = Signal(5, name="pre_shift", init=pre) if isinstance(pre, int) else pre
         shifted = Signal(signed(len(wide) + 1), reset_less=True)
         halved = Signal(signed(len(wide) + 1), name="halved", reset_less=True)
         fits, kept = Signal(name="fits", reset_less=True), Signal(signed(18), name="kept", reset_less=True)
         limit = Signal(signed(18), name="limit", reset_less=True)
         t = Signal(signed(18), reset_less=True)
-        least_pre = min(op.layer.requantize.pre_shift for op in ops)
         m.d.sync += [
-            shifted.eq(shift_right(wide, pre, least=least_pre)),
+            shifted.eq(shift_right(wide, pre, least=min(shifts))),
             halved.eq(round_up_half(shifted)),
             fits.eq(fits_into(halved, len(t))),
             kept.eq(truncate(halved, len(t))),
             limit.eq(Mux(halved < 0, -_T, _T - 1)),
             t.eq(Mux(fits, kept, limit)),
         ]
+        return t
 
-        # 24 to 26: multiply
+    def _scaled(self, m, line, t, exponent):
+        """Cycles 24 to 29: multiply, then shift by what layer, channel and exponent ask for."""
         m.submodules.scale = scale = Multiplier(18, 18, fabric=self._fabric)
         m.d.comb += [scale.a.eq(t), scale.b.eq(self.multiplier)]
-
-        # 27 to 29: shift by what layer, channel and exponent ask for; 37 and more leave nothing of 36 bits
-        least = min(self._least_shift(op) for op in ops)
+        # 37 and more leave nothing of 36 bits
+        least = min(self._least_shift(op) for op in self._program.ops)
         total_shift, raised = (Signal(signed(8), name=n, reset_less=True) for n in ("total_shift", "raised"))
         amount = Signal(range(_PRODUCT + 2), reset_less=True)
-        exponent = Mux(constant([op.is_gdn for op in ops], self.shift_cycle), function.exponent, 0) if gdns else 0
         m.d.sync += [
             total_shift.eq(self.shift - exponent),
             raised.eq(Mux(total_shift < least, least, total_shift)),
@@ -158,27 +168,22 @@ class PostLane(Component):
             fine_amount.eq(rest[:2]),
             fine.eq(coarse >> fine_amount),
         ]
+        return fine
 
-        # 30 to 33: round, offset, clip
+    def _clipped(self, m, line, fine):
+        """Cycles 30 to 33: round, offset, clip."""
         rounded = Signal(signed(len(fine) + 1), reset_less=True)
         moved = Signal(signed(1 + max(len(rounded), len(self.offset))), name="moved", reset_less=True)
         m.d.sync += [rounded.eq(round_up_half(fine)), moved.eq(rounded + self.offset)]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 31)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 31)
+        lows, highs = zip(*(op.layer.requantize.clip for op in self._program.ops), strict=True)
+        low, high = (self._constant(m, line, values, 31) for values in (lows, highs))
         q = Signal.like(self.q, reset_less=True)
         below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
         m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
-        low = constant([op.layer.requantize.clip[0] for op in ops], 32)
-        high = constant([op.layer.requantize.clip[1] for op in ops], 32)
-        keep = line(self.keep, 32)
+        low, high = (self._constant(m, line, values, 32) for values in (lows, highs))
         clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
-        m.d.sync += q.eq(Mux(keep, clipped, 0))
-
-        # 34, 35 (to 39): what GDN will sum
-        m.d.comb += self.q.eq(line(q, self.latency - 33))
-        if gdns:
-            self._norm(m, line, q, constant)
-        return m
+        m.d.sync += q.eq(Mux(line(self.keep, 32), clipped, 0))
+        return q
 
     def _least_shift(self, op):
         """Smallest shift that the layer can ask for."""
@@ -191,7 +196,7 @@ class PostLane(Component):
             shifts = [s - largest if op.layer.inverse else s + e for s, e in zip(shifts, smallest, strict=True)]
         return max(0, min(*shifts, _PRODUCT + 1))
 
-    def _norm(self, m, line, q, constant):
+    def _norm(self, m, line, q):
         """``n`` of the convolution results that a GDN will read."""
         ops = self._program.ops
         following = [ops[i + 1].layer if i + 1 < len(ops) and ops[i + 1].is_gdn else None for i in range(len(ops))]
@@ -205,12 +210,12 @@ class PostLane(Component):
         else:
             m.submodules.square = square = Multiplier(len(q), len(q), fabric=self._fabric)
             m.d.comb += [square.a.eq(q), square.b.eq(q)]
-            is_square = constant([g.square for g in following], 36)
+            is_square = self._constant(m, line, [g.square for g in following], 36)
             chosen = Signal(2 * len(q), reset_less=True)
             m.d.sync += chosen.eq(Mux(is_square, square.p, line(magnitude, 2)))
             base = delayed(m, chosen, 1, name="chosen_late", reset_less=True)
-        shift = constant([g.norm_shift for g in following], cycle)
-        limit = constant([(1 << g.norm_bits) - 1 for g in following], cycle)
+        shift = self._constant(m, line, [g.norm_shift for g in following], cycle)
+        limit = self._constant(m, line, [(1 << g.norm_bits) - 1 for g in following], cycle)
         if isinstance(shift, int):
             rounded = round_up_half((base << 1) >> shift)
         else:

@@ -89,28 +89,24 @@ class MapWriter(Component):
 
     def elaborate(self, platform):
         m = Module()
-        rows, address = self._program.rows, self.write_address
-        # The chain's constants follow `chain` by a cycle, the first value follows `start` by four.
-        first_base, stride, last_row, last_channel, memory = (
-            self._constant(m, name, of)
-            for name, of in (
-                ("first_base", lambda stage: stage.base),
-                ("stride", lambda stage: stage.row_stride),
-                ("last_row", lambda stage: stage.last_row),
-                ("last_channel", lambda stage: stage.conv.channels_in - 1),
-                ("memory", lambda stage: 1 << stage.memory),
-            )
-        )
+        # Columns of the row behind the group at work; values are still to come; the group is the row's last one.
+        self._behind, self._pending, self._final = Signal(DIMENSION), Signal(name="pending"), Signal(name="final")
+        self._last_lane = Signal(range(max(2, self._program.rows)))
+        self._place_and_write(m)
+        self._rows(m)
+        return m
 
-        # Where the next value belongs: its lane, its channel, the columns behind its group.
-        lane, last_lane = Signal(range(max(2, rows))), Signal(range(max(2, rows)))
-        channel, behind = Signal.like(last_channel), Signal(DIMENSION)
-        pending, final = Signal(), Signal()
+    def _place_and_write(self, m):
+        """Take values, put them together into words, and write these."""
+        last_channel = self._constant(m, "last_channel", lambda stage: stage.conv.channels_in - 1)
+        memory = self._constant(m, "memory", lambda stage: 1 << stage.memory)
+        # Where the next value belongs: its lane, its channel.
+        lane, channel = Signal.like(self._last_lane), Signal.like(last_channel)
         taken, word_ends, group_ends = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(pending),
-            taken.eq(self.i.valid & pending),
-            word_ends.eq(taken & (lane == last_lane)),
+            self.i.ready.eq(self._pending),
+            taken.eq(self.i.valid & self._pending),
+            word_ends.eq(taken & (lane == self._last_lane)),
             group_ends.eq(word_ends & (channel == last_channel)),
         ]
         with m.If(taken):
@@ -118,8 +114,7 @@ class MapWriter(Component):
         with m.If(word_ends):
             m.d.sync += [lane.eq(0), channel.eq(channel + 1)]
         with m.If(group_ends):
-            m.d.sync += [channel.eq(0), pending.eq(~final), *self._next_group(behind, last_lane, final)]
-
+            m.d.sync += [channel.eq(0), self._pending.eq(~self._final), *self._next_group()]
         # The value, then its word, then the write.
         value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
         at, row_ends = Signal.like(lane, reset_less=True), Signal()
@@ -128,7 +123,7 @@ class MapWriter(Component):
             at.eq(lane),
             arrived.eq(taken),
             ends.eq(word_ends),
-            row_ends.eq(group_ends & final),
+            row_ends.eq(group_ends & self._final),
             self.write_enable.eq(Mux(ends, memory, 0)),
             self.row_done.eq(row_ends),
         ]
@@ -140,9 +135,17 @@ class MapWriter(Component):
                 with m.Elif(at == 0):
                     m.d.sync += target.eq(0)
         with m.If(self.write_enable.any()):
-            m.d.sync += address.eq(address + 1)
+            m.d.sync += self.write_address.eq(self.write_address + 1)
+        with m.If(self.start):
+            m.d.sync += [lane.eq(0), channel.eq(0)]
 
-        base, rows_left = Signal.like(address), Signal(DIMENSION)
+    def _rows(self, m):
+        """From row to row."""
+        # The chain's constants follow `chain` by a cycle, the first value follows `start` by four.
+        first_base = self._constant(m, "first_base", lambda stage: stage.base)
+        stride = self._constant(m, "stride", lambda stage: stage.row_stride)
+        last_row = self._constant(m, "last_row", lambda stage: stage.last_row)
+        base, rows_left = Signal.like(self.write_address), Signal(DIMENSION)
         m.d.comb += self.busy.eq(rows_left != 0)
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
@@ -151,12 +154,12 @@ class MapWriter(Component):
                 # The count behind `room` follows `row_done` by two cycles.
                 m.next = "ROOM_2"
             with m.State("ROOM_2"):
-                m.d.sync += behind.eq(self.width)
+                m.d.sync += self._behind.eq(self.width)
                 with m.If(rows_left == self.height):
                     m.d.sync += base.eq(first_base)
                 m.next = "ROOM_3"
             with m.State("ROOM_3"), m.If(self.room):
-                m.d.sync += [address.eq(base), pending.eq(1), *self._next_group(behind, last_lane, final)]
+                m.d.sync += [self.write_address.eq(base), self._pending.eq(1), *self._next_group()]
                 m.next = "ROW"
             with m.State("ROW"), m.If(self.row_done):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(Mux(base == last_row, first_base, base + stride))]
@@ -165,8 +168,7 @@ class MapWriter(Component):
                 with m.Else():
                     m.next = "ROOM"
         with m.If(self.start):
-            m.d.sync += [rows_left.eq(self.height), lane.eq(0), channel.eq(0)]
-        return m
+            m.d.sync += rows_left.eq(self.height)
 
     def _constant(self, m, name, of):
         """A register with a number of the stage of ``chain``."""
@@ -175,14 +177,14 @@ class MapWriter(Component):
         m.d.sync += held.eq(Array(values)[self.chain])
         return held
 
-    def _next_group(self, behind, last_lane, final):
+    def _next_group(self):
         """Begin the group of columns behind the one at work."""
         rows = self._program.rows
-        ends = behind <= rows
+        ends = self._behind <= rows
         return [
-            final.eq(ends),
-            last_lane.eq(Mux(ends, behind - 1, rows - 1)),
-            behind.eq(Mux(ends, 0, behind - rows)),
+            self._final.eq(ends),
+            self._last_lane.eq(Mux(ends, self._behind - 1, rows - 1)),
+            self._behind.eq(Mux(ends, 0, self._behind - rows)),
         ]
 
     def _magnitude(self):

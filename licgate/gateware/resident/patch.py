@@ -1,5 +1,7 @@
 """The patch scheduler: walks an image in patches and asks for the pixels that each of them needs."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
@@ -110,16 +112,9 @@ class PatchScheduler(Component):
                     m.d.sync += self.error.eq(0)
                     m.next = "BOUNDS"
             # The registers of an axis follow its cell in five cycles.
-            with m.State("BOUNDS"):
-                m.next = "EXTENT"
-            with m.State("EXTENT"):
-                m.next = "LIMIT"
-            with m.State("LIMIT"):
-                m.next = "SIZE"
-            with m.State("SIZE"):
-                m.next = "CHECK"
-            with m.State("CHECK"):
-                m.next = "DECIDE"
+            for state, following in pairwise(("BOUNDS", "EXTENT", "LIMIT", "SIZE", "CHECK", "DECIDE")):
+                with m.State(state):
+                    m.next = following
             with m.State("DECIDE"):
                 with m.If(x.refused | y.refused):
                     m.d.sync += [self.error.eq(1), ends.eq(1)]

@@ -73,72 +73,85 @@ class PixelWriter(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program, stage, channels, bits = self._program, self._stage, self._channels, self._bits
-        size = len(self.i.payload)
-        collected = [Signal(size, name=f"pixel_{r}") for r in range(program.rows)]
-        places = Signal(program.rows, init=1)  # the place of the next one
-        waiting = [Signal(size, name=f"waiting_{r}", reset_less=True) for r in range(program.rows)]
+        # Pixels of the row are still to come; the collected ones make a word; a pixel is taken; it is the row's last.
+        self._pending, self._full, self._open, self._final = (
+            Signal(name=n) for n in ("pending", "full", "open", "final")
+        )
+        # A word is handed over; it is written, its last channel now; with it ends the row.
+        self._hand, self._writing, self._row_ends = (Signal(name=n) for n in ("hand", "writing", "row_ends"))
+        self._end, self._target = Signal(init=self._channels == 1, name="end"), Signal.like(self.write_address)
         # The row's pixels that are still to come, less three: its sign says that this one is the last but one.
-        behind, behind_all = (Signal(signed(DIMENSION + 1), name=n) for n in ("behind", "behind_all"))
-        single = Signal(name="single")
-        rows_left = Signal(DIMENSION, name="rows_left")
-        # Pixels of the row are still to come; the collected ones make a word.
-        pending, full = Signal(name="pending"), Signal(name="full")
-        # A pixel is taken; it is the row's last one.
-        open_, final = Signal(name="open"), Signal(name="final")
-        base, following, target = (Signal.like(self.write_address, name=n) for n in ("base", "following", "target"))
-        starting = Signal(name="starting")
-        channel = Signal(range(channels + 1))
-        writing, row_ends, end, row_done = Signal(), Signal(), Signal(init=channels == 1), Signal(name="row_ended")
+        self._behind = Signal(signed(DIMENSION + 1), name="behind")
+        self._write(m, self._collect(m))
+        self._rows(m)
+        return m
 
-        m.d.comb += [
-            self.busy.eq(starting | (rows_left != 0) | writing | self.write_enable),
-            self.i.ready.eq(open_),
-            row_done.eq(writing & row_ends & end),
-        ]
-        with m.If(self.i.valid & self.i.ready):
+    def _collect(self, m):
+        """Collect pixels; return those of a word, in the cycle behind ``hand``, in which they are cleared."""
+        places = Signal(self._program.rows, init=1)  # the place of the next one
+        taken, final = self.i.valid & self.i.ready, self._final
+        collected = [Signal(len(self.i.payload), name=f"pixel_{r}") for r in range(self._program.rows)]
+        m.d.comb += self.i.ready.eq(self._open)
+        with m.If(taken):
             m.d.sync += [
                 places.eq(places.rotate_left(1)),
-                behind.eq(behind - 1),
-                final.eq(behind < 0),
-                full.eq(places[-1] | final),
-                open_.eq(~places[-1] & ~final),
-                pending.eq(~final),
+                self._behind.eq(self._behind - 1),
+                final.eq(self._behind < 0),
+                self._full.eq(places[-1] | final),
+                self._open.eq(~places[-1] & ~final),
+                self._pending.eq(~final),
             ]
-
         # A full word is handed over as soon as the one before it is written, and moves a cycle later. The places behind
         # the first one are then cleared, by their resets: no pixel can be taken for them before that.
-        hand, handed = Signal(), Signal(name="handed")
-        m.d.comb += hand.eq(full & (~writing | end))
-        m.d.sync += handed.eq(hand)
+        self._handed = Signal(name="handed")
+        m.d.comb += self._hand.eq(self._full & (~self._writing | self._end))
+        m.d.sync += self._handed.eq(self._hand)
         for r, pixel in enumerate(collected):
-            with m.If(self.i.valid & self.i.ready & places[r]):
+            with m.If(taken & places[r]):
                 m.d.sync += pixel.eq(self.i.payload)
             if r:
-                with m.If(handed):
+                with m.If(self._handed):
                     m.d.sync += pixel.eq(0)
+        with m.If(self._hand):
+            m.d.sync += [places.eq(1), self._full.eq(0), self._open.eq(self._pending)]
+        return collected
 
-        with m.If(writing):
-            m.d.sync += [channel.eq(channel + 1), target.eq(target + 1), end.eq(channel == channels - 2)]
+    def _write(self, m, collected):
+        """Write a word, channel by channel."""
+        channels, bits, end = self._channels, self._bits, self._end
+        waiting = [Signal(len(pixel), name=f"waiting_{r}", reset_less=True) for r, pixel in enumerate(collected)]
+        channel = Signal(range(channels + 1))
+        with m.If(self._writing):
+            m.d.sync += [channel.eq(channel + 1), self._target.eq(self._target + 1), end.eq(channel == channels - 2)]
             with m.If(end):
-                m.d.sync += writing.eq(0)
-        with m.If(hand):
-            m.d.sync += [places.eq(1), full.eq(0), open_.eq(pending), row_ends.eq(~pending)]
-        with m.If(handed):
+                m.d.sync += self._writing.eq(0)
+        with m.If(self._hand):
+            m.d.sync += self._row_ends.eq(~self._pending)
+        with m.If(self._handed):
             m.d.sync += [w.eq(c) for w, c in zip(waiting, collected, strict=True)]
-            m.d.sync += [writing.eq(1), channel.eq(0), end.eq(channels == 1)]
+            m.d.sync += [self._writing.eq(1), channel.eq(0), end.eq(channels == 1)]
         # The line buffer's blocks are all over the chip.
         m.d.sync += [
-            self.row_done.eq(row_done),
-            self.write_enable.eq(writing),
-            self.write_address.eq(target),
+            self.write_enable.eq(self._writing),
+            self.write_address.eq(self._target),
             self.write_data.eq(
                 Cat(Array(Cat(w.word_select(c, bits) for w in waiting) for c in range(channels))[channel])
             ),
         ]
 
-        ended = Signal(init=1)
+    def _rows(self, m):
+        """From row to row."""
+        stage = self._stage
+        rows_left, behind_all = Signal(DIMENSION, name="rows_left"), Signal.like(self._behind, name="behind_all")
+        single, starting, ended = Signal(name="single"), Signal(name="starting"), Signal(init=1, name="ended")
+        base, following = (Signal.like(self.write_address, name=n) for n in ("base", "following"))
+        row_done = Signal(name="row_ended")
+        m.d.comb += [
+            row_done.eq(self._writing & self._row_ends & self._end),
+            self.busy.eq(starting | (rows_left != 0) | self._writing | self.write_enable),
+        ]
         m.d.sync += [
+            self.row_done.eq(row_done),
             starting.eq(self.start),
             behind_all.eq(self.width - 3),
             single.eq(self.width == 1),
@@ -158,12 +171,12 @@ class PixelWriter(Component):
             with m.State("ROOM_4"):
                 with m.If(ended & ~starting):
                     m.next = "IDLE"
-                with m.Elif(self.room & ~writing & ~ended):
-                    m.d.sync += [behind.eq(behind_all), final.eq(single), pending.eq(1), open_.eq(1), target.eq(base)]
+                with m.Elif(self.room & ~self._writing & ~ended):
+                    m.d.sync += [self._behind.eq(behind_all), self._final.eq(single), self._target.eq(base)]
+                    m.d.sync += [self._pending.eq(1), self._open.eq(1)]
                     m.next = "ROW"
             with m.State("ROW"), m.If(row_done):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM"
         with m.If(starting):
             m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(stage.base)]
-        return m
