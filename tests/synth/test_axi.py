@@ -43,7 +43,7 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
     def run_tool(tool, *arguments, folder, log, label, say):
         cells = {"RAMB18E2": 30, "RAMB36E2": 2, "DSP48E2": 70, "LUT6": 1000, "RAM32M16": 2, "FDRE": 5}
         (folder / "stat.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
-        cells = {"accelerator.system.core_0.array.x_LUT6": {"type": "LUT6"}}
+        cells = {"accelerator.system.core_0.engine.array.x_LUT6": {"type": "LUT6"}}
         (folder / "top.json").write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
         (folder / "top.rpt").write_text("log")
         assert f"write_verilog -norename -noattr {VERILOG}" in (folder / "top.ys").read_text()
