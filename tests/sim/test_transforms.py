@@ -169,7 +169,7 @@ def test_the_engine_refuses_what_would_be_silently_wrong(monkeypatch):
         return dataclasses.replace(outcome, lasts=np.zeros_like(outcome.lasts))
 
     monkeypatch.setattr(module, "get_engine", lambda name: unmarked)
-    engine = engine_run(manifest, "amaranth", CONFIG, transforms=("h_a",))
+    engine = engine_run(manifest, made(manifest), transforms=("h_a",))
     with pytest.raises(SimulationError, match=r"^h_a: 1 marks of the last value are out of place$"):
         engine(manifest.h_a, x)
 
