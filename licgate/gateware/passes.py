@@ -103,7 +103,8 @@ def tile_layout(program):
 def write_layout(program):
     """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
 
-    column: parity of the columns that the tile holds, of those that its stage makes phase by phase.
+    column: parity of the columns that the tile holds, of those that its stage makes phase by phase. gdn_half:
+    of the two groups whose inputs have room, the one that these are of.
     """
     return data.StructLayout(
         {
@@ -112,7 +113,7 @@ def write_layout(program):
             "address": address_width(program),
             "count": range(program.most_channels + 1),
             "column": 1,
-            "slot": 1,
+            "gdn_half": 1,
             "group_done": 1,
             "row_done": 1,
         }

@@ -123,14 +123,14 @@ class SpentModel(CoreModel):
         self._when[k] = super()._ready_time(k, row)
         return self._when[k]
 
-    def _row(self, k, row, now, slot, pending):
+    def _row(self, k, row, now, gdn_half, pending):
         # SELECT went on in the very cycle in which the row's inputs were complete, so that is what it waited for
         if self._ended is not None and self._when[k] == now:
             self._why = "results" if k else "input"
-        return super()._row(k, row, now, slot, pending)
+        return super()._row(k, row, now, gdn_half, pending)
 
     def _gdn_passes(self, pending, now):
-        if self._slot_ready[pending.slot] > now:
+        if self._half_ready[pending.gdn_half] > now:
             self._why = "results"
         return super()._gdn_passes(pending, now)
 

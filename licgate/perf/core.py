@@ -24,7 +24,7 @@ _READER = 3  # from a word's arrival to its first latent
 @dataclass
 class _Pending:
     op: object
-    slot: int
+    gdn_half: int
     row_ends: bool
     stage: int
 
@@ -62,7 +62,7 @@ class CoreModel:
         self.op_cycles = self._engine.op_steps
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
-        self._slot_ready = [0, 0]
+        self._half_ready = [0, 0]
         self._pops = deque(maxlen=IN_FLIGHT)
         kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
         self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
@@ -74,7 +74,7 @@ class CoreModel:
         count = len(self.stages)
         row = [0] * count
         now = start + 1 + _SETTLE + len(self.program.stages)
-        slot, pending = 0, None
+        gdn_half, pending = 0, None
         while True:
             # SELECT: the deepest stage that is ready in this cycle, or the earliest time at which one is
             chosen = earliest = None
@@ -94,7 +94,7 @@ class CoreModel:
                 else:
                     break
                 continue
-            now, slot, pending = self._row(chosen, row[chosen], now, slot, pending)
+            now, gdn_half, pending = self._row(chosen, row[chosen], now, gdn_half, pending)
             advance = self._first(chosen, row[chosen] + 1) - self._first(chosen, row[chosen])
             row[chosen] += 1
             now += 2 + advance + _SETTLE  # END_ROW, SETTLE
@@ -149,10 +149,10 @@ class CoreModel:
             end, accept = handed + 1 + channels, handed + 1
         return end + 1  # the write has a register of its own
 
-    def _row(self, k, row, now, slot, pending):
+    def _row(self, k, row, now, gdn_half, pending):
         """Issue a row of stage k, seen by SELECT in cycle `now`.
 
-        Return the cycle of the last NEXT, the slot and the pending GDN.
+        Return the cycle of the last NEXT, the GDN half and the pending GDN.
         """
         stage = self.stages[k]
         kernel_rows = self._need(k, row) - self._first(k, row)
@@ -173,21 +173,21 @@ class CoreModel:
                     self._complete(k, ends)
                 now = fed.accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
             if stage.gdn is not None:
-                self._slot_ready[slot] = self._written + 1
+                self._half_ready[gdn_half] = self._written + 1
             if pending is not None:
                 now = self._gdn_passes(pending, now)
             now += 1  # NEXT
             pending = None
             if stage.gdn is not None:
-                pending = _Pending(stage.gdn, slot, ends, k)
-                slot ^= 1
+                pending = _Pending(stage.gdn, gdn_half, ends, k)
+                gdn_half ^= 1
             if not ends:
                 now += 6  # GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
-        return now, slot, pending
+        return now, gdn_half, pending
 
     def _gdn_passes(self, pending, now):
         """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
-        now = max(now, self._slot_ready[pending.slot]) + 2
+        now = max(now, self._half_ready[pending.gdn_half]) + 2
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
             fed = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)

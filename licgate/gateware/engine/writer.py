@@ -35,7 +35,7 @@ class ResultWriter(Component):
         Write ports of the line memories: two enables each, for even and for odd lanes; a common address and word.
     output_enable, output_word
         To the latent FIFO.
-    written, output_written, group_done, group_slot, row_done, row_line
+    written, output_written, group_done, group_half, row_done, row_line
         To the sequencer, in the cycle of the tile's last write; of the last but one where words are written twice.
 
     Attributes
@@ -81,7 +81,7 @@ class ResultWriter(Component):
                 "written": Out(1),
                 "output_written": Out(1),
                 "group_done": Out(1),
-                "group_slot": Out(1),
+                "group_half": Out(1),
                 "row_done": Out(1),
                 "row_line": Out(layout["line"].width),
             }
@@ -111,7 +111,7 @@ class ResultWriter(Component):
             self.written.eq(end),
             self.output_written.eq(end & (tile.to == Destination.OUTPUT)),
             self.group_done.eq(end & tile.group_done),
-            self.group_slot.eq(tile.slot),
+            self.group_half.eq(tile.gdn_half),
             self.row_done.eq(end & tile.row_done),
             self.row_line.eq(tile.line),
         ]

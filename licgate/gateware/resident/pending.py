@@ -11,11 +11,11 @@ __all__ = ["PendingGdn", "pending_layout"]
 
 
 def pending_layout(program):
-    """A group whose GDN is pending: its stage, the slot of its inputs, and of ``group_layout`` what is still needed."""
+    """A group whose GDN is pending: its stage, the half of its inputs, and what is still needed of ``group_layout``."""
     return data.StructLayout(
         {
             "stage": range(max(2, len(program.stages))),
-            "slot": 1,
+            "half": 1,
             "target": address_width(program),
             "pixels": range(program.rows + 1),
             "column": 1,
@@ -27,7 +27,7 @@ def pending_layout(program):
 class PendingGdn(Component):
     """Keep the group at work until its GDN is issued, and know when its inputs have arrived.
 
-    The inputs of two groups have room: those of the group that waits, in its slot, and those of the one at work, in the
+    The inputs of two groups have room: those of the group that waits, in its half, and those of the one at work, in the
     other.
 
     Parameters
@@ -42,13 +42,13 @@ class PendingGdn(Component):
         The group at work, of ``stage``, becomes the one whose GDN is pending.
     issued : :py:`In(1)`
         The last pass of the GDN is issued.
-    group_done, group_slot : :py:`In(1)`
-        From the writer: all inputs of the group in that slot are there.
+    group_done, group_half : :py:`In(1)`
+        From the writer: all inputs of the group in that half are there.
     pending, arrived : :py:`Out(1)`
         There is such a group; its inputs are there.
     gdn : :py:`Out(pending_layout(program))`
-    slot : :py:`Out(1)`
-        Slot of the group at work.
+    gdn_half : :py:`Out(1)`
+        Half of the group at work.
 
     Resources: a register for the group, two flags.
     """
@@ -62,30 +62,30 @@ class PendingGdn(Component):
                 "group": In(group_layout(program)),
                 "issued": In(1),
                 "group_done": In(1),
-                "group_slot": In(1),
+                "group_half": In(1),
                 "pending": Out(1),
                 "arrived": Out(1),
                 "gdn": Out(pending_layout(program)),
-                "slot": Out(1),
+                "gdn_half": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         arrived, gdn = Signal(2), self.gdn
-        m.d.comb += self.arrived.eq(arrived.bit_select(gdn.slot, 1))
+        m.d.comb += self.arrived.eq(arrived.bit_select(gdn.half, 1))
         with m.If(self.group_done):
-            m.d.sync += arrived.bit_select(self.group_slot, 1).eq(1)
+            m.d.sync += arrived.bit_select(self.group_half, 1).eq(1)
         with m.If(self.keep):
             m.d.sync += [
                 self.pending.eq(1),
                 gdn.stage.eq(self.stage),
-                gdn.slot.eq(self.slot),
-                self.slot.eq(~self.slot),
+                gdn.half.eq(self.gdn_half),
+                self.gdn_half.eq(~self.gdn_half),
                 *(gdn[name].eq(self.group[name]) for name in ("target", "pixels", "column", "row_ends")),
             ]
         with m.If(self.issued):
-            m.d.sync += [self.pending.eq(0), arrived.bit_select(gdn.slot, 1).eq(0)]
+            m.d.sync += [self.pending.eq(0), arrived.bit_select(gdn.half, 1).eq(0)]
         with m.If(self.clear):
-            m.d.sync += [self.pending.eq(0), self.slot.eq(0), arrived.eq(0)]
+            m.d.sync += [self.pending.eq(0), self.gdn_half.eq(0), arrived.eq(0)]
         return m

@@ -40,7 +40,7 @@ class Sequencer(Component):
     input_row, input_room, released
         A row from the host is complete; there is room for another; the feeder is done with a row of the chain's first
         convolution.
-    written, output_written, group_done, group_slot, row_done, row_line
+    written, output_written, group_done, group_half, row_done, row_line
         From the writer: a tile is written; it went to the output; it completed a group's GDN inputs; it completed a row
         of a line buffer.
     output_words : :py:`In(...)`
@@ -73,7 +73,7 @@ class Sequencer(Component):
                 "written": In(1),
                 "output_written": In(1),
                 "group_done": In(1),
-                "group_slot": In(1),
+                "group_half": In(1),
                 "row_done": In(1),
                 "row_line": In(stages),
                 "output_words": In(range(output_words + 1)),
@@ -119,10 +119,10 @@ class Sequencer(Component):
             pending.keep.eq((order.moves | order.turns) & groups.has_gdn),
             pending.issued.eq(order.gdn_issued),
             pending.group_done.eq(self.group_done),
-            pending.group_slot.eq(self.group_slot),
+            pending.group_half.eq(self.group_half),
             tiles.has_gdn.eq(groups.has_gdn),
             tiles.gdn.eq(pending.gdn),
-            tiles.slot.eq(pending.slot),
+            tiles.gdn_half.eq(pending.gdn_half),
             *(getattr(tiles, n).eq(getattr(order, n)) for n in ("conv_begins", "gdn_begins", "continues")),
             issue.offer.eq(order.offer),
             issue.to_output.eq(self.o_write.payload.to == Destination.OUTPUT),
@@ -157,7 +157,7 @@ class Sequencer(Component):
                     "kernel_rows": group.kernel_rows,
                     "mask": tile.mask,
                     "weight": tile.weight,
-                    "x": Mux(gdn.slot, max_gdn_channels(program), 0),
+                    "x": Mux(gdn.half, max_gdn_channels(program), 0),
                     "release": ~tile.gdn & first & group.row_ends & tile.last,
                 },
             ),
@@ -179,7 +179,7 @@ class Sequencer(Component):
                     "address": tile.address,
                     "count": tile.count,
                     "column": Mux(tile.gdn, gdn.column, group.column),
-                    "slot": pending.slot,
+                    "gdn_half": pending.gdn_half,
                     "group_done": (tile.to == Destination.NORM) & tile.last,
                     "row_done": tile.last & row_ends & (tile.to == Destination.LINE),
                 },

@@ -50,8 +50,8 @@ class TileWalk(Component):
         Begin the tiles of the group's convolution; those of the pending GDN; move on to the next output channels.
     stage, group, has_gdn : :py:`In(...)`, :py:`In(group_layout(program))`, :py:`In(1)`
         The group at work.
-    gdn, slot : :py:`In(pending_layout(program))`, :py:`In(1)`
-        The group whose GDN is pending; the slot for the inputs of that of the group at work.
+    gdn, gdn_half : :py:`In(pending_layout(program))`, :py:`In(1)`
+        The group whose GDN is pending; the half for the inputs of that of the group at work.
     tile : :py:`Out(at_work_layout(program))`
 
     Resources: a register for the tile; five adders; tables of stages.
@@ -68,7 +68,7 @@ class TileWalk(Component):
                 "group": In(group_layout(program)),
                 "has_gdn": In(1),
                 "gdn": In(pending_layout(program)),
-                "slot": In(1),
+                "gdn_half": In(1),
                 "tile": Out(at_work_layout(program)),
             }
         )
@@ -99,7 +99,7 @@ class TileWalk(Component):
         """Begin the tiles of a group's phase, two cycles old; kernel rows above the image are left out."""
         program, tile, group = self._program, self.tile, self.group
         last = Array(int(s.last) for s in program.stages)[self.stage]
-        x = Mux(self.slot, max_gdn_channels(program), 0)
+        x = Mux(self.gdn_half, max_gdn_channels(program), 0)
         self._first(m, self.stage, [s.conv for s in program.stages])
         m.d.sync += [
             tile.gdn.eq(0),
@@ -121,7 +121,7 @@ class TileWalk(Component):
             tile.phase.eq(Array(op.phases[0].index for op in ops)[gdn.stage]),
             self._steps.eq(Array(op.phases[0].steps for op in ops)[gdn.stage]),
             tile.weight.eq(Array(op.base for op in ops)[gdn.stage]),
-            tile.x.eq(Mux(gdn.slot, max_gdn_channels(program), 0)),
+            tile.x.eq(Mux(gdn.half, max_gdn_channels(program), 0)),
             tile.to.eq(Mux(last, Destination.OUTPUT, Destination.LINE)),
             tile.address.eq(gdn.target),
         ]

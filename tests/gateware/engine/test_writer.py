@@ -13,7 +13,7 @@ from tests.gateware.waves import small_program, trace
 
 WATCH = [
     *("i.ready", "norm_enable", "norm_address", "norm_data", "x_data", "line_enable", "line_address", "line_word"),
-    *("output_enable", "output_word", "written", "output_written", "group_done", "group_slot", "row_done", "row_line"),
+    *("output_enable", "output_word", "written", "output_written", "group_done", "group_half", "row_done", "row_line"),
 ]
 SHAPES = [{"rows": 1, "cols": 1}, {"rows": 3, "cols": 4}, {"rows": 2, "cols": 3, "gdn": "none"}]
 RESULT, NORM = 12, 9
@@ -39,7 +39,7 @@ def job(program, seed, count=12, gaps=0.4):
             "line": int(rng.integers(1, len(program.stages))) if to == Destination.LINE else 0,
             "address": int(rng.integers(5 if to == Destination.NORM else 1 << (layout["address"].width - 1))),
             "count": int(rng.integers(1, program.cols + 1)),
-            "slot": int(rng.integers(2)),
+            "gdn_half": int(rng.integers(2)),
             "group_done": int(rng.integers(2)),
             "row_done": int(rng.integers(2)),
         }
@@ -84,7 +84,7 @@ def check(program, seen, expected):
         elif to == Destination.OUTPUT:
             assert got.output_word == want["word"]
         if got.group_done:
-            assert got.group_slot == want["slot"]
+            assert got.group_half == want["gdn_half"]
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])

@@ -134,7 +134,7 @@ class Surroundings:
         self.input_rows = self.released = self.level = self.arriving = 0
         self.input_wait = 20
         self.rows_done, self.rows_issued = defaultdict(int), defaultdict(int)
-        self.slots = {}
+        self.halves = {}
 
     def chance(self, p):
         return self.coin.random() < p
@@ -182,11 +182,11 @@ class Surroundings:
         group = (k, one["row"], one["place"])
         if op.is_gdn:
             # its inputs are there, and where the convolution had put them
-            x = self.slots[group]["x"]
-            assert self.slots[group]["complete"]
+            x = self.halves[group]["x"]
+            assert self.halves[group]["complete"]
             assert (step.x, tile.x) == (x, x + first_tile)
             if one["tile"] == op.tiles - 1:
-                del self.slots[group]
+                del self.halves[group]
         else:
             need = one["kernel_rows"] + first_row(stage, one["row"])
             assert (self.input_rows if stage.first else self.rows_done[k]) >= need
@@ -194,17 +194,17 @@ class Surroundings:
                 x = write.address - first_tile
                 if one["tile"] == 0:
                     assert x in (0, max_gdn_channels(program))
-                    assert x not in [other["x"] for other in self.slots.values()], "slot taken"
-                    self.slots[group] = {"x": x, "complete": False}
-                assert self.slots[group]["x"] == x
-                assert write.slot == bool(x)
+                    assert x not in [other["x"] for other in self.halves.values()], "half taken"
+                    self.halves[group] = {"x": x, "complete": False}
+                assert self.halves[group]["x"] == x
+                assert write.gdn_half == bool(x)
         if one["to"] == Destination.LINE:
             oldest = first_row(program.stages[k + 1], self.rows_issued[k + 1])
             assert one["row"] - oldest < program.stages[k + 1].ring, "a row that is still needed is overwritten"
         if not op.is_gdn:
             self.rows_issued[k] += one["row_issued"]
         self.issued += 1
-        self.queue.append((one, group, int(write.slot)))
+        self.queue.append((one, group, int(write.gdn_half)))
         if step.release:
             self.releases.append(1)
         assert len(self.queue) <= IN_FLIGHT
@@ -218,17 +218,17 @@ class Surroundings:
             self.released += 1
             step["released"] = 1
         if self.queue and self.chance(0.3 * self.speed):
-            one, group, slot = self.queue.popleft()
+            one, group, gdn_half = self.queue.popleft()
             step |= {
                 "written": 1,
                 "output_written": one["to"] == Destination.OUTPUT,
                 "group_done": one["group_done"],
-                "group_slot": slot,
+                "group_half": gdn_half,
                 "row_done": one["row_done"],
                 "row_line": one.get("line", 0),
             }
             if one["group_done"]:
-                self.slots[group]["complete"] = True
+                self.halves[group]["complete"] = True
             if one["row_done"]:
                 self.rows_done[one["line"]] += 1
             if one["to"] == Destination.OUTPUT:

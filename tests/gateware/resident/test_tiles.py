@@ -36,19 +36,25 @@ def test_tiles_of_every_stage(name):
 
     for index, stage in enumerate(program.stages):
         for phase in stage.conv.phases:
-            slot, target = coin.randrange(2), coin.randrange(8)
+            gdn_half, target = coin.randrange(2), coin.randrange(8)
             weight = phase.base + coin.randrange(2)
             group = {"phase": phase.index, "window": coin.randrange(8), "mask": 1, "weight": weight, "target": target}
-            x = slot * max_gdn_channels(program)
+            x = gdn_half * max_gdn_channels(program)
             to = Destination.OUTPUT if stage.last else Destination.LINE
-            begin = {"conv_begins": 1, "stage": index, "group": group, "slot": slot, "has_gdn": stage.gdn is not None}
+            begin = {
+                "conv_begins": 1,
+                "stage": index,
+                "group": group,
+                "gdn_half": gdn_half,
+                "has_gdn": stage.gdn is not None,
+            }
             fields = {"gdn": 0, "to": Destination.NORM if stage.gdn else to, "x": x}
             fields |= {"window": group["window"], "mask": 1, "address": x if stage.gdn else target}
             walk(begin, stage.conv, fields, phase, weight)
             if stage.gdn is not None:
-                gdn = {"stage": index, "slot": slot, "target": target}
+                gdn = {"stage": index, "half": gdn_half, "target": target}
                 # the group at work is another one by then
-                begin = {"gdn_begins": 1, "gdn": gdn, "stage": 0, "slot": 1 - slot}
+                begin = {"gdn_begins": 1, "gdn": gdn, "stage": 0, "gdn_half": 1 - gdn_half}
                 fields = {"gdn": 1, "to": to, "x": x, "address": target}
                 walk(begin, stage.gdn, fields, stage.gdn.phases[0], stage.gdn.base)
     seen = trace(TileWalk(program), steps, ("tile",))
