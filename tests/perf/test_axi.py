@@ -13,6 +13,7 @@ from licgate.target.axi import AxiTiming
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.extmem.kit import Requester, check_memory, port_monitors, random_jobs
 from tests.gateware.kit import monitor, run_simulation
+from tests.marks import regress
 from tests.perf.test_extmem import predict
 
 
@@ -63,10 +64,10 @@ TRAFFIC = {
     [
         (1, 64, (1, 1), (1, 1), True, 1),
         (3, 64, (60, 30), (1, 1), True, 2),
-        (4, 128, (7, 90), (5, 8), False, 3),
-        (4, 64, (120, 2), (3, 4), True, 4),
+        regress(4, 128, (7, 90), (5, 8), False, 3),
+        regress(4, 64, (120, 2), (3, 4), True, 4),
         (5, 128, (33, 12), (1, 5), True, 5),
-        (6, 512, (2, 5), (1, 16), False, 6),
+        regress(6, 512, (2, 5), (1, 16), False, 6),
         (2, 32, (3, 3), (60, 61), True, 7),
     ],
 )

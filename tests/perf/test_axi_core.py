@@ -13,6 +13,7 @@ from licgate.target.axi import AxiTiming
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.kit import monitor, run_simulation
+from tests.marks import regress
 
 WIDTH, HEIGHT = 21, 3
 
@@ -24,7 +25,7 @@ def make_program(bits):
 
 
 @pytest.mark.parametrize(
-    ("bits", "latencies", "rate"), [(32, (1, 1), (1, 1)), (64, (70, 25), (1, 1)), (64, (23, 140), (5, 8))]
+    ("bits", "latencies", "rate"), [regress(32, (1, 1), (1, 1)), (64, (70, 25), (1, 1)), regress(64, (23, 140), (5, 8))]
 )
 def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate):
     timing = AxiTiming(

@@ -20,6 +20,7 @@ from licgate.target.streamed import StreamedConfig
 from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.kit import Monitor, stream_put_all
 from tests.gateware.linked import Linked, LinkedBench
+from tests.marks import regress
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
 CONFIG = StreamedConfig(rows=4, cols=4)
@@ -68,7 +69,7 @@ def inputs(sizes):
     return [np.random.default_rng(k).integers(0, 256, (3, h, w)) for k, (w, h) in enumerate(sizes)]
 
 
-@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), ([(8, 3), (3, 5)], None)])
+@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), regress([(8, 3), (3, 5)], None)])
 def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
     bench = Bench(cores=len(sizes), seed=seed)
     plans, images = schedules(bench.program, sizes), inputs(sizes)
@@ -84,7 +85,7 @@ def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
     bench.run(program)
 
 
-@pytest.mark.parametrize("wait", [40, 300])
+@pytest.mark.parametrize("wait", [40, regress(300)])
 def test_a_reset_in_mid_run_leaves_nothing_behind(wait):
     bench = Bench()
     sizes = [(9, 5)]
