@@ -41,6 +41,7 @@ def main():
     parser.add_argument("--photographs", type=Path, metavar="FOLDER", help="train on these instead of drawn pictures")
     parser.add_argument("--iterations", type=int, default=1000, help="steps of training (%(default)s)")
     parser.add_argument("--crop", default="64x64", metavar="WxH", help="what the gateware is given (%(default)s)")
+    parser.add_argument("--engine", default="cxxrtl", help="simulator: cxxrtl or amaranth (%(default)s)")
     args = parser.parse_args()
 
     out, pictures = args.out, args.photographs or args.out / "pictures"
@@ -56,7 +57,8 @@ def main():
     step("quantize", float_model, "--data", pictures, "--out", model, "--crops", 8)
     step("encode", picture, "-o", coded, "--model", model, "--verify")
     step("decode", coded, "-o", decoded, "--model", model)
-    step("simulate", "--model", model, "--image", picture, "--crop", args.crop, "--rows", 4, "--cols", 4)
+    array = ("--rows", 4, "--cols", 4, "--engine", args.engine)
+    step("simulate", "--model", model, "--image", picture, "--crop", args.crop, *array)
 
 
 if __name__ == "__main__":
