@@ -14,8 +14,9 @@ LATENT = 5  # cycles from a word to its first latent; the latent reader's latenc
 
 def followed():
     """Rows of the table: the cycles of each number of the picture, first and last."""
-    rows = re.findall(r"^\| (\d) \| (.*) \| ([−\d]+)(?: to (\d+))? \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return {int(n): (int(first.replace("−", "-")), int(last or first.replace("−", "-"))) for n, _, first, last in rows}
+    section = re.search(r"^## One pass.*?(?=^## )", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+    rows = re.findall(r"^\| (\d) \| .* \| ([−\d]+)(?: to (\d+))? \|$", section, re.MULTILINE)
+    return {int(n): (int(first.replace("−", "-")), int((last or first).replace("−", "-"))) for n, first, last in rows}
 
 
 def test_cycles_are_those_of_the_program():
