@@ -13,7 +13,7 @@ RUN = $(VENV)/bin/python -m
 OUT ?= out
 BOARD ?= ulx3s-85f
 # Small enough that the demo ends within eight minutes on two cores; what is built is what is simulated.
-DEMO_ROWS ?= 8
+DEMO_ROWS ?= 4
 DEMO_COLS ?= 6
 DEMO_SHAPE = --rows $(DEMO_ROWS) --cols $(DEMO_COLS)
 export OMP_NUM_THREADS ?= 1
