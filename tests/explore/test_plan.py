@@ -13,6 +13,7 @@ from licgate.explore.space import Space
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
 from licgate.perf import predict
+from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 from tests.explore.kit import tiny_board, tiny_model
 
@@ -35,10 +36,13 @@ def test_the_figures_are_those_of_the_cycle_model():
     assert (row["rows"], row["cols"], row["cycles"], row["fits"]) == (config.rows, config.cols, plan.cycles, True)
 
 
-@pytest.mark.parametrize(("bits", "packed_bits"), [(5, 18), (8, 27), (8, 18)])
-def test_packing(bits, packed_bits):
+@pytest.mark.parametrize(("bits", "cell"), [(5, "MULT18X18D"), (8, "DSP48E2"), (8, "MULT18X18D")])
+def test_packing(bits, cell):
     """Faster where widths allow it, without a multiplier more; and no more than its own peak."""
-    manifest, board = tiny_model(weight_bits=bits), replace(tiny_board(MULT18X18D=12), packed_bits=packed_bits)
+    manifest, board = tiny_model(weight_bits=bits), tiny_board(MULT18X18D=12)
+    if cell == "DSP48E2":
+        large = find_board("zcu102")
+        board = replace(large, rows=8, cols=12, resources=dict(large.resources) | {cell: 12, "RAMB36": 30})
     plain, packed = (
         plan_model(Space(manifest, board, "analysis", 32, 32, packing=packing), 50.0, CycleCounter())
         for packing in (False, True)
@@ -48,7 +52,7 @@ def test_packing(bits, packed_bits):
     assert (packed.cycles, packed.macs) == (prediction.cycles, plain.macs)
     assert packed.utilization == pytest.approx(prediction.utilization)
     assert packed.fps <= packed.peak_fps <= packed.device_fps
-    if (bits, packed_bits) == (8, 18):
+    if (bits, cell) == (8, "MULT18X18D"):
         assert (packed.fps, packed.device_fps) == (plain.fps, plain.device_fps)
     else:
         assert packed.fps > 1.4 * plain.fps
