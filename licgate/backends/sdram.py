@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from licgate.backends.streamed import Streamed, shape_of
 from licgate.errors import ConfigError
-from licgate.gateware.top.streamed import StreamingAccelerator
+from licgate.gateware.top.streamed import StreamedAccelerator
 from licgate.sim.external import SdramGateware
 from licgate.target.sdram import SdramCycles
 
@@ -18,7 +18,7 @@ class Sdram(Streamed):
 
     def accelerator(self, design):
         """See `Backend.accelerator`."""
-        return StreamingAccelerator(
+        return StreamedAccelerator(
             design.manifest,
             design.config,
             design.board.sdram,

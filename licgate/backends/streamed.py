@@ -11,11 +11,11 @@ from licgate.backends.base import Backend, arrays_first, needed_transforms, pack
 from licgate.backends.options import MEMORY_SHAPE, given
 from licgate.errors import ConfigError
 from licgate.perf.predict import input_sizes, joined_predictions
-from licgate.perf.streamed.cost import streaming_cost
+from licgate.perf.streamed.cost import streamed_cost
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.synth.design import Frame
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.target.streamed import StreamedConfig
 
 __all__ = ["Streamed", "shape_of"]
@@ -79,7 +79,7 @@ class Streamed(Backend):
     def cost(self, design, width, height):
         """See `Backend.cost`: copies have a frame each, cores of one share it."""
         parts = [
-            streaming_cost(jobs, *size, design.timing, clock_mhz=design.clock_mhz)
+            streamed_cost(jobs, *size, design.timing, clock_mhz=design.clock_mhz)
             for jobs, size in _jobs(design, width, height)
         ]
         predictions, costs = zip(*parts)
@@ -159,4 +159,4 @@ def _at(design, words):
     chains = needed_transforms(design)
     design = replace(design, config=replace(design.config, weight_words=words))
     design, program = arrays_first(design, lambda config: compile_streamed(chains, config, weights=False))
-    return replace(design, program=program, fit=streaming_fit(program, design.board, design.cores))
+    return replace(design, program=program, fit=streamed_fit(program, design.board, design.cores))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from licgate.backends.options import MEMORY_SHAPE
 from licgate.explore.space import Candidate
-from licgate.perf.streamed.estimate import StreamEstimate
+from licgate.perf.streamed.estimate import StreamedEstimate
 
 __all__ = ["Bands", "StreamCandidate"]
 
@@ -19,11 +19,11 @@ class StreamCandidate(Candidate):
     Attributes
     ----------
     cores : int
-    estimate : StreamEstimate or None
+    estimate : StreamedEstimate or None
     """
 
     cores: int
-    estimate: StreamEstimate | None = None
+    estimate: StreamedEstimate | None = None
 
     @property
     def label(self) -> str:

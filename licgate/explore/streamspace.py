@@ -14,11 +14,11 @@ from licgate.explore.streamshape import Bands, StreamCandidate
 from licgate.manifest.architectures import MODES
 from licgate.manifest.geometry import layer_macs
 from licgate.perf.predict import input_sizes, multiplier_cycles
-from licgate.perf.streamed.estimate import StreamEstimate, estimate_frame, least_frame
+from licgate.perf.streamed.estimate import StreamedEstimate, estimate_frame, least_frame
 from licgate.program.packing import shift_range
 from licgate.program.streamed import StreamedProgram, compile_streamed
 from licgate.synth.design import Design
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.target.streamed import StreamedConfig
 
 __all__ = ["StreamSpace"]
@@ -109,7 +109,7 @@ class StreamSpace:
         return StreamCandidate(
             replace(config, lanes=program.lanes, weight_words=program.weight_words),
             cores * program.multiplier_cells,
-            streaming_fit(program, self.board, cores).needed,
+            streamed_fit(program, self.board, cores).needed,
             cores * estimate_lut(program, family=self.board.family),
             sum(least_frame(program, chain, *size, cores=cores) for chain, size in chains),
             sum(multiplier_cycles(program, chain, *size) for chain, size in chains),
@@ -205,7 +205,7 @@ class StreamSpace:
         """Memory blocks that so wide buffers take, in microseconds."""
         program = self.program(bands.wide.config)
         changed = replace(program, slots=bands.slots + prefetch, weight_words=ring, output_words=results)
-        return streaming_fit(changed, self.board, bands.wide.cores).needed
+        return streamed_fit(changed, self.board, bands.wide.cores).needed
 
     def _rings(self, program) -> tuple[int, ...]:
         """Lengths of the weight ring from the least to the usual one, in steps of a memory cell's least depth."""
@@ -257,8 +257,8 @@ class StreamSpace:
         )
 
 
-def _summed(estimates) -> StreamEstimate:
+def _summed(estimates) -> StreamedEstimate:
     """Estimates of what runs one after the other."""
     estimates = list(estimates)
     beats = {kind: sum(estimate.beats[kind] for estimate in estimates) for kind in estimates[0].beats}
-    return StreamEstimate(sum(e.cycles for e in estimates), sum(e.steps for e in estimates), beats)
+    return StreamedEstimate(sum(e.cycles for e in estimates), sum(e.steps for e in estimates), beats)

@@ -11,7 +11,7 @@ __all__ = [
     "memory_cells",
     "memory_uses",
     "program_memories",
-    "streaming_memories",
+    "streamed_memories",
 ]
 
 
@@ -128,7 +128,7 @@ def program_memories(program):
     )
 
 
-def streaming_memories(program):
+def streamed_memories(program):
     """List the on-chip memories of a streaming program's core; see :func:`memory_uses`.
 
     Words of all widths share one memory each for feature maps and for weights.

@@ -10,7 +10,7 @@ from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 from licgate.sim.streamed import StreamedGateware
-from licgate.sim.streaming import PATIENCE, StreamingOutcome, describe_hang, run_harness
+from licgate.sim.streaming import PATIENCE, StreamedOutcome, describe_hang, run_harness
 
 __all__ = ["AxiGateware", "SimulatedAxi", "run_axi"]
 
@@ -98,7 +98,7 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE)
 
     Returns
     -------
-    StreamingOutcome
+    StreamedOutcome
 
     Raises
     ------
@@ -125,7 +125,7 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE)
     streams, wide = result[:words].tolist(), result[words:].view("<u8")
     if hung:
         raise SimulationError(describe_hang(system, 1, [counters], [streams], patience))
-    return StreamingOutcome(
+    return StreamedOutcome(
         [schedule.output(wide[len(_COUNTS) :])],
         [cycles],
         [dict(zip(COUNTERS, counters, strict=True))],

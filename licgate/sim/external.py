@@ -6,7 +6,7 @@ from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAcc
 from licgate.sim.faults import seeds
 from licgate.sim.faultymemory import FaultyMemory
 from licgate.sim.streamed import StreamedGateware
-from licgate.sim.streaming import run_streaming
+from licgate.sim.streaming import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 
 __all__ = ["LateAccelerator", "SdramGateware"]
@@ -75,4 +75,4 @@ class SdramGateware(StreamedGateware):
         return SimulatedAccelerator(LateAccelerator(self._faults, *options, cores=cores))
 
     def _carried_out(self, simulated, schedules, inputs, progress):
-        return run_streaming(simulated, schedules, inputs, progress=progress)
+        return run_streamed(simulated, schedules, inputs, progress=progress)

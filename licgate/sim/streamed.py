@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from licgate.errors import ConfigError
 from licgate.perf.predict import multiplier_cycles
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.sim.streaming import StreamingOutcome
+from licgate.sim.streaming import StreamedOutcome
 from licgate.sim.transforms import Piece, Ran, check_input
 
 __all__ = ["StreamedGateware", "StreamedRan"]
@@ -20,13 +20,13 @@ class StreamedRan(Ran):
 
     Attributes
     ----------
-    outcome : StreamingOutcome
-    model : StreamingModel
+    outcome : StreamedOutcome
+    model : StreamedModel
         What was predicted of it.
     """
 
-    outcome: StreamingOutcome
-    model: StreamingModel
+    outcome: StreamedOutcome
+    model: StreamedModel
 
 
 class StreamedGateware(ABC):
@@ -99,7 +99,7 @@ class StreamedGateware(ABC):
         check_input(chain.transform, x)
         jobs = core_jobs(self.program, chain, x.shape[2], x.shape[1], self.cores)
         schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
-        model = StreamingModel(schedules, self.timing, start=self._start)
+        model = StreamedModel(schedules, self.timing, start=self._start)
         if len(jobs) not in self._made:
             self._made[len(jobs)] = self._make(len(jobs))
         told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
@@ -142,4 +142,4 @@ class StreamedGateware(ABC):
 
     @abstractmethod
     def _carried_out(self, simulated, schedules, inputs, progress):
-        """The StreamingOutcome of schedules, one for each core."""
+        """The StreamedOutcome of schedules, one for each core."""

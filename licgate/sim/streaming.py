@@ -12,7 +12,7 @@ from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 
-__all__ = ["StreamingOutcome", "describe_hang", "run_harness", "run_streaming"]
+__all__ = ["StreamedOutcome", "describe_hang", "run_harness", "run_streamed"]
 
 HARNESS = simulation_source("streaming.cpp")
 
@@ -23,7 +23,7 @@ _COUNTS = ("activations", "misses", "refreshes", "read_beats", "write_beats")
 
 
 @dataclass(frozen=True)
-class StreamingOutcome:
+class StreamedOutcome:
     """What a simulation gave.
 
     Attributes
@@ -45,7 +45,7 @@ class StreamingOutcome:
     memory: dict
 
 
-def run_streaming(simulated, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
+def run_streamed(simulated, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
     """Run a schedule on each core, all at the same time.
 
     Parameters
@@ -65,7 +65,7 @@ def run_streaming(simulated, schedules, inputs, *, start=None, progress=None, pa
 
     Returns
     -------
-    StreamingOutcome
+    StreamedOutcome
 
     Raises
     ------
@@ -100,7 +100,7 @@ def run_streaming(simulated, schedules, inputs, *, start=None, progress=None, pa
     if hung:
         raise SimulationError(describe_hang(accelerator, hung, counters, streams, patience))
     counts, contents = result[:10].reshape(5, 2) @ np.array([1, 1 << 32]), result[10:]
-    return StreamingOutcome(
+    return StreamedOutcome(
         [s.output(contents[s.origin : s.origin + s.beats].astype(np.uint64)) for s in schedules],
         cycles,
         [dict(zip(COUNTERS, row, strict=True)) for row in counters],

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from licgate.perf.memories import MemoryUse, program_memories, streaming_memories
+from licgate.perf.memories import MemoryUse, program_memories, streamed_memories
 from licgate.target.board import Board
 
-__all__ = ["Fit", "memory_fit", "streaming_fit"]
+__all__ = ["Fit", "memory_fit", "streamed_fit"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def memory_fit(program, board: Board) -> Fit:
     return _counted(program_memories(program), board, 1)
 
 
-def streaming_fit(program, board: Board, cores: int) -> Fit:
+def streamed_fit(program, board: Board, cores: int) -> Fit:
     """Count the memory cells that cores with a streamed program take on a board."""
-    return _counted(streaming_memories(program), board, cores)
+    return _counted(streamed_memories(program), board, cores)
 
 
 def _counted(uses: Iterable[MemoryUse], board: Board, cores: int) -> Fit:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from licgate.errors import ConfigError
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.estimate import estimate_frame
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
@@ -59,7 +59,7 @@ def compared(channels, shape, size, cores, timing):
     found = {}
 
     def exact():
-        model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
+        model = StreamedModel([job.schedule for job in jobs], timing, start=timing.start + 1)
         found["exact"] = max(run.done - run.start for run in model.runs)
 
     def estimate():

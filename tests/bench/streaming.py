@@ -6,12 +6,12 @@ The model is held against compiled simulations of small accelerators, one with t
 import numpy as np
 
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.sim.external import SdramGateware
 from licgate.sim.simulate import compare
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
@@ -47,10 +47,10 @@ def bench(options):
         manifest, config = synthetic_manifest(channels=channels), StreamedConfig(**shape)
         program = compile_streamed([manifest.g_a], config, weights=False)
         jobs = core_jobs(program, program.chains[0], width, height, cores)
-        model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
+        model = StreamedModel([job.schedule for job in jobs], timing, start=timing.start + 1)
         cycles, macs = max(run.done - run.start for run in model.runs), manifest.g_a.macs(height, width)
         multipliers = config.multipliers * cores
-        fit = streaming_fit(program, board, cores)
+        fit = streamed_fit(program, board, cores)
         frames.append(
             {
                 "model": name,

@@ -8,7 +8,7 @@ import pytest
 from licgate.cli import main
 from licgate.manifest import find_model, save_manifest
 from licgate.manifest.scaled import scaled_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
@@ -42,7 +42,7 @@ def test_a_plan_is_what_the_cycle_model_says(tmp_path, capsys):
         program = compile_streamed([manifest.g_a], config)
         jobs = core_jobs(program, program.chains[0], 33, 18, 1)
         cycles = SdramCycles.at(ULX3S_SDRAM, 80)
-        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+        model = StreamedModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
         (run,) = model.runs
         assert row["cycles"] == run.done - run.start == sum(row["cycles_by_cause"].values())
         assert row["fps"] == 80e6 / row["cycles"]
@@ -66,7 +66,7 @@ def test_a_decoder_is_planned_with_the_same_options(tmp_path, capsys):
     # padded to one hyper latent of 64 x 64 pixels
     for name, size in (("h_s", (1, 1)), ("g_s", (4, 4))):
         jobs = core_jobs(program, program.chain_of(name), *size, 1)
-        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+        model = StreamedModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
         expected += model.runs[0].done - model.runs[0].start
     assert result["mode"] == "decoder"
     assert row["cycles"] == expected == sum(row["cycles_by_cause"].values())

@@ -9,7 +9,7 @@ from licgate.cli import main
 from licgate.explore.planaxi import project
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.synth.design import Design
@@ -45,7 +45,7 @@ def test_a_projection_is_what_the_cycle_model_says(tmp_path, capsys):
     config = StreamedConfig(**row["config"])
     program = compile_streamed([MANIFEST.g_a], config)
     timing = AxiTiming(read_latency=40, write_latency=20, beats=3, per=4)
-    (run,) = StreamingModel([make_schedule(program, program.chains[0], 50, 34)], timing).runs
+    (run,) = StreamedModel([make_schedule(program, program.chains[0], 50, 34)], timing).runs
     assert row["cycles"] == run.done - run.start
     # a frame each
     assert row["fps"] == 3 * 300e6 / row["cycles"]

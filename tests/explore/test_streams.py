@@ -17,9 +17,9 @@ from licgate.explore.streamsearch import fastest_stream, search_streams
 from licgate.explore.streamspace import StreamSpace
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
-from licgate.perf.streamed.cost import streaming_cost
+from licgate.perf.streamed.cost import streamed_cost
 from licgate.program.cores import core_jobs
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.target.board import find_board
 from licgate.target.streamed import StreamedConfig
 from tests.explore.kit import tiny_board
@@ -48,7 +48,7 @@ def test_all_that_is_found_fits_and_is_within_the_bound_of_the_exact_model(space
     assert len(found) > 5
     for candidate in found:
         program = space.program(candidate.config)
-        fit = streaming_fit(program, board, candidate.cores)
+        fit = streamed_fit(program, board, candidate.cores)
         assert candidate.blocks == fit.needed <= 24
         assert candidate.multipliers == program.multiplier_cells <= 6
         assert candidate.config.weight_words == program.weight_words
@@ -59,7 +59,7 @@ def test_all_that_is_found_fits_and_is_within_the_bound_of_the_exact_model(space
         assert built.program.weight_words == program.weight_words
     fastest = min(found, key=lambda candidate: candidate.bound)
     jobs = core_jobs(space.program(fastest.config), space.program(fastest.config).chains[0], *SIZE, 1)
-    prediction, _ = streaming_cost(jobs, *SIZE, space.cycles, clock_mhz=100.0)
+    prediction, _ = streamed_cost(jobs, *SIZE, space.cycles, clock_mhz=100.0)
     assert fastest.bound == pytest.approx(prediction.cycles, rel=SMALL)
 
 
@@ -103,7 +103,7 @@ def test_cores_are_tried_and_share_multipliers():
     assert {array.cores for array in arrays} == {1, 2}
     assert all(array.cores * array.config.multipliers <= 8 for array in arrays)
     two = next(array for array in arrays if array.cores == 2)
-    assert two.blocks == streaming_fit(space.program(two.config), board, 2).needed
+    assert two.blocks == streamed_fit(space.program(two.config), board, 2).needed
 
 
 def test_a_build_is_told_the_whole_shape(space, found):

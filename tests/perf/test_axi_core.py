@@ -5,7 +5,7 @@ import pytest
 
 from licgate.gateware.streamed.axisystem import AxiSystem
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
@@ -69,7 +69,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
     run_simulation(system, bench, monitors=monitors, background=[slave.process, watch], limit=60_000)
     found = np.array([slave.contents.get(schedule.origin + k, 0) for k in range(schedule.beats)], dtype=np.uint64)
     assert np.array_equal(schedule.output(found), run_transform(chain.transform, x))
-    model = StreamingModel([schedule], timing, start=start)
+    model = StreamedModel([schedule], timing, start=start)
     (run,) = model.runs
     assert seen == run.times
     assert [run.done] == done

@@ -6,7 +6,7 @@ from licgate.errors import ConfigError
 from licgate.manifest.catalogue import find_model
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.estimate import estimate_frame, least_frame
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.perf.streamed.plan import frame_plan
 from licgate.program.cores import core_jobs
 from licgate.program.schedule import make_schedule
@@ -93,7 +93,7 @@ def test_the_error_is_bounded_and_what_moves_is_counted(name):
         program = compile_streamed([find_model(MODEL).transforms[wanted]], StreamedConfig(**shape), weights=False)
     chain = program.chains[0]
     jobs = core_jobs(program, chain, width, height, cores)
-    exact = StreamingModel([job.schedule for job in jobs], CYCLES, start=CYCLES.start + 1)
+    exact = StreamedModel([job.schedule for job in jobs], CYCLES, start=CYCLES.start + 1)
     cycles = max(run.done - run.start for run in exact.runs)
     found = estimate_frame(program, chain, width, height, CYCLES, cores=cores)
     assert found.cycles == pytest.approx(cycles, rel=BOUND if cores == 1 else BOUND_CORES)
@@ -110,7 +110,7 @@ def test_a_tall_frame_takes_hardly_longer_and_is_no_less_exact():
     program = compiled({"channels": (3, 12, 12, 12, 20)}, {"rows": 6, "cols": 6, "block_rows": 2, "band_groups": 2})
     chain = program.chains[0]
     schedule = make_schedule(program, chain, 100, 400)
-    (run,) = StreamingModel([schedule], CYCLES, start=CYCLES.start + 1).runs
+    (run,) = StreamedModel([schedule], CYCLES, start=CYCLES.start + 1).runs
     found = estimate_frame(program, chain, 100, 400, CYCLES)
     assert found.cycles == pytest.approx(run.done - run.start, rel=0.015)
     assert (found.steps, found.beats["results"]) == (run.steps, run.beats["results"])

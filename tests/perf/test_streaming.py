@@ -9,7 +9,7 @@ from licgate.errors import ConfigError
 from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
 from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
@@ -98,7 +98,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(name):
     run_simulation(system, bench, background=[attach(chip, system.pins), watch], limit=60_000)
     memory = np.array([chip.contents.get(k, 0) for k in range(schedule.beats)], dtype=np.uint64)
     assert np.array_equal(schedule.output(memory), run_transform(chain.transform, x))
-    model = StreamingModel([schedule], accelerator.controller.cycles, start=start)
+    model = StreamedModel([schedule], accelerator.controller.cycles, start=start)
     (run,) = model.runs
     assert seen == run.times
     assert [run.done] == done

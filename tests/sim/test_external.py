@@ -6,7 +6,7 @@ import pytest
 from licgate.codec import Codec
 from licgate.errors import ConfigError
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
@@ -40,7 +40,7 @@ def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
     program = compile_streamed([MANIFEST.g_a], config)
     jobs = core_jobs(program, program.chains[0], 41, 13, 2)
     timing = SdramCycles.at(ULX3S_SDRAM, 100.0)
-    model = StreamingModel([job.schedule for job in jobs], timing, start=timing.start + 1)
+    model = StreamedModel([job.schedule for job in jobs], timing, start=timing.start + 1)
     for run, counted, moved in zip(model.runs, result["counters"], result["bytes"], strict=True):
         assert counted["steps"] == run.steps
         assert moved == {kind: 2 * beats for kind, beats in run.beats.items()}

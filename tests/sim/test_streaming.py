@@ -5,11 +5,11 @@ import pytest
 
 from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
-from licgate.sim.streaming import run_streaming
+from licgate.sim.streaming import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 
@@ -42,11 +42,11 @@ def test_bits_are_those_of_the_reference_and_cycles_those_of_the_model(name):
         schedules.append(make_schedule(program, program.chains[0], width, height, origin=origin))
         inputs.append(np.random.default_rng(number).integers(0, 256, (3, height, width)))
         origin += schedules[-1].beats
-    outcome = run_streaming(SimulatedAccelerator(accelerator), schedules, inputs)
+    outcome = run_streamed(SimulatedAccelerator(accelerator), schedules, inputs)
     for output, x in zip(outcome.outputs, inputs, strict=True):
         assert np.array_equal(output, run_transform(manifest.g_a, x))
     timing = accelerator.controller.cycles
-    predicted = StreamingModel(schedules, timing, start=timing.start + 1)
+    predicted = StreamedModel(schedules, timing, start=timing.start + 1)
     assert outcome.cycles == [run.done - run.start for run in predicted.runs]
     assert [counted["steps"] for counted in outcome.counters] == [run.steps for run in predicted.runs]
     for name in ("misses", "refreshes"):

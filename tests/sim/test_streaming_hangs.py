@@ -10,7 +10,7 @@ from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAcc
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
-from licgate.sim.streaming import run_streaming
+from licgate.sim.streaming import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 
@@ -38,7 +38,7 @@ def test_a_memory_that_never_answers():
     accelerator, schedules, inputs = case()
     accelerator.controller = DeafController(ULX3S_SDRAM, 100.0)
     with pytest.raises(SimulationError) as caught:
-        run_streaming(SimulatedAccelerator(accelerator), schedules, inputs, patience=2000)
+        run_streamed(SimulatedAccelerator(accelerator), schedules, inputs, patience=2000)
     message = str(caught.value)
     assert message.startswith("the accelerator hung: no progress for 2000 cycles; core 0 after ")
     assert "\n" not in message
@@ -53,4 +53,4 @@ def test_a_memory_that_never_answers():
 def test_patience_has_bounds(patience):
     accelerator, *job = case()
     with pytest.raises(ConfigError, match=rf"^a patience of {patience} cycles makes no sense: give 1 to 4294967295$"):
-        run_streaming(SimulatedAccelerator(accelerator), *job, patience=patience)
+        run_streamed(SimulatedAccelerator(accelerator), *job, patience=patience)

@@ -8,12 +8,12 @@ from licgate.cli import main
 from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.zynqmodule import ZynqModule
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.cost import streaming_cost
+from licgate.perf.streamed.cost import streamed_cost
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
 from licgate.synth.cache import BuildCache
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.synth.flow import Flow, find_tools
 from licgate.synth.plan import VERILOG, make_plan
 from licgate.target.axi import AxiTiming
@@ -77,7 +77,7 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
 def test_costs_are_those_of_one_core():
     program, timing = compile_streamed([TINY.g_a], CONFIG), AxiTiming(beats=3, per=4)
     jobs = core_jobs(program, program.chains[0], 40, 24, 1)
-    prediction, cost = streaming_cost(jobs, 40, 24, timing, clock_mhz=200.0)
+    prediction, cost = streamed_cost(jobs, 40, 24, timing, clock_mhz=200.0)
     assert sum(cost.cycles.values()) == pytest.approx(prediction.cycles)
     # eight bytes, three quarters of the cycles, each way
     assert cost.bandwidth == 8 * 200e6 * 0.75 * 2
@@ -115,8 +115,8 @@ def test_cells_are_those_that_yosys_makes(tmp_path):
     assert cells["DSP48E2"] == program.multiplier_cells
     blocks = cells.get("RAMB36E2", 0) + cells.get("RAMB18E2", 0) / 2
     # halves of blocks are counted as whole ones before
-    assert 0.6 * streaming_fit(program, board, 1).needed <= blocks
-    assert blocks <= streaming_fit(program, board, 1).needed
+    assert 0.6 * streamed_fit(program, board, 1).needed <= blocks
+    assert blocks <= streamed_fit(program, board, 1).needed
     text = (tmp_path / VERILOG).read_text()
     assert "module licgate(" in text
     assert text.count("DSP48E2") == program.multiplier_cells

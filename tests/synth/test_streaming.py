@@ -8,18 +8,18 @@ import pytest
 from licgate.backends import get_backend
 from licgate.cli import main
 from licgate.errors import ConfigError
-from licgate.gateware.top.streamed import StreamingAccelerator
+from licgate.gateware.top.streamed import StreamedAccelerator
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.cost import streaming_cost
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.cost import streamed_cost
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
 from licgate.synth.cache import BuildCache
 from licgate.synth.design import Design
-from licgate.synth.fit import streaming_fit
+from licgate.synth.fit import streamed_fit
 from licgate.synth.flow import Flow, find_tools
 from licgate.synth.plan import make_plan
 from licgate.target.board import find_board
@@ -59,7 +59,7 @@ def test_the_wide_model_fits_the_default_board(wide):
     # the ring has grown as far as its blocks are deep
     assert program.weight_words == 8192
     more = replace(config, weight_words=8192 + 1024)
-    assert streaming_fit(compile_streamed([wide.g_a], more, weights=False), ULX3S, 1).needed > 193
+    assert streamed_fit(compile_streamed([wide.g_a], more, weights=False), ULX3S, 1).needed > 193
 
 
 def test_a_ring_of_a_given_length_stays(wide):
@@ -98,7 +98,7 @@ def test_refused_in_one_line(arguments, message, capsys, tmp_path):
 
 
 def test_the_pins_of_the_sdram_are_constrained():
-    accelerator = StreamingAccelerator(TINY, StreamedConfig(rows=4, cols=4), ULX3S_SDRAM, 100.0)
+    accelerator = StreamedAccelerator(TINY, StreamedConfig(rows=4, cols=4), ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     lpf = plan.files.files["top.lpf"]
     for pin in ("clk__io", "dq__io[15]", "a__io[12]", "dqm__io[1]", "ras__io", "cas__io", "we__io", "cs__io"):
@@ -114,8 +114,8 @@ def test_costs_are_those_of_the_model(cores):
     program = compile_streamed([TINY.g_a], StreamedConfig(rows=4, cols=4))
     cycles = SdramCycles.at(ULX3S_SDRAM, 100.0)
     jobs = core_jobs(program, program.chains[0], 40, 24, cores)
-    prediction, cost = streaming_cost(jobs, 40, 24, cycles, clock_mhz=100.0)
-    model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+    prediction, cost = streamed_cost(jobs, 40, 24, cycles, clock_mhz=100.0)
+    model = StreamedModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
     assert prediction.cycles == max(run.done - run.start for run in model.runs)
     assert sum(cost.cycles.values()) == pytest.approx(prediction.cycles)
     assert cost.bytes == 2 * model.memory.beats
@@ -130,7 +130,7 @@ def test_costs_are_those_of_the_model(cores):
 @pytest.mark.synth
 def test_blocks_are_those_that_yosys_makes(tmp_path):
     config = StreamedConfig(rows=4, cols=4)
-    accelerator = StreamingAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
+    accelerator = StreamedAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     cells, _ = Flow(
         plan=plan,
@@ -141,7 +141,7 @@ def test_blocks_are_those_that_yosys_makes(tmp_path):
         tools=find_tools(ULX3S, route=False),
     ).synthesize()
     program = accelerator.program
-    assert cells["DP16KD"] == streaming_fit(program, ULX3S, 1).needed
+    assert cells["DP16KD"] == streamed_fit(program, ULX3S, 1).needed
     assert cells["MULT18X18D"] == program.multiplier_cells
 
 
@@ -183,7 +183,7 @@ def test_a_decoder_is_built_from_the_same_options(tmp_path, synthesised, capsys)
     # the image counts as padded to one hyper latent of 64 x 64 pixels
     for name, size in (("h_s", (1, 1)), ("g_s", (4, 4))):
         jobs = core_jobs(program, program.chain_of(name), *size, 1)
-        model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+        model = StreamedModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
         each += [run.done - run.start for run in model.runs]
         beats += model.memory.beats
     assert [row["cycles"] for row in report["transforms"]] == each

@@ -7,13 +7,13 @@ from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.extmem.sdram import SdramController
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.system import COUNTERS, StreamingSystem, streamed_control
+from licgate.gateware.streamed.system import COUNTERS, StreamedSystem, streamed_control
 
 __all__ = ["SdramAccelerator", "SimulatedAccelerator"]
 
 
 class SdramAccelerator(Component):
-    """A :class:`~licgate.gateware.streamed.system.StreamingSystem` and its SDRAM's controller.
+    """A :class:`~licgate.gateware.streamed.system.StreamedSystem` and its SDRAM's controller.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class SdramAccelerator(Component):
                 f"{self.controller.page_beats}"
             )
         self.cores = cores
-        self.system = StreamingSystem(program, cores=cores)
+        self.system = StreamedSystem(program, cores=cores)
         self.watchdogs = self.system.watchdogs
         self.stream_words = len(self.watchdogs[0].words)
         super().__init__(

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.extmem.duplex import AxiDuplex
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.core import PORTS, StreamingCore
+from licgate.gateware.streamed.core import PORTS, StreamedCore
 from licgate.gateware.streamed.system import add_core, streamed_control
 from licgate.gateware.watchdog import Watchdog
 
@@ -31,7 +31,7 @@ class AxiSystem(Component):
     Members
     -------
     control : :py:`In(CoreControl(...))`
-        As of a :class:`~licgate.gateware.streamed.system.StreamingSystem`.
+        As of a :class:`~licgate.gateware.streamed.system.StreamedSystem`.
     buses : array of :py:`Out(axi4_signature(beat_bits, 40))`
         Addresses of commands count beats from byte 0 of the bus.
     errors : :py:`Out(cores)`
@@ -40,7 +40,7 @@ class AxiSystem(Component):
     Attributes
     ----------
     probes : list of dict
-        See :class:`~licgate.gateware.streamed.core.StreamingCore`.
+        See :class:`~licgate.gateware.streamed.core.StreamedCore`.
     watchdogs : list of Watchdog
 
     Timing: ``licgate.perf.streamed.frame`` with an ``AxiTiming``, each core by itself.
@@ -54,7 +54,7 @@ class AxiSystem(Component):
     def __init__(self, program, *, cores=1):
         if not isinstance(cores, int) or not 1 <= cores <= 16:
             raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
-        self._cores = [StreamingCore(program) for _ in range(cores)]
+        self._cores = [StreamedCore(program) for _ in range(cores)]
         bits = program.beat_bits, program.address_bits
         self._buses = [AxiDuplex(len(PORTS) - 1, 1, *bits, bus_address_bits=BUS_ADDRESS_BITS) for _ in range(cores)]
         page = self._buses[0].page_beats

@@ -17,16 +17,16 @@ from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.gateware.streamed.weightloader import WeightLoader
 from licgate.gateware.watchdog import Tap
 
-__all__ = ["PORTS", "StreamingCore"]
+__all__ = ["PORTS", "StreamedCore"]
 
-#: Ports to external memory, in the order of ``StreamingCore.ports``.
+#: Ports to external memory, in the order of ``StreamedCore.ports``.
 PORTS = ("commands", "weights", "maps", "results")
 
 # Commands that wait for each unit.
 _QUEUES = {"weights": 2, "load": 16, "band": 2}
 
 
-class StreamingCore(Component):
+class StreamedCore(Component):
     """Run a schedule.
 
     Parameters

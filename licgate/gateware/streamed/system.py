@@ -8,18 +8,18 @@ from licgate.gateware.extmem.arbiter import Arbiter
 from licgate.gateware.extmem.port import MemoryPort
 from licgate.gateware.ports import CoreControl
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.core import PORTS, StreamingCore
+from licgate.gateware.streamed.core import PORTS, StreamedCore
 from licgate.gateware.streamed.gate import PortGate
 from licgate.gateware.watchdog import Watchdog
 from licgate.target.registers import STREAMED_COUNTERS
 
-__all__ = ["COUNTERS", "StreamingSystem", "add_core", "streamed_control"]
+__all__ = ["COUNTERS", "StreamedSystem", "add_core", "streamed_control"]
 
 #: What is counted of every core, in cycles since its ``start``.
 COUNTERS = tuple(STREAMED_COUNTERS)
 
 
-class StreamingSystem(Component):
+class StreamedSystem(Component):
     """``cores`` streaming cores and a host at one memory, which a round robin shares.
 
     Parameters
@@ -41,7 +41,7 @@ class StreamingSystem(Component):
     Attributes
     ----------
     probes : list of dict
-        See :class:`~licgate.gateware.streamed.core.StreamingCore`.
+        See :class:`~licgate.gateware.streamed.core.StreamedCore`.
     watchdogs : list of Watchdog
         They know the streams' names.
 
@@ -54,7 +54,7 @@ class StreamingSystem(Component):
     def __init__(self, program, *, cores=1):
         if not isinstance(cores, int) or not 1 <= cores <= 16:
             raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
-        self._cores = [StreamingCore(program) for _ in range(cores)]
+        self._cores = [StreamedCore(program) for _ in range(cores)]
         port = MemoryPort(program.beat_bits, program.address_bits)
         self.probes = [core.probes for core in self._cores]
         self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
@@ -91,10 +91,10 @@ def add_core(m, system, number, core, ports):
     Parameters
     ----------
     m : Module
-    system : StreamingSystem or AxiSystem
+    system : StreamedSystem or AxiSystem
     number : int
         Of the core.
-    core : StreamingCore
+    core : StreamedCore
     ports : iterator of interfaces of MemoryPort
         What the core's ports lead to, in the order of ``PORTS``.
     """

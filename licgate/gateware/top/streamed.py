@@ -15,10 +15,10 @@ from licgate.program.streamed import compile_streamed
 from licgate.target.registers import Kind, Register
 from licgate.target.registertable import encode
 
-__all__ = ["StreamingAccelerator"]
+__all__ = ["StreamedAccelerator"]
 
 
-class StreamingAccelerator(Component):
+class StreamedAccelerator(Component):
     """Cores that run transforms of a manifest from an SDRAM, and registers; for the same link as any other accelerator.
 
     The host writes schedules, weights and inputs to memory (MEMORY_ADDRESS, then MEMORY_WRITE, then what goes there as

@@ -5,12 +5,12 @@ from __future__ import annotations
 from licgate.manifest.geometry import layer_macs
 from licgate.perf.causes import FrameCost
 from licgate.perf.predict import Prediction, layer_row
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 
-__all__ = ["streaming_cost"]
+__all__ = ["streamed_cost"]
 
 
-def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
+def streamed_cost(jobs, width, height, cycles, *, clock_mhz):
     """Predict what a frame costs of which each core takes a part.
 
     Parameters
@@ -30,7 +30,7 @@ def streaming_cost(jobs, width, height, cycles, *, clock_mhz):
         cycles as the array did not step.
     """
     # a frame begins with a memory that is ready: the chip's power-up comes once
-    model = StreamingModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
+    model = StreamedModel([job.schedule for job in jobs], cycles, start=cycles.start + 1)
     program, chain = jobs[0].schedule.program, jobs[0].schedule.chain
     transform, multipliers = chain.transform, program.rows * program.cols * len(jobs)
     total = max(run.done - run.start for run in model.runs)

@@ -13,7 +13,7 @@ from licgate.perf.streamed.passes import FIFO, Passes
 from licgate.program.commands import COMMANDS_READ, command_beats
 from licgate.program.schedule import Schedule
 
-__all__ = ["CoreRun", "StreamingModel"]
+__all__ = ["CoreRun", "StreamedModel"]
 
 _QUEUES = {"weights": 2, "load": 16, "band": 2}
 
@@ -48,7 +48,7 @@ class CoreRun:
     times: dict = field(default_factory=dict)
 
 
-class StreamingModel:
+class StreamedModel:
     """Times of runs on one or more cores that share a memory.
 
     Parameters

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.streamed.core import StreamingCore
+from licgate.gateware.streamed.core import StreamedCore
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
@@ -90,7 +90,7 @@ def simulate(name, *, seed, broken_off=None, runs=1, limit=50_000):
     schedule = plan(program, program.chain_of(wanted), width, height, tight=name in TIGHT)
     low, high = transform.input.min, transform.input.max
     x = np.random.default_rng(1).integers(low, high + 1, (transform.in_channels, height, width))
-    dut = StreamingCore(program)
+    dut = StreamedCore(program)
     memory = PortMemory(dut.ports, schedule.memory(x), page_beats=config.page_beats, seed=seed)
     fresh, outputs, cycles = memory.contents.copy(), [], []
 

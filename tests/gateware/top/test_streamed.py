@@ -8,7 +8,7 @@ from amaranth.lib.wiring import connect
 
 from licgate.errors import ConfigError, DeviceError
 from licgate.gateware.extmem.phy import SdramPhy
-from licgate.gateware.top.streamed import StreamingAccelerator
+from licgate.gateware.top.streamed import StreamedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.reference import run_transform
@@ -32,7 +32,7 @@ class Board(Linked):
     """With a PHY without pads."""
 
     def __init__(self, cores=1):
-        super().__init__(StreamingAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores))
+        super().__init__(StreamedAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores))
         self.phy = SdramPhy()
 
     def elaborate(self, platform):
@@ -201,4 +201,4 @@ def test_a_conversation_holds_over_any_transport():
 )
 def test_constructor_errors(options, error, message):
     with pytest.raises(error, match=message):
-        StreamingAccelerator(**{"manifest": MANIFEST, "config": CONFIG, "timing": TIMING, "clock_mhz": MHZ, **options})
+        StreamedAccelerator(**{"manifest": MANIFEST, "config": CONFIG, "timing": TIMING, "clock_mhz": MHZ, **options})

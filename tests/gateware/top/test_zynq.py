@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.zynqmodule import ZynqModule
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.perf.streamed.frame import StreamingModel
+from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
@@ -72,7 +72,7 @@ def test_a_frame(rows, cols):
         assert (await read(ctx, bus, 4 * Register.STATUS))[0] == BUSY | REFUSED
         await finish(ctx, accelerator)
         assert (await read(ctx, bus, 4 * Register.STATUS))[0] & ~REFUSED == DONE
-        (run,) = StreamingModel([case.schedule], TIMING, start=1).runs
+        (run,) = StreamedModel([case.schedule], TIMING, start=1).runs
         assert (await read(ctx, bus, 4 * Register.BUSY))[0] == run.steps
         assert (await read(ctx, bus, 4 * Register.CYCLES))[0] == run.done - run.start - 1
         assert (await read(ctx, bus, 4 * 30))[0] == 0
