@@ -9,6 +9,7 @@ from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
 
 
+@pytest.mark.regress
 @pytest.mark.slow
 @pytest.mark.synth
 def test_default_model_on_a_photograph(photograph):

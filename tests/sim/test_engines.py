@@ -12,6 +12,7 @@ from licgate.sim import transforms as module
 from licgate.sim.engine import pixel_words
 from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
+from tests.marks import regress
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=3, cols=4, max_width=32)
@@ -22,7 +23,7 @@ def picture(height, width, seed=0):
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize(("size", "patch"), [((21, 30), None), ((12, 18), 8)])
+@pytest.mark.parametrize(("size", "patch"), [regress((21, 30), None), ((12, 18), 8)])
 def test_engines_agree(size, patch):
     manifest = synthetic_manifest(channels=(3, 4, 5), seed=1)
     results = [simulate(manifest, CONFIG, picture(*size), engine=e, patch=patch) for e in ("amaranth", "cxxrtl")]

@@ -26,6 +26,7 @@ def simulated(manifest, config, x, *, transform="g_a", progress=None, **options)
 MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 
 
+@pytest.mark.regress
 def test_two_cores_make_the_whole_output_in_the_cycles_predicted():
     config, told = StreamedConfig(rows=4, cols=4, block_rows=2), []
     x = np.random.default_rng(1).integers(0, 256, (3, 13, 41))

@@ -69,7 +69,7 @@ def inputs(sizes):
     return [np.random.default_rng(k).integers(0, 256, (3, h, w)) for k, (w, h) in enumerate(sizes)]
 
 
-@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), regress([(8, 3), (3, 5)], None)])
+@pytest.mark.parametrize(("sizes", "seed"), [([(9, 5)], 2), ([(8, 3), (3, 5)], None)])
 def test_the_host_program_gets_what_the_reference_gives(sizes, seed):
     bench = Bench(cores=len(sizes), seed=seed)
     plans, images = schedules(bench.program, sizes), inputs(sizes)
