@@ -26,7 +26,7 @@ BOARD = Board(
     frequency=100.0,
     rows=8,
     cols=12,
-    # Nine columns of 8-bit weights fill the width of block memories, of which this mode needs nearly all.
+    # Nine columns of 8-bit weights fill the width of block RAMs, of which this mode needs nearly all.
     shapes={"encoder": (8, 9)},
     # Lattice FPGA-DS-02012, and what nextpnr counts as available.
     resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},

@@ -8,7 +8,7 @@ def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-    from licgate.gateware.extmem.phy import SdramPads
+    from licgate.gateware.memory.phy import SdramPads
     from licgate.synth.floorplan import ecp5_85f_site
     from licgate.synth.platforms import Ecp5Tools
 
@@ -34,10 +34,10 @@ BOARD = Board(
     frequency=100.0,
     rows=8,
     cols=12,
-    # Nearly all multipliers for g_a alone. Nine columns of 8-bit weights fill the width of block memories, of which an
+    # Nearly all multipliers for g_a alone. Nine columns of 8-bit weights fill the width of block RAMs, of which an
     # encoder needs nearly all.
     shapes={"analysis": (12, 12), "encoder": (8, 9)},
-    # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block memories.
+    # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block RAMs.
     streamed=(9, 16),
     # 32 MiB and 16 bits wide.
     sdram=ULX3S_SDRAM,

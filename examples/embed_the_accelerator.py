@@ -68,7 +68,7 @@ class Frontend(Component):
             self.o.valid.eq(accelerator.o.valid),
             accelerator.o.ready.eq(self.o.ready),
             # it asks for windows of the picture; here that is always the whole of it, in the order in which it comes
-            accelerator.o_window.ready.eq(1),
+            accelerator.o_patch.ready.eq(1),
             accelerator.csr.addr.eq(Register.STATUS),
         ]
         with m.FSM():

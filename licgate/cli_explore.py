@@ -117,7 +117,7 @@ def _show(args, found, clock) -> None:
     if args.plot:
         what = f"{manifest.name}, {found.transforms}, {width} x {height}"
         title = f"{what}, {clock:g} MHz assumed, {board.title}{found.memory}"
-        plot = pareto_plot(found.rows, title=title, macs=space.least_work, clock_mhz=clock, blocks=board.memories)
+        plot = pareto_plot(found.rows, title=title, macs=space.least_work, clock_mhz=clock, block_rams=board.memories)
         write_whole(args.plot, plot)
 
 

@@ -49,7 +49,7 @@ def add_simulate_arguments(parser):
     parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )
-    parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a halo")
+    parser.add_argument("--independent", action="store_true", help="patches are images of their own, without a margin")
     parser.add_argument(
         "--overlap", type=int, default=0, help="pixels that independent patches share (default: %(default)s)"
     )

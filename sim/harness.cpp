@@ -1,4 +1,4 @@
-// Drives a CXXRTL model of licgate's Accelerator: writes registers, answers windows with pixels, collects latents.
+// Drives a CXXRTL model of licgate's Accelerator: writes registers, answers patches with pixels, collects latents.
 // The host it plays is always ready and always has the next pixel, unless the job gives it coins: then it sends late and
 // takes when it likes, see licgate/sim/faults.py. licgate/sim/pysim.py plays the same one.
 // An image of width 0 stands for values that are sent in their order, all of them, for the one window there is.
@@ -96,7 +96,7 @@ int main(int argc, char **argv) {
     for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
     top.p_csr____addr.set<uint32_t>(LICGATE_REG_STATUS);
 
-    std::vector<uint32_t> windows, latents;
+    std::vector<uint32_t> patches, latents;
     uint32_t x = 0, y = 0, w = 0, h = 0, column = 0, row = 0;
     size_t sent = 0;
     uint32_t late = 0;  // cycles until the next pixel is offered
@@ -131,7 +131,7 @@ int main(int argc, char **argv) {
             if (++row == h) pixels = false;
         }
         if (window) {
-            for (uint32_t value : {x, y, w, h}) windows.push_back(value);
+            for (uint32_t value : {x, y, w, h}) patches.push_back(value);
             column = row = 0;
             sent = 0;
             pixels = true;
@@ -150,9 +150,9 @@ int main(int argc, char **argv) {
         }
     }
 
-    std::vector<uint32_t> result = {uint32_t(hang), host.read(LICGATE_REG_STATUS), uint32_t(windows.size() / 4), uint32_t(latents.size())};
+    std::vector<uint32_t> result = {uint32_t(hang), host.read(LICGATE_REG_STATUS), uint32_t(patches.size() / 4), uint32_t(latents.size())};
     for (uint32_t k = 0; k < counters; k++) result.push_back(host.read(reads[k]));
-    result.insert(result.end(), windows.begin(), windows.end());
+    result.insert(result.end(), patches.begin(), patches.end());
     result.insert(result.end(), latents.begin(), latents.end());
     FILE *file = std::fopen(argv[2], "wb");
     if (!file || std::fwrite(result.data(), 4, result.size(), file) != result.size() || std::fclose(file)) return 3;

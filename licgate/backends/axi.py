@@ -9,7 +9,7 @@ from licgate.backends.streamed import Streamed, shape_of
 from licgate.errors import ConfigError
 from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.zynqmodule import ZynqModule
-from licgate.sim.axi import AxiGateware
+from licgate.sim.streamedaxi import AxiGateware
 from licgate.target.pages import axi_page_beats
 
 __all__ = ["Axi"]

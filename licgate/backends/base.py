@@ -59,7 +59,7 @@ class Backend(ABC):
 
     @abstractmethod
     def fit(self, design: Design, *, must_fit: bool = True) -> Design:
-        """Settle what a design leaves open, count its memory cells, and with ``must_fit`` refuse what does not fit.
+        """Settle what a design leaves open, count its block RAMs, and with ``must_fit`` refuse what does not fit.
 
         Where the device's multipliers do not suffice for arrays and lanes, those of the lanes are made of logic.
 

@@ -1,4 +1,4 @@
-"""Everything on the chip: weights in its memory blocks, feature maps in line buffers."""
+"""Everything on the chip: weights in its block RAMs, feature maps in line buffers."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from licgate.backends.streamed import Streamed, shape_of
 from licgate.errors import ConfigError
 from licgate.gateware.top.streamed import StreamedAccelerator
-from licgate.sim.external import SdramGateware
+from licgate.sim.streamedsdram import SdramGateware
 from licgate.target.sdram import SdramCycles
 
 __all__ = ["Sdram", "sdram_cycles"]

@@ -47,7 +47,7 @@ class Streamed(Backend):
         """See `Backend.fit`.
 
         What is settled is the weight ring: one of no given length grows in steps of 1024 words for as long as it takes
-        no more memory cells.
+        no more block RAMs.
         """
         board, config, cores = design.board, design.config, design.cores
         timing = self._timing(design)

@@ -26,7 +26,9 @@ def least_cycles(program, manifest, config, width, height):
 def _run(program, stages, width, height):
     # Ends of passes are compared at the feeder's last cycle; the drain counts from the last step, which with wide
     # windows comes a little earlier.
-    late = max(p.shape.slot(program.rows) - p.shape.columns for p in program.phases if p.shape is not None)
+    late = max(
+        p.shape.tap_row_cycles(program.rows) - p.shape.columns for p in program.pass_kinds if p.shape is not None
+    )
     gap = program.drain_gap - late  # behind any pass; behind a packed one it is more
     cycles = 0
     for stage in stages:
@@ -34,9 +36,9 @@ def _run(program, stages, width, height):
         groups = -(-stage.group_columns(width, width_out) // program.rows)
         op = stage.conv
         for (parity, kernel_rows), count in _kernel_rows(stage, height, height_out):
-            phases = op.phases[2 * parity : 2 * parity + 2] if stage.upsampling else op.phases
-            for phase in phases:
-                steps = kernel_rows * op.channels_in * phase.shape.slot(program.rows)
+            pass_kinds = op.pass_kinds[2 * parity : 2 * parity + 2] if stage.upsampling else op.pass_kinds
+            for pass_kind in pass_kinds:
+                steps = kernel_rows * op.channels_in * pass_kind.shape.tap_row_cycles(program.rows)
                 cycles += count * groups * _tiles(program, op, steps, gap, late)
         if stage.gdn is not None:
             passes = height_out * groups * (2 if stage.upsampling else 1)

@@ -38,7 +38,7 @@ def _shape(program, chain):
     stages = tuple(
         (
             s.ring,
-            s.conv.phases and tuple((p.shape, p.kernel_rows) for p in s.conv.phases),
+            s.conv.pass_kinds and tuple((p.shape, p.kernel_rows) for p in s.conv.pass_kinds),
             s.span(0),
             s.span(1),
             s.conv.channels_in,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from licgate.backends import get_backend
 from licgate.explore.route import read_result, result_key
-from licgate.explore.streamshape import StreamCandidate
-from licgate.explore.streamspace import StreamSpace
+from licgate.explore.streamedshape import StreamCandidate
+from licgate.explore.streamedspace import StreamSpace
 from licgate.synth.design import Design, Frame
 from licgate.synth.output import OutputFolder
 

@@ -20,7 +20,7 @@ def pareto(candidates: Iterable[Candidate], *, margin: float = 0.0) -> list[Cand
     Parameters
     ----------
     candidates : iterable of Candidate
-        Compared by `bound` cycles, multipliers and blocks.
+        Compared by `bound` cycles, multipliers and block RAMs.
     margin : float
         A shape that takes more stays only if it is faster by more than this share; the fastest one stays anyway.
     """
@@ -29,7 +29,7 @@ def pareto(candidates: Iterable[Candidate], *, margin: float = 0.0) -> list[Cand
     for candidate in ordered:
         if not any(
             other.multipliers <= candidate.multipliers
-            and other.blocks <= candidate.blocks
+            and other.block_rams <= candidate.block_rams
             and other.bound <= candidate.bound * (1 + margin)
             for other in kept
         ):
@@ -77,7 +77,7 @@ def measured(
         say(done, len(candidates))
         cycles = exact_cycles(space, candidate, counter)
         if not any(
-            other.multipliers <= candidate.multipliers and other.blocks <= candidate.blocks and fewer <= cycles
+            other.multipliers <= candidate.multipliers and other.block_rams <= candidate.block_rams and fewer <= cycles
             for other, fewer in kept
         ):
             kept.append((candidate, cycles))

@@ -36,9 +36,9 @@ class Plan:
     cycles : int or None
         Of an image, by the cycle model.
     least_blocks : int or None
-        Memory blocks that it takes at least, where nothing fits.
+        Block RAMs that it takes at least, where nothing fits.
     binds : str
-        What holds the rate down: ``multipliers``, ``blocks``, ``lut``, or ``shape`` where none of them alone does.
+        What holds the rate down: ``multipliers``, ``block_rams``, ``lut``, or ``shape`` where none of them alone does.
     freed : float or None
         Frames a second, at most, without that limit (for multipliers: with twice as many).
     """
@@ -50,7 +50,7 @@ class Plan:
     device_fps: float
     candidate: Candidate | None = None
     cycles: int | None = None
-    least_blocks: int | None = None
+    least_block_rams: int | None = None
     binds: str = ""
     freed: float | None = None
 
@@ -78,12 +78,12 @@ class Plan:
         row = {"model": self.model, "channels": self.channels, "macs": self.macs, "fits": self.candidate is not None}
         row |= {"device_peak_fps": self.device_fps, "binds": self.binds, "fps_without_that_limit": self.freed}
         if self.candidate is None:
-            return row | {"least_blocks": self.least_blocks}
+            return row | {"least_block_rams": self.least_block_rams}
         return row | shape_row(self.candidate, self.cycles, self.clock_mhz) | {"peak_fps": self.peak_fps}
 
 
 def _roofline(candidate: Candidate, clock_mhz: float) -> Roofline:
-    """What a shape's multipliers can do; two products of a packed layer are one piece of their work."""
+    """What a shape's multipliers can do; two products of a packed layer are one unit of their work."""
     return Roofline(macs=candidate.work, multipliers=candidate.config.multipliers, clock_mhz=clock_mhz)
 
 
@@ -96,7 +96,7 @@ def shape_row(candidate: Candidate, cycles: int, clock_mhz: float) -> dict:
         "lanes": config.lanes,
         "max_width": config.max_width,
         "multipliers": candidate.multipliers,
-        "blocks": candidate.blocks,
+        "block_rams": candidate.block_rams,
         "lut_estimate": candidate.lut,
         "cycles": cycles,
         "clock_mhz": clock_mhz,
@@ -140,10 +140,10 @@ def plan_model(space: Space, clock_mhz: float, counter: CycleCounter, say: Calla
     plan = Plan(space.manifest.name, channels, space.macs, clock_mhz, whole.fps())
     found = best_shape(space, space.search(budget, say=say), counter)
     if found is None:
-        least = space.least_blocks()
-        return replace(plan, least_blocks=least, binds="blocks" if least > budget.blocks else "multipliers")
+        least = space.least_block_rams()
+        return replace(plan, least_block_rams=least, binds="block_rams" if least > budget.block_rams else "multipliers")
     rates = {}
-    for name, more in (("multipliers", 2 * budget.multipliers), ("blocks", math.inf), ("lut", math.inf)):
+    for name, more in (("multipliers", 2 * budget.multipliers), ("block_rams", math.inf), ("lut", math.inf)):
         freed = space.search(replace(budget, **{name: more}))
         rates[name] = clock_mhz * 1e6 / min(candidate.bound for candidate in freed)
     name = max(rates, key=rates.get)

@@ -40,7 +40,7 @@ class AxiPlanner(StreamedPlanner):
         return (
             f"{row['fps']:.3f} frames/s projected, {row['roofline_fps']:.2f} by the roofline: {row['cycles']} cycles a "
             f"frame and core, {100 * row['utilization']:.1f} % of {row['multipliers']} multipliers busy with needed "
-            f"products, {row['multiplier_blocks']} {board.multiplier} of {board.multipliers}, {row['blocks']} "
+            f"products, {row['multiplier_blocks']} {board.multiplier} of {board.multipliers}, {row['block_rams']} "
             f"{board.memory} of {board.memories}, {needed / 1e9:.1f}{share} GB/s of the memory"
             f"{'' if row['fits'] else ': DOES NOT FIT'}"
         )
@@ -67,10 +67,10 @@ def project(design: Design, size: tuple[int, int]) -> dict:
     roofline = replace(cost, bandwidth=board.memory_bandwidth).roofline(
         frame.work, design.multipliers, design.clock_mhz
     )
-    blocks = design.cores * design.program.multiplier_cells
+    block_rams = design.cores * design.program.multiplier_cells
     return row | {
-        "multiplier_blocks": blocks,
-        "fits": row["fits"] and blocks <= board.multipliers and row["fps"] <= roofline.fps(),
+        "multiplier_blocks": block_rams,
+        "fits": row["fits"] and block_rams <= board.multipliers and row["fps"] <= roofline.fps(),
         "roofline_fps": roofline.fps(),
         "memory_bound": roofline.memory_bound,
         "bandwidth": board.memory_bandwidth,

@@ -41,12 +41,11 @@ class ChipPlanner(Planner):
         """See `Planner.line`."""
         board, work = self.board, f"{'-'.join(map(str, row['channels']))}, {row['macs'] / 1e9:.2f} G MAC:"
         if not row["fits"]:
-            return (
-                f"{work} fits in no shape, it takes {row['least_blocks']} {board.memory} at least, of {board.memories}"
-            )
+            least = row["least_block_rams"]
+            return f"{work} fits in no shape, it takes {least} {board.memory} at least, of {board.memories}"
         return (
             f"{work} {row['fps']:.2f} frames/s on {row['rows']} x {row['cols']} with {row['lanes']} lanes, lines of "
-            f"{row['max_width']}: {row['multipliers']} {board.multiplier}, {row['blocks']} {board.memory}, about "
+            f"{row['max_width']}: {row['multipliers']} {board.multiplier}, {row['block_rams']} {board.memory}, about "
             f"{row['lut_estimate']} LUT; {100 * row['utilization']:.1f} % of the array's peak of "
             f"{row['peak_fps']:.2f}; {self._binding(row)}"
         )
@@ -55,7 +54,7 @@ class ChipPlanner(Planner):
         binds, board = row["binds"], self.board
         if binds == "shape":
             return "bound by compute: no limit of the device alone holds it down"
-        what = {"multipliers": board.multiplier, "blocks": board.memory, "lut": "the estimate of LUT"}[binds]
+        what = {"multipliers": board.multiplier, "block_rams": board.memory, "lut": "the estimate of LUT"}[binds]
         more = "twice as many" if binds == "multipliers" else "as many as it likes"
         return f"bound by {what} (with {more}: at most {row['fps_without_that_limit']:.2f})"
 

@@ -12,8 +12,8 @@ from licgate.backends.sdram import sdram_cycles
 from licgate.explore.planner import StreamedPlanner, streamed_row
 from licgate.explore.progress import Progress
 from licgate.explore.space import Budget
-from licgate.explore.streamsearch import fastest_stream
-from licgate.explore.streamspace import StreamSpace
+from licgate.explore.streamedsearch import fastest_stream
+from licgate.explore.streamedspace import StreamSpace
 
 __all__ = ["SdramPlanner"]
 

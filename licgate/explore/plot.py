@@ -1,4 +1,4 @@
-"""The Pareto set as one picture: frames a second over multipliers, shaded by memory blocks."""
+"""The Pareto set as one picture: frames a second over multipliers, shaded by block RAMs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STYLE = (
 )
 
 
-def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, blocks: int) -> str:
+def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, block_rams: int) -> str:
     """SVG of the shapes in ``rows`` (as they go into JSON).
 
     Parameters
@@ -25,8 +25,8 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
         Multiply-accumulates of an image, or the cycles of a multiplier that they take where some are packed; the line
         of multipliers that are never idle is drawn from them.
     clock_mhz : float
-    blocks : int
-        Memory blocks of the device: the darkest shade.
+    block_rams : int
+        Block RAMs of the device: the darkest shade.
     """
     right = _round(max(row["multipliers"] for row in rows))
     peak = clock_mhz * 1e6 / macs
@@ -47,9 +47,9 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
         between = row.get("buffers") or f"lines of {row['max_width']}"
         name = (
             f"{row['rows']} x {row['cols']}, {row['lanes']} lanes, {between}: {row['fps']:.2f} frames/s, "
-            f"{row['multipliers']} multipliers, {row['blocks']} blocks"
+            f"{row['multipliers']} multipliers, {row['block_rams']} block RAMs"
         )
-        lightness = 92 - 62 * min(1.0, row["blocks"] / blocks)
+        lightness = 92 - 62 * min(1.0, row["block_rams"] / block_rams)
         parts.append(
             f'<circle cx="{x(row["multipliers"]):.1f}" cy="{y(row["fps"]):.1f}" r="6" '
             f'fill="hsl(216,70%,{lightness:.0f}%)"><title>{escape(name)}</title></circle>'
@@ -59,8 +59,8 @@ def pareto_plot(rows: list[dict], *, title: str, macs: int, clock_mhz: float, bl
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img"><style>{_STYLE}</style>'
         f'<rect width="100%" height="100%" fill="#fff"/><text x="{_LEFT}" y="24" font-weight="600">{escape(title)}'
-        f'</text><text class="soft" x="{_LEFT}" y="43">frames a second; the darker, the more of {blocks} memory '
-        f"blocks; dashed: multipliers that are never idle</text>{''.join(parts)}"
+        f'</text><text class="soft" x="{_LEFT}" y="43">frames a second; the darker, the more of {block_rams} block '
+        f"RAMs; dashed: multipliers that are never idle</text>{''.join(parts)}"
         f'<text class="soft" x="{middle}" y="{_TOP + _HEIGHT + 42}" text-anchor="middle">multipliers</text></svg>\n'
     )
 

@@ -12,8 +12,8 @@ from licgate.explore.pareto import measured, thinned
 from licgate.explore.plan import shape_row
 from licgate.explore.progress import Progress
 from licgate.explore.space import Budget, Space
-from licgate.explore.streamsearch import search_streams
-from licgate.explore.streamspace import StreamSpace
+from licgate.explore.streamedsearch import search_streams
+from licgate.explore.streamedspace import StreamSpace
 from licgate.manifest.architectures import MODES
 from licgate.perf.roofline import Roofline
 
@@ -22,7 +22,7 @@ __all__ = ["SEARCHES", "Found"]
 LEAST = 0.5  # share of the fastest shape's rate below which shapes are not shown
 
 _FIGURES = ("lanes", "block_rows", "band_groups", "prefetch_words", "weight_words", "output_words")
-_COSTS = ("multipliers", "blocks", "lut_estimate", "cycles")
+_COSTS = ("multipliers", "block_rams", "lut_estimate", "cycles")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def search_chip(args, board, clock_mhz: float, manifest) -> Found:
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
         raise ConfigError(
-            f"mode {args.mode} of {manifest.name} fits {board.device} in no shape: it takes {space.least_blocks()} "
+            f"mode {args.mode} of {manifest.name} fits {board.device} in no shape: it takes {space.least_block_rams()} "
             f"{board.memory} at least, of {board.memories}; take another --mode, a smaller model or a larger board"
         )
     chosen, margin = _front(candidates, args.points)
@@ -174,7 +174,7 @@ def stream_row(candidate, clock_mhz: float) -> dict:
         "output_words": config.output_words,
         "buffers": f"blocks of {config.block_rows}, bands of {config.band_groups}, ring of {config.weight_words}",
         "multipliers": candidate.multipliers,
-        "blocks": candidate.blocks,
+        "block_rams": candidate.block_rams,
         "lut_estimate": candidate.lut,
         "cycles": candidate.bound,
         "clock_mhz": clock_mhz,
@@ -192,7 +192,7 @@ def _nothing_fits(space) -> ConfigError:
         array = space.usual(rows, cols)
         if array.multipliers <= budget.multipliers:
             needed += [
-                space.blocks(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
+                space.block_rams(bands, bands.prefetch[0], bands.rings[0], bands.results[0])
                 for bands in space.bands(array, 1 << 30)
             ]
     board = space.board

@@ -31,13 +31,13 @@ class Budget:
 
     Attributes
     ----------
-    multipliers, blocks : int
+    multipliers, block_rams : int
     lut : int
         Of which no more than `FILL` are counted on: a device that is fuller is not sure to be routed.
     """
 
     multipliers: int
-    blocks: int
+    block_rams: int
     lut: int
 
     FILL = 0.85
@@ -50,7 +50,7 @@ class Budget:
 
     def lacks(self, candidate: Candidate) -> list[str]:
         """Names of what a candidate takes too much of."""
-        return [name for name in ("multipliers", "blocks", "lut") if getattr(candidate, name) > getattr(self, name)]
+        return [name for name in ("multipliers", "block_rams", "lut") if getattr(candidate, name) > getattr(self, name)]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Candidate:
     ----------
     config : AcceleratorConfig
         With its lanes settled.
-    multipliers, blocks : int
-        Cells of the whole accelerator: those of the array and the lanes; memory blocks.
+    multipliers, block_rams : int
+        Cells of the whole accelerator: those of the array and the lanes; block RAMs.
     lut : int
         Estimate; see :mod:`licgate.explore.cells`.
     bound : int
@@ -74,7 +74,7 @@ class Candidate:
 
     config: AcceleratorConfig
     multipliers: int
-    blocks: int
+    block_rams: int
     lut: int
     bound: int
     work: float = 0.0
@@ -82,7 +82,7 @@ class Candidate:
     @property
     def costs(self) -> tuple[int, int]:
         """What a shape is measured by beside its speed."""
-        return self.multipliers, self.blocks
+        return self.multipliers, self.block_rams
 
     @property
     def label(self) -> str:
@@ -177,7 +177,7 @@ class Space:
         list of Candidate
             Some may be slower than that.
         """
-        if self._floor > budget.blocks:
+        if self._floor > budget.block_rams:
             return []
         arrays = sorted(self.shapes(budget.multipliers), key=lambda shape: -shape[0] * shape[1])
         found: list[Candidate] = []
@@ -196,7 +196,7 @@ class Space:
     def _of_array(self, rows: int, cols: int, budget: Budget) -> Iterator[Candidate]:
         """All that fits of one array: fewer lanes save multipliers, narrower lines memory."""
         widths = sorted(self.line_widths())
-        if self.candidate(self._config(rows, cols, 1, widths[0])).blocks > budget.blocks:
+        if self.candidate(self._config(rows, cols, 1, widths[0])).block_rams > budget.block_rams:
             return
         beats = set()
         for lanes in range(self.program(self._config(rows, cols, None, widths[0])).lanes, 0, -1):
@@ -213,14 +213,14 @@ class Space:
                 lacking = budget.lacks(candidate)
                 if not lacking:
                     yield candidate
-                elif "blocks" in lacking or "multipliers" in lacking:
+                elif "block_rams" in lacking or "multipliers" in lacking:
                     break
 
-    def least_blocks(self) -> int:
-        """Memory blocks that any shape takes: a small array with narrow lines."""
+    def least_block_rams(self) -> int:
+        """Block RAMs that any shape takes: a small array with narrow lines."""
         narrow = min(self.line_widths())
         return min(
-            self.candidate(self._config(rows, cols, 1, narrow)).blocks
+            self.candidate(self._config(rows, cols, 1, narrow)).block_rams
             for rows in (1, 4, 8)
             for cols in (1, 2, 4, 9, 12, 18, 36)
         )
@@ -238,10 +238,10 @@ class Space:
 
     @property
     def _floor(self) -> float:
-        """Memory blocks that the weights alone would fill without a bit to spare."""
+        """Block RAMs that the weights alone would fill without a bit to spare."""
         config = self._config(1, 1, None, self._unit)
         weights = [use for use in program_memories(self.program(config)) if use.holds == "weights"]
-        return sum(use.bits for use in weights) / max(deep * wide for deep, wide in self.board.blocks)
+        return sum(use.bits for use in weights) / max(deep * wide for deep, wide in self.board.block_rams)
 
     @property
     def _unit(self) -> int:

@@ -25,7 +25,7 @@ _HOMES = {
     "connect": "licgate.gateware.stream",
     "csr_signature": "licgate.gateware.ports",
     "latent_layout": "licgate.gateware.ports",
-    "window_layout": "licgate.gateware.ports",
+    "patch_layout": "licgate.gateware.ports",
 }
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "connect",
     "csr_signature",
     "latent_layout",
-    "window_layout",
+    "patch_layout",
 ]
 
 

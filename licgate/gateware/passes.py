@@ -59,15 +59,15 @@ def max_gdn_channels(program):
 def pass_layout(program):
     """What the feeder must know of a pass.
 
-    phase: kind of pass. row: line buffer address of the first kernel row. offset: from there to the window's first word
-    (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row. weight:
-    first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is fed: the
-    row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window behind
-    which the line memory's ring begins again.
+    pass_kind: its number. row: line buffer address of the first kernel row. offset: from there to the window's first
+    word (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row.
+    weight: first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is
+    fed: the row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window
+    behind which the line memory's ring begins again.
     """
     return data.StructLayout(
         {
-            "phase": ceil_log2(max(2, len(program.phases))),
+            "pass_kind": ceil_log2(max(2, len(program.pass_kinds))),
             "row": range(max(memory.depth for memory in program.line_memories)),
             "offset": address_width(program),
             "kernel_rows": range(program.kernel_rows + 1),
@@ -103,7 +103,7 @@ def tile_layout(program):
 def write_layout(program):
     """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
 
-    column: parity of the columns that the tile holds, of those that its stage makes phase by phase. gdn_half:
+    column: parity of the columns that the tile holds, of those that its stage makes parity by parity. gdn_half:
     of the two groups whose inputs have room, the one that these are of.
     """
     return data.StructLayout(

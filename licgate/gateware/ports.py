@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out, Signature
 
 from licgate.target.registers import ADDRESS_WIDTH, COUNTERS
 
-__all__ = ["CoreControl", "TransferControl", "csr_signature", "latent_layout", "window_layout"]
+__all__ = ["CoreControl", "TransferControl", "csr_signature", "latent_layout", "patch_layout"]
 
 latent_layout = StructLayout({"value": signed(16), "last": 1})
-window_layout = StructLayout({"x": 16, "y": 16, "width": 16, "height": 16})
+patch_layout = StructLayout({"x": 16, "y": 16, "width": 16, "height": 16})
 csr_signature = Signature({"addr": Out(ADDRESS_WIDTH), "w_data": Out(32), "w_stb": Out(1), "r_data": In(32)})
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.target.registers import Register
 from licgate.target.registertable import entry
 
-__all__ = ["Tap", "Watchdog"]
+__all__ = ["Probe", "Watchdog"]
 
 _WORD = 32
 _STREAMS_A_WORD = _WORD // 2
@@ -18,7 +18,7 @@ _MOST_LEVELS = entry(Register.LEVELS).count * _LEVELS_A_WORD
 
 
 @dataclass(frozen=True)
-class Tap:
+class Probe:
     """A stream as a watchdog sees it.
 
     Attributes
@@ -52,7 +52,7 @@ class Watchdog(Component):
 
     Parameters
     ----------
-    taps : sequence of Tap
+    probes : sequence of Probe
         1 to 64 streams of different names, at most four of them with a level.
     step : Value or None
         Another sign of progress.
@@ -87,27 +87,29 @@ class Watchdog(Component):
     Raises
     ------
     ValueError
-        No stream, or too many; two of one name; a tap that is not one bit, or a level of more than 16; ``bits`` is not
-        in its range.
+        No stream, or too many; two of one name; a probe that is not one bit, or a level of more than 16; ``bits`` is
+        not in its range.
     """
 
     latency = 5
 
-    def __init__(self, taps, *, step=None, bits=32):
-        self.taps = tuple(taps)
+    def __init__(self, probes, *, step=None, bits=32):
+        self.probes = tuple(probes)
         self._step = Const(0) if step is None else step
-        names = [tap.name for tap in self.taps]
+        names = [probe.name for probe in self.probes]
         if not 1 <= len(names) <= _MOST_STREAMS:
-            raise ValueError(f"taps must be 1 to {_MOST_STREAMS} streams, not {len(names)}")
+            raise ValueError(f"probes must be 1 to {_MOST_STREAMS} streams, not {len(names)}")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two streams have the name {twice[0]!r}")
-        for tap in self.taps:
+        for probe in self.probes:
             for part in ("valid", "ready"):
-                if (width := len(Value.cast(getattr(tap, part)))) != 1:
-                    raise ValueError(f"{part} of stream {tap.name!r} must be one bit, not {width}")
-            if tap.level is not None and len(Value.cast(tap.level)) > _WORD // _LEVELS_A_WORD:
-                raise ValueError(f"level of stream {tap.name!r} has {len(Value.cast(tap.level))} bits, more than 16")
-        self._counted = [tap for tap in self.taps if tap.level is not None]
+                if (width := len(Value.cast(getattr(probe, part)))) != 1:
+                    raise ValueError(f"{part} of stream {probe.name!r} must be one bit, not {width}")
+            if probe.level is not None and len(Value.cast(probe.level)) > _WORD // _LEVELS_A_WORD:
+                raise ValueError(
+                    f"level of stream {probe.name!r} has {len(Value.cast(probe.level))} bits, more than 16"
+                )
+        self._counted = [probe for probe in self.probes if probe.level is not None]
         if len(self._counted) > _MOST_LEVELS:
             raise ValueError(f"{len(self._counted)} streams have a level, more than {_MOST_LEVELS}")
         if isinstance(bits, bool) or not isinstance(bits, int) or not 2 <= bits <= _WORD:
@@ -130,14 +132,14 @@ class Watchdog(Component):
 
     def elaborate(self, platform):
         m = Module()
-        state = Signal(2 * len(self.taps))
+        state = Signal(2 * len(self.probes))
         m.d.comb += Cat(self.words).eq(state)
         with m.If(~self.hung):
-            m.d.sync += state.eq(Cat(Cat(tap.valid, tap.ready) for tap in self.taps))
-        for index, tap in enumerate(self._counted):
-            level = Signal(len(Value.cast(tap.level)), name=f"level_{tap.name}")
+            m.d.sync += state.eq(Cat(Cat(probe.valid, probe.ready) for probe in self.probes))
+        for index, probe in enumerate(self._counted):
+            level = Signal(len(Value.cast(probe.level)), name=f"level_{probe.name}")
             with m.If(~self.hung):
-                m.d.sync += level.eq(tap.level)
+                m.d.sync += level.eq(probe.level)
             m.d.comb += Cat(self.levels).word_select(index, _WORD // _LEVELS_A_WORD).eq(level)
 
         # Everything below works on registers; each stage is a cycle of `latency`.
@@ -148,7 +150,7 @@ class Watchdog(Component):
         m.d.sync += [
             stepped.eq(self._step),
             waiting.eq(self.busy & ~self.clear),
-            moved.eq(Cat(state[2 * k] & state[2 * k + 1] for k in range(len(self.taps))).any() | stepped),
+            moved.eq(Cat(state[2 * k] & state[2 * k + 1] for k in range(len(self.probes))).any() | stepped),
             count.eq(count + ~count[-1]),
             equal.eq(Cat((count ^ self.threshold)[low : low + 9] == 0 for low in range(0, len(count), 9))),
             reached.eq(equal.all()),
@@ -176,15 +178,15 @@ class Watchdog(Component):
         count = len(self.words)
         levels = [word >> shift & 0xFFFF for word in words[count:] for shift in (0, 16)]
         parts = []
-        for index, tap in enumerate(self.taps):
+        for index, probe in enumerate(self.probes):
             place, bit = divmod(index, _STREAMS_A_WORD)
             valid, ready = words[place] >> 2 * bit & 1, words[place] >> 2 * bit + 1 & 1
             verb = {
                 (0, 0): "is idle",
-                (0, 1): f"waits for {tap.source}",
-                (1, 0): f"is held by {tap.sink}",
+                (0, 1): f"waits for {probe.source}",
+                (1, 0): f"is held by {probe.sink}",
                 (1, 1): "moves",
             }[valid, ready]
-            counted = f", {levels[self._counted.index(tap)]} {tap.unit}" if tap.level is not None else ""
-            parts.append(f"{tap.name} {verb} (valid {valid}, ready {ready}{counted})")
+            counted = f", {levels[self._counted.index(probe)]} {probe.unit}" if probe.level is not None else ""
+            parts.append(f"{probe.name} {verb} (valid {valid}, ready {ready}{counted})")
         return ", ".join(parts)

@@ -52,7 +52,7 @@ def margins(transform: Transform) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """One piece of an image that is computed on its own.
+    """A part of an image that is computed on its own.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def patches(
     width, height : int
         Of the image, in pixels.
     patch_width, patch_height : int
-        Pixels whose latents are kept, multiples of the total stride: cell k starts at ``k * patch`` and its window is
-        larger by the margins on every side that is cut, so that the kept latents are those of the whole image.
+        Pixels whose latents are kept, multiples of the total stride: kept part k starts at ``k * patch`` and its patch
+        is larger by the margins on every side that is cut, so that the kept latents are those of the whole image.
         With `independent`, the whole patch in pixels.
     transform : Transform
     independent : bool
-        Each patch is an image of its own, as in the paper: no halo, nothing dropped, seams as they come.
+        Each patch is an image of its own, as in the paper: no margin, nothing dropped, seams as they come.
     overlap : int
         Pixels that neighbouring independent patches share.
 
@@ -120,7 +120,7 @@ def patches(
         if independent:
             axes.append(_independent_cells(name, length, patch, overlap, transform))
         elif overlap:
-            raise ConfigError(f"overlap {overlap} goes with independent patches only; others have the halo they need")
+            raise ConfigError(f"overlap {overlap} goes with independent patches only; others have the margin they need")
         else:
             axes.append(_halo_cells(name, length, patch, transform))
     columns, rows = axes

@@ -17,7 +17,7 @@ LARGEST = 512
 def scaled_manifest(template: Manifest, inner: int, latents: int) -> Manifest:
     """Return a manifest of a template's layers with N = ``inner`` and M = ``latents`` channels.
 
-    Its figures are those of a model trained with these channels: cycles are the same, memory blocks all but those few
+    Its figures are those of a model trained with these channels: cycles are the same, block RAMs all but those few
     that depend on the range of weights and accumulators.
 
     Parameters

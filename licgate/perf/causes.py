@@ -134,15 +134,15 @@ class SpentModel(CoreModel):
             self._why = "results"
         return super()._gdn_passes(pending, now)
 
-    def _issue(self, op, phase, tile, now, kernel_rows, output):
+    def _issue(self, op, pass_kind, tile, now, kernel_rows, output):
         full = len(self._pops) == self._pops.maxlen and self._pops[0] + 3 > now
-        earliest = self._engine.earliest(phase)
-        fed = super()._issue(op, phase, tile, now, kernel_rows, output)
+        earliest = self._engine.earliest(pass_kind)
+        fed = super()._issue(op, pass_kind, tile, now, kernel_rows, output)
         if self._ended is None:
             # nothing went before the first pass but the host's first rows
             self.idle[self._why] += fed.last_step - self._begun + 1 - fed.steps
         else:
-            length = (fed.slots - 1) * fed.slot + fed.columns
+            length = (fed.tap_rows - 1) * fed.tap_row_cycles + fed.columns
             self.idle["windows"] += earliest - self._ended + length - fed.steps
             self.idle["drain" if full else self._why] += fed.first - 1 - earliest
             self.idle["drain"] += fed.last_step - (fed.first - 1) - length

@@ -158,15 +158,17 @@ class CoreModel:
         kernel_rows = self._need(k, row) - self._first(k, row)
         groups = -(-stage.group_columns(self.widths[k], self.widths[k + 1]) // self.program.rows)
         # An upsampling stage makes the even, then the odd columns of every group.
-        phases = stage.conv.phases[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.phases
-        passes = [phase for _ in range(groups) for phase in phases]
+        pass_kinds = (
+            stage.conv.pass_kinds[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.pass_kinds
+        )
+        passes = [pass_kind for _ in range(groups) for pass_kind in pass_kinds]
         now += 7  # ROW, GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
-        for index, phase in enumerate(passes):
+        for index, pass_kind in enumerate(passes):
             ends = index == len(passes) - 1
             op = stage.conv
             for tile in range(op.tiles):
                 last_tile = tile == op.tiles - 1
-                fed = self._issue(op, phase, tile, now, kernel_rows, stage.last and stage.gdn is None)
+                fed = self._issue(op, pass_kind, tile, now, kernel_rows, stage.last and stage.gdn is None)
                 if k == 0 and ends and last_tile:
                     self._released.append(fed.finish)
                 if last_tile and stage.gdn is None:
@@ -190,7 +192,7 @@ class CoreModel:
         now = max(now, self._half_ready[pending.gdn_half]) + 2
         output = self.stages[pending.stage].last
         for tile in range(pending.op.tiles):
-            fed = self._issue(pending.op, pending.op.phases[0], tile, now, None, output)
+            fed = self._issue(pending.op, pending.op.pass_kinds[0], tile, now, None, output)
             now = fed.accepted + _OFFER
         self._complete(pending.stage, pending.row_ends)
         return fed.accepted
@@ -199,16 +201,16 @@ class CoreModel:
         if row_ends and k + 1 < len(self._line_rows):
             self._line_rows[k + 1].append(self._written + _LINE_READY)
 
-    def _issue(self, op, phase, tile, now, kernel_rows, output):
+    def _issue(self, op, pass_kind, tile, now, kernel_rows, output):
         """Offer a pass from cycle `now`; return its cycles."""
         if len(self._pops) == IN_FLIGHT:
             now = max(now, self._pops[0] + 4)
-        fed = self._engine.feed(op, phase, tile, kernel_rows, now)
+        fed = self._engine.feed(op, pass_kind, tile, kernel_rows, now)
         self._written = fed.written
         self._pops.append(self._written - 1)
         if output:
-            beat = self._engine.timing.beat
-            self._latents.words(fed.word, beat, (fed.written - fed.word) // beat + 1)
+            drain_interval = self._engine.timing.drain_interval
+            self._latents.words(fed.word, drain_interval, (fed.written - fed.word) // drain_interval + 1)
         return fed
 
 
@@ -223,11 +225,11 @@ class _LatentReader:
         self._free_at = 0  # cycle in which the serialiser can load the next word
         self.done = 0
 
-    def words(self, first, beat, count):
+    def words(self, first, drain_interval, count):
         """Words of a tile arrive."""
         rows = self._program.rows
         for index in range(count):
-            load = max(first + beat * index + _READER - 1, self._free_at)
+            load = max(first + drain_interval * index + _READER - 1, self._free_at)
             inside = self._skip_y <= self._y < self._skip_y + self._keep_height
             used = min(rows, self._width - self._x) if inside else 1
             self._free_at = load + used + 2

@@ -18,7 +18,7 @@ class Timing:
 
     arrival: int  # feeder: issue of a step to the array
     post: int  # array's `last` to the tile's first word
-    beat: int  # word to word
+    drain_interval: int  # word to word
 
     @classmethod
     def of(cls, program):
@@ -36,11 +36,11 @@ class Fed(NamedTuple):
     accepted : int
         The feeder takes it from the sequencer.
     first : int
-        Its first slot begins.
-    slots, slot, columns : int
-        Slots, the cycles of one, and the steps in it.
+        Its first tap row begins.
+    tap_rows, tap_row_cycles, columns : int
+        How many tap rows, the cycles of one, and the steps in it.
     final : int
-        Its last slot begins, which may have had to wait.
+        Its last tap row begins, which may have had to wait.
     finish : int
         Its last cycle in the feeder, in which the next pass is taken.
     word : int
@@ -51,8 +51,8 @@ class Fed(NamedTuple):
 
     accepted: int
     first: int
-    slots: int
-    slot: int
+    tap_rows: int
+    tap_row_cycles: int
     columns: int
     final: int
     finish: int
@@ -62,7 +62,7 @@ class Fed(NamedTuple):
     @property
     def steps(self):
         """Steps of the array."""
-        return self.slots * self.columns
+        return self.tap_rows * self.columns
 
     @property
     def last_step(self):
@@ -94,31 +94,35 @@ class EngineModel:
         self.op_steps = [0] * len(program.ops)
         self._window_words = program.window_words
 
-    def earliest(self, phase):
+    def earliest(self, pass_kind):
         """Cycle in which a pass of that kind goes to work if it waits already."""
-        words = 0 if phase.shape is None else phase.shape.words(self._program.rows)
+        words = 0 if pass_kind.shape is None else pass_kind.shape.words(self._program.rows)
         return max(self._finish, self._reads_end - (self._window_words - words))
 
-    def feed(self, op, phase, tile, kernel_rows, now):
+    def feed(self, op, pass_kind, tile, kernel_rows, now):
         """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` inside the image."""
-        program, timing, shape = self._program, self.timing, phase.shape
+        program, timing, shape = self._program, self.timing, pass_kind.shape
         accepted = max(now, self.taken + 1)
-        self.taken = max(accepted + 1, self.earliest(phase))
+        self.taken = max(accepted + 1, self.earliest(pass_kind))
         first = self.taken + 1
         if op.is_gdn:
-            slots, slot, columns = op.channels_in, 1, 1
+            tap_rows, tap_row_cycles, columns = op.channels_in, 1, 1
             # that of a single channel has an idle cycle first
-            final = max(first + max(slots, 2) - 1, self._drained)
+            final = max(first + max(tap_rows, 2) - 1, self._drained)
         else:
-            slots, slot, columns = kernel_rows * op.channels_in, shape.slot(program.rows), shape.columns
-            final = max(first + (slots - 1) * slot, self._drained - columns + 1)
-        self._finish = final + slot - 1
-        if not op.is_gdn and slot < self._window_words:
-            self._reads_end = self._finish + self._window_words - slot
+            tap_rows, tap_row_cycles, columns = (
+                kernel_rows * op.channels_in,
+                shape.tap_row_cycles(program.rows),
+                shape.columns,
+            )
+            final = max(first + (tap_rows - 1) * tap_row_cycles, self._drained - columns + 1)
+        self._finish = final + tap_row_cycles - 1
+        if not op.is_gdn and tap_row_cycles < self._window_words:
+            self._reads_end = self._finish + self._window_words - tap_row_cycles
         last_step = final + columns - 1
         self._drained = last_step + program.gap_behind(op)
-        self.op_steps[op.index] += slots * columns
+        self.op_steps[op.index] += tap_rows * columns
         full = program.tile_channels(op)
         word = last_step + timing.arrival + timing.post + 1
-        written = word + timing.beat * (min(full, op.channels_out - tile * full) - 1)
-        return Fed(accepted, first, slots, slot, columns, final, self._finish, word, written)
+        written = word + timing.drain_interval * (min(full, op.channels_out - tile * full) - 1)
+        return Fed(accepted, first, tap_rows, tap_row_cycles, columns, final, self._finish, word, written)

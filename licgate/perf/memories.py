@@ -1,4 +1,4 @@
-"""The memories of an accelerator by what they hold, and the memory cells of a device that they take."""
+"""The memories of an accelerator by what they hold, and the block RAMs of a device that they take."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from licgate.program.streamed import WRITES
 __all__ = [
     "GdnMemories",
     "MemoryUse",
-    "memory_cells",
+    "block_rams",
     "memory_uses",
     "program_memories",
     "streamed_memories",
@@ -45,7 +45,7 @@ class MemoryUse:
         """Memory cells of the (depth, width) in ``shapes``."""
         if self.parts:
             shapes = [shape for shape in shapes if shape[0] >= self.depth] or shapes[:1]
-        return self.copies * memory_cells(self.depth, self.width, shapes)
+        return self.copies * block_rams(self.depth, self.width, shapes)
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class GdnMemories:
     slope_bits: int
 
 
-def memory_cells(depth, width, shapes) -> int:
-    """Fewest memory cells of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits.
+def block_rams(depth, width, shapes) -> int:
+    """Fewest block RAMs of the (depth, width) in ``shapes`` that hold ``depth`` words of ``width`` bits.
 
     Banks of one shape, and a last one of any that holds the rest.
     """
@@ -129,7 +129,7 @@ def program_memories(program):
 
 
 def streamed_memories(program):
-    """List the on-chip memories of a streaming program's core; see :func:`memory_uses`.
+    """List the on-chip memories of a streamed program's core; see :func:`memory_uses`.
 
     Words of all widths share one memory each for feature maps and for weights.
     """
@@ -167,7 +167,7 @@ def _program_uses(program, **memories):
 
 
 def _queues(program):
-    """Queues of a streaming core that are large enough for memory cells; Yosys makes the others of LUT RAM."""
+    """Queues of a streamed core that are large enough for block RAMs; Yosys makes the others of LUT RAM."""
     longest = 0
     for stage, kind in zip(program.stages, program.output_kinds, strict=True):
         channels = stage.last_op.channels_out

@@ -34,7 +34,7 @@ class Prediction:
     cycles : int
         From start to done, as the register CYCLES counts them, of all transforms.
     macs : int
-        Multiply-accumulates that the model needs on real pixels, halo included.
+        Multiply-accumulates that the model needs on real pixels, margin included.
     utilization : float
         Share of the multipliers' cycles that those take, two of a packed layer one: macs / (multipliers * cycles) where
         nothing is packed, 1 at most.

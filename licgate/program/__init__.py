@@ -1,7 +1,7 @@
 """The compiler: transforms and an array shape become the list of operations that everybody reads."""
 
 from licgate.program.compile import compile_program, input_widths
-from licgate.program.ops import IN_FLIGHT, LINE_LATENCY, Op, Phase, Shape
+from licgate.program.ops import IN_FLIGHT, LINE_LATENCY, Op, PassKind, Shape
 from licgate.program.program import Chain, Memory, Program
 from licgate.program.stages import Stage
 
@@ -11,7 +11,7 @@ __all__ = [
     "Chain",
     "Memory",
     "Op",
-    "Phase",
+    "PassKind",
     "Program",
     "Shape",
     "Stage",

@@ -1,4 +1,4 @@
-"""Commands of a streaming accelerator, as they lie in external memory."""
+"""Commands of a streamed accelerator, as they lie in external memory."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias

@@ -15,7 +15,7 @@ from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
 from licgate.manifest.model import Manifest
 from licgate.manifest.transform import Transform
-from licgate.program.ops import Op, Phase, Shape, extents, matrices, words_of
+from licgate.program.ops import Op, PassKind, Shape, extents, matrices, words_of
 from licgate.program.packing import Packing, choose_packing, lane_count
 from licgate.program.program import Chain, Memory, Program
 from licgate.program.stages import Stage, check_convolution
@@ -190,10 +190,10 @@ class _Compiler:
         held = self.weights.setdefault(key, [])
         memory, start = list(self.weights).index(key), len(held)
         words: list[int] = []
-        phases: list[Phase] = []
-        number = sum(len(op.phases) for op in self.ops)
+        pass_kinds: list[PassKind] = []
+        number = sum(len(op.pass_kinds) for op in self.ops)
         for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
-            phases.append(Phase(number + len(phases), index, p, q, rows, shape, steps, start + len(words)))
+            pass_kinds.append(PassKind(number + len(pass_kinds), index, p, q, rows, shape, steps, start + len(words)))
             words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits, packed=packed)
         held += words
         op = Op(
@@ -207,7 +207,7 @@ class _Compiler:
             start,
             tuple(words),
             len(self.biases),
-            tuple(phases),
+            tuple(pass_kinds),
             depth_form,
             packed,
         )
@@ -221,7 +221,7 @@ class _Compiler:
 
     @staticmethod
     def _weights(layer: Layer, depth_form: bool) -> list[Integers]:
-        """Weights of a layer, (O, steps) for each phase."""
+        """Weights of a layer, (O, steps) for each pass kind."""
         if layer.kind == "gdn":
             return [np.asarray(layer.gamma, dtype=np.int64)]
         return [weight.reshape(len(weight), -1) for *_, weight in matrices(layer, depth_form=depth_form)]

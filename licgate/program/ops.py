@@ -19,7 +19,7 @@ __all__ = [
     "LINE_LATENCY",
     "UPSAMPLING",
     "Op",
-    "Phase",
+    "PassKind",
     "Shape",
     "extents",
     "matrices",
@@ -36,7 +36,7 @@ IN_FLIGHT = 8
 #: Stride of a transposed convolution.
 UPSAMPLING = 2
 
-# A slot of the feeder is two cycles at least: a single tap is followed by one of weight zero.
+# A tap row is two cycles at least: a single tap is followed by one of weight zero.
 _FEWEST_TAPS = 2
 
 
@@ -59,19 +59,19 @@ class Shape:
         """Input words that one window of taps touches."""
         return (self.stride * (rows - 1) + self.first_column + self.columns - 1) // rows - self.first_word(rows) + 1
 
-    def slot(self, rows: int) -> int:
+    def tap_row_cycles(self, rows: int) -> int:
         """Cycles in which one kernel row of one channel is fed."""
         return max(self.columns, self.words(rows))
 
 
 @dataclass(frozen=True)
-class Phase:
+class PassKind:
     """One kind of pass.
 
     Attributes
     ----------
     index : int
-        Position in ``Program.phases``; the feeder's tables are indexed by it.
+        Position in ``Program.pass_kinds``; the feeder's tables are indexed by it.
     op : int
     row, column : int
         Parity of the output rows and columns that it makes; 0 where there is one phase.
@@ -97,7 +97,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Op:
-    """One layer as the array runs it: ``tiles`` passes for each group of pixels and phase.
+    """One layer as the array runs it: ``tiles`` passes for each group of pixels and pass kind.
 
     Attributes
     ----------
@@ -114,11 +114,11 @@ class Op:
     memory, base : int
         Weight memory, and the address of the layer's first word in it.
     words : tuple of int
-        Words of ``products * cols * weight_bits`` bits: phase by phase, in a phase tile by tile, a word a step. Column
-        ``c`` holds output channel ``tile * cols + c``.
+        Words of ``products * cols * weight_bits`` bits: pass kind by pass kind, in each tile by tile, a word a step.
+        Column ``c`` holds output channel ``tile * cols + c``.
     param_base : int
         Where the per-channel parameters of the layer begin in the parameter memories.
-    phases : tuple of Phase
+    pass_kinds : tuple of PassKind
         Of even rows before odd ones, then by column; one for all but transposed convolutions.
     depth_form : bool
         Output channel ``(2 * p + q) * C + c`` at (i, j) is channel c of the layer at (2 i + p, 2 j + q).
@@ -137,7 +137,7 @@ class Op:
     base: int
     words: tuple[int, ...]
     param_base: int
-    phases: tuple[Phase, ...]
+    pass_kinds: tuple[PassKind, ...]
     depth_form: bool = False
     packed: bool = False
 
@@ -153,22 +153,22 @@ class Op:
 
     @property
     def steps(self) -> int:
-        """Steps that make one output of every phase, in full passes: ``channels_in * kernel**2``, but in depth form."""
-        return sum(phase.steps for phase in self.phases)
+        """Steps of one output of every pass kind, in full passes: ``channels_in * kernel**2``, not so in depth form."""
+        return sum(pass_kind.steps for pass_kind in self.pass_kinds)
 
     @property
     def shortest(self) -> int:
         """Steps of the shortest full pass."""
-        return min(phase.steps for phase in self.phases)
+        return min(pass_kind.steps for pass_kind in self.pass_kinds)
 
     @property
     def tiled_words(self) -> tuple[int, ...]:
-        """The words tile by tile, and in a tile phase by phase: ``steps`` words a tile."""
+        """The words tile by tile, and in a tile pass kind by pass kind: ``steps`` words a tile."""
         parts = [
-            self.words[first : first + phase.steps]
+            self.words[first : first + pass_kind.steps]
             for tile in range(self.tiles)
-            for phase in self.phases
-            for first in [phase.base - self.base + tile * phase.steps]
+            for pass_kind in self.pass_kinds
+            for first in [pass_kind.base - self.base + tile * pass_kind.steps]
         ]
         return tuple(word for part in parts for word in part)
 
@@ -243,7 +243,7 @@ def _padded(weight: Integers) -> Integers:
 
 
 def words_of(matrix: Integers, cols: int, bits: int, *, packed: bool = False) -> list[int]:
-    """Weight words of a phase: ``matrix`` (O, steps) cut into tiles of ``cols`` channels, or of twice as many.
+    """Weight words of a pass kind: ``matrix`` (O, steps) cut into tiles of ``cols`` channels, or of twice as many.
 
     A packed column holds its lower weight and its upper one less the lower one's sign: their sum, shifted against each
     other, is then the two side by side, with the lower one's sign between them.

@@ -20,10 +20,10 @@ from licgate.program.ops import Op, extents
 from licgate.program.stages import Stage, check_convolution
 from licgate.target.config import AcceleratorConfig
 
-__all__ = ["SHORTEST_BEAT", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
+__all__ = ["SHORTEST_DRAIN", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
 
 #: Results leave the array at every second cycle at most: behind an upsampling stage each takes two writes.
-SHORTEST_BEAT = 2
+SHORTEST_DRAIN = 2
 
 # what the work of layers is compared at
 _SIDE = 64
@@ -62,8 +62,8 @@ class PackedPasses:
 
     @property
     def lane_rows(self) -> int:
-        """Array rows that one post-processing lane serves, which is also the cycles of one drain beat."""
-        return max(SHORTEST_BEAT, -(-self.rows // self.lanes))
+        """Array rows that one post-processing lane serves, which is also the cycles of one drain interval."""
+        return max(SHORTEST_DRAIN, -(-self.rows // self.lanes))
 
     @property
     def merge_latency(self) -> int:
@@ -132,18 +132,18 @@ def shift_range(layer: Layer, packed_bits: int) -> range:
     return range(product.bit_length() + 1, packed_bits - field + 1)
 
 
-def drain_gap(cols: int, beat: int, products: int = 1) -> int:
+def drain_gap(cols: int, drain_interval: int, products: int = 1) -> int:
     """Least cycles from the last step of a pass to that of the next, so that its results have left by then.
 
     Parameters
     ----------
     cols : int
-    beat : int
+    drain_interval : int
         Cycles of one result.
     products : int
         Results of a column: 2 of a packed pass.
     """
-    return products * beat * cols
+    return products * drain_interval * cols
 
 
 def lane_count(config: AcceleratorConfig, passes: Collection[tuple[int, int]]) -> int:
@@ -157,8 +157,8 @@ def lane_count(config: AcceleratorConfig, passes: Collection[tuple[int, int]]) -
     """
     lanes = config.lanes
     shortest = min(steps // products for steps, products in passes)
-    beat = shortest // config.cols if lanes is None else -(-config.rows // lanes)
-    return -(-config.rows // max(SHORTEST_BEAT, beat))
+    drain_interval = shortest // config.cols if lanes is None else -(-config.rows // lanes)
+    return -(-config.rows // max(SHORTEST_DRAIN, drain_interval))
 
 
 def choose_packing(transforms: Sequence[Transform], config: AcceleratorConfig) -> Packing | None:
@@ -189,7 +189,7 @@ def choose_packing(transforms: Sequence[Transform], config: AcceleratorConfig) -
         for index, layer in enumerate(layers)
         if layer.shifts
         and layer.tiles(config.cols, True) < layer.tiles(config.cols, False)
-        and layer.shortest >= 2 * SHORTEST_BEAT * config.cols
+        and layer.shortest >= 2 * SHORTEST_DRAIN * config.cols
     ]
     if not fitting:
         return None
@@ -201,11 +201,12 @@ def choose_packing(transforms: Sequence[Transform], config: AcceleratorConfig) -
     shift = max(shifts, key=lambda k: sum(layers[index].work for index in served(k)))
     chosen = set(served(shift))
     lanes = lane_count(config, [(layer.shortest, 1 + (index in chosen)) for index, layer in enumerate(layers)])
-    beat = max(SHORTEST_BEAT, -(-config.rows // lanes))
+    drain_interval = max(SHORTEST_DRAIN, -(-config.rows // lanes))
     faster = frozenset(
         index
         for index in chosen
-        if _cycles(layers[index], config.cols, beat, True) < _cycles(layers[index], config.cols, beat, False)
+        if _cycles(layers[index], config.cols, drain_interval, True)
+        < _cycles(layers[index], config.cols, drain_interval, False)
     )
     return Packing(shift, faster) if faster else None
 
@@ -227,7 +228,7 @@ def _layers(transform: Transform, packed_bits: int) -> Iterator[_Layer]:
         yield _Layer(steps, channels, shift_range(layer, packed_bits), layer_macs(layer, *size) / total)
 
 
-def _cycles(layer: _Layer, cols: int, beat: int, packed: bool) -> int:
+def _cycles(layer: _Layer, cols: int, drain_interval: int, packed: bool) -> int:
     """Cycles of the passes over one group of pixels."""
-    gap = drain_gap(cols, beat, 1 + packed)
+    gap = drain_gap(cols, drain_interval, 1 + packed)
     return layer.tiles(cols, packed) * sum(max(steps, gap) for steps in layer.steps)

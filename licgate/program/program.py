@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from licgate.errors import ConfigError
 from licgate.manifest.transform import Transform
-from licgate.program.ops import LINE_LATENCY, Op, Phase, Shape
+from licgate.program.ops import LINE_LATENCY, Op, PassKind, Shape
 from licgate.program.packing import PackedPasses, drain_gap
 from licgate.program.stages import Stage
 
@@ -86,14 +86,14 @@ class Program(PackedPasses):
     pack_shift: int | None = None
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
+    def pass_kinds(self) -> tuple[PassKind, ...]:
         """All kinds of passes, by their index."""
-        return tuple(phase for op in self.ops for phase in op.phases)
+        return tuple(pass_kind for op in self.ops for pass_kind in op.pass_kinds)
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
         """The windows that passes read, without repetition."""
-        return tuple(dict.fromkeys(phase.shape for phase in self.phases if phase.shape is not None))
+        return tuple(dict.fromkeys(pass_kind.shape for pass_kind in self.pass_kinds if pass_kind.shape is not None))
 
     @property
     def multiplier_cells(self) -> int:

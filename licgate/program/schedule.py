@@ -1,4 +1,4 @@
-"""From a streaming program and the size of an input to its commands and a map of the external memory."""
+"""From a streamed program and the size of an input to its commands and a map of the external memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -69,7 +69,7 @@ class Stage:
     @property
     def upsampling(self) -> bool:
         """Two output rows and columns for each of the input, made phase by phase."""
-        return len(self.conv.phases) > 1
+        return len(self.conv.pass_kinds) > 1
 
     @property
     def parities(self) -> int:
@@ -79,14 +79,14 @@ class Stage:
     @property
     def stride(self) -> int:
         """Input columns from one array row to the next: 1 or 2."""
-        shape = self.conv.phases[0].shape
+        shape = self.conv.pass_kinds[0].shape
         assert shape is not None  # a convolution's
         return shape.stride
 
     @property
     def most_rows(self) -> int:
         """Input rows that an output row reads, at most."""
-        return max(phase.kernel_rows for phase in self.conv.phases)
+        return max(pass_kind.kernel_rows for pass_kind in self.conv.pass_kinds)
 
     @overload
     def span(self, row: int) -> tuple[int, int]: ...

@@ -1,4 +1,4 @@
-"""The program of a streaming accelerator: weights and feature maps in external memory, one band at a time on the chip.
+"""The program of a streamed accelerator: weights and feature maps in external memory, one band at a time on the chip.
 
 A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of ``rows`` columns of a
 block: of the output, or of the input where a transposed convolution makes two columns of each. The line memory is a
@@ -31,7 +31,7 @@ WRITES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class StreamedProgram(Program):
-    """What a streaming accelerator runs; see :func:`compile_streamed`.
+    """What a streamed accelerator runs; see :func:`compile_streamed`.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class StreamedProgram(Program):
 
     def window(self, stage: Stage) -> tuple[int, int]:
         """First input word that a group's passes read, relative to that of its first column, and how many they read."""
-        shapes = [phase.shape for phase in stage.conv.phases if phase.shape is not None]
+        shapes = [pass_kind.shape for pass_kind in stage.conv.pass_kinds if pass_kind.shape is not None]
         first = min(shape.first_word(self.rows) for shape in shapes)
         return first, max(shape.first_word(self.rows) + shape.words(self.rows) for shape in shapes) - first
 
@@ -173,7 +173,7 @@ class StreamedProgram(Program):
 def compile_streamed(
     transforms: Transform | Iterable[Transform], config: StreamedConfig, *, weights: bool = True
 ) -> StreamedProgram:
-    """Compile transforms for a streaming accelerator.
+    """Compile transforms for a streamed accelerator.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Strips: a feature map wider than the line buffers, cut into pieces whose results together are those of the whole."""
+"""Strips: a feature map wider than the line buffers, cut into patches whose results together are those of the whole."""
 
 from dataclasses import dataclass
 

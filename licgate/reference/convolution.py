@@ -5,7 +5,7 @@ as further channels; then the `n` rows under its height are one matrix as they s
 and the product with the weights gives a whole output row.
 
 A transposed convolution of stride s gives, for each of s x s phases of the output, a plain convolution of stride 1 with
-every s-th tap. Its output is computed in cells of s x s positions; a plain convolution's cell is one position.
+every s-th tap. Its output is computed in units of s x s positions; a plain convolution's unit is one position.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,7 @@ __all__ = ["Convolution"]
 def axis_taps(layer: Conv2d) -> list[dict[int, int]]:
     """Return, for each phase of the output along an axis, {offset of the input: tap}.
 
-    Output position ``cell * phases + phase`` sums the inputs at ``cell * step + offset``.
+    Output position ``unit * phases + phase`` sums the inputs at ``unit * step + offset``.
     """
     if not layer.transposed:
         return [{tap - layer.padding: tap for tap in range(layer.kernel)}]
@@ -50,22 +50,22 @@ class Convolution:
 
     Attributes
     ----------
-    cell : int
+    unit : int
         Output rows, and columns, that are computed together.
     spread : int
-        Numbers that are held for each cell of the output, about.
+        Numbers that are held for each unit of the output, about.
     """
 
     def __init__(self, layer: Conv2d) -> None:
         phases = axis_taps(layer)
-        self.layer, self.cell = layer, len(phases)
+        self.layer, self.unit = layer, len(phases)
         self.step = 1 if layer.transposed else layer.stride
         self.narrow = Narrow(layer.requantize, layer.accumulator.bound, layer.bias)
         weight = layer.weight.swapaxes(0, 1) if layer.transposed else layer.weight
         self.columns = span([offset for taps in phases for offset in taps])
         self.rows = [span(taps) for taps in phases]
         self.matrices = [self._matrix(weight, phases, taps, *rows) for taps, rows in zip(phases, self.rows)]
-        self.spread = max(self.columns[1] * layer.in_channels * self.step, layer.out_channels * self.cell**2)
+        self.spread = max(self.columns[1] * layer.in_channels * self.step, layer.out_channels * self.unit**2)
 
     def _matrix(
         self, weight: Integers, phases: list[dict[int, int]], row_taps: dict[int, int], first: int, count: int
@@ -80,7 +80,7 @@ class Convolution:
         return matrix.reshape(len(phases) * out_channels, -1)
 
     def __call__(self, x: AnyIntegers, top: int, bottom: int, left: int, right: int) -> Floats:
-        """Return a piece of the output, float32 of shape (rows, O, columns); its edges are in cells.
+        """Return a part of the output, float32 of shape (rows, O, columns); its edges are in cells.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Convolution:
         last = (bottom - 1 - top) * self.step + max(start + count for start, count in self.rows)
         unfolded = self._unfold(x, top * self.step + first, last - first, left, right - left)
         rows, width, out_channels = bottom - top, right - left, self.layer.out_channels
-        out = np.empty((rows, self.cell, out_channels, width, self.cell), np.float32)
+        out = np.empty((rows, self.unit, out_channels, width, self.unit), np.float32)
         for phase, (matrix, (start, count)) in enumerate(zip(self.matrices, self.rows)):
             lines, pitch = unfolded.shape[1], unfolded.strides[1]
             windows = as_strided(
@@ -100,9 +100,9 @@ class Convolution:
                 (self.step * unfolded.strides[0], pitch, unfolded.itemsize),
                 writeable=False,
             )
-            wide = np.matmul(matrix, windows).reshape(rows, self.cell, out_channels, width)
+            wide = np.matmul(matrix, windows).reshape(rows, self.unit, out_channels, width)
             out[:, phase] = self.narrow(wide).transpose(0, 2, 3, 1)
-        return out.reshape(rows * self.cell, out_channels, width * self.cell)
+        return out.reshape(rows * self.unit, out_channels, width * self.unit)
 
     def _unfold(self, x: AnyIntegers, first: int, rows: int, left: int, width: int) -> Floats:
         """Return input rows with the columns under the kernel side by side: (rows, columns * I, width)."""

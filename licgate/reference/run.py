@@ -27,7 +27,7 @@ TILE = 1 << 17
 COLUMNS = 512
 
 # top, bottom, left, right in cells of the output
-Tile: TypeAlias = tuple[int, int, int, int]
+Area: TypeAlias = tuple[int, int, int, int]
 
 _ready: WeakKeyDictionary[Layer, Convolution | Normalization] = WeakKeyDictionary()
 
@@ -140,14 +140,14 @@ def _store(
         raise ConfigError(f"{stage[0].name}: nothing comes out of an input of {width} x {height}; it is too small")
     # a view of (C, H, W), which is what callers get
     out = np.empty((stage[-1].out_channels, *size), dtype=dtype).transpose(1, 0, 2)
-    cell = convolution.cell if convolution else 1
+    unit = convolution.unit if convolution else 1
     spread = convolution.spread if convolution else stage[0].in_channels
 
-    def compute(tile: Tile) -> None:
+    def compute(tile: Area) -> None:
         top, bottom, left, right = tile
-        target = out[top * cell : bottom * cell, :, left * cell : right * cell]
+        target = out[top * unit : bottom * unit, :, left * unit : right * unit]
         if convolution:
-            # a cell may reach beyond the output's end
+            # a unit may reach beyond the output's end
             part: Floats = convolution(x, *tile)[: target.shape[0], :, : target.shape[2]]
         else:
             part = x[top:bottom, :, left:right].astype(np.float32)
@@ -155,13 +155,13 @@ def _store(
             part = layer(part)
         target[...] = part
 
-    rows, columns = (-(-length // cell) for length in size)
-    for _ in every(compute, list(_tiles(rows, columns, spread))):
+    rows, columns = (-(-length // unit) for length in size)
+    for _ in every(compute, list(_areas(rows, columns, spread))):
         pass
     return out
 
 
-def _tiles(height: int, width: int, spread: int) -> Iterator[Tile]:
+def _areas(height: int, width: int, spread: int) -> Iterator[Area]:
     """Yield (top, bottom, left, right) of tiles that cover height x width cells."""
     columns = -(-width // -(-width // COLUMNS))
     rows = max(TILE // (spread * columns), 1)

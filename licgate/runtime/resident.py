@@ -25,7 +25,7 @@ from licgate.target.registers import COUNTERS, Control, Kind, Register, Status
 __all__ = ["STREAM_NAMES", "Outcome", "run"]
 
 #: Streams that the watchdog sees, in their order.
-STREAM_NAMES = ("windows", "pixels", "latents", "passes", "tiles", "writes")
+STREAM_NAMES = ("patches", "pixels", "latents", "passes", "tiles", "writes")
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Outcome:
 
     Attributes
     ----------
-    windows : ndarray, shape (n, 4)
-        x, y, width, height of the windows that were asked for.
+    patches : ndarray, shape (n, 4)
+        x, y, width, height of the patches that were asked for.
     latents : list of ndarray of int64
         What came out for each, in the order of the stream.
     counters : dict
         By the names of ``licgate.target.registers.COUNTERS``.
     """
 
-    windows: Integers
+    patches: Integers
     latents: list[Integers]
     counters: dict[str, int]
 
@@ -53,7 +53,7 @@ def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | No
     Parameters
     ----------
     words : ndarray of int
-        Pixels of an image, shape (H, W), of which windows are taken: channel 0 in the low 8 bits of 24. Or values of a
+        Pixels of an image, shape (H, W), of which patches are taken: channel 0 in the low 8 bits of 24. Or values of a
         feature map, shape (n,), in the order of the stream.
     settings : dict of Register to int
         Sizes, MODE, OVERLAP and TRANSFORM, as docs/hostlink.md has them.
@@ -85,7 +85,7 @@ def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | No
         if exchange.over:
             break
     return Outcome(
-        np.array(exchange.windows, dtype=np.int64).reshape(-1, 4),
+        np.array(exchange.patches, dtype=np.int64).reshape(-1, 4),
         [np.frombuffer(bytes(part), dtype="<i2").astype(np.int64) for part in exchange.latents],
         (yield from read_counters(COUNTERS)),
     )
@@ -105,7 +105,7 @@ class _Exchange:
     """What comes and goes while a run is under way; STATUS is always asked for, since a hang says nothing by itself."""
 
     words: AnyIntegers
-    windows: list[tuple[int, ...]] = field(default_factory=list)
+    patches: list[tuple[int, ...]] = field(default_factory=list)
     latents: list[bytearray] = field(default_factory=list)
     waiting: list[bytes] = field(default_factory=list)
     status: int = 0
@@ -114,7 +114,7 @@ class _Exchange:
     @property
     def over(self) -> bool:
         """The run is done and all that it gave is here: the last latents may come behind the answer that says so."""
-        return bool(self.status & Status.DONE) and self.ended == len(self.windows)
+        return bool(self.status & Status.DONE) and self.ended == len(self.patches)
 
     def take(self, frame: Frame) -> bytes:
         """Take a frame; return what is to be sent then."""
@@ -122,13 +122,13 @@ class _Exchange:
             expect(frame, FrameType.VALUE, bytes([Register.STATUS]))
             self.status = int.from_bytes(frame.payload[1:], "little")
             return b"" if self.status & (Status.DONE | Status.REFUSED | Status.HUNG) else read_frame(Register.STATUS)
-        if frame.type == FrameType.WINDOW:
-            self.windows.append(tuple(np.frombuffer(frame.payload, dtype="<u2").tolist()))
+        if frame.type == FrameType.PATCH:
+            self.patches.append(tuple(np.frombuffer(frame.payload, dtype="<u2").tolist()))
             self.latents.append(bytearray())
-            self.waiting = list(pixel_frames(self._pixels(*self.windows[-1])))
+            self.waiting = list(pixel_frames(self._pixels(*self.patches[-1])))
             due, self.waiting = self.waiting[:OUTSTANDING], self.waiting[OUTSTANDING:]
             return b"".join(due)
-        if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.ended < len(self.windows):
+        if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.ended < len(self.patches):
             # the next window may have been asked for before the last latents of this one came
             self.latents[self.ended] += frame.payload
             self.ended += frame.type == FrameType.LATENTS_LAST

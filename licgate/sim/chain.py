@@ -99,7 +99,7 @@ class EngineRun:
             return run_transform(transform, x)
         report = self._progress and (lambda done, total: self._progress(name, done, total))
         ran = self._gateware.run(name, np.asarray(x), progress=report)
-        if wrong := sum(p.misplaced for p in ran.pieces):
+        if wrong := sum(p.misplaced for p in ran.patches):
             raise SimulationError(f"{name}: {wrong} marks of the last value are out of place")
         self.cycles[name] += ran.counters["cycles"]
         return ran.output()

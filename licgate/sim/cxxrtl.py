@@ -54,14 +54,14 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
         if code or not result_file.exists():
             raise ToolError(f"the simulation ended with exit code {code} and no result")
         result = np.frombuffer(result_file.read_bytes(), dtype="<u4").astype(np.int64)
-    hung, status, windows, latents = result[:4].tolist()
+    hung, status, patches, latents = result[:4].tolist()
     read, rest = result[4 : 4 + len(reads)].tolist(), result[4 + len(reads) :]
     counters = check_outcome(accelerator, hung=bool(hung), status=status, values=read, patience=patience)
-    values = rest[4 * windows :]
+    values = rest[4 * patches :]
     if len(values) != latents:
         raise ToolError(f"the simulation's result holds {len(values)} latents and announces {latents}")
     low = (values & 0xFFFF).astype(np.uint16).view(np.int16).astype(np.int64)
-    return Outcome(rest[: 4 * windows].reshape(-1, 4), low, (values >> 16 & 1) != 0, counters)
+    return Outcome(rest[: 4 * patches].reshape(-1, 4), low, (values >> 16 & 1) != 0, counters)
 
 
 def build(accelerator, harness=HARNESS):

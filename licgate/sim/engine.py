@@ -33,7 +33,7 @@ class Job:
     Attributes
     ----------
     words : ndarray of int
-        What the stream carries, as unsigned numbers: pixels of shape (H, W), of which windows are taken, see
+        What the stream carries, as unsigned numbers: pixels of shape (H, W), of which patches are taken, see
         :func:`pixel_words`; or values of shape (n,), all of them in this order, once a window has been asked for.
     registers : tuple of (int, int)
         Addresses and values, written in order; the last one starts the accelerator.
@@ -62,8 +62,8 @@ class Outcome:
 
     Attributes
     ----------
-    windows : ndarray, shape (n, 4)
-        x, y, width, height of the windows that were asked for.
+    patches : ndarray, shape (n, 4)
+        x, y, width, height of the patches that were asked for.
     latents : ndarray of int64, shape (m,)
         What came out, in the order of the stream.
     lasts : ndarray of bool, shape (m,)
@@ -71,7 +71,7 @@ class Outcome:
         The accelerator's counters, by the names of ``licgate.target.registers.COUNTERS``.
     """
 
-    windows: np.ndarray
+    patches: np.ndarray
     latents: np.ndarray
     lasts: np.ndarray
     counters: dict

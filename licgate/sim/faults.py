@@ -5,7 +5,7 @@ from licgate.errors import ConfigError
 __all__ = ["STREAMS", "Coin", "Gate", "seeds"]
 
 #: Streams of the host that are late, each with a coin of its own.
-STREAMS = ("pixels", "windows", "latents")
+STREAMS = ("pixels", "patches", "latents")
 
 _MASK = 0xFFFFFFFF
 

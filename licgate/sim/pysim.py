@@ -17,7 +17,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     coin, *gates = [Coin(state) for state in seeds(job.faults)] if job.faults is not None else [None] * 3
 
     async def host(ctx):
-        csr, i, o, o_window = accelerator.csr, accelerator.i, accelerator.o, accelerator.o_window
+        csr, i, o, o_patch = accelerator.csr, accelerator.i, accelerator.o, accelerator.o_patch
 
         async def read(address):
             ctx.set(csr.addr, address)
@@ -25,7 +25,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
             return ctx.get(csr.r_data)
 
         ctx.set(o.ready, 1)
-        ctx.set(o_window.ready, 1)
+        ctx.set(o_patch.ready, 1)
         for address, value in writes:
             ctx.set(csr.addr, address)
             ctx.set(csr.w_data, value)
@@ -35,9 +35,9 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
         ctx.set(csr.addr, Register.STATUS)
 
         words = job.words
-        windows, latents, pixels = [], [], iter(())
-        takers = [(stream, Gate(gate)) for stream, gate in zip((o_window, o), gates, strict=True) if gate]
-        open_to = {id(o): True, id(o_window): True}
+        patches, latents, pixels = [], [], iter(())
+        takers = [(stream, Gate(gate)) for stream, gate in zip((o_patch, o), gates, strict=True) if gate]
+        open_to = {id(o): True, id(o_patch): True}
         late = 0  # cycles until the next pixel is offered
 
         def offer():
@@ -52,20 +52,20 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
 
         be_ready()
         started, quiet, hung = False, 0, False
-        sample = ctx.tick().sample(csr.r_data, i.valid, i.ready, o.valid, o.payload, o_window.valid, o_window.payload)
+        sample = ctx.tick().sample(csr.r_data, i.valid, i.ready, o.valid, o.payload, o_patch.valid, o_patch.payload)
         while True:
             _, _, status, offered, ready, latent, value, asked, window = await sample
             if started and not status & Status.BUSY:
                 break
             started = started or bool(status & Status.BUSY)
-            latent, asked = latent and open_to[id(o)], asked and open_to[id(o_window)]
+            latent, asked = latent and open_to[id(o)], asked and open_to[id(o_patch)]
             taken = offered and ready
             if latent:
                 latents.append((value.value, value.last))
                 if progress is not None and len(latents) % 1024 == 0:
                     progress(len(latents))
             if asked:
-                windows.append((window.x, window.y, window.width, window.height))
+                patches.append((window.x, window.y, window.width, window.height))
                 part = words
                 if words.ndim == 2:
                     part = words[window.y : window.y + window.height, window.x : window.x + window.width]
@@ -87,7 +87,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
                 break
         result["status"] = await read(Register.STATUS)
         result["values"] = [await read(address) for address in reads]
-        result.update(windows=windows, latents=latents, hung=hung)
+        result.update(patches=patches, latents=latents, hung=hung)
 
     simulator = Simulator(accelerator)
     simulator.add_clock(1e-8)
@@ -98,7 +98,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     )
     latents = np.array(result["latents"], dtype=np.int64).reshape(-1, 2)
     return Outcome(
-        np.array(result["windows"], dtype=np.int64).reshape(-1, 4),
+        np.array(result["patches"], dtype=np.int64).reshape(-1, 4),
         latents[:, 0],
         latents[:, 1] != 0,
         counters,

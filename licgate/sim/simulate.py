@@ -75,7 +75,7 @@ def compare(gateware, name, x, *, independent=False, **options):
     transform = gateware.program.chain_of(name).transform
     whole = None if independent else run_transform(transform, x)
     mismatches = values = 0
-    for p in ran.pieces:
+    for p in ran.patches:
         _, height, width = p.values.shape
         if independent:
             expected = run_transform(transform, x[:, p.y : p.y + p.height, p.x : p.x + p.width])

@@ -8,15 +8,15 @@ from licgate.perf.predict import multiplier_cycles
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.sim.streaming import StreamedOutcome
-from licgate.sim.transforms import Piece, Ran, check_input
+from licgate.sim.streamedrun import StreamedOutcome
+from licgate.sim.transforms import PatchResult, Ran, check_input
 
 __all__ = ["StreamedGateware", "StreamedRan"]
 
 
 @dataclass(frozen=True)
 class StreamedRan(Ran):
-    """A transform that was run; a piece for each core.
+    """A transform that was run; a patch for each core.
 
     Attributes
     ----------
@@ -104,13 +104,13 @@ class StreamedGateware(ABC):
             self._made[len(jobs)] = self._make(len(jobs))
         told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
         outcome = self._carried_out(self._made[len(jobs)], schedules, inputs, told)
-        pieces = [
-            Piece(
+        results = [
+            PatchResult(
                 job.patch.x, job.patch.y, job.patch.width, job.patch.height, job.patch.out_x, job.patch.out_y, kept, 0
             )
             for job, kept in ((job, job.kept(output)) for job, output in zip(jobs, outcome.outputs, strict=True))
         ]
-        return StreamedRan(tuple(pieces), {"cycles": max(outcome.cycles)}, outcome, model)
+        return StreamedRan(tuple(results), {"cycles": max(outcome.cycles)}, outcome, model)
 
     def figures(self, name, size, ran):
         """See `Gateware.figures`; multiply-accumulates are those of the whole input, without what strips share."""
@@ -121,7 +121,7 @@ class StreamedGateware(ABC):
             "multipliers": len(runs) * self.config.multipliers,
             "multiplier_cycles": multiplier_cycles(self.program, chain, *size),
             "cores": len(runs),
-            "recompute_factor": sum(chain.transform.macs(p.height, p.width) for p in ran.pieces) / macs,
+            "recompute_factor": sum(chain.transform.macs(p.height, p.width) for p in ran.patches) / macs,
             "cycles_predicted": [run.done - run.start for run in runs],
             "cycles_of_cores": ran.outcome.cycles,
             "counters": ran.outcome.counters,

@@ -1,4 +1,4 @@
-"""Transforms on simulated resident gateware: what goes in, what comes out, piece by piece."""
+"""Transforms on simulated resident gateware: what goes in, what comes out, patch by patch."""
 
 import threading
 from collections import Counter
@@ -21,19 +21,19 @@ from licgate.sim.faults import seeds
 from licgate.sim.order import from_stream, stream_order
 from licgate.target.registers import Register
 
-__all__ = ["LARGEST_SIDE", "Gateware", "Piece", "Ran", "check_input"]
+__all__ = ["LARGEST_SIDE", "Gateware", "PatchResult", "Ran", "check_input"]
 
 LARGEST_SIDE = 65520
 
 
 @dataclass(frozen=True)
-class Piece:
+class PatchResult:
     """What one patch or strip gave.
 
     Attributes
     ----------
     x, y, width, height : int
-        Its window in the input.
+        Its place in the input.
     out_x, out_y : int
         Where its values belong in the whole output (of the patch itself where patches are independent).
     values : ndarray of int64, shape (C, h, w)
@@ -54,18 +54,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class Ran:
-    """A transform that was run: its pieces, and the sums of their counters."""
+    """A transform that was run: its patches, and the sums of their counters."""
 
-    pieces: tuple
+    patches: tuple
     counters: dict
 
     def output(self):
         """The whole output, put together."""
-        channels = len(self.pieces[0].values)
-        height = max(p.out_y + p.values.shape[1] for p in self.pieces)
-        width = max(p.out_x + p.values.shape[2] for p in self.pieces)
+        channels = len(self.patches[0].values)
+        height = max(p.out_y + p.values.shape[1] for p in self.patches)
+        width = max(p.out_x + p.values.shape[2] for p in self.patches)
         out = np.empty((channels, height, width), dtype=np.int64)
-        for p in self.pieces:
+        for p in self.patches:
             out[:, p.out_y : p.out_y + p.values.shape[1], p.out_x : p.out_x + p.values.shape[2]] = p.values
         return out
 
@@ -153,15 +153,15 @@ class Gateware:
             Width and height of the whole input.
         ran : Ran
         """
-        chain, pieces = self.program.chain_of(name), ran.pieces
+        chain, results = self.program.chain_of(name), ran.patches
         transform = chain.transform
-        macs = sum(transform.macs(p.height, p.width) for p in pieces)
+        macs = sum(transform.macs(p.height, p.width) for p in results)
         return {
             "macs": macs,
-            "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in pieces),
-            "multiplier_cycles": sum(multiplier_cycles(self.program, chain, p.width, p.height) for p in pieces),
+            "macs_nominal": sum(transform.macs(p.height, p.width, strict=False) for p in results),
+            "multiplier_cycles": sum(multiplier_cycles(self.program, chain, p.width, p.height) for p in results),
             "recompute_factor": macs / transform.macs(size[1], size[0]),
-            "patches": len(pieces),
+            "patches": len(results),
             "counters": ran.counters,
         }
 
@@ -189,13 +189,13 @@ class Gateware:
         words = pixel_words(image, transform.input.bits)
         outcome = self._simulate(Job(words, registers, self._faults), progress and (lambda done: progress(done, total)))
         _check_outcome(outcome, [(p.x, p.y, p.width, p.height) for p in expected], total)
-        pieces, at = [], 0
+        results, at = [], 0
         for p in expected:
             shape = (transform.out_channels, p.out_height, p.out_width)
             values, misplaced = _values(outcome, at, shape, p.skip_x, config.rows)
-            pieces.append(Piece(p.x, p.y, p.width, p.height, p.out_x, p.out_y, values, misplaced))
+            results.append(PatchResult(p.x, p.y, p.width, p.height, p.out_x, p.out_y, values, misplaced))
             at += values.size
-        return Ran(tuple(pieces), outcome.counters)
+        return Ran(tuple(results), outcome.counters)
 
     def _run_map(self, chain, x, progress):
         transform, rows = chain.transform, self.config.rows
@@ -204,7 +204,7 @@ class Gateware:
         cut = strips(transform, width, chain.max_width)
         sizes = [transform.output_size(height, strip.width) for strip in cut]
         total = transform.out_channels * sum(h * w for h, w in sizes)
-        pieces, counters, before = [], Counter(), 0
+        results, counters, before = [], Counter(), 0
         for strip, (out_height, out_width) in zip(cut, sizes, strict=True):
             part = x[:, :, strip.x : strip.x + strip.width]
             size = (strip.width, height)
@@ -217,10 +217,10 @@ class Gateware:
             values, misplaced = _values(outcome, 0, shape, 0, rows)
             values = from_depth_form(values) if depth else values
             kept = values[:, :, strip.skip : strip.skip + strip.out_width]
-            pieces.append(Piece(strip.x, 0, strip.width, height, strip.out_x, 0, kept, misplaced))
+            results.append(PatchResult(strip.x, 0, strip.width, height, strip.out_x, 0, kept, misplaced))
             counters.update(outcome.counters)
             before += values.size
-        return Ran(tuple(pieces), dict(counters))
+        return Ran(tuple(results), dict(counters))
 
     def _simulate(self, job, progress):
         # Amaranth elaborates a component once; of what CXXRTL compiles, the engine keeps the program
@@ -258,15 +258,15 @@ def check_input(transform, x):
         raise ConfigError(f"{what} holds {low}..{high}, the model takes {transform.input.min}..{transform.input.max}")
 
 
-def _check_outcome(outcome, windows, total):
-    if [tuple(w) for w in outcome.windows.tolist()] != windows:
-        raise SimulationError(f"the accelerator asked for other windows than the {len(windows)} expected")
+def _check_outcome(outcome, expected, total):
+    if [tuple(w) for w in outcome.patches.tolist()] != expected:
+        raise SimulationError(f"the accelerator asked for other patches than the {len(expected)} expected")
     if len(outcome.latents) != total:
         raise SimulationError(f"the accelerator gave {len(outcome.latents)} values, expected were {total}")
 
 
 def _values(outcome, at, shape, skip, rows):
-    """Values (C, h, w) of a piece whose part of the stream begins at ``at``, and how many marks are wrong."""
+    """Values (C, h, w) of a patch whose part of the stream begins at ``at``, and how many marks are wrong."""
     part = slice(at, at + shape[0] * shape[1] * shape[2])
     lasts = outcome.lasts[part].copy()
     lasts[-1] = not lasts[-1]

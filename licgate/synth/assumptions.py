@@ -60,7 +60,7 @@ def _of_the_figures(frame):
     yield (
         f"Cycles come from the exact cycle model, for one image of {width} x {height} pixels, with the first layer, "
         "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
-        "recomputed halo included, over multipliers times cycles; the recompute factor stands beside it."
+        "recomputed margin included, over multipliers times cycles; the recompute factor stands beside it."
     )
     if packed := [row["name"] for row in frame.prediction.layers if row.get("products") == 2]:
         yield (

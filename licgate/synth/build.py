@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from licgate.errors import BuildError, ConfigError, TimingError
+from licgate.synth.buildplan import VERILOG, make_plan
 from licgate.synth.cache import BuildCache
 from licgate.synth.design import Design, Frame
 from licgate.synth.flow import Flow, Routed, find_tools
 from licgate.synth.html import render_html
 from licgate.synth.output import OutputFolder
-from licgate.synth.plan import VERILOG, make_plan
 from licgate.synth.report import Built, headline, make_report, timing_of
 from licgate.synth.toolchain import log_tail, stop_tools
 from licgate.target.board import Board
@@ -107,7 +107,7 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
         cache = BuildCache(wishes.cache_folder)
         flow = Flow(plan=plan, board=board, folder=folder, cache=cache, say=say, tools=tools)
         try:
-            cells, blocks = flow.synthesize()
+            cells, components = flow.synthesize()
             routes = _routed(flow, cells, wishes) if route else []
         except BuildError:
             _save_logs(output, folder, say)
@@ -115,7 +115,7 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
         cells = {cell: design.copies * count for cell, count in cells.items()}
         timing, best = timing_of(routes, plan.clock_mhz)
         said = {name: found.as_dict() for name, found in tools.items()}
-        report = make_report(design, frame, Built(said, timing, best, cells, blocks, plan.clock_mhz))
+        report = make_report(design, frame, Built(said, timing, best, cells, components, plan.clock_mhz))
         report["files"] = _kept(output, flow, best, bitstream=timing["met"] or wishes.timing_allow_fail)
         output.write("report.html", render_html(report))
         output.write("report.json", json.dumps(report, indent=2) + "\n")

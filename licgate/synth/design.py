@@ -43,7 +43,7 @@ class Design:
     program : Program or None
         None until it is fitted; then without weights.
     fit : Fit or None
-        Its memory cells.
+        Its block RAMs.
     external : dict or None
         How external memory is used, for the report.
     """
@@ -92,7 +92,7 @@ class Frame:
 
     @property
     def work(self) -> float:
-        """Cycles of one multiplier that its products take: two products of a packed layer are one piece of the work."""
+        """Cycles of one multiplier that its products take: two products of a packed layer are one unit of the work."""
         return sum(row["macs"] / row.get("products", 1) for row in self.prediction.layers)
 
     def fps(self, design: Design, clock_mhz: float | None = None) -> float:

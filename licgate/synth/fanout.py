@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["copy_registers", "copy_registers_of_file"]
 
-#: Readers of one register; a block memory, which is as far from the next as many slices, counts as some.
+#: Readers of one register; a block RAM, which is as far from the next as many slices, counts as some.
 MOST_READERS = 32
 _WEIGHTS = {"DP16KD": 8}
 

@@ -1,4 +1,4 @@
-"""How many memory cells an accelerator takes of a device, before anything is synthesised."""
+"""How many block RAMs an accelerator takes of a device, before anything is synthesised."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class Fit:
 
 
 def memory_fit(program, board: Board) -> Fit:
-    """Count the memory cells that a program takes on a board."""
+    """Count the block RAMs that a program takes on a board."""
     return _counted(program_memories(program), board, 1)
 
 
 def streamed_fit(program, board: Board, cores: int) -> Fit:
-    """Count the memory cells that cores with a streamed program take on a board."""
+    """Count the block RAMs that cores with a streamed program take on a board."""
     return _counted(streamed_memories(program), board, cores)
 
 
 def _counted(uses: Iterable[MemoryUse], board: Board, cores: int) -> Fit:
     cells, bits = Counter(), Counter()
     for use in uses:
-        cells[use.holds] += cores * use.cells(board.blocks)
+        cells[use.holds] += cores * use.cells(board.block_rams)
         bits[use.holds] += cores * use.bits
-    if board.host_blocks:
-        cells["host link"] += board.host_blocks
+    if board.host_block_rams:
+        cells["host link"] += board.host_block_rams
     by = {name: {"cells": cells[name], "bits": bits[name] or None} for name in cells}
     return Fit(board.memory, sum(cells.values()), board.memories, by)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from licgate.errors import BuildError
 from licgate.synth import fanout, outreg
-from licgate.synth.blocks import count_blocks_of_file
+from licgate.synth.buildplan import ROUTER1_MULTIPLIERS, Plan
 from licgate.synth.cache import BuildCache, cache_key
-from licgate.synth.plan import ROUTER1_MULTIPLIERS, Plan
+from licgate.synth.components import count_components_of_file
 from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, Found, run_tool
 from licgate.target.board import Board
 
@@ -102,10 +102,10 @@ class Flow:
             self.cache.store(self._key, files, self.folder)
         stat = json.loads((self.folder / "stat.json").read_text())
         cells = stat.get("design", {}).get("num_cells_by_type", {})
-        return cells, count_blocks_of_file(self.folder / "top.json", self.folder / "top.il")
+        return cells, count_components_of_file(self.folder / "top.json", self.folder / "top.il")
 
     def check_fit(self, cells: dict) -> None:
-        """Refuse a design with more multipliers or memory blocks than there are, before hours go into placing it.
+        """Refuse a design with more multipliers or block RAMs than there are, before hours go into placing it.
 
         Raises
         ------

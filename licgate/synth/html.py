@@ -112,7 +112,7 @@ def _tiles(report: dict) -> str:
     tiles = [
         (f"{performance['fps']:.2f}", f"frames/s of {width} × {height} at {performance['clock_mhz']:g} MHz"),
         (_percent(performance["utilization"]), f"of the multipliers busy, {_whole(report)}"),
-        (f"{performance['recompute_factor']:.3f}", "recompute factor of the halo"),
+        (f"{performance['recompute_factor']:.3f}", "recompute factor of the margin"),
         (f"{performance['rows']} × {performance['cols']}", f"array, {performance['multipliers']} multipliers"),
         (_count(performance["cycles"]), "cycles per image"),
         (f"{performance['lut_per_multiplier']:g}", "LUT per multiplier, whole design"),
@@ -143,13 +143,13 @@ def _resources(report: dict) -> str:
     return _table(["cell", "used", "available", "", ""], rows)
 
 
-def _blocks(report: dict) -> str:
-    blocks = report["blocks"]
-    kinds = [kind for kind in (blocks[0] if blocks else {}) if kind != "block"]
-    counts = [[_count(block[kind]) if block[kind] else "" for kind in kinds] for block in blocks]
-    rows = [[escape(block["block"]), *row] for block, row in zip(blocks, counts)]
-    rows.append(["total", *(_count(sum(block[kind] for block in blocks)) for kind in kinds)])
-    return _table(["block", *kinds], rows, summed=True)
+def _components(report: dict) -> str:
+    components = report["components"]
+    kinds = [kind for kind in (components[0] if components else {}) if kind != "component"]
+    counts = [[_count(component[kind]) if component[kind] else "" for kind in kinds] for component in components]
+    rows = [[escape(component["component"]), *row] for component, row in zip(components, counts)]
+    rows.append(["total", *(_count(sum(component[kind] for component in components)) for kind in kinds)])
+    return _table(["component", *kinds], rows, summed=True)
 
 
 def _transforms(report: dict) -> str:
@@ -281,7 +281,7 @@ def render_html(report: dict) -> str:
 {_costs(report)}<div class="pair"><section><h2>Device</h2>{_resources(report)}</section>
 <section><h2>Memories</h2>{_memories(report)}</section></div>
 <section><h2>Timing</h2>{_timing(report)}</section>
-<section><h2>Blocks</h2>{_blocks(report)}</section>
+<section><h2>Components</h2>{_components(report)}</section>
 <section><h2>Assumed and measured</h2><ul>{assumptions}</ul></section>
 </main></body></html>
 """

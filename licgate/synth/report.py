@@ -102,7 +102,7 @@ class Built:
         See `timing_of`.
     cells : dict of str to int
         Of the synthesised design, all copies.
-    blocks : list of dict
+    components : list of dict
         Of one copy.
     clock_mhz : float
         That was asked of the tools.
@@ -112,7 +112,7 @@ class Built:
     timing: dict
     best: Routed | None
     cells: Mapping[str, int]
-    blocks: list[dict]
+    components: list[dict]
     clock_mhz: float
 
     @property
@@ -144,7 +144,7 @@ def make_report(design: Design, frame: Frame, built: Built) -> dict:
             "available": fit.available,
             "by": [{"holds": name, **row} for name, row in fit.by.items()],
         },
-        "blocks": built.blocks,
+        "components": built.components,
         "assumptions": list(assumptions(design, frame, built)),
     }
 

@@ -23,7 +23,7 @@ class Ecp5Top(Elaboratable):
     Parameters
     ----------
     accelerator : Component
-        With members ``i``, ``o``, ``o_window`` and ``csr``; one with a ``bus`` gets the pads of the board's SDRAM.
+        With members ``i``, ``o``, ``o_patch`` and ``csr``; one with a ``bus`` gets the pads of the board's SDRAM.
     pll : Ecp5Pll
         Makes the accelerator's clock from the platform's default clock.
     baud : int
@@ -73,7 +73,7 @@ class Ecp5Top(Elaboratable):
         for name, source, target in (
             ("pixels", link.o_pixels, accelerator.i),
             ("latents", accelerator.o, link.i_latents),
-            ("window", accelerator.o_window, link.i_window),
+            ("window", accelerator.o_patch, link.i_patch),
         ):
             buffer = StreamBuffer(source.payload.shape())
             m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)

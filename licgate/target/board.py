@@ -13,7 +13,7 @@ from typing import Any
 from licgate.errors import ConfigError, LicgateError
 from licgate.manifest.architectures import MODES
 from licgate.resources import search_path, shipped_folder
-from licgate.target.cells import BLOCKS, HOST_BLOCKS, MULTIPLIERS
+from licgate.target.cells import BLOCK_RAMS, HOST_BLOCK_RAMS, MULTIPLIERS
 from licgate.target.sdram import SdramTiming
 
 __all__ = ["Board", "board_files", "find_board", "list_boards"]
@@ -49,7 +49,7 @@ class Board:
     resources : dict of str to int
         Cells of the device by the name which the report uses, all of those in `FAMILIES`.
     multiplier, memory : str
-        Which of those cells are the multipliers and the block memories.
+        Which of those cells are the multipliers and the block RAMs.
     clock_input : float or None
         MHz of the oscillator; None without place-and-route.
     baud : int or None
@@ -105,7 +105,7 @@ class Board:
         for cell in (self.multiplier, self.memory):
             if cell not in self.resources:
                 raise ConfigError(f"board {self.name}: {cell} is missing from its resources")
-        for what, cell, known in (("multiplier", self.multiplier, MULTIPLIERS), ("memory", self.memory, BLOCKS)):
+        for what, cell, known in (("multiplier", self.multiplier, MULTIPLIERS), ("memory", self.memory, BLOCK_RAMS)):
             if cell not in known:
                 raise ConfigError(f"board {self.name}: {what} {cell!r} is none of {', '.join(known)}")
         if unknown := set(self.shapes) - set(MODES):
@@ -159,7 +159,7 @@ class Board:
 
     @property
     def memories(self) -> int:
-        """Memory blocks of the device."""
+        """Block RAMs of the device."""
         return self.resources[self.memory]
 
     @property
@@ -168,14 +168,14 @@ class Board:
         return MULTIPLIERS[self.multiplier][0]
 
     @property
-    def blocks(self) -> tuple[tuple[int, int], ...]:
-        """(depth, width) of one memory block."""
-        return BLOCKS[self.memory]
+    def block_rams(self) -> tuple[tuple[int, int], ...]:
+        """(depth, width) of one block RAM."""
+        return BLOCK_RAMS[self.memory]
 
     @property
-    def host_blocks(self) -> int:
-        """Memory blocks of the host link, which designs that are only synthesised lack."""
-        return HOST_BLOCKS if self.routed else 0
+    def host_block_rams(self) -> int:
+        """Block RAMs of the host link, which designs that are only synthesised lack."""
+        return HOST_BLOCK_RAMS if self.routed else 0
 
     def multiplier_cells(self, activation: int, weight: int) -> int:
         """Multipliers of one product of signed operands; each part beyond the first of an operand is a bit narrower."""

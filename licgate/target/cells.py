@@ -1,9 +1,9 @@
-"""Multipliers and memory cells of the devices."""
+"""Multipliers and block RAMs of the devices."""
 
-__all__ = ["BLOCKS", "HOST_BLOCKS", "MULTIPLIERS"]
+__all__ = ["BLOCK_RAMS", "HOST_BLOCK_RAMS", "MULTIPLIERS"]
 
-#: (depth, width) of one memory cell of a device: Lattice FPGA-DS-02012, AMD UG573.
-BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {
+#: (depth, width) of one block RAM of a device: Lattice FPGA-DS-02012, AMD UG573.
+BLOCK_RAMS: dict[str, tuple[tuple[int, int], ...]] = {
     "DP16KD": ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)),
     "RAMB36": ((32768, 1), (16384, 2), (8192, 4), (4096, 9), (2048, 18), (1024, 36), (512, 72)),
 }
@@ -12,4 +12,4 @@ BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {
 MULTIPLIERS = {"MULT18X18D": (18, 18), "DSP48E2": (27, 18)}
 
 #: Memory cells of the host link.
-HOST_BLOCKS = 2
+HOST_BLOCK_RAMS = 2

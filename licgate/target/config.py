@@ -110,12 +110,11 @@ class AcceleratorConfig:
             raise ConfigError(
                 f"the image is {width} pixels wide, the line buffers {self.max_width}: give independent patches a size"
             )
-        halo = sum(margins(transform))
-        kept = self.max_width // stride - halo
+        margin = sum(margins(transform))
+        kept = self.max_width // stride - margin
         if kept < 1:
-            raise ConfigError(
-                f"max_width {self.max_width} leaves no pixel beside the halo: it must be {(halo + 1) * stride} or more"
-            )
+            least = (margin + 1) * stride
+            raise ConfigError(f"max_width {self.max_width} leaves no pixel beside the margin: give {least} or more")
         return kept * stride, full_height
 
 

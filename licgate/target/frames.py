@@ -20,7 +20,7 @@ class FrameType(IntEnum):
     PIXELS = 0x03
     ACK = 0x81
     VALUE = 0x82
-    WINDOW = 0x83
+    PATCH = 0x83
     LATENTS = 0x84
     LATENTS_LAST = 0x85
     ERROR = 0xEE

@@ -65,7 +65,7 @@ TABLE = (
     RegisterEntry(
         Register.MODE,
         _BOTH,
-        "what patches are: 0 halo (latents equal those of the whole image), 1 independent",
+        "what patches are: 0 margin (latents equal those of the whole image), 1 independent",
         _RESIDENT,
         1,
     ),

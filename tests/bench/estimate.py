@@ -13,7 +13,7 @@ from licgate.program.streamed import compile_streamed
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
 from tests.bench.kit import processor_seconds
-from tests.bench.streaming import CLOCK, FRAMES
+from tests.bench.streamed import CLOCK, FRAMES
 
 SEED, SHAPES, QUICK_SHAPES = 1, 60, 12
 MODELS = ((3, 12, 12, 12, 20), (3, 36, 36, 36, 96), (3, 48, 48, 48, 96), (3, 64, 64, 64, 96), (3, 128, 128, 128, 192))

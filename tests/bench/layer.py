@@ -7,7 +7,7 @@ from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.sim.simulate import compare
-from licgate.synth.plan import ECP5_BEFORE, ECP5_OPTIONS
+from licgate.synth.buildplan import ECP5_BEFORE, ECP5_OPTIONS
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 from tests.bench import nngen

@@ -21,7 +21,7 @@ def bench(options: Options) -> dict:
         figures[name] = {
             "cells": report["utilization"],
             "performance": report["performance"],
-            "blocks": report["blocks"],
+            "components": report["components"],
             "model": report["model"],
             "tools": report["tools"],
         }

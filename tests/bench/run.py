@@ -28,7 +28,7 @@ BENCHES = {
     "codec": "tests.bench.codec",
     "resources": "tests.bench.resources",
     "utilization": "tests.bench.utilization",
-    "streaming": "tests.bench.streaming",
+    "streamed": "tests.bench.streamed",
     "zcu102": "tests.bench.zcu102",
     "route": "tests.bench.figures",
 }

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.gateware.top.resident import Accelerator
 from licgate.sim.transforms import Gateware
 
@@ -31,7 +31,7 @@ class WidePixels(wiring.Component):
             {
                 "i": In(stream.Signature(WORD)),
                 "o": Out(stream.Signature(latent_layout)),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
             }
         )
@@ -44,7 +44,7 @@ class WidePixels(wiring.Component):
         pixel = [self.i.payload.word_select(c % 4, 8) ^ mask(c) for c in range(channels)]
         m.d.comb += [inner.i.payload.eq(Cat(pixel)), inner.i.valid.eq(self.i.valid), self.i.ready.eq(inner.i.ready)]
         connect(m, inner.o, flipped(self.o))
-        connect(m, inner.o_window, flipped(self.o_window))
+        connect(m, inner.o_patch, flipped(self.o_patch))
         connect(m, flipped(self.csr), inner.csr)
         return m
 

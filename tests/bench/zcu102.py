@@ -10,8 +10,8 @@ import numpy as np
 
 from licgate.explore.planaxi import project
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.sim.axi import AxiGateware
 from licgate.sim.simulate import compare
+from licgate.sim.streamedaxi import AxiGateware
 from licgate.synth.design import Design
 from licgate.target.axi import AxiTiming
 from licgate.target.board import find_board

@@ -9,7 +9,7 @@ import pytest
 from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.resources import shipped_folder
-from licgate.synth.plan import make_plan
+from licgate.synth.buildplan import make_plan
 from licgate.target.board import Board, board_files, find_board, list_boards
 from tests.synth.stub import StubAccelerator
 

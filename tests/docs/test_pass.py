@@ -22,7 +22,7 @@ def followed():
 def test_cycles_are_those_of_the_program():
     program = compile_program(find_model().g_a, AcceleratorConfig(rows=8, cols=12), weights=False)
     op, cols, beat = program.stages[-1].conv, program.cols, program.lane_rows
-    steps = op.phases[0].steps
+    steps = op.pass_kinds[0].steps
     assert (op.channels_in, op.channels_out, op.tiles, steps) == (36, 96, 8, 900)
     assert (program.lanes, beat, LINE_LATENCY, lane_latency(program)) == (3, 3, 6, 35)
     arrives = steps + program.feed_latency  # the last step, at the array

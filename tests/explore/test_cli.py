@@ -113,7 +113,7 @@ def test_explore_shows_the_pareto_set(model, tmp_path, capsys):
             other is not row
             and other["fps"] >= row["fps"]
             and other["multipliers"] <= row["multipliers"]
-            and other["blocks"] <= row["blocks"]
+            and other["block_rams"] <= row["block_rams"]
             for other in rows
         )
     circles = [node for node in ET.fromstring(plot.read_text()).iter() if node.tag.endswith("circle")]

@@ -141,7 +141,7 @@ def test_without_a_shape_the_fastest_that_fits_is_taken(monkeypatch, tmp_path, c
     found, given = (json.loads(file.read_text())["plans"][0] for file in files)
     assert (found["searched"], given["searched"]) == (True, False)
     assert found["fits"]
-    assert found["blocks"] <= 24
+    assert found["block_rams"] <= 24
     assert found["multipliers"] <= 6
     assert found["fps"] >= 0.99 * given["fps"]
     assert f" on {found['config']['rows']} x {found['config']['cols']}, blocks of " in out[1]

@@ -72,13 +72,13 @@ def test_what_binds():
     assert many.binds == "multipliers"
     assert many.freed > 1.02 * many.fps
     least = planned(DP16KD=1)
-    assert (least.candidate, least.fps, least.utilization, least.binds) == (None, 0.0, 0.0, "blocks")
-    tight = planned(DP16KD=least.least_blocks)
+    assert (least.candidate, least.fps, least.utilization, least.binds) == (None, 0.0, 0.0, "block_rams")
+    tight = planned(DP16KD=least.least_block_rams)
     assert tight.candidate is not None
-    assert tight.binds == "blocks"
+    assert tight.binds == "block_rams"
     assert tight.freed > 1.02 * tight.fps
     assert planned(DP16KD=400, TRELLIS_COMB=8000).binds == "lut"
-    assert least.as_dict()["least_blocks"] == least.least_blocks
+    assert least.as_dict()["least_block_rams"] == least.least_block_rams
 
 
 def test_the_widest_that_reaches_a_rate():
@@ -102,8 +102,10 @@ def test_a_made_up_model_of_the_same_channels_costs_the_same():
     for key in ("cycles", "macs"):
         found = [getattr(predict(manifest, config, 64, 64, transforms=names), key) for manifest in (real, made)]
         assert found[0] == found[1]
-    blocks = [Space(manifest, tiny_board(), "both", 64, 64).candidate(config).blocks for manifest in (real, made)]
-    assert abs(blocks[0] - blocks[1]) <= 3
+    block_rams = [
+        Space(manifest, tiny_board(), "both", 64, 64).candidate(config).block_rams for manifest in (real, made)
+    ]
+    assert abs(block_rams[0] - block_rams[1]) <= 3
 
 
 def test_a_made_up_model_has_the_channels_asked_for():

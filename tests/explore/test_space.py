@@ -31,7 +31,7 @@ def test_all_that_is_found_fits(space, found):
     for candidate in found:
         program = space.program(candidate.config)
         assert candidate.multipliers == program.multiplier_cells <= 24
-        assert candidate.blocks == memory_fit(program, space.board).needed <= 60
+        assert candidate.block_rams == memory_fit(program, space.board).needed <= 60
         assert candidate.config.lanes == program.lanes
 
 
@@ -59,7 +59,7 @@ def test_lanes_are_made_of_logic_where_the_array_takes_all_multipliers(space, fo
         assert candidate.lut > plain.lut
 
 
-@pytest.mark.parametrize(("cells", "name"), [({"DP16KD": 35}, "blocks"), ({"TRELLIS_COMB": 9000}, "lut")])
+@pytest.mark.parametrize(("cells", "name"), [({"DP16KD": 35}, "block_rams"), ({"TRELLIS_COMB": 9000}, "lut")])
 def test_a_smaller_budget_leaves_less(space, found, cells, name):
     budget = Budget.of(tiny_board(**cells))
     fewer = space.search(budget, least=0.25)
@@ -69,7 +69,7 @@ def test_a_smaller_budget_leaves_less(space, found, cells, name):
 
 
 def test_nothing_fits_a_board_without_memories(space):
-    least = space.least_blocks()
+    least = space.least_block_rams()
     assert not space.search(Budget.of(tiny_board(DP16KD=least // 2)))
     assert space.search(Budget.of(tiny_board(DP16KD=least)))
 
@@ -79,7 +79,7 @@ def test_line_widths_are_the_least_for_their_number_of_strips():
     config = AcceleratorConfig(rows=2, cols=2)
     assert space.line_widths()[0] == 204
     numbers = [space.candidate(replace(config, max_width=width)) for width in space.line_widths()]
-    assert [a.blocks >= b.blocks for a, b in pairwise(numbers)] == [True] * (len(numbers) - 1)
+    assert [a.block_rams >= b.block_rams for a, b in pairwise(numbers)] == [True] * (len(numbers) - 1)
     assert space.line_widths() == sorted(space.line_widths(), reverse=True)
 
 
@@ -89,8 +89,8 @@ def test_a_mode_that_the_model_lacks(space):
         Space(half, space.board, "encoder", 16, 16)
 
 
-def shape(bound, multipliers, blocks):
-    return Candidate(AcceleratorConfig(), multipliers, blocks, 0, bound)
+def shape(bound, multipliers, block_rams):
+    return Candidate(AcceleratorConfig(), multipliers, block_rams, 0, bound)
 
 
 def test_the_pareto_set():

@@ -13,8 +13,8 @@ from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.explore.route import build_command, result_key
 from licgate.explore.space import Budget
-from licgate.explore.streamsearch import fastest_stream, search_streams
-from licgate.explore.streamspace import StreamSpace
+from licgate.explore.streamedsearch import fastest_stream, search_streams
+from licgate.explore.streamedspace import StreamSpace
 from licgate.manifest import find_model
 from licgate.manifest.scaled import scaled_manifest
 from licgate.perf.streamed.cost import streamed_cost
@@ -49,7 +49,7 @@ def test_all_that_is_found_fits_and_is_within_the_bound_of_the_exact_model(space
     for candidate in found:
         program = space.program(candidate.config)
         fit = streamed_fit(program, board, candidate.cores)
-        assert candidate.blocks == fit.needed <= 24
+        assert candidate.block_rams == fit.needed <= 24
         assert candidate.multipliers == program.multiplier_cells <= 6
         assert candidate.config.weight_words == program.weight_words
         assert candidate.bound == candidate.estimate.cycles
@@ -67,10 +67,10 @@ def test_the_fastest_alone_is_found_too_and_a_smaller_device_is_no_faster(space,
     budget = Budget.of(space.board)
     best = fastest_stream(space, budget)
     assert best.bound <= 1.005 * min(candidate.bound for candidate in found)
-    small = fastest_stream(space, replace(budget, blocks=18))
-    assert small.blocks <= 18
+    small = fastest_stream(space, replace(budget, block_rams=18))
+    assert small.block_rams <= 18
     assert small.bound >= best.bound
-    assert fastest_stream(space, replace(budget, blocks=3)) is None
+    assert fastest_stream(space, replace(budget, block_rams=3)) is None
 
 
 def test_blocks_are_counted_without_compiling_anew(space):
@@ -79,7 +79,7 @@ def test_blocks_are_counted_without_compiling_anew(space):
     for bands in space.bands(array, 1000):
         ring, results = bands.rings[-1], bands.results[0]
         config = replace(bands.wide.config, prefetch_words=bands.prefetch[0], weight_words=ring, output_words=results)
-        assert space.blocks(bands, bands.prefetch[0], ring, results) == space.candidate(config, 1).blocks
+        assert space.block_rams(bands, bands.prefetch[0], ring, results) == space.candidate(config, 1).block_rams
         counted += 1
     assert counted > 10
 
@@ -103,7 +103,7 @@ def test_cores_are_tried_and_share_multipliers():
     assert {array.cores for array in arrays} == {1, 2}
     assert all(array.cores * array.config.multipliers <= 8 for array in arrays)
     two = next(array for array in arrays if array.cores == 2)
-    assert two.blocks == streamed_fit(space.program(two.config), board, 2).needed
+    assert two.block_rams == streamed_fit(space.program(two.config), board, 2).needed
 
 
 def test_a_build_is_told_the_whole_shape(space, found):

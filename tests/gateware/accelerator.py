@@ -132,7 +132,7 @@ def check_accelerator(
     async def pixels(ctx):
         for _, _, _, windows, _ in jobs:
             for window, sent in windows:
-                asked = await stream_get(ctx, dut.o_window, stalls=stalls("window"))
+                asked = await stream_get(ctx, dut.o_patch, stalls=stalls("window"))
                 assert (asked.x, asked.y, asked.width, asked.height) == window
                 for pixel in sent:
                     await stream_put(ctx, dut.i, pixel, stalls=stalls("pixel"))
@@ -146,6 +146,6 @@ def check_accelerator(
             assert got == expected
 
     run_simulation(
-        dut, control, pixels, latents, limit=limit, monitors=[monitor(s) for s in (dut.i, dut.o, dut.o_window)]
+        dut, control, pixels, latents, limit=limit, monitors=[monitor(s) for s in (dut.i, dut.o, dut.o_patch)]
     )
     return cycles[-1]

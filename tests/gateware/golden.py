@@ -1,6 +1,6 @@
 """Where passes read and write, from the definition of a convolution alone: for tests of program, feeder and sequencer.
 
-A pass is a phase of an operation for a group of neighbouring pixels and a tile of output channels.
+A pass is one pass kind of an operation for a group of neighbouring pixels and a tile of output channels.
 """
 
 __all__ = ["FEWEST_TAPS", "reads", "rows_read"]

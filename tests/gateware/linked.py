@@ -27,7 +27,7 @@ class Linked(Elaboratable):
         for name, source, target in (
             ("pixels", link.o_pixels, accelerator.i),
             ("latents", accelerator.o, link.i_latents),
-            ("window", accelerator.o_window, link.i_window),
+            ("window", accelerator.o_patch, link.i_patch),
         ):
             buffer = StreamBuffer(source.payload.shape())
             m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)

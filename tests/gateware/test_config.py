@@ -76,7 +76,7 @@ def test_config_takes_the_ends_of_its_ranges():
 )
 def test_patch_size(image, options, expected):
     g_a = synthetic_manifest(channels=(1,) * 5, gdn="none").g_a
-    # four 5x5 convolutions: a halo of 2 + 1 latents of 16 pixels
+    # four 5x5 convolutions: a margin of 2 + 1 latents of 16 pixels
     assert AcceleratorConfig(max_width=768).patch_size(g_a, *image, **options) == expected
 
 
@@ -84,7 +84,7 @@ def test_patch_size_that_does_not_exist():
     g_a = synthetic_manifest(channels=(1,) * 5, gdn="none").g_a
     with pytest.raises(ConfigError, match="800 pixels wide, the line buffers 768: give independent patches a size"):
         AcceleratorConfig().patch_size(g_a, 800, 40, independent=True)
-    with pytest.raises(ConfigError, match="max_width 63 leaves no pixel beside the halo: it must be 64 or more"):
+    with pytest.raises(ConfigError, match="max_width 63 leaves no pixel beside the margin: give 64 or more"):
         AcceleratorConfig(max_width=63).patch_size(g_a, 80, 40)
     assert AcceleratorConfig(max_width=64).patch_size(g_a, 80, 40) == (16, 48)
 

@@ -6,7 +6,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import connect as loose_connect
 from amaranth.lib.wiring import flipped
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import Queue, SkidBuffer, StreamBuffer, connect
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_get_all, stream_put, stream_put_all
 

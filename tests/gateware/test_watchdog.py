@@ -7,7 +7,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Signal
 
-from licgate.gateware.watchdog import Tap, Watchdog
+from licgate.gateware.watchdog import Probe, Watchdog
 from licgate.synth.toolchain import YOSYS, run_tool
 from licgate.target.registers import Register
 from tests.gateware.kit import run_simulation
@@ -16,8 +16,8 @@ from tests.gateware.kit import run_simulation
 def watched(count, *, step=None, bits=8, levels=()):
     """Return a watchdog and the (valid, ready) of its streams."""
     pairs = [(Signal(name=f"v{k}"), Signal(name=f"r{k}")) for k in range(count)]
-    taps = [Tap(f"s{k}", *pair, level=dict(levels).get(k)) for k, pair in enumerate(pairs)]
-    return Watchdog(taps, step=step, bits=bits), pairs
+    probes = [Probe(f"s{k}", *pair, level=dict(levels).get(k)) for k, pair in enumerate(pairs)]
+    return Watchdog(probes, step=step, bits=bits), pairs
 
 
 async def arm(ctx, dut, threshold):
@@ -146,21 +146,21 @@ ONE = Signal()
 
 
 @pytest.mark.parametrize(
-    ("taps", "bits", "message"),
+    ("probes", "bits", "message"),
     [
-        ([], 8, r"taps must be 1 to 64 streams, not 0"),
-        ([Tap(f"s{k}", ONE, ONE) for k in range(65)], 8, r"taps must be 1 to 64 streams, not 65"),
-        ([Tap("a", ONE, ONE), Tap("a", ONE, ONE)], 8, r"two streams have the name 'a'"),
-        ([Tap("a", ONE, Signal(2))], 8, r"ready of stream 'a' must be one bit, not 2"),
-        ([Tap("a", ONE, ONE, level=Signal(17))], 8, r"level of stream 'a' has 17 bits, more than 16"),
-        ([Tap(f"s{k}", ONE, ONE, level=ONE) for k in range(5)], 8, r"5 streams have a level, more than 4"),
-        ([Tap("a", ONE, ONE)], 33, r"bits must be an integer from 2 to 32, not 33"),
-        ([Tap("a", ONE, ONE)], True, r"bits must be an integer from 2 to 32, not True"),
+        ([], 8, r"probes must be 1 to 64 streams, not 0"),
+        ([Probe(f"s{k}", ONE, ONE) for k in range(65)], 8, r"probes must be 1 to 64 streams, not 65"),
+        ([Probe("a", ONE, ONE), Probe("a", ONE, ONE)], 8, r"two streams have the name 'a'"),
+        ([Probe("a", ONE, Signal(2))], 8, r"ready of stream 'a' must be one bit, not 2"),
+        ([Probe("a", ONE, ONE, level=Signal(17))], 8, r"level of stream 'a' has 17 bits, more than 16"),
+        ([Probe(f"s{k}", ONE, ONE, level=ONE) for k in range(5)], 8, r"5 streams have a level, more than 4"),
+        ([Probe("a", ONE, ONE)], 33, r"bits must be an integer from 2 to 32, not 33"),
+        ([Probe("a", ONE, ONE)], True, r"bits must be an integer from 2 to 32, not True"),
     ],
 )
-def test_refusals(taps, bits, message):
+def test_refusals(probes, bits, message):
     with pytest.raises(ValueError, match=message):
-        Watchdog(taps, bits=bits)
+        Watchdog(probes, bits=bits)
 
 
 @pytest.mark.synth

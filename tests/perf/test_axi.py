@@ -5,16 +5,16 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.axi import Axi4Master, axi4_signature
+from licgate.gateware.memory.port import MemoryPort
 from licgate.perf.memory.axi import AxiModel
 from licgate.target.axi import AxiTiming
-from tests.gateware.extmem.axipaced import PacedSlave
-from tests.gateware.extmem.kit import Requester, check_memory, port_monitors, random_jobs
 from tests.gateware.kit import monitor, run_simulation
+from tests.gateware.memory.axipaced import PacedSlave
+from tests.gateware.memory.kit import Requester, check_memory, port_monitors, random_jobs
 from tests.marks import regress
-from tests.perf.test_extmem import predict
+from tests.perf.test_memory import predict
 
 
 class System(Component):

@@ -1,4 +1,4 @@
-"""The cycle model of a streaming core behind AXI4 against the simulated gateware: every column, tile and write."""
+"""The cycle model of a streamed core behind AXI4 against the simulated gateware: every column, tile and write."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.target.axi import AxiTiming
 from licgate.target.streamed import StreamedConfig
-from tests.gateware.extmem.axipaced import PacedSlave
 from tests.gateware.kit import monitor, run_simulation
+from tests.gateware.memory.axipaced import PacedSlave
 from tests.marks import regress
 
 WIDTH, HEIGHT = 21, 3
@@ -36,7 +36,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
     schedule = make_schedule(program, chain, WIDTH, HEIGHT, origin=1 << 20)
     x = np.random.default_rng(1).integers(0, 256, (3, HEIGHT, WIDTH))
     system = AxiSystem(program)
-    bus, probes = system.buses[0], system.probes[0]
+    bus, events = system.buses[0], system.events[0]
     memory = schedule.memory(x).tolist()
     slave = PacedSlave(bus, timing, dict(enumerate(memory, schedule.origin)))
     seen = {"columns": [], "tiles": [], "writes": []}
@@ -44,7 +44,7 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate)
 
     async def watch(ctx):
         cycle, count = 0, 0
-        samples = (probes[name] for name in ("columns", "tiles", "writes"))
+        samples = (events[name] for name in ("columns", "tiles", "writes"))
         async for _clk, _rst, has_column, has_tile, written in ctx.tick().sample(*samples):
             seen["columns"] += [cycle] * has_column
             seen["tiles"] += [cycle] * has_tile

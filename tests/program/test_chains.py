@@ -32,7 +32,7 @@ def test_stages_of_every_kind():
         (False, True, False, True),
     ]
     # 4 x 4: two rows for each parity; a picture's 12 channels in depth form
-    assert [len(s.conv.phases) for s in program.stages] == [4, 4, 1, 4, 1]
+    assert [len(s.conv.pass_kinds) for s in program.stages] == [4, 4, 1, 4, 1]
     assert [s.most_rows for s in program.stages] == [3, 3, 3, 2, 2]
     assert [s.conv.channels_out for s in program.stages] == [3, 4, 2, 3, 12]
     assert [s.most_above for s in program.stages] == [1, 1, 1, 1, 0]
@@ -88,7 +88,7 @@ def test_chains_share_weight_memories_and_parameters():
     (memory,) = program.weight_memories
     assert memory.init == alone[0].weight_memories[0].init + alone[1].weight_memories[0].init
     assert [op.base for op in program.ops[3:]] == [alone[0].weight_memories[0].depth + op.base for op in alone[1].ops]
-    assert [p.index for p in program.phases] == list(range(12))
+    assert [p.index for p in program.pass_kinds] == list(range(12))
 
 
 def test_parameters_of_depth_form_repeat():
@@ -140,8 +140,8 @@ def test_without_weights_only_they_are_missing(kernel):
     assert [(s.ring, s.words, s.memory, s.base) for s in full.stages] == [
         (s.ring, s.words, s.memory, s.base) for s in bare.stages
     ]
-    assert [(op.phases, op.tiles, op.base, len(op.words)) for op in full.ops] == [
-        (op.phases, op.tiles, op.base, len(op.words)) for op in bare.ops
+    assert [(op.pass_kinds, op.tiles, op.base, len(op.words)) for op in full.ops] == [
+        (op.pass_kinds, op.tiles, op.base, len(op.words)) for op in bare.ops
     ]
     assert [m.depth for m in full.weight_memories] == [m.depth for m in bare.weight_memories]
     assert any(any(op.words) for op in full.ops)

@@ -21,13 +21,13 @@ def compiled(*transforms, rows=3, cols=4, max_width=48, **options):
     return small_program(*transforms, rows=rows, cols=cols, max_width=max_width, **options)
 
 
-def unpacked(op, phase, cols):
+def unpacked(op, pass_kind, cols):
     """Weights of a phase by output channel and step, sign-extended, from the memory's words."""
     sign = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
-    out = np.zeros((op.tiles * cols, phase.steps), dtype=np.int64)
-    first = phase.base - op.base
-    for address, word in enumerate(op.words[first : first + op.tiles * phase.steps]):
-        tile, step = divmod(address, phase.steps)
+    out = np.zeros((op.tiles * cols, pass_kind.steps), dtype=np.int64)
+    first = pass_kind.base - op.base
+    for address, word in enumerate(op.words[first : first + op.tiles * pass_kind.steps]):
+        tile, step = divmod(address, pass_kind.steps)
         for c in range(cols):
             value = word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1)
             out[tile * cols + c, step] = (value ^ sign) - sign
@@ -43,14 +43,14 @@ def swept(program, stage, x):
     border = 9
     padded = np.pad(x, ((0, 0), (border, border), (border, border)))
     times = 2 if stage.upsampling else 1
-    for phase in op.phases:
-        shape = phase.shape
-        matrix = unpacked(op, phase, program.cols).reshape(-1, phase.kernel_rows, op.channels_in, shape.columns)
+    for pass_kind in op.pass_kinds:
+        shape = pass_kind.shape
+        matrix = unpacked(op, pass_kind, program.cols).reshape(-1, pass_kind.kernel_rows, op.channels_in, shape.columns)
         for y, z in np.ndindex(-(-out.shape[1] // times), -(-out.shape[2] // times)):
-            row = times * y + phase.row
+            row = times * y + pass_kind.row
             top, left = stage.span(row)[0] + border, shape.stride * z + shape.first_column + border
-            window = padded[:, top : top + phase.kernel_rows, left : left + shape.columns].transpose(1, 0, 2)
-            out[:, row, times * z + phase.column] = (matrix * window).sum(axis=(1, 2, 3))
+            window = padded[:, top : top + pass_kind.kernel_rows, left : left + shape.columns].transpose(1, 0, 2)
+            out[:, row, times * z + pass_kind.column] = (matrix * window).sum(axis=(1, 2, 3))
     return out
 
 
@@ -102,19 +102,22 @@ def test_windows(kernel, stride, rows):
     for follows in ((), ((1, 1, 2),)):
         program = compiled(kit.chain("g_s", 1, (kernel, stride, 2), *follows), rows=rows)
         stage = program.stages[0]
-        for phase in stage.conv.phases:
-            shape, columns = phase.shape, reads(stage.conv.layer, phase.column, depth_form=stage.conv.depth_form)
+        for pass_kind in stage.conv.pass_kinds:
+            shape, columns = (
+                pass_kind.shape,
+                reads(stage.conv.layer, pass_kind.column, depth_form=stage.conv.depth_form),
+            )
             assert shape.stride == max(1, stride)
             assert (shape.first_column, shape.columns) == (columns[0], max(FEWEST_TAPS, len(columns)))
-            assert phase.kernel_rows == len(rows_read(stage, phase.row))
-            assert phase.steps == phase.kernel_rows * shape.columns
+            assert pass_kind.kernel_rows == len(rows_read(stage, pass_kind.row))
+            assert pass_kind.steps == pass_kind.kernel_rows * shape.columns
             # every tap of every row lies in one of the words, and none of the words is without one
             taps = [shape.stride * r + columns[0] + k for r in range(rows) for k in range(shape.columns)]
             touched = {tap // rows for tap in taps}
             assert (shape.first_word(rows), shape.words(rows)) == (min(touched), max(touched) - min(touched) + 1)
-            assert shape.slot(rows) == max(shape.columns, shape.words(rows))
-        assert program.window_words == max(phase.shape.words(rows) for phase in program.phases)
-        assert program.kernel_rows == max(phase.kernel_rows for phase in program.phases)
+            assert shape.tap_row_cycles(rows) == max(shape.columns, shape.words(rows))
+        assert program.window_words == max(pass_kind.shape.words(rows) for pass_kind in program.pass_kinds)
+        assert program.kernel_rows == max(pass_kind.kernel_rows for pass_kind in program.pass_kinds)
         for row in range(9):
             first, end = stage.span(row)
             assert list(range(first, end)) == rows_read(stage, row)
@@ -125,14 +128,14 @@ def test_windows(kernel, stride, rows):
 def test_words_of_a_gdn_are_its_gamma(cols):
     program = compiled(cols=cols, channels=(3, 5, 9), weight_bits=(4, 11))
     op = program.ops[1]
-    assert (op.is_gdn, op.tiles, len(op.phases), op.phases[0].shape) == (True, -(-5 // cols), 1, None)
-    np.testing.assert_array_equal(unpacked(op, op.phases[0], cols), op.layer.gamma)
+    assert (op.is_gdn, op.tiles, len(op.pass_kinds), op.pass_kinds[0].shape) == (True, -(-5 // cols), 1, None)
+    np.testing.assert_array_equal(unpacked(op, op.pass_kinds[0], cols), op.layer.gamma)
 
 
 def test_phases_follow_each_other_in_the_weight_memory():
     program = compiled(kit.chain("h_s", 3, (5, -2, 5, "relu"), (3, 1, 2)), cols=2)
     first, second = program.ops
-    assert [(p.index, p.op, p.row, p.column) for p in program.phases] == [
+    assert [(p.index, p.op, p.row, p.column) for p in program.pass_kinds] == [
         (0, 0, 0, 0),
         (1, 0, 0, 1),
         (2, 0, 1, 0),
@@ -140,8 +143,8 @@ def test_phases_follow_each_other_in_the_weight_memory():
         (4, 1, 0, 0),
     ]
     # 9 + 6 + 6 + 4 taps of three channels, three tiles
-    assert [p.steps for p in program.phases] == [27, 18, 18, 12, 45]
-    assert [p.base for p in program.phases] == [0, 81, 135, 189, 225]
+    assert [p.steps for p in program.pass_kinds] == [27, 18, 18, 12, 45]
+    assert [p.base for p in program.pass_kinds] == [0, 81, 135, 189, 225]
     assert (first.steps, first.shortest, len(first.words), second.base) == (75, 12, 225, 225)
     assert program.weight_memories[0].init == first.words + second.words
 
@@ -218,7 +221,7 @@ def test_line_buffers(slack, rings):
         (8, 2, None, 4, 2, 4),
         (8, 1, None, 2, 4, 4),
         (8, 2, 4, 4, 2, 4),
-        (8, 2, 8, 4, 2, 4),  # a beat takes two cycles at least: eight lanes would idle half of the time
+        (8, 2, 8, 4, 2, 4),  # a drain interval is two cycles at least: eight lanes would idle half of the time
         (8, 2, 3, 3, 3, 6),
         (8, 2, 1, 1, 8, 16),
         (7, 3, 3, 3, 3, 9),

@@ -9,7 +9,7 @@ from licgate.errors import ConfigError
 from licgate.manifest import IntType
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.program import compile_program
-from licgate.program.packing import SHORTEST_BEAT, drain_gap, shift_range
+from licgate.program.packing import SHORTEST_DRAIN, drain_gap, shift_range
 from licgate.target.config import AcceleratorConfig
 from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
@@ -180,7 +180,7 @@ def test_lanes_drain_packed_passes_in_time():
         assert all(op.packed for op in program.ops)
         assert all(program.gap_behind(op) <= op.shortest for op in program.ops)
         assert program.gap_behind(program.ops[0]) == drain_gap(cols, program.lane_rows, 2)
-        assert program.lane_rows >= SHORTEST_BEAT
+        assert program.lane_rows >= SHORTEST_DRAIN
 
 
 @pytest.mark.parametrize(

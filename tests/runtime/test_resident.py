@@ -32,9 +32,9 @@ def settings(name, x, size):
 
 def ran(manifest, name, x, patch=None):
     """Words and settings of a run, and what must come of it."""
-    size, windows, expected = run_of(CONFIG, manifest.transforms[name], x, CONFIG.rows, patch=patch)
-    words = pack(x, 8) if name == "g_a" else np.array(windows[0][1])
-    return words, settings(name, x, size), [window for window, _ in windows], expected
+    size, patches, expected = run_of(CONFIG, manifest.transforms[name], x, CONFIG.rows, patch=patch)
+    words = pack(x, 8) if name == "g_a" else np.array(patches[0][1])
+    return words, settings(name, x, size), [window for window, _ in patches], expected
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -50,9 +50,9 @@ def test_a_picture_in_patches_and_a_map_behind_it(seed):
     assert len(runs[0][2]) > 1
 
     async def host(ctx):
-        for words, registers, windows, expected in runs:
+        for words, registers, patches, expected in runs:
             outcome = await bench.talk(ctx, resident.run(words, registers, model=manifest.hash))
-            assert [tuple(window) for window in outcome.windows.tolist()] == windows
+            assert [tuple(window) for window in outcome.patches.tolist()] == patches
             assert np.concatenate(outcome.latents).tolist() == [value for value, _ in expected]
             ends = [k + 1 for k, (_, last) in enumerate(expected) if last]
             assert np.cumsum([len(part) for part in outcome.latents]).tolist() == ends
@@ -65,7 +65,7 @@ def test_a_picture_in_patches_and_a_map_behind_it(seed):
 def test_what_goes_wrong_is_told_in_a_line():
     manifest = synthetic_manifest(channels=(3, 3), seed=2)
     bench = LinkedBench(Linked(Accelerator(manifest, CONFIG)))
-    assert tuple(tap.name for tap in bench.board.accelerator.watchdog.taps) == resident.STREAM_NAMES
+    assert tuple(probe.name for probe in bench.board.accelerator.watchdog.probes) == resident.STREAM_NAMES
     words, registers, _, expected = ran(manifest, "g_a", np.zeros((3, 5, 6), dtype=int))
 
     async def host(ctx):
@@ -78,7 +78,7 @@ def test_what_goes_wrong_is_told_in_a_line():
             (altered(width=0), r"^the accelerator refused the run: a size is zero "),
             (altered(transform=3), r"^the accelerator refused the run: "),
             # shorter than a frame of pixels takes on the line
-            (altered(watchdog=60), r"^the accelerator hung; windows waits for data, pixels waits for data, "),
+            (altered(watchdog=60), r"^the accelerator hung; patches waits for data, pixels waits for data, "),
         ):
             with pytest.raises(DeviceError, match=message):
                 await bench.talk(ctx, wrong)

@@ -9,8 +9,8 @@ from licgate.gateware.streamed.axisystem import AxiSystem
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
-from licgate.sim.axi import AxiGateware, SimulatedAxi, run_axi
 from licgate.sim.simulate import compare
+from licgate.sim.streamedaxi import AxiGateware, SimulatedAxi, run_axi
 from licgate.target.axi import AxiTiming
 from licgate.target.streamed import StreamedConfig
 

@@ -5,11 +5,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.extmem.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.port import MemoryPort
+from licgate.gateware.memory.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
 from licgate.sim.faultymemory import FaultyMemory
-from tests.gateware.extmem.kit import (
+from tests.gateware.kit import run_simulation
+from tests.gateware.memory.kit import (
     CHIP,
     Job,
     Requester,
@@ -20,7 +21,6 @@ from tests.gateware.extmem.kit import (
     port_monitors,
     random_jobs,
 )
-from tests.gateware.kit import run_simulation
 
 
 class FaultyArbiter(Component):

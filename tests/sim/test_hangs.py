@@ -74,7 +74,7 @@ def test_a_dropped_handshake(monkeypatch):
     dropping(monkeypatch, 6)
     message = hang_of(Accelerator(MANIFEST, CONFIG), job())
     found = states(message)
-    assert list(found) == ["windows", "pixels", "latents", "passes", "tiles", "writes"]
+    assert list(found) == ["patches", "pixels", "latents", "passes", "tiles", "writes"]
     # the lost pass never made the tile that lanes and writer still wait for
     assert found["writes"] == (1, 0)
     assert found["latents"] == (0, 0) or found["latents"] == (0, 1)
@@ -96,7 +96,7 @@ def test_a_host_that_stops_sending(bites):
     async def host(ctx):
         await write_register(ctx, dut.csr, Register.WATCHDOG, PATIENCE if bites else 0)
         await start(ctx, dut.csr, image, (16, 16))
-        await stream_get(ctx, dut.o_window)
+        await stream_get(ctx, dut.o_patch)
         ctx.set(dut.o.ready, 1)
         ctx.set(dut.i.valid, 1)
         for pixel in pack(image, 8).ravel()[:60].tolist():
@@ -130,7 +130,7 @@ def test_a_host_that_stops_taking():
     async def host(ctx):
         await write_register(ctx, dut.csr, Register.WATCHDOG, PATIENCE)
         await start(ctx, dut.csr, image, (16, 16))
-        await stream_get(ctx, dut.o_window)
+        await stream_get(ctx, dut.o_patch)
         ctx.set(dut.i.valid, 1)
         while not await read_register(ctx, dut.csr, Register.STATUS) & 8:
             pass

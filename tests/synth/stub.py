@@ -7,7 +7,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.engine.multiplier import Multiplier
-from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.synth.fit import Fit
 
 
@@ -20,7 +20,7 @@ class StubAccelerator(Component):
             {
                 "i": In(stream.Signature(24)),
                 "o": Out(stream.Signature(latent_layout)),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
             }
         )
@@ -41,8 +41,8 @@ class StubAccelerator(Component):
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
             self.o.payload.value.eq(total[:16]),
-            self.o_window.payload.x.eq(count),
-            self.o_window.valid.eq(count[0]),
+            self.o_patch.payload.x.eq(count),
+            self.o_patch.valid.eq(count[0]),
         ]
         with m.If(self.i.ready):
             m.d.sync += [self.o.valid.eq(self.i.valid), count.eq(count + self.i.valid)]

@@ -12,10 +12,10 @@ from licgate.perf.streamed.cost import streamed_cost
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
+from licgate.synth.buildplan import VERILOG, make_plan
 from licgate.synth.cache import BuildCache
 from licgate.synth.fit import streamed_fit
 from licgate.synth.flow import Flow, find_tools
-from licgate.synth.plan import VERILOG, make_plan
 from licgate.target.axi import AxiTiming
 from licgate.target.board import find_board
 from licgate.target.streamed import StreamedConfig
@@ -59,7 +59,7 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
     # synthesised once, there three times
     used = {cell: row["used"] for cell, row in report["utilization"].items()}
     assert used == {"LUT": 3 * 1016, "FF": 15, "DSP48E2": 210, "RAMB36": 51}
-    assert report["blocks"][0]["block"] == "array"
+    assert report["components"][0]["component"] == "array"
     performance = report["performance"]
     assert performance["multipliers"] == 192
     assert performance["fps"] == 3 * 300e6 / performance["cycles"]
@@ -113,10 +113,10 @@ def test_cells_are_those_that_yosys_makes(tmp_path):
     cells, _ = flow.synthesize()
     program = accelerator.program
     assert cells["DSP48E2"] == program.multiplier_cells
-    blocks = cells.get("RAMB36E2", 0) + cells.get("RAMB18E2", 0) / 2
+    components = cells.get("RAMB36E2", 0) + cells.get("RAMB18E2", 0) / 2
     # halves of blocks are counted as whole ones before
-    assert 0.6 * streamed_fit(program, board, 1).needed <= blocks
-    assert blocks <= streamed_fit(program, board, 1).needed
+    assert 0.6 * streamed_fit(program, board, 1).needed <= components
+    assert components <= streamed_fit(program, board, 1).needed
     text = (tmp_path / VERILOG).read_text()
     assert "module licgate(" in text
     assert text.count("DSP48E2") == program.multiplier_cells

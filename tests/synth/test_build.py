@@ -47,9 +47,9 @@ def test_bitstream_and_cache(tmp_path, cache_folder):
     written = json.loads((tmp_path / "a" / "report.json").read_text())
     assert written == first
     assert all((tmp_path / "a" / name).stat().st_size for name in written["files"].values())
-    blocks = {block["block"]: block for block in written["blocks"]}
-    assert blocks["pe"]["multiplier"] == 2
-    assert blocks["link"]["block RAM"] == 2
+    components = {component["component"]: component for component in written["components"]}
+    assert components["pe"]["multiplier"] == 2
+    assert components["link"]["block RAM"] == 2
     # The logic which would order a collision in the link's memories is not there.
     assert "emulate_read_first" not in (tmp_path / "a" / "yosys.log").read_text()
 

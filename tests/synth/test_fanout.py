@@ -101,7 +101,7 @@ def test_a_chain_of_copied_registers_stays_a_chain_of_neighbours():
             assert of[cells[name]["connections"]["DI"][0]] == at
 
 
-def test_a_block_memory_counts_as_several_readers():
+def test_a_block_ram_counts_as_several_readers():
     for kind, registers in (("LUT4", 1), ("DP16KD", 3)):
         module = netlist(0)
         for k in range(9):

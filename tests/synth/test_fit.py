@@ -1,4 +1,4 @@
-"""What fits a device before synthesis: the count of memory cells, the width that is chosen, and what is refused."""
+"""What fits a device before synthesis: the count of block RAMs, the width that is chosen, and what is refused."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from licgate.gateware.engine.memory import BLOCK_SHAPES, bank_depths
 from licgate.gateware.streamed.blockqueue import part_width
 from licgate.manifest import find_model
 from licgate.manifest.architectures import MODES
-from licgate.perf.memories import MemoryUse, memory_cells, memory_uses, program_memories
+from licgate.perf.memories import MemoryUse, block_rams, memory_uses, program_memories
 from licgate.program import compile_program, input_widths
 from licgate.synth.design import Design
 from licgate.synth.fit import memory_fit
@@ -37,13 +37,13 @@ def choose(manifest, mode, *, board=ULX3S, max_width=None, must_fit=True, **shap
 def test_cells_are_those_of_the_banks():
     for depth, width in ((1, 1), (2304, 64), (15120, 80), (12825, 96), (513, 37), (16385, 9)):
         banks = [dict(BLOCK_SHAPES)[deep] for deep in bank_depths(depth, width)]
-        assert memory_cells(depth, width, BLOCK_SHAPES) == sum(-(-width // wide) for wide in banks)
+        assert block_rams(depth, width, BLOCK_SHAPES) == sum(-(-width // wide) for wide in banks)
 
 
 def test_a_queue_has_the_cells_of_its_parts():
     for depth, width in ((512, 72), (576, 64), (2304, 16), (3456, 16), (4097, 16), (16384, 3), (20000, 3)):
         parts = [min(part_width(depth), width - first) for first in range(0, width, part_width(depth))]
-        cells = sum(memory_cells(depth, part, BLOCK_SHAPES) for part in parts)
+        cells = sum(block_rams(depth, part, BLOCK_SHAPES) for part in parts)
         assert MemoryUse("queues", depth, width, parts=True).cells(BLOCK_SHAPES) == cells
     assert MemoryUse("queues", 2304, 16, parts=True).cells(BLOCK_SHAPES) == 4
 

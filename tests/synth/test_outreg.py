@@ -1,4 +1,4 @@
-"""Output registers that move into the block memories."""
+"""Output registers that move into the block RAMs."""
 
 import copy
 

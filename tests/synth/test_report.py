@@ -9,8 +9,8 @@ import pytest
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.perf.causes import CAUSES, FrameCost, frame_cost
-from licgate.synth.blocks import block_of, count_blocks, instances_of
 from licgate.synth.charts import roofline_plot
+from licgate.synth.components import component_of, count_components, instances_of
 from licgate.synth.design import Design, Frame
 from licgate.synth.flow import Routed
 from licgate.synth.html import render_html, utilization_plot
@@ -91,9 +91,9 @@ def report(
         fit=stub_fit(),
         external=external,
     )
-    blocks = count_blocks(CELLS, instances_of(RTLIL))
+    components = count_components(CELLS, instances_of(RTLIL))
     tools = {"yosys": {"version": "0.70", "kind": "native", "program": "/opt/bin/yosys"}}
-    built = Built(tools, timing, best, cells, blocks, clock)
+    built = Built(tools, timing, best, cells, components, clock)
     return make_report(design, Frame((768, 512), prediction or StubPrediction(), cost), built)
 
 
@@ -104,17 +104,23 @@ def test_instances():
 
 def test_blocks():
     instances = instances_of(RTLIL)
-    assert [block_of(name, instances) for name in CELLS] == [*["lane"] * 3, "core", "accelerator", *["link"] * 3, "top"]
+    assert [component_of(name, instances) for name in CELLS] == [
+        *["lane"] * 3,
+        "core",
+        "accelerator",
+        *["link"] * 3,
+        "top",
+    ]
     cores = {"accelerator": {"system": {"core_0": {"lines": {}}, "core_1": {"lines": {}}, "arbiter": {}}}}
     names = ["core_0.lines.bank", "core_1.lines.bank", "core_1.done_LUT4_Z", "arbiter.seen", "busy_LUT4_Z"]
-    found = [block_of(f"accelerator.system.{name}", cores) for name in names]
+    found = [component_of(f"accelerator.system.{name}", cores) for name in names]
     assert found == ["lines", "lines", "core", "arbiter", "system"]
-    assert block_of("release$395.given", {"release$395": {}}) == "release"
-    blocks = {row["block"]: row for row in count_blocks(CELLS, instances)}
-    assert list(blocks) == ["lane", "core", "top", "accelerator", "link"]
-    assert (blocks["lane"]["LUT"], blocks["lane"]["multiplier"]) == (2, 1)
-    assert (blocks["link"]["block RAM"], blocks["link"]["carry"], blocks["link"]["LUT"]) == (1, 1, 0)
-    assert blocks["accelerator"]["FF"] == 1
+    assert component_of("release$395.given", {"release$395": {}}) == "release"
+    components = {row["component"]: row for row in count_components(CELLS, instances)}
+    assert list(components) == ["lane", "core", "top", "accelerator", "link"]
+    assert (components["lane"]["LUT"], components["lane"]["multiplier"]) == (2, 1)
+    assert (components["link"]["block RAM"], components["link"]["carry"], components["link"]["LUT"]) == (1, 1, 0)
+    assert components["accelerator"]["FF"] == 1
 
 
 def test_the_best_seed_is_the_one_with_the_most_slack():
@@ -138,7 +144,7 @@ def test_timing_is_met_or_not(achieved, met):
 def test_report_has_what_the_command_line_promises():
     result = json.loads(json.dumps(report(routes=[routed(1, 125.0)])))
     assert {"board", "device", "model", "tools", "timing", "utilization", "performance"} <= set(result)
-    assert {"layers", "blocks", "assumptions"} <= set(result)
+    assert {"layers", "components", "assumptions"} <= set(result)
     assert set(result["model"]) == {"name", "hash"}
     assert result["timing"]["clocks"] == {"design_clock": {"achieved_mhz": 125.0, "constraint_mhz": 100.0}}
     assert result["utilization"]["MULT18X18D"] == {"used": 3, "available": 156}

@@ -336,7 +336,7 @@ def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_pa
     [
         ("--bit-operations", "0.12", lambda cost: cost["bit_operations"]["all"] / 1e9),
         ("--memory-kbit", "400", lambda cost: sum(cost["boards"]["ulx3s-85f"]["memory_bits"].values()) / 1e3),
-        ("--memory-cells", "43", lambda cost: cost["boards"]["ulx3s-85f"]["memory_cells"]),
+        ("--block-rams", "43", lambda cost: cost["boards"]["ulx3s-85f"]["block_rams"]),
     ],
 )
 def test_every_budget_is_kept(checkpoint, pictures, tmp_path, capsys, option, limit, read):

@@ -13,7 +13,7 @@ from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.passes import address_width, pass_layout, release_shape, tile_layout, write_layout
 from licgate.gateware.stream import Queue, StreamBuffer, connect
-from licgate.gateware.watchdog import Tap
+from licgate.gateware.watchdog import Probe
 from licgate.program import IN_FLIGHT
 
 __all__ = ["Engine"]
@@ -93,13 +93,13 @@ class Engine(Component):
             }
         )
 
-    def taps(self, sequencer):
+    def probes(self, sequencer):
         """Streams as a watchdog sees them, by the name of who makes the passes."""
         passes, tiles, writes = self._feeder.i, self._post.tile, self._writer.i
         return [
-            Tap("passes", passes.valid, passes.ready, sequencer, "the feeder"),
-            Tap("tiles", tiles.valid, tiles.ready, sequencer, "the lanes"),
-            Tap("writes", writes.valid, writes.ready, sequencer, "the writer"),
+            Probe("passes", passes.valid, passes.ready, sequencer, "the feeder"),
+            Probe("tiles", tiles.valid, tiles.ready, sequencer, "the lanes"),
+            Probe("writes", writes.valid, writes.ready, sequencer, "the writer"),
         ]
 
     def elaborate(self, platform):

@@ -58,8 +58,8 @@ class Feeder(Component):
         1 step a cycle where a window has no more words than columns.
 
     Timing: between the last steps of two passes lie the first one's ``gap_behind`` cycles at least; the feeder waits in
-    front of the last slot, or of a GDN's last step but one. A GDN of one channel has an idle cycle first. A pass begins
-    ``words - slot`` cycles late when its window has more words than the slot of the pass before has cycles.
+    front of the last tap row, or of a GDN's last step but one. A GDN of one channel has an idle cycle first. A pass
+    begins that many cycles late when its window has more words than a tap row of the pass before has cycles.
 
     Resources: two registers and, for one shape of window, two LUT4 for each bit of the window of ``stride * (rows - 1)
     + columns`` activations; one LUT4 more for each further shape.
@@ -115,7 +115,7 @@ class Feeder(Component):
             addresses.step.eq(walk.step),
             *(
                 getattr(reads, name).eq(getattr(walk, name))
-                for name in ("run", "slot_ends", "row_ends", "position", "kind", "gdn", "channels")
+                for name in ("run", "tap_row_ends", "row_ends", "position", "kind", "gdn", "channels")
             ),
             self.busy.eq(walk.step),
             self.release.eq(walk.release),

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from licgate.gateware.arith import delayed
-from licgate.target.cells import BLOCKS
+from licgate.target.cells import BLOCK_RAMS
 
 __all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depths"]
 
@@ -17,7 +17,7 @@ __all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depths"]
 LATENCY = 3
 
 # Other families map banks of these depths well too.
-BLOCK_SHAPES = BLOCKS["DP16KD"]
+BLOCK_SHAPES = BLOCK_RAMS["DP16KD"]
 
 
 def bank_depths(depth, width, shapes=BLOCK_SHAPES):
@@ -37,7 +37,7 @@ def bank_depths(depth, width, shapes=BLOCK_SHAPES):
 
 
 class BankedMemory(Component):
-    """One write port and one read port over banks of block memory.
+    """One write port and one read port over banks of block RAM.
 
     Parameters
     ----------
@@ -202,12 +202,12 @@ class SplitMemory(Component):
         m = Module()
         for parity, half in enumerate(self._halves):
             m.submodules["odd" if parity else "even"] = half
-            lanes = range(parity, self.rows, 2)
+            positions = range(parity, self.rows, 2)
             m.d.comb += [
                 half.address.eq(self.address),
                 half.write_enable.eq(self.write_enable[parity]),
                 half.write_address.eq(self.write_address),
-                half.write_data.eq(Cat(self.write_data.word_select(lane, self.bits) for lane in lanes)),
-                Cat(self.data.word_select(lane, self.bits) for lane in lanes).eq(half.data),
+                half.write_data.eq(Cat(self.write_data.word_select(position, self.bits) for position in positions)),
+                Cat(self.data.word_select(position, self.bits) for position in positions).eq(half.data),
             ]
         return m

@@ -96,32 +96,32 @@ class PostProcessor(Component):
         m = Module()
         line = DelayLine(m)
         program, lanes = self._program, self._lanes
-        beat_cycles = program.lane_rows
+        drain_interval = program.lane_rows
 
         # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
-        active, sub, beat = Signal(), Signal(range(max(2, beat_cycles))), Signal(range(program.most_channels))
+        active, sub, word = Signal(), Signal(range(max(2, drain_interval))), Signal(range(program.most_channels))
         tile = Signal(tile_layout(program))
-        end_of_beat = Signal()
+        last_cycle = Signal()
         go = line(self.last, array_latency(program.cols) - _LEAD - 1)
-        m.d.comb += [end_of_beat.eq(sub == beat_cycles - 1), self.tile.ready.eq(go)]
-        final = Signal()  # the tile's last beat
+        m.d.comb += [last_cycle.eq(sub == drain_interval - 1), self.tile.ready.eq(go)]
+        final = Signal()  # the tile's last word
         # Counted rather than added to the tile's first ones: they address memories, which are far away.
         channel, x_channel = Signal.like(tile.param, name="channel"), Signal.like(self.x_address, name="x_channel")
         with m.If(go):
-            m.d.sync += [active.eq(1), sub.eq(0), beat.eq(0), tile.eq(self.tile.payload)]
+            m.d.sync += [active.eq(1), sub.eq(0), word.eq(0), tile.eq(self.tile.payload)]
             m.d.sync += final.eq(self.tile.payload.count == 1)
             m.d.sync += [channel.eq(self.tile.payload.param), x_channel.eq(self.tile.payload.x)]
         with m.Elif(active):
             m.d.sync += sub.eq(sub + 1)
-            with m.If(end_of_beat):
-                m.d.sync += [sub.eq(0), beat.eq(beat + 1), active.eq(~final), final.eq(beat + 2 == tile.count)]
+            with m.If(last_cycle):
+                m.d.sync += [sub.eq(0), word.eq(word + 1), active.eq(~final), final.eq(word + 2 == tile.count)]
                 m.d.sync += [channel.eq(channel + 1), x_channel.eq(x_channel + 1)]
         start, lower, upper, column = Signal(), Signal(), Signal(), Signal(len(self.drain.column))
-        m.d.comb += [start.eq(active & (sub == 0)), column.eq(beat)]
+        m.d.comb += [start.eq(active & (sub == 0)), column.eq(word)]
         if program.packing:
             packed = Array(int(op.packed) for op in program.ops)[tile.op]
-            m.d.comb += [lower.eq(packed & ~beat[0]), upper.eq(packed & beat[0])]
-            m.d.comb += column.eq(Mux(packed, beat >> 1, beat))
+            m.d.comb += [lower.eq(packed & ~word[0]), upper.eq(packed & word[0])]
+            m.d.comb += column.eq(Mux(packed, word >> 1, word))
         m.d.comb += [
             self.drain.enable.eq(line(start, _LEAD - COLLECTED)),
             self.drain.column.eq(line(column, _LEAD - COLLECTED)),
@@ -135,18 +135,18 @@ class PostProcessor(Component):
 
         for index, lane in enumerate(lanes):
             m.submodules[f"lane_{index}"] = lane
-            skew = self._late + index * beat_cycles
+            skew = self._late + index * drain_interval
             # A row's result is 0 but in the cycle that its lane has for it.
-            rows = slice(index * beat_cycles, (index + 1) * beat_cycles)
+            rows = slice(index * drain_interval, (index + 1) * drain_interval)
             result = _any_of(self.results[rows])
             if program.packing:
                 result = self._merged(m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew))
             m.d.comb += [
                 lane.acc.eq(result),
                 lane.op.eq(line(op, skew)),
-                lane.keep.eq(index * beat_cycles + line(sub, skew) < line(pixels, skew)),
+                lane.keep.eq(index * drain_interval + line(sub, skew) < line(pixels, skew)),
             ]
-        self._assemble(m, line, sub, active, end_of_beat)
+        self._assemble(m, line, sub, active, last_cycle)
         return m
 
     def _merged(self, m, index, result, high, lower, upper):
@@ -160,7 +160,7 @@ class PostProcessor(Component):
         return Mux(upper, second, Mux(lower, first, both))
 
     def _connect_parameters(self, m, line, channel, start):
-        """Parameter memories, read once for lane 0; each lane hands its copy to the next one a beat later."""
+        """Parameter memories, read once for lane 0; each lane hands its copy to the next one a drain interval later."""
         program, lanes = self._program, self._lanes
         for name, values, cycle in (
             ("bias", program.biases, PostLane.bias_cycle),
@@ -182,7 +182,7 @@ class PostProcessor(Component):
                 source = held
 
     def _connect_x(self, m, line, x_channel, sub):
-        """One word of x a beat; each lane picks its pixel, then waits for its turn."""
+        """One word of x in each drain interval; each lane picks its pixel, then waits for its turn."""
         program, lanes = self._program, self._lanes
         width = len(lanes[0].x)
         address_cycle = PostLane.x_cycle - 1 - LATENCY
@@ -194,13 +194,13 @@ class PostProcessor(Component):
             m.d.sync += pixel.eq(Array(self.x_data.word_select(r, width) for r in rows)[sub_late])
             m.d.comb += lane.x.eq(line(pixel, index * program.lane_rows))
 
-    def _assemble(self, m, line, sub, active, end_of_beat):
+    def _assemble(self, m, line, sub, active, last_cycle):
         program, lanes = self._program, self._lanes
         skew = (len(lanes) - 1) * program.lane_rows
         arrival = self._late + lanes[0].latency + skew
         sub_late = line(sub, arrival)
         done = Signal()
-        m.d.comb += done.eq(active & end_of_beat)
+        m.d.comb += done.eq(active & last_cycle)
         m.d.sync += self.valid.eq(line(done, arrival))
         for row in range(program.rows):
             index, part = divmod(row, program.lane_rows)

@@ -14,8 +14,8 @@ class ResultWriter(Component):
 
     A word of a tile that goes from an upsampling stage to a line buffer holds every second pixel of two neighbouring
     words of a row: pixel r belongs at ``2 * r + column`` of the pair at ``address`` (A) and ``address + channels`` (B),
-    for as many channels as the consuming stage reads. Such a word is written twice: to every second lane of A, then of
-    B, while the next word is made.
+    for as many channels as the consuming stage reads. Such a word is written twice: to every second position of A,
+    then of B, while the next word is made.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ResultWriter(Component):
     norm_enable, norm_address, norm_data, x_data
         Write port of the two copies of the GDN inputs.
     line_enable, line_address, line_word
-        Write ports of the line memories: two enables each, for even and for odd lanes; a common address and word.
+        Write ports of the line memories: two enables each, for even and for odd positions; a common address and word.
     output_enable, output_word
         To the latent FIFO.
     written, output_written, group_done, group_half, row_done, row_line
@@ -91,19 +91,19 @@ class ResultWriter(Component):
         m = Module()
         program, tile = self._program, self.i.payload
         x_bits = len(self.x_data) // program.rows
-        beat = Signal(range(program.most_channels + 1))
+        channel = Signal(range(program.most_channels + 1))
         # That the next word is the last one is found out with the word before it, but for a tile of a single one.
         end, nearly = Signal(), Signal()
         m.d.comb += [end.eq(self.valid & (nearly | (tile.count == 1))), self.i.ready.eq(end)]
         to_line = self.valid & (tile.to == Destination.LINE)
         memory = Array(s.memory for s in program.stages)[tile.line]
         with m.If(self.valid):
-            m.d.sync += [beat.eq(beat + 1), nearly.eq(beat + 2 == tile.count)]
+            m.d.sync += [channel.eq(channel + 1), nearly.eq(channel + 2 == tile.count)]
         with m.If(end):
-            m.d.sync += [beat.eq(0), nearly.eq(0)]
+            m.d.sync += [channel.eq(0), nearly.eq(0)]
         m.d.sync += [
             self.norm_enable.eq(self.valid & (tile.to == Destination.NORM)),
-            self.norm_address.eq((tile.address + beat)[: len(self.norm_address)]),
+            self.norm_address.eq((tile.address + channel)[: len(self.norm_address)]),
             self.norm_data.eq(Cat(self.norms)),
             self.x_data.eq(Cat(w[:x_bits] for w in self.word)),
             self.output_enable.eq(self.valid & (tile.to == Destination.OUTPUT)),
@@ -117,10 +117,10 @@ class ResultWriter(Component):
         ]
         selected = Cat(memory == k for k in range(len(program.line_memories)))
         if any(stage.upsampling for stage in program.stages):
-            self._spread(m, to_line, selected, (tile.address + beat)[: len(self.line_address)])
+            self._spread(m, to_line, selected, (tile.address + channel)[: len(self.line_address)])
         else:
             enables = Cat(to_line & bit for bit in selected for _ in range(2))
-            m.d.sync += [self.line_enable.eq(enables), self.line_address.eq(tile.address + beat)]
+            m.d.sync += [self.line_enable.eq(enables), self.line_address.eq(tile.address + channel)]
             m.d.sync += [line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)]
         return m
 
@@ -140,7 +140,7 @@ class ResultWriter(Component):
             second_address.eq(address + channels),
             second_selected.eq(selected),
         ]
-        # Lane p of A holds column p, lane p of B column rows + p, of the pair; both pixel column // 2.
+        # Position p of A holds column p, position p of B column rows + p, of the pair; both pixel column // 2.
         in_a = Mux(upsampled, Mux(tile.column, 0b10, 0b01), 0b11)
         in_b = Mux(second_column ^ (rows & 1), 0b10, 0b01)
         halves = Mux(second, in_b, Mux(to_line, in_a, 0))

@@ -1,4 +1,4 @@
-"""What the host link sends, one frame after the other: answers, acknowledgments, windows, latents."""
+"""What the host link sends, one frame after the other: answers, acknowledgments, patches, latents."""
 
 from functools import reduce
 from operator import or_
@@ -9,7 +9,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.host.hostframe import header_layout
-from licgate.gateware.ports import window_layout
+from licgate.gateware.ports import patch_layout
 from licgate.gateware.stream import StreamBuffer, connect
 from licgate.target.frames import FrameType
 
@@ -20,7 +20,7 @@ answer_layout = StructLayout({"header": header_layout, "data": 40})
 
 
 class AnswerArbiter(Component):
-    """Choose what is sent next, and bring its bytes: answers to commands first, then acknowledgments, windows, latents.
+    """Choose what is sent next, and bring its bytes: answers to commands first, then acknowledgments, patches, latents.
 
     Members
     -------
@@ -29,7 +29,7 @@ class AnswerArbiter(Component):
         A frame of pixels waits to be acknowledged (level); that is void in this cycle.
     acknowledged : :py:`Out(1)`
         The acknowledgment of one such frame is on its way (pulse).
-    i_window : :py:`In(stream.Signature(window_layout))`
+    i_patch : :py:`In(stream.Signature(patch_layout))`
     i_header, i_latents : :py:`In(stream.Signature(header_layout))`, :py:`In(stream.Signature(8))`
         A frame of latents; a header may be withdrawn before it is taken.
     o_header, o : :py:`Out(stream.Signature(header_layout))`, :py:`Out(stream.Signature(8))`
@@ -50,7 +50,7 @@ class AnswerArbiter(Component):
                 "drained": In(1),
                 "flush": In(1),
                 "acknowledged": Out(1),
-                "i_window": In(stream.Signature(window_layout)),
+                "i_patch": In(stream.Signature(patch_layout)),
                 "i_header": In(stream.Signature(header_layout)),
                 "i_latents": In(stream.Signature(8)),
                 "o_header": Out(stream.Signature(header_layout)),
@@ -64,7 +64,7 @@ class AnswerArbiter(Component):
         # A register in front of the sender; what it holds between frames is of the one before.
         m.submodules.body = ResetInserter(choosing)(body)
         connect(m, body.o, flipped(self.o))
-        names = ("from_answer", "from_drained", "from_window", "from_latents")
+        names = ("from_answer", "from_drained", "from_patch", "from_latents")
         chosen, loads, latents, passes = [Signal(name=n) for n in names], Signal(), Signal(), Signal()
         small = self._load(m, chosen, loads, latents, passes)
         m.d.sync += loads.eq(0)
@@ -73,7 +73,7 @@ class AnswerArbiter(Component):
             with m.State("PICK"):
                 m.d.comb += choosing.eq(1)
                 m.d.sync += [latents.eq(0), *self._pick(chosen)]
-                with m.If(self.i_answer.valid | self.drained | self.i_window.valid | self.i_header.valid):
+                with m.If(self.i_answer.valid | self.drained | self.i_patch.valid | self.i_header.valid):
                     m.d.sync += loads.eq(1)
                     m.next = "LOAD"
             with m.State("LOAD"):
@@ -99,18 +99,18 @@ class AnswerArbiter(Component):
 
     def _pick(self, chosen):
         """What is to be loaded, by rank."""
-        from_answer, from_drained, from_window, from_latents = chosen
+        from_answer, from_drained, from_patch, from_latents = chosen
         none = ~self.i_answer.valid
         return [
             from_answer.eq(self.i_answer.valid),
             from_drained.eq(none & self.drained & ~self.flush),
-            from_window.eq(none & ~self.drained & self.i_window.valid),
-            from_latents.eq(none & ~self.drained & ~self.i_window.valid),
+            from_patch.eq(none & ~self.drained & self.i_patch.valid),
+            from_latents.eq(none & ~self.drained & ~self.i_patch.valid),
         ]
 
     def _load(self, m, chosen, loads, latents, passes):
         """Header and bytes of what is chosen; return the bytes of a short frame, the next one first."""
-        from_answer, from_drained, from_window, from_latents = chosen
+        from_answer, from_drained, from_patch, from_latents = chosen
         header, small = Signal(header_layout), Signal(64)
         m.d.comb += self.o_header.payload.eq(header)
         # The register takes a byte at every second cycle at most, so there is time to bring the next one.
@@ -123,13 +123,13 @@ class AnswerArbiter(Component):
         sources = (
             (from_answer, answer.header.as_value(), answer.data),
             (from_drained, Cat(Const(FrameType.ACK, 8), Const(1, 8)), Const(FrameType.PIXELS, 8)),
-            (from_window, Cat(Const(FrameType.WINDOW, 8), Const(8, 8)), self.i_window.payload.as_value()),
+            (from_patch, Cat(Const(FrameType.PATCH, 8), Const(8, 8)), self.i_patch.payload.as_value()),
             (from_latents, self.i_header.payload.as_value(), Const(0, 1)),
         )
         m.d.comb += [
             self.i_answer.ready.eq(loads & from_answer),
             self.acknowledged.eq(loads & from_drained),
-            self.i_window.ready.eq(loads & from_window),
+            self.i_patch.ready.eq(loads & from_patch),
             self.i_header.ready.eq(loads & from_latents),
         ]
         with m.If(loads):

@@ -13,7 +13,7 @@ from licgate.target.registertable import entries, entry
 
 __all__ = ["RegisterBank", "register_layout"]
 
-_GROUP_BITS = 3  # of an address: registers that are read together
+_ROW_BITS = 3  # of an address: registers that are read together
 
 
 def register_layout(register, kind):
@@ -61,7 +61,7 @@ class RegisterBank(Component):
     Attributes
     ----------
     latency : int
-        Of a read; with 2 cycles, a register lies between the choice in a group of 8 and that among the groups. A write
+        Of a read; with 2 cycles, a register lies between the choice in a row of 8 and that among the rows. A write
         takes 1 cycle to ``held``, none to ``strobe``.
 
     Raises
@@ -124,7 +124,7 @@ class RegisterBank(Component):
         if self.latency == 1:
             self._read(m, values)
         else:
-            self._read_in_groups(m, values)
+            self._read_in_rows(m, values)
         return m
 
     def _written(self, row):
@@ -160,15 +160,15 @@ class RegisterBank(Component):
             with m.Default():
                 m.d.sync += self.csr.r_data.eq(0)
 
-    def _read_in_groups(self, m, values):
-        """Drive ``r_data`` with the register asked for: one of its group, then of the groups, each in a cycle."""
+    def _read_in_rows(self, m, values):
+        """Drive ``r_data`` with the register asked for: one of its row, then of the rows, each in a cycle."""
         csr = self.csr
-        group = Signal(len(csr.addr) - _GROUP_BITS)
-        m.d.sync += group.eq(csr.addr[_GROUP_BITS:])
+        row = Signal(len(csr.addr) - _ROW_BITS)
+        m.d.sync += row.eq(csr.addr[_ROW_BITS:])
         words = []
-        for number in sorted({address >> _GROUP_BITS for address in values}):
-            word = Signal(32, name=f"group_{number}")
-            members = [values.get((number << _GROUP_BITS) + low, 0) for low in range(1 << _GROUP_BITS)]
-            m.d.sync += word.eq(Array(members)[csr.addr[:_GROUP_BITS]])
-            words.append(Mux(group == number, word, 0))
+        for number in sorted({address >> _ROW_BITS for address in values}):
+            word = Signal(32, name=f"row_{number}")
+            members = [values.get((number << _ROW_BITS) + low, 0) for low in range(1 << _ROW_BITS)]
+            m.d.sync += word.eq(Array(members)[csr.addr[:_ROW_BITS]])
+            words.append(Mux(row == number, word, 0))
         m.d.sync += csr.r_data.eq(reduce(or_, words))

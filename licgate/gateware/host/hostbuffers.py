@@ -25,30 +25,30 @@ class PixelBuffer(Component):
 
     Parameters
     ----------
-    slots : int
-        Frames of 256 bytes in the ring, a power of two of at least 2. One of them is always open for writing, so at
-        most ``slots - 1`` may be committed and not drained; 8 slots fill one DP16KD.
+    frames : int
+        Payloads of 256 bytes in the ring, a power of two of at least 2. One of them is always open for writing, so at
+        most ``frames - 1`` may be committed and not drained; 8 frames fill one DP16KD.
 
     Members
     -------
     w_index, w_data, w_stb : In(8), In(8), In(1)
-        Write a byte of the open slot.
+        Write a byte of the open frame.
     commit, pixels : In(1), In(7)
-        Close the open slot, which holds `pixels` (1 to 85) pixels, also in the cycle behind, and open the next.
+        Close the open frame, which holds `pixels` (1 to 85) pixels, also in the cycle behind, and open the next.
     flush : In(1)
-        Forget all committed slots; an offered pixel is withdrawn.
+        Forget all committed frames; an offered pixel is withdrawn.
     o : Out(stream.Signature(24))
         Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 7 cycles.
     drained : Out(1)
-        Pulses in the cycle behind the one that takes a slot's last pixel.
+        Pulses in the cycle behind the one that takes a frame's last pixel.
     """
 
-    def __init__(self, *, slots: int = 8):
-        if not isinstance(slots, int):
-            raise TypeError(f"slots must be an integer, not {slots!r}")
-        if slots < 2 or slots & (slots - 1):
-            raise ValueError(f"slots must be a power of two of at least 2, not {slots!r}")
-        self.slots = slots
+    def __init__(self, *, frames: int = 8):
+        if not isinstance(frames, int):
+            raise TypeError(f"frames must be an integer, not {frames!r}")
+        if frames < 2 or frames & (frames - 1):
+            raise ValueError(f"frames must be a power of two of at least 2, not {frames!r}")
+        self.frames = frames
         self.latency, self.interval = 8, 7
         super().__init__(
             {
@@ -65,14 +65,14 @@ class PixelBuffer(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8, depth=256 * self.slots, init=[], attrs=ANY_ORDER)
+        m.submodules.memory = memory = Memory(shape=8, depth=256 * self.frames, init=[], attrs=ANY_ORDER)
         head, sizes = self._write(m, memory.write_port())
         self._read(m, memory.read_port(), head, sizes)
         return m
 
     def _read(self, m, read, head, sizes):
-        """Offer the pixels of committed slots, up to the open one."""
-        tail, index, captured = Signal(range(self.slots)), Signal(8), Signal(8)
+        """Offer the pixels of committed frames, up to the open one."""
+        tail, index, captured = Signal(range(self.frames)), Signal(8), Signal(8)
         left, last = Signal(7), Signal(name="last")
         # The block's own output is too slow to go anywhere but straight into a register.
         m.d.sync += [last.eq(left == 1), captured.eq(read.data)]
@@ -114,9 +114,9 @@ class PixelBuffer(Component):
                     m.next = "EMPTY"
 
     def _write(self, m, write):
-        """Fill the open slot; return its number, and the pixels of every slot."""
-        head = Signal(range(self.slots))
-        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.slots))
+        """Fill the open frame; return its number, and the pixels of every frame."""
+        head = Signal(range(self.frames))
+        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.frames))
         committed = Signal()  # a cycle late, when `pixels` still stands
         m.d.sync += [
             write.addr.eq(Cat(self.w_index, head)),

@@ -10,7 +10,7 @@ from licgate.gateware.host.answers import AnswerArbiter
 from licgate.gateware.host.commands import FrameCommands
 from licgate.gateware.host.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.host.hostframe import FrameReceiver, FrameSender
-from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.gateware.stream import connect
 
 __all__ = ["HostLink"]
@@ -27,8 +27,8 @@ class HostLink(Component):
     ----------
     timeout : int
         Clock cycles after which an unfinished frame is given up.
-    slots : int
-        Slots of the pixel buffer, see `PixelBuffer`; the host may have ``slots - 1`` PIXELS frames outstanding.
+    frames : int
+        Frames of the pixel buffer, see `PixelBuffer`; the host may have ``frames - 1`` PIXELS frames outstanding.
 
     Members
     -------
@@ -38,17 +38,17 @@ class HostLink(Component):
         The accelerator's registers; `r_data` is read three cycles after `addr`.
     o_pixels : Out(stream.Signature(24))
     i_latents : In(stream.Signature(latent_layout))
-    i_window : In(stream.Signature(window_layout))
+    i_patch : In(stream.Signature(patch_layout))
     flush : Out(1)
         The host has asked for a reset; what is on its way between the link and the accelerator is void.
     """
 
-    def __init__(self, *, timeout: int, slots: int = 8):
+    def __init__(self, *, timeout: int, frames: int = 8):
         self.receiver = FrameReceiver(timeout=timeout)
-        self.buffer = PixelBuffer(slots=slots)
+        self.buffer = PixelBuffer(frames=frames)
         self.packer = LatentPacker()
         self.sender = FrameSender()
-        self.slots = slots
+        self.frames = frames
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -57,7 +57,7 @@ class HostLink(Component):
                 "o_pixels": Out(stream.Signature(24)),
                 "flush": Out(1),
                 "i_latents": In(stream.Signature(latent_layout)),
-                "i_window": In(stream.Signature(window_layout)),
+                "i_patch": In(stream.Signature(patch_layout)),
             }
         )
 
@@ -75,7 +75,7 @@ class HostLink(Component):
         connect(m, commands.o, answers.i_answer)
         connect(m, buffer.o, flipped(self.o_pixels))
         connect(m, flipped(self.i_latents), packer.i)
-        connect(m, flipped(self.i_window), answers.i_window)
+        connect(m, flipped(self.i_patch), answers.i_patch)
         connect(m, packer.o_header, answers.i_header)
         connect(m, packer.o, answers.i_latents)
         connect(m, answers.o_header, sender.i)
@@ -83,7 +83,7 @@ class HostLink(Component):
         connect(m, sender.o, flipped(self.o))
 
         # PIXELS frames accepted and not acknowledged yet, and those of them which are ready for it.
-        outstanding, drained = Signal(range(self.slots)), Signal(range(self.slots))
+        outstanding, drained = Signal(range(self.frames)), Signal(range(self.frames))
         flush, acknowledged = commands.flush, answers.acknowledged
         m.d.sync += [
             outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged)),
@@ -91,7 +91,7 @@ class HostLink(Component):
         ]
         m.d.comb += [
             commands.byte.eq(receiver.w_stb),
-            commands.full.eq(outstanding == self.slots - 1),
+            commands.full.eq(outstanding == self.frames - 1),
             buffer.w_index.eq(receiver.w_index),
             buffer.w_data.eq(receiver.w_data),
             buffer.w_stb.eq(receiver.w_stb),

@@ -14,7 +14,7 @@ from licgate.gateware.resident.pixels import PixelWriter
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.resident.sequencer import Sequencer
 from licgate.gateware.stream import connect
-from licgate.gateware.watchdog import Tap
+from licgate.gateware.watchdog import Probe
 
 __all__ = ["Core"]
 
@@ -80,12 +80,12 @@ class Core(Component):
             }
         )
 
-    def taps(self):
+    def probes(self):
         """Streams as a watchdog sees them: in and out, a pass on its way to the array, its tiles on their way back."""
         return [
-            Tap("pixels", self.i.valid, self.i.ready, "the host", "the line buffer"),
-            Tap("latents", self.o.valid, self.o.ready, "the array", "the host", self._latents.free, "words free"),
-            *self._engine.taps("the sequencer"),
+            Probe("pixels", self.i.valid, self.i.ready, "the host", "the line buffer"),
+            Probe("latents", self.o.valid, self.o.ready, "the array", "the host", self._latents.free, "words free"),
+            *self._engine.probes("the sequencer"),
         ]
 
     def elaborate(self, platform):

@@ -13,15 +13,15 @@ __all__ = ["GroupWalk", "group_layout"]
 
 
 def group_layout(program):
-    """A group of pixels, of one parity of columns where its stage makes them phase by phase.
+    """A group of pixels, of one parity of columns where its stage makes them parity by parity.
 
-    phase: of its convolution. column: the parity. row, window, mask, kernel_rows, weight: what a pass over its first
-    tile reads, see ``pass_layout``. target: where the result goes. pixels: inside the row. row_ends: the row's last.
+    pass_kind: of its convolution. column: the parity. row, window, mask, kernel_rows, weight: what a pass over its
+    first tile reads, see ``pass_layout``. target: where the result goes. pixels: inside the row. row_ends: its last.
     """
     address = address_width(program)
     return data.StructLayout(
         {
-            "phase": range(max(2, len(program.phases))),
+            "pass_kind": range(max(2, len(program.pass_kinds))),
             "column": 1,
             "row": address,
             "window": address,
@@ -53,7 +53,7 @@ class GroupWalk(Component):
     last_phase, ended, has_gdn : :py:`Out(1)`
         The group has no other parity to come; the row had ended; a GDN follows the stage's convolution.
 
-    Resources: counters of pixels and words, four adders for addresses, tables of stages and phases.
+    Resources: counters of pixels and words, four adders for addresses, tables of stages and pass kinds.
     """
 
     def __init__(self, program):
@@ -91,13 +91,13 @@ class GroupWalk(Component):
             group.pixels.eq(Mux(ends, self._out_left, program.rows)),
             self.ended.eq(self._out_left == 0),
             above.eq(self.row.above),
-            group.weight.eq(Array(weights)[Cat(above, group.phase)]),
-            first_word.eq(Array(offsets)[group.phase]),
+            group.weight.eq(Array(weights)[Cat(above, group.pass_kind)]),
+            first_word.eq(Array(offsets)[group.pass_kind]),
         ]
         m.d.comb += [
             group.row_ends.eq(group_ends & self.last_phase),
             group.window.eq(self._offset + first_word),
-            group.mask.eq(self._inside(m)[group.phase]),
+            group.mask.eq(self._inside(m)[group.pass_kind]),
         ]
         self._upsamples = any(stage.upsampling for stage in program.stages)
         if self._upsamples:
@@ -136,30 +136,30 @@ class GroupWalk(Component):
                 self._offset.eq(0),
                 group.target.eq(self.row.write_base),
                 self.has_gdn.eq(self._of_stage(int(s.gdn is not None) for s in stages)),
-                group.phase.eq(self._of_stage(s.conv.phases[0].index for s in stages) + (self.row.odd << 1)),
+                group.pass_kind.eq(self._of_stage(s.conv.pass_kinds[0].index for s in stages) + (self.row.odd << 1)),
                 group.column.eq(0),
             ]
         with m.If(self.moves):
             if self._upsamples:
-                m.d.sync += [group.column.eq(0), group.phase.eq(group.phase - group.column)]
+                m.d.sync += [group.column.eq(0), group.pass_kind.eq(group.pass_kind - group.column)]
             m.d.sync += [self._out_left.eq(self._out_left - group.pixels), *steps]
         with m.If(self.turns):
-            m.d.sync += [group.column.eq(1), group.phase.eq(group.phase + 1)]
+            m.d.sync += [group.column.eq(1), group.pass_kind.eq(group.pass_kind + 1)]
 
     def _phase_tables(self, above_bits):
-        """First weight by rows above the image and phase; offset of the window's first word by phase."""
+        """First weight by rows above the image and pass kind; offset of the window's first word by pass kind."""
         program, count = self._program, 1 << above_bits
         weights, offsets = [], []
-        for phase in program.phases:
-            shape, op = phase.shape, program.ops[phase.op]
+        for pass_kind in program.pass_kinds:
+            shape, op = pass_kind.shape, program.ops[pass_kind.op]
             row = 0 if shape is None else shape.columns * op.channels_in
-            weights += [phase.base + min(k, phase.kernel_rows) * row for k in range(count)]
+            weights += [pass_kind.base + min(k, pass_kind.kernel_rows) * row for k in range(count)]
             first = 0 if shape is None else shape.first_word(program.rows) * op.channels_in
             offsets.append(first & ((1 << len(self._offset)) - 1))
         return weights, offsets
 
     def _inside(self, m):
-        """Which words of each phase's window lie inside the input row, a cycle late."""
+        """Which words of each pass kind's window lie inside the input row, a cycle late."""
         program = self._program
         inside = {}
 
@@ -171,8 +171,8 @@ class GroupWalk(Component):
             return inside[offset]
 
         masks = []
-        for phase in program.phases:
-            shape = phase.shape
+        for pass_kind in program.pass_kinds:
+            shape = pass_kind.shape
             first, words = (0, 0) if shape is None else (shape.first_word(program.rows), shape.words(program.rows))
             masks.append(Cat([word(first + j) for j in range(words)]))
         return Array(masks)

@@ -86,7 +86,7 @@ class LatentReader(Component):
             self.free.eq(queue.free),
             *(getattr(place, name).eq(getattr(self, name)) for name in ("start", "chain", *_SIZES)),
         ]
-        next_lane, loaded = Signal(range(rows + 2), name="next_lane"), Signal()
+        next_position, loaded = Signal(range(rows + 2), name="next_position"), Signal()
         step, word_done, was_done, load, ended = (
             Signal(name=n) for n in ("step", "word_done", "was_done", "load", "ended")
         )
@@ -100,10 +100,10 @@ class LatentReader(Component):
         # Nothing here waits for the receiver, who may be far off.
         m.submodules.out = out = SkidBuffer(latent_layout)
         connect(m, out.o, flipped(self.o))
-        kept, column_last = self._serialise(m, place, out.i, load, step, loaded, next_lane, fetched_word)
+        kept, column_last = self._serialise(m, place, out.i, load, step, loaded, next_position, fetched_word)
         m.d.comb += [
             step.eq(loaded & (~out.i.valid | out.i.ready)),
-            word_done.eq(step & ((next_lane == rows) | column_last | ~kept)),
+            word_done.eq(step & ((next_position == rows) | column_last | ~kept)),
             queue.take.eq(~fetched & queue.there),
             load.eq(fetched & ~loaded & ~was_done),
         ]
@@ -116,7 +116,7 @@ class LatentReader(Component):
             m.d.sync += [s.eq(0) for s in (loaded, fetched, was_done, place.moves, ended)]
         return m
 
-    def _serialise(self, m, place, out, load, step, loaded, next_lane, word):
+    def _serialise(self, m, place, out, load, step, loaded, next_position, word):
         """Offer the word's latents, one after the other; say whether it is kept, and this is its last column."""
         current, value = Signal(len(word), reset_less=True), Signal(len(word) // self._program.rows, reset_less=True)
         column, following = Signal(DIMENSION, name="column"), Signal(DIMENSION, name="following")
@@ -129,22 +129,22 @@ class LatentReader(Component):
             out.payload.last.eq(last_kept & final),
         ]
         with m.If(load):
-            m.d.sync += [current.eq(word), next_lane.eq(1), inside.eq(place.begins_inside)]
+            m.d.sync += [current.eq(word), next_position.eq(1), inside.eq(place.begins_inside)]
             m.d.sync += [column.eq(place.x), following.eq(place.x + 1), column_last.eq(place.begins_last)]
             m.d.sync += [kept.eq(place.row_kept), final.eq(place.final)]
         with m.If(step):
             m.d.sync += [
-                next_lane.eq(next_lane + 1),
+                next_position.eq(next_position + 1),
                 column.eq(column + 1),
                 column_last.eq(column == place.before_last_x),
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < place.end_x)),
             ]
-        lanes = Array(current.word_select(r, len(value)) for r in range(self._program.rows))
+        values = Array(current.word_select(r, len(value)) for r in range(self._program.rows))
         # What is offered next. A word is loaded only where there is none, so the choice need not wait for `step`.
         with m.If(load | step):
             m.d.sync += [
-                value.eq(Mux(loaded, lanes[next_lane], word)),
+                value.eq(Mux(loaded, values[next_position], word)),
                 last_kept.eq(Mux(loaded, following == place.last_kept_x, place.begins_last_kept)),
             ]
         return kept, column_last

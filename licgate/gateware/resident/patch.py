@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.ports import window_layout
+from licgate.gateware.ports import patch_layout
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.manifest.patches import margins
 
@@ -19,10 +19,10 @@ _CORE = ("core_width", "core_height", "skip_x", "skip_y", "keep_width", "keep_he
 class PatchScheduler(Component):
     """Cut an image into patches, in raster order, one at a time.
 
-    With ``independent`` low, patches are cells of ``patch_width`` × ``patch_height`` pixels whose window is larger by
-    the margins on every side that is cut, so that the kept latents are those of the whole image. Halo positions outside
-    the image do not exist: there the window ends, and the core pads every feature map as the model does. With
-    ``independent`` high, windows of the patch's size overlap by ``overlap`` pixels and each is an image of its own.
+    With ``independent`` low, patches keep parts of ``patch_width`` × ``patch_height`` pixels and are larger by
+    the margins on every side that is cut, so that the kept latents are those of the whole image. Positions outside
+    the image do not exist: there the patch ends, and the core pads every feature map as the model does. With
+    ``independent`` high, patches overlap by ``overlap`` pixels and each is an image of its own.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class PatchScheduler(Component):
     chain : :py:`In(range(...))`
     width, height, patch_width, patch_height, overlap, independent
         Stable until ``done``. Halo patches are multiples of the stride.
-    o_window : :py:`Out(stream.Signature(window_layout))`
+    o_patch : :py:`Out(stream.Signature(patch_layout))`
         The pixels wanted next.
     core_start, core_done, core_width, core_height, skip_x, skip_y, keep_width, keep_height
         To the core.
@@ -74,7 +74,7 @@ class PatchScheduler(Component):
                 "chain": In(range(max(2, len(self._max_width)))),
                 **{name: In(DIMENSION) for name in _SIZES},
                 "independent": In(1),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
                 "core_start": Out(1),
                 "core_done": In(1),
                 **{name: Out(DIMENSION) for name in _CORE},
@@ -88,7 +88,7 @@ class PatchScheduler(Component):
         widest = Array(self._max_width)[self.chain]
         x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width, widest)
         y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
-        window = self.o_window.payload
+        window = self.o_patch.payload
         m.d.comb += [
             window.x.eq(x.start),
             window.y.eq(y.start),
@@ -100,18 +100,18 @@ class PatchScheduler(Component):
         m.d.sync += [moves.eq(0), ends.eq(0)]
         with m.If(moves):
             with m.If(x.more):
-                m.d.sync += x.cell.eq(x.cell + x.step)
+                m.d.sync += x.part.eq(x.part + x.step)
             with m.Else():
-                m.d.sync += [x.cell.eq(0), y.cell.eq(y.cell + y.step)]
+                m.d.sync += [x.part.eq(0), y.part.eq(y.part + y.step)]
         with m.If(ends):
-            m.d.sync += [x.cell.eq(0), y.cell.eq(0)]
+            m.d.sync += [x.part.eq(0), y.part.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.start):
                     m.d.sync += self.error.eq(0)
                     m.next = "BOUNDS"
-            # The registers of an axis follow its cell in five cycles.
+            # The registers of an axis follow its kept part in five cycles.
             for state, following in pairwise(("BOUNDS", "EXTENT", "LIMIT", "SIZE", "CHECK", "DECIDE")):
                 with m.State(state):
                     m.next = following
@@ -120,10 +120,10 @@ class PatchScheduler(Component):
                     m.d.sync += [self.error.eq(1), ends.eq(1)]
                     m.next = "IDLE"
                 with m.Else():
-                    m.next = "WINDOW"
-            with m.State("WINDOW"):
-                m.d.comb += self.o_window.valid.eq(1)
-                with m.If(self.o_window.ready):
+                    m.next = "PATCH"
+            with m.State("PATCH"):
+                m.d.comb += self.o_patch.valid.eq(1)
+                with m.If(self.o_patch.ready):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += self.core_start.eq(1)
@@ -143,36 +143,36 @@ class PatchScheduler(Component):
 
 
 class _Axis:
-    """One axis of the walk: registers that follow from ``cell``, the pixel at which the patch's own part begins."""
+    """One axis of the walk: registers that follow from ``part``, the pixel at which the patch's own part begins."""
 
     def __init__(self, scheduler, m, name, length, patch, size, skip, keep, widest=None):
         wide = DIMENSION + 2
         shift = scheduler._shift
-        self.cell, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("cell", "start", "step"))
+        self.part, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("part", "start", "step"))
         self.more, self.refused = (Signal(name=f"{name}_{n}") for n in ("more", "refused"))
         stop, end, limit = (Signal(wide, name=f"{name}_{n}") for n in ("stop", "end", "limit"))
         ahead, excess = (Signal(signed(DIMENSION + 1), name=f"{name}_{n}") for n in ("ahead", "excess"))
         kept, limited, owned = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("kept", "limited", "owned"))
         cut, empty, stuck, beyond = (Signal(name=f"{name}_{n}") for n in ("cut", "empty", "stuck", "beyond"))
         before, after = scheduler._before << shift, scheduler._after << shift
-        halo = ~scheduler.independent
+        margin = ~scheduler.independent
         m.d.sync += [
             # 1
-            stop.eq(self.cell + patch),
-            ahead.eq(self.cell - before),
+            stop.eq(self.part + patch),
+            ahead.eq(self.part - before),
             excess.eq(patch - scheduler.overlap),
             # 2
-            self.start.eq(Mux(halo, Mux(ahead < 0, 0, ahead), self.cell)),
-            self.step.eq(Mux(halo, patch, Mux(excess < 0, 0, excess))),
+            self.start.eq(Mux(margin, Mux(ahead < 0, 0, ahead), self.part)),
+            self.step.eq(Mux(margin, patch, Mux(excess < 0, 0, excess))),
             self.more.eq(stop < length),
-            end.eq(Mux(halo, stop + after, stop)),
+            end.eq(Mux(margin, stop + after, stop)),
             # 3
             cut.eq(length < end),
             kept.eq(Mux(self.more, stop, length)),
-            skip.eq((self.cell - self.start) >> shift),
+            skip.eq((self.part - self.start) >> shift),
             # 4
             limited.eq(Mux(cut, length, end)),
-            owned.eq(kept - self.cell),
+            owned.eq(kept - self.part),
             # 5
             size.eq(limited - self.start),
             keep.eq((owned + (1 << shift) - 1) >> shift),

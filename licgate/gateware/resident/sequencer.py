@@ -151,7 +151,7 @@ class Sequencer(Component):
             (
                 self.o_pass.payload,
                 {
-                    "phase": tile.phase,
+                    "pass_kind": tile.pass_kind,
                     "row": group.row,
                     "offset": tile.window,
                     "kernel_rows": group.kernel_rows,

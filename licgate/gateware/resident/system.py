@@ -6,18 +6,18 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.clear import clearable
 from licgate.gateware.counters import RunCounters
-from licgate.gateware.ports import CoreControl, latent_layout, window_layout
+from licgate.gateware.ports import CoreControl, latent_layout, patch_layout
 from licgate.gateware.resident.core import Core
 from licgate.gateware.resident.patch import PatchScheduler
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.stream import connect
-from licgate.gateware.watchdog import Tap, Watchdog
+from licgate.gateware.watchdog import Probe, Watchdog
 from licgate.manifest.transform import TRANSFORM_NAMES
 
 __all__ = ["ResidentSystem"]
 
 _SIZES = ("width", "height", "patch_width", "patch_height", "overlap")
-_WINDOW = ("skip_x", "skip_y", "keep_width", "keep_height")
+_KEPT = ("skip_x", "skip_y", "keep_width", "keep_height")
 _NUMBER = 3  # bits of a transform's number
 
 
@@ -38,7 +38,7 @@ class ResidentSystem(Component):
         not take is refused some cycles behind its start; one whose transform is not there at once, and never begins.
     i : :py:`In(stream.Signature(...))`, o : :py:`Out(stream.Signature(latent_layout))`
         As of a `Core`.
-    o_window : :py:`Out(stream.Signature(window_layout))`
+    o_patch : :py:`Out(stream.Signature(patch_layout))`
         What is wanted on ``i`` next.
 
     Attributes
@@ -55,9 +55,9 @@ class ResidentSystem(Component):
         self._core = Core(program, output_words=output_words)
         cut = next((chain.transform for chain in program.chains if chain.pixels), None)
         self._scheduler = PatchScheduler(cut, max_width=[chain.max_width for chain in program.chains])
-        window = self._scheduler.o_window
-        asked = Tap("windows", window.valid, window.ready, "the scheduler", "the host")
-        self.watchdog = Watchdog([asked, *self._core.taps()], step=self._core.step)
+        window = self._scheduler.o_patch
+        asked = Probe("patches", window.valid, window.ready, "the scheduler", "the host")
+        self.watchdog = Watchdog([asked, *self._core.probes()], step=self._core.step)
         self.numbers = [TRANSFORM_NAMES.index(chain.transform.name) for chain in program.chains]
         settings = {name: Out(DIMENSION) for name in _SIZES} | {"mode": Out(1), "transform": Out(_NUMBER)}
         streams, levels = len(self.watchdog.words), len(self.watchdog.levels)
@@ -66,7 +66,7 @@ class ResidentSystem(Component):
                 "control": In(CoreControl(settings, streams=streams, levels=levels)),
                 "i": In(stream.Signature(len(self._core.i.payload))),
                 "o": Out(stream.Signature(latent_layout)),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
             }
         )
 
@@ -79,7 +79,7 @@ class ResidentSystem(Component):
         m.submodules.scheduler = clearable(m, reset, "scheduler", scheduler)
         connect(m, flipped(self.i), core.i)
         connect(m, core.o, flipped(self.o))
-        connect(m, scheduler.o_window, flipped(self.o_window))
+        connect(m, scheduler.o_patch, flipped(self.o_patch))
         m.d.sync += reset.eq(control.clear)
         m.d.comb += [
             core.chain.eq(chain),
@@ -87,7 +87,7 @@ class ResidentSystem(Component):
             core.clear.eq(reset),
             core.width.eq(scheduler.core_width),
             core.height.eq(scheduler.core_height),
-            *(getattr(core, name).eq(getattr(scheduler, name)) for name in _WINDOW),
+            *(getattr(core, name).eq(getattr(scheduler, name)) for name in _KEPT),
             scheduler.chain.eq(chain),
             scheduler.start.eq(control.start & there),
             scheduler.core_done.eq(core.done),

@@ -14,15 +14,15 @@ __all__ = ["TileWalk", "at_work_layout"]
 def at_work_layout(program):
     """A tile, as the descriptors of its pass have it.
 
-    gdn: it is one of the pending GDN. phase, window, mask, weight: of its pass, see ``pass_layout``. op, count, param,
-    x: of its tile, see ``tile_layout``. to, address: of its write, see ``write_layout``. last: the last one of its
-    operation.
+    gdn: it is one of the pending GDN. pass_kind, window, mask, weight: of its pass, see ``pass_layout``. op, count,
+    param, x: of its tile, see ``tile_layout``. to, address: of its write, see ``write_layout``. last: the last one
+    of its operation.
     """
     address = address_width(program)
     return data.StructLayout(
         {
             "gdn": 1,
-            "phase": range(max(2, len(program.phases))),
+            "pass_kind": range(max(2, len(program.pass_kinds))),
             "window": address,
             "mask": program.window_words,
             "weight": range(max(memory.depth for memory in program.weight_memories)),
@@ -80,7 +80,7 @@ class TileWalk(Component):
         self._final_count = Signal(range(program.most_channels + 1), name="final_count")
         # Channels of a pass: the same for all, or as many again where it is packed.
         self._channels = Signal.like(tile.count, name="channels") if program.packing else Const(program.cols)
-        self._steps = Signal(range(1 + max(phase.steps for phase in program.phases)), name="steps")
+        self._steps = Signal(range(1 + max(pass_kind.steps for pass_kind in program.pass_kinds)), name="steps")
         m.d.comb += tile.count.eq(Mux(tile.last, self._final_count, self._channels))
         with m.If(self.continues):
             m.d.sync += [
@@ -96,15 +96,15 @@ class TileWalk(Component):
         return m
 
     def _first_of_convolution(self, m):
-        """Begin the tiles of a group's phase, two cycles old; kernel rows above the image are left out."""
+        """Begin the tiles of a group's pass kind, two cycles old; kernel rows above the image are left out."""
         program, tile, group = self._program, self.tile, self.group
         last = Array(int(s.last) for s in program.stages)[self.stage]
         x = Mux(self.gdn_half, max_gdn_channels(program), 0)
         self._first(m, self.stage, [s.conv for s in program.stages])
         m.d.sync += [
             tile.gdn.eq(0),
-            *(tile[name].eq(group[name]) for name in ("phase", "window", "mask", "weight")),
-            self._steps.eq(Array(phase.steps for phase in program.phases)[group.phase]),
+            *(tile[name].eq(group[name]) for name in ("pass_kind", "window", "mask", "weight")),
+            self._steps.eq(Array(pass_kind.steps for pass_kind in program.pass_kinds)[group.pass_kind]),
             tile.x.eq(x),
             tile.to.eq(Mux(self.has_gdn, Destination.NORM, Mux(last, Destination.OUTPUT, Destination.LINE))),
             tile.address.eq(Mux(self.has_gdn, x, group.target)),
@@ -118,8 +118,8 @@ class TileWalk(Component):
         self._first(m, gdn.stage, ops)
         m.d.sync += [
             tile.gdn.eq(1),
-            tile.phase.eq(Array(op.phases[0].index for op in ops)[gdn.stage]),
-            self._steps.eq(Array(op.phases[0].steps for op in ops)[gdn.stage]),
+            tile.pass_kind.eq(Array(op.pass_kinds[0].index for op in ops)[gdn.stage]),
+            self._steps.eq(Array(op.pass_kinds[0].steps for op in ops)[gdn.stage]),
             tile.weight.eq(Array(op.base for op in ops)[gdn.stage]),
             tile.x.eq(Mux(gdn.half, max_gdn_channels(program), 0)),
             tile.to.eq(Mux(last, Destination.OUTPUT, Destination.LINE)),

@@ -3,9 +3,9 @@
 from amaranth.hdl import Cat, Module
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
-from licgate.gateware.extmem.port import MemoryPort
-from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.memory.phy import SdramPhy, sdram_bus
+from licgate.gateware.memory.port import MemoryPort
+from licgate.gateware.memory.sdram import SdramController
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.system import COUNTERS, StreamedSystem, streamed_control
 
@@ -23,7 +23,7 @@ class SdramAccelerator(Component):
     clock_mhz : float
     cores : int
     round_trip : int
-        See :class:`~licgate.gateware.extmem.sdram.SdramController`.
+        See :class:`~licgate.gateware.memory.sdram.SdramController`.
 
     Members
     -------

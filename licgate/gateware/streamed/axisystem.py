@@ -3,8 +3,8 @@
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.axi import axi4_signature
-from licgate.gateware.extmem.duplex import AxiDuplex
+from licgate.gateware.memory.axi import axi4_signature
+from licgate.gateware.memory.duplex import AxiDuplex
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.core import PORTS, StreamedCore
 from licgate.gateware.streamed.system import add_core, streamed_control
@@ -17,7 +17,7 @@ BUS_ADDRESS_BITS = 40
 
 
 class AxiSystem(Component):
-    """``cores`` streaming cores, each with a bus of its own for what it reads and what it writes.
+    """``cores`` streamed cores, each with a bus of its own for what it reads and what it writes.
 
     Nothing is shared, so each core may work on a frame of its own, with no margin computed twice.
 
@@ -39,7 +39,7 @@ class AxiSystem(Component):
 
     Attributes
     ----------
-    probes : list of dict
+    events : list of dict
         See :class:`~licgate.gateware.streamed.core.StreamedCore`.
     watchdogs : list of Watchdog
 
@@ -61,8 +61,8 @@ class AxiSystem(Component):
         if max(program.page_beats, program.burst_beats, program.weight_burst) > page:
             raise ValueError(f"the program has pages of {program.page_beats} beats, a burst of AXI4 has {page} at most")
         self.program, self.cores = program, cores
-        self.probes = [core.probes for core in self._cores]
-        self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
+        self.events = [core.events for core in self._cores]
+        self.watchdogs = [Watchdog(core.probes(), step=core.step) for core in self._cores]
         super().__init__(
             {
                 "control": In(streamed_control(program, self.watchdogs)),

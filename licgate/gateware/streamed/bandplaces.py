@@ -59,12 +59,12 @@ class BandPlaces(Component):
         return m
 
     def _by_parity(self, of_phase):
-        """Values of the convolution's phase with the pass's parities; of the only one where there are none."""
-        phases = [stage.conv.phases for stage in self._program.stages]
+        """Values of the convolution's pass kind with the pass's parities; of the only one where there are none."""
+        pass_kinds = [stage.conv.pass_kinds for stage in self._program.stages]
         if not self._program.upsampling:
-            return Array(of_phase(found[0]) for found in phases)[self.band.stage]
+            return Array(of_phase(found[0]) for found in pass_kinds)[self.band.stage]
         index = Cat(self.column, self.parity)
-        return Array(Array(of_phase(found[k % len(found)]) for k in range(4)) for found in phases)[self.band.stage][
+        return Array(Array(of_phase(found[k % len(found)]) for k in range(4)) for found in pass_kinds)[self.band.stage][
             index
         ]
 
@@ -83,7 +83,7 @@ class BandPlaces(Component):
                 m.d.sync += step.eq(Array(Array(found) for found in steps)[band.stage][self.parity])
         first_row = [
             kernel_row.eq(0),
-            kernel_end.eq(of_stage(band.stage, (stage.conv.phases[0].kernel_rows for stage in stages))),
+            kernel_end.eq(of_stage(band.stage, (stage.conv.pass_kinds[0].kernel_rows for stage in stages))),
         ]
         with m.If(self.issued & self.moves_row):
             m.d.sync += [kernel_row.eq(kernel_row + row_step), kernel_end.eq(kernel_end + end_step)]
@@ -95,10 +95,10 @@ class BandPlaces(Component):
         most_rows = max(program.in_rows(stage) for stage in stages)
         row = Array(Array(row * stage.conv.channels_in for row in range(most_rows + 1)) for stage in stages)
 
-        def skipped(phase):
-            op = program.ops[phase.op]
-            before = sum(other.steps for other in op.phases if other.index < phase.index)
-            width = phase.shape.columns * op.channels_in
+        def skipped(pass_kind):
+            op = program.ops[pass_kind.op]
+            before = sum(other.steps for other in op.pass_kinds if other.index < pass_kind.index)
+            width = pass_kind.shape.columns * op.channels_in
             return Array(before + count * width for count in range(program.kernel_rows + 1))
 
         m.d.sync += [
@@ -135,9 +135,9 @@ class BandPlaces(Component):
         """Where the window of the pass's column parity begins, in those of both; a cycle behind."""
         program, slots = self._program, self._program.slots
 
-        def later(phase):
-            stage = next(stage for stage in program.stages if stage.conv.index == phase.op)
-            return phase.shape.first_word(program.rows) - program.window(stage)[0]
+        def later(pass_kind):
+            stage = next(stage for stage in program.stages if stage.conv.index == pass_kind.op)
+            return pass_kind.shape.first_word(program.rows) - program.window(stage)[0]
 
         shift, moved = Signal(2, name="shift"), Signal(range(slots + 4), name="shifted")
         here, at = Signal.like(slot, name="slot_here"), Signal.like(word, name="word_here")

@@ -1,4 +1,4 @@
-"""A queue in block memory that is read through the block's output register."""
+"""A queue in block RAM that is read through the block's output register."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
@@ -27,7 +27,7 @@ def moved_level(level, up, down):
 class BlockQueue(Component):
     """Queue whose writer knows that there is room.
 
-    A block memory takes 5.6 ns of an ECP5 to answer, so nothing stands behind it but its own output register, which
+    A block RAM takes 5.6 ns of an ECP5 to answer, so nothing stands behind it but its own output register, which
     cannot wait: words are read ahead into a small queue of distributed memory, never more than that has places for.
     For the same reason words are cut into parts, each in a block as deep as the queue: nothing chooses between blocks.
 

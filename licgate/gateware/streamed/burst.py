@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 
 __all__ = ["PageCutter", "stretch_layout"]
 
@@ -32,7 +32,7 @@ class PageCutter(Component):
     -------
     i : :py:`In(stream.Signature(stretch_layout(address_bits, most_beats)))`
     request : :py:`Out(...)`
-        As of a :class:`~licgate.gateware.extmem.port.MemoryPort`.
+        As of a :class:`~licgate.gateware.memory.port.MemoryPort`.
     ends : :py:`Out(1)`
         The request is the last one of its stretch.
 

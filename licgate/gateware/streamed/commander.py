@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.blockqueue import BlockQueue
 from licgate.gateware.streamed.burst import PageCutter
@@ -36,7 +36,7 @@ class Commander(Component):
     interval : int
         Cycles from command to command: ``command_beats(program) + 1``.
 
-    Resources: a block memory, two registers a bit of a command.
+    Resources: a block RAM, two registers a bit of a command.
     """
 
     def __init__(self, program):

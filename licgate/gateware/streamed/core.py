@@ -1,4 +1,4 @@
-"""The core of a streaming accelerator: a list of commands in external memory is carried out."""
+"""The core of a streamed accelerator: a list of commands in external memory is carried out."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out, flipped
@@ -7,7 +7,7 @@ from licgate.gateware.arith import delayed
 from licgate.gateware.clear import clearable
 from licgate.gateware.engine.engine import Engine
 from licgate.gateware.engine.memory import BankedMemory
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.commander import Commander
 from licgate.gateware.streamed.maploader import MapLoader
@@ -15,7 +15,7 @@ from licgate.gateware.streamed.recordwriter import RecordWriter
 from licgate.gateware.streamed.release import StepRelease
 from licgate.gateware.streamed.sequencer import BandSequencer
 from licgate.gateware.streamed.weightloader import WeightLoader
-from licgate.gateware.watchdog import Tap
+from licgate.gateware.watchdog import Probe
 
 __all__ = ["PORTS", "StreamedCore"]
 
@@ -74,7 +74,7 @@ class StreamedCore(Component):
         )
 
     @property
-    def probes(self):
+    def events(self):
         """What models are held against: 1 in the cycle of a column, a tile, a step or a wait; ``writes`` counts."""
         return {
             "columns": self._maps.loaded,
@@ -84,22 +84,22 @@ class StreamedCore(Component):
             "wait_output": self.wait_output,
         }
 
-    def taps(self):
+    def probes(self):
         """The core's streams, for a `Watchdog`, in the order of docs/hostlink.md."""
 
-        def tap(name, flow, source, sink):
-            return Tap(name, flow.valid, flow.ready, source, sink)
+        def probe(name, flow, source, sink):
+            return Probe(name, flow.valid, flow.ready, source, sink)
 
         commands = "the list of commands"
         return [
-            tap("weights", self._weights.i, commands, "the weight loader"),
-            tap("load", self._maps.i, commands, "the map loader"),
-            tap("band", self._sequencer.i, commands, "the sequencer"),
-            *self._engine.taps("the sequencer"),
-            tap("records", self._sequencer.o_record, "the sequencer", "the record writer"),
-            tap("words", self._records._packer.i, "the lanes", "the packer"),
+            probe("weights", self._weights.i, commands, "the weight loader"),
+            probe("load", self._maps.i, commands, "the map loader"),
+            probe("band", self._sequencer.i, commands, "the sequencer"),
+            *self._engine.probes("the sequencer"),
+            probe("records", self._sequencer.o_record, "the sequencer", "the record writer"),
+            probe("words", self._records._packer.i, "the lanes", "the packer"),
             *(
-                tap(f"{name} request", port.request, "its unit", "the memory")
+                probe(f"{name} request", port.request, "its unit", "the memory")
                 for name, port in zip(PORTS, self.ports, strict=True)
             ),
         ]

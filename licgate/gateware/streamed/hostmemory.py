@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.stream import Queue
 from licgate.gateware.streamed.burst import PageCutter
@@ -50,7 +50,7 @@ class HostMemory(Component):
         Cycles between two requests, at least: 3.
 
     Resources on ECP5, with beats of 16 bits, addresses of 24 and bursts of 32: 267 LUT4, 62 carries, 119 flip-flops, no
-    block memory; the queue is 16 cells of distributed memory.
+    block RAM; the queue is 16 cells of distributed memory.
 
     Raises
     ------

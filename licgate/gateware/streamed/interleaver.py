@@ -34,7 +34,7 @@ def arrival_layout(most_words, most_apart):
 
 
 class Interleaver(Component):
-    """Queue in block memory whose words of even and odd columns meet in it.
+    """Queue in block RAM whose words of even and odd columns meet in it.
 
     Of a pair of passes, word k of the first one holds every second column of word k of two neighbouring records, A and
     B, and word k of the other one the rest. A's words are offered as soon as the second pass's come, then those of B.

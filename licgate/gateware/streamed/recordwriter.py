@@ -5,7 +5,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.arith import delayed
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.passes import record_layout
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level

@@ -1,4 +1,4 @@
-"""The sequencer of a streaming accelerator: carries out bands, pass by pass."""
+"""The sequencer of a streamed accelerator: carries out bands, pass by pass."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream
@@ -167,16 +167,16 @@ class BandSequencer(Component):
         """The descriptors of a pass."""
         program, out = self._program, self.o_pass.payload
         convs, lasts = [stage.conv for stage in program.stages], [stage.last_op for stage in program.stages]
-        phase = of_stage(band.stage, (op.phases[0].index for op in convs))
+        pass_kind = of_stage(band.stage, (op.pass_kinds[0].index for op in convs))
         words = ring.words
         if program.upsampling:
             # Of an upsampling stage, a tile has the weights of all parities, one after the other.
-            steps = [[op.phases[k % len(op.phases)].steps for k in range(4)] for op in convs]
+            steps = [[op.pass_kinds[k % len(op.pass_kinds)].steps for k in range(4)] for op in convs]
             of_pass, index = Signal.like(ring.words, name="pass_words"), Cat(walk.column, walk.parity)
             m.d.sync += of_pass.eq(
                 Mux(walk.is_gdn, ring.words, Array(Array(found) for found in steps)[band.stage][index])
             )
-            phase, words = phase + index, of_pass
+            pass_kind, words = pass_kind + index, of_pass
         freed = Mux(
             walk.last_group,
             band.release,
@@ -184,7 +184,9 @@ class BandSequencer(Component):
         )
         frees = ~walk.is_gdn & walk.last_tile & walk.last_row & walk.last_column
         m.d.comb += [
-            out.phase.eq(Mux(walk.is_gdn, of_stage(band.stage, (op.phases[0].index for op in lasts)), phase)),
+            out.pass_kind.eq(
+                Mux(walk.is_gdn, of_stage(band.stage, (op.pass_kinds[0].index for op in lasts)), pass_kind)
+            ),
             *(
                 getattr(out, name).eq(getattr(places, name))
                 for name in ("row", "offset", "kernel_rows", "mask", "wrap")

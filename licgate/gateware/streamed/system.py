@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.counters import RunCounters
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.ports import CoreControl
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.core import PORTS, StreamedCore
@@ -20,7 +20,7 @@ COUNTERS = tuple(STREAMED_COUNTERS)
 
 
 class StreamedSystem(Component):
-    """``cores`` streaming cores and a host at one memory, which a round robin shares.
+    """``cores`` streamed cores and a host at one memory, which a round robin shares.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class StreamedSystem(Component):
 
     Attributes
     ----------
-    probes : list of dict
+    events : list of dict
         See :class:`~licgate.gateware.streamed.core.StreamedCore`.
     watchdogs : list of Watchdog
         They know the streams' names.
@@ -56,8 +56,8 @@ class StreamedSystem(Component):
             raise ValueError(f"cores must be an integer from 1 to 16, not {cores!r}")
         self._cores = [StreamedCore(program) for _ in range(cores)]
         port = MemoryPort(program.beat_bits, program.address_bits)
-        self.probes = [core.probes for core in self._cores]
-        self.watchdogs = [Watchdog(core.taps(), step=core.step) for core in self._cores]
+        self.events = [core.events for core in self._cores]
+        self.watchdogs = [Watchdog(core.probes(), step=core.step) for core in self._cores]
         self._arbiter = Arbiter(len(PORTS) * cores + 1, program.beat_bits, program.address_bits)
         super().__init__(
             {

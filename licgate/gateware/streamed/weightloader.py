@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.layouts import command_layout, of_stage
 from licgate.gateware.streamed.wordreader import WordReader

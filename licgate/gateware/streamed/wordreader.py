@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.burst import PageCutter, stretch_layout
 from licgate.gateware.streamed.unpacker import Unpacker, record_layout

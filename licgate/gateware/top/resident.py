@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.gateware.resident.system import ResidentSystem
 from licgate.gateware.stream import connect
 from licgate.gateware.top.control import Control, identity
@@ -18,7 +18,7 @@ class Accelerator(Component):
     """Transforms of a manifest in gateware, on one array and the same memories; one of them runs at a time.
 
     The host writes which one (TRANSFORM), the image's and the patch's size, then CONTROL.start. For g_a the accelerator
-    asks for windows of pixels on ``o_window``, takes them on ``i`` in raster order, and gives the latents on ``o``
+    asks for windows of pixels on ``o_patch``, takes them on ``i`` in raster order, and gives the latents on ``o``
     (order: see `LatentReader`). The others take a whole feature map, value by value in
     that same order, and keep all that they make of it; a synthesis transform gives its pixels in depth form, see
     :class:`~licgate.program.Op`. ``STATUS.done`` rises when the last latent has left. CONTROL.reset gives up whatever
@@ -38,7 +38,7 @@ class Accelerator(Component):
     i : :py:`In(stream.Signature(...))`
         A pixel, channel 0 (red) in the low bits; or a value of a feature map in the low 16.
     o : :py:`Out(stream.Signature(latent_layout))`
-    o_window : :py:`Out(stream.Signature(window_layout))`
+    o_patch : :py:`Out(stream.Signature(patch_layout))`
     csr : :py:`In(csr_signature)`
         Registers of docs/registers.md; ``r_data`` follows ``addr`` by two cycles.
 
@@ -76,7 +76,7 @@ class Accelerator(Component):
             {
                 "i": In(stream.Signature(len(self._system.i.payload))),
                 "o": Out(stream.Signature(latent_layout)),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
             }
         )
@@ -89,5 +89,5 @@ class Accelerator(Component):
         connect(m, control.core, system.control)
         connect(m, flipped(self.i), system.i)
         connect(m, system.o, flipped(self.o))
-        connect(m, system.o_window, flipped(self.o_window))
+        connect(m, system.o_patch, flipped(self.o_patch))
         return m

@@ -1,11 +1,11 @@
-"""A streaming accelerator behind control and status registers, and the host's way to its memory."""
+"""A streamed accelerator behind control and status registers, and the host's way to its memory."""
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.phy import sdram_bus
-from licgate.gateware.ports import csr_signature, latent_layout, window_layout
+from licgate.gateware.memory.phy import sdram_bus
+from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.gateware.top.control import Control, identity
@@ -35,7 +35,7 @@ class StreamedAccelerator(Component):
     cores : int
         1 to 16.
     round_trip : int
-        See :class:`~licgate.gateware.extmem.sdram.SdramController`.
+        See :class:`~licgate.gateware.memory.sdram.SdramController`.
     transforms : sequence of str
         Those that the cores run; which one, the schedule says.
 
@@ -45,7 +45,7 @@ class StreamedAccelerator(Component):
         Three bytes for memory.
     o : :py:`Out(stream.Signature(latent_layout))`
         Two bytes from memory.
-    o_window : :py:`Out(stream.Signature(window_layout))`
+    o_patch : :py:`Out(stream.Signature(patch_layout))`
         Never valid: nothing is asked for.
     csr : :py:`In(csr_signature)`
         Registers of docs/registers.md; ``r_data`` follows ``addr`` by one cycle.
@@ -91,7 +91,7 @@ class StreamedAccelerator(Component):
             {
                 "i": In(stream.Signature(24)),
                 "o": Out(stream.Signature(latent_layout)),
-                "o_window": Out(stream.Signature(window_layout)),
+                "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
                 "bus": Out(sdram_bus),
             }

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.ports import TransferControl, latent_layout
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.gate import PortGate

@@ -1,10 +1,10 @@
-"""A streaming core behind AXI4-Lite registers, with an AXI4 bus to the processor's memory."""
+"""A streamed core behind AXI4-Lite registers, with an AXI4 bus to the processor's memory."""
 
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, Out, flipped
 
-from licgate.gateware.extmem.axi import axi4_signature
 from licgate.gateware.host.axilite import AxiLiteRegisters, axilite_signature
+from licgate.gateware.memory.axi import axi4_signature
 from licgate.gateware.stream import connect
 from licgate.gateware.streamed.axisystem import BUS_ADDRESS_BITS, AxiSystem
 from licgate.gateware.top.control import Control, identity

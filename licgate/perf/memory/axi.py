@@ -1,6 +1,6 @@
 """Cycles of an arbiter before an AXI4 master and a memory of a latency and a rate, transaction by transaction.
 
-It follows `licgate.gateware.extmem.axi` as :mod:`licgate.perf.memory.sdram` follows the SDRAM controller.
+It follows `licgate.gateware.memory.axi` as :mod:`licgate.perf.memory.sdram` follows the SDRAM controller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NEVER = -(1 << 60)
 
 
 class AxiModel(MemoryModel):
-    """An arbiter of ``count`` ports before an :class:`~licgate.gateware.extmem.axi.Axi4Master` and its memory.
+    """An arbiter of ``count`` ports before an :class:`~licgate.gateware.memory.axi.Axi4Master` and its memory.
 
     Driven as any :class:`~licgate.perf.memory.sdram.MemoryModel`. There are no rows and no refreshes: ``misses`` and
     ``refreshes`` stay 0. A read's beats come at the memory's rate; a write is fetched 10 beats ahead of the memory.
@@ -105,7 +105,7 @@ class AxiModel(MemoryModel):
 
 
 class DuplexModel:
-    """The memory of streaming cores behind one AXI4 bus: its reads and its writes go their own ways.
+    """The memory of streamed cores behind one AXI4 bus: its reads and its writes go their own ways.
 
     Port 4k + 3 belongs to the results of core k and only writes, the others only read; each kind has an arbiter and a
     master of its own, see :class:`licgate.gateware.streamed.duplex.AxiDuplex`. Driven as a :class:`MemoryModel`.
@@ -182,5 +182,5 @@ class DuplexModel:
 
 
 def core_memory(cores: int, cycles):
-    """The model of the memory of ``cores`` streaming cores: behind AXI4 for an `AxiTiming`, else the SDRAM."""
+    """The model of the memory of ``cores`` streamed cores: behind AXI4 for an `AxiTiming`, else the SDRAM."""
     return DuplexModel(cores, cycles) if isinstance(cycles, AxiTiming) else MemoryModel(4 * cores, cycles)

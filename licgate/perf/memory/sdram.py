@@ -1,6 +1,6 @@
 """Cycles of external memory: the arbiter and the SDRAM controller, transaction by transaction, to the cycle.
 
-It follows `licgate.gateware.extmem`, from the cycle after the reset, cycle 0, on. Every time is a maximum of what has
+It follows `licgate.gateware.memory`, from the cycle after the reset, cycle 0, on. Every time is a maximum of what has
 to come before it, so a transaction takes microseconds whatever its length, and nothing is simulated.
 """
 

@@ -1,4 +1,4 @@
-"""What an image costs on streaming cores: the figures of a report, from one run of the cycle model."""
+"""What an image costs on streamed cores: the figures of a report, from one run of the cycle model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports of a streaming core as flows: weights, maps and results that share the memory, from event to event.
+"""Ports of a streamed core as flows: weights, maps and results that share the memory, from event to event.
 
 What the array frees and makes goes in with its time; when tiles, columns and results are there comes out.
 """

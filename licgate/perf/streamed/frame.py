@@ -1,4 +1,4 @@
-"""Cycle model of the streaming core: every pass, every transaction, equal to the gateware's to the cycle.
+"""Cycle model of the streamed core: every pass, every transaction, equal to the gateware's to the cycle.
 
 Each unit of :mod:`licgate.gateware.streamed` is a generator that follows its states and goes on for as long as the
 times of what it waits for are known. When none can go on, the memory serves the next transaction, see

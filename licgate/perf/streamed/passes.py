@@ -9,7 +9,7 @@ from licgate.program.streamed import WRITES
 
 __all__ = ["FIFO", "Passes"]
 
-#: Cycles from a word's write to its read in a queue in block memory.
+#: Cycles from a word's write to its read in a queue in block RAM.
 FIFO = 4
 
 
@@ -53,9 +53,9 @@ class Passes:
                 behind, gdn_held = stage.parities * band["groups"] * band["rows"] - 1, held
             seen = yield from self._waits(cycle, needed, held, to_memory, behind if is_gdn else None)
             needed = 0
-            phase = op.phases[(2 * (row & 1) + column) % len(op.phases)]
+            pass_kind = op.pass_kinds[(2 * (row & 1) + column) % len(op.pass_kinds)]
             # What a pass waits for is seen a cycle before it is offered.
-            fed = self._engine.feed(op, phase, tile, kernels[row], max(cycle, seen + 1))
+            fed = self._engine.feed(op, pass_kind, tile, kernels[row], max(cycle, seen + 1))
             cycle = fed.accepted
             self._written.append(fed.written)
             if to_memory:
@@ -64,8 +64,8 @@ class Passes:
             parity_ends = not is_gdn and stage.upsampling and group == last_group and row >= last_row - 1
             freed = fed.finish + self.program.feed_latency
             if (last_pixel or parity_ends) and not keep:
-                steps = (fed.first, fed.slots, fed.slot, fed.columns, fed.final)
-                self.words_freed.add(freed, phase.steps, *steps, self.program.feed_latency)
+                steps = (fed.first, fed.tap_rows, fed.tap_row_cycles, fed.columns, fed.final)
+                self.words_freed.add(freed, pass_kind.steps, *steps, self.program.feed_latency)
             # What the sequencer goes on to.
             if not is_gdn and row_ends:
                 if last_tile:
@@ -113,10 +113,10 @@ class Passes:
 
     def _leaves(self, fed, number, op, tile, column, outside):
         """The results of a pass leave the chip."""
-        beat = self._engine.timing.beat
+        drain_interval = self._engine.timing.drain_interval
         first, last = not op.is_gdn or tile == 0, not op.is_gdn or tile == op.tiles - 1
-        count = (fed.written - fed.word) // beat + 1
-        leaves = (fed.accepted, fed.word, beat, count, number, first, last)
+        count = (fed.written - fed.word) // drain_interval + 1
+        leaves = (fed.accepted, fed.word, drain_interval, count, number, first, last)
         self._out += not outside
         if self._pairs is None:
             self.passes_out.append((*leaves, None))
@@ -137,7 +137,7 @@ class Passes:
         for n in itertools.count():
             while len(self.passes_out) <= n:
                 yield
-            issue, word, beat, count, stage, first, last, offers = self.passes_out[n]
+            issue, word, drain_interval, count, stage, first, last, offers = self.passes_out[n]
             begin = max(issue + 2, busy_until)
             if first:
                 if begun >= WRITES:
@@ -153,7 +153,7 @@ class Passes:
             for part in range(0, count, program.cols):
                 channels = min(program.cols, count - part)
                 for k in range(part, part + channels):
-                    offered = word + beat * k + FIFO if offers is None else offers[k]
+                    offered = word + drain_interval * k + FIFO if offers is None else offers[k]
                     moved = max(begin + 1, offered, ready)
                     ready = moved + slices
                 complete = moved + slices + 3
@@ -226,17 +226,17 @@ class Pairs:
 
     def add(self, leaves, pair, column, beyond):
         """A pass of the sequencer: one of those of ``_Core.passes_out`` without its offers."""
-        _, word, beat, count, *_, last = leaves
+        _, word, drain_interval, count, *_, last = leaves
         if pair and not column:
             self._even.append(leaves)
             return
         if pair and not beyond:
             self._odd.append(leaves)
-        offers = [self._whole(word + beat * k + 2) for k in range(count)]
+        offers = [self._whole(word + drain_interval * k + 2) for k in range(count)]
         self._out.append((*(self._even.popleft() if pair else leaves), offers))
         if pair and last:
             for odd in self._odd:
-                self._out.append((*odd, [self._whole(word + beat * (count - 1) + 3) for _ in range(odd[3])]))
+                self._out.append((*odd, [self._whole(word + drain_interval * (count - 1) + 3) for _ in range(odd[3])]))
             self._odd = []
 
     def _whole(self, cycle):

@@ -89,8 +89,8 @@ class _Planner:
         for row in range(target.height):
             first, last = stage.span(row)
             rows = min(last, source.height) - max(0, first)
-            kinds.update((rows, phase.index) for phase in _phases(stage, row))
-        lengths = [rows * stage.conv.channels_in * self._slot(phase) for rows, phase in kinds]
+            kinds.update((rows, pass_kind.index) for pass_kind in _phases(stage, row))
+        lengths = [rows * stage.conv.channels_in * self._tap_row_cycles(pass_kind) for rows, pass_kind in kinds]
         cycles = sum(
             groups * cycles * count
             for passes in self._passes(stage.conv, lengths, conv.flight)
@@ -128,19 +128,19 @@ class _Planner:
     def _kind(self, k, band, rows, top, height):
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        begin, slots = stage.span(0)[0], []
+        begin, tap_rows = stage.span(0)[0], []
         for row in range(rows):
             first, last = stage.span(row)
             kernel_rows = min(last - begin, height) - max(first - begin, top)
-            slots += [(kernel_rows * stage.conv.channels_in, phase) for phase in _phases(stage, row)]
-        lengths = tuple(count * self._slot(phase.index) for count, phase in slots)
+            tap_rows += [(kernel_rows * stage.conv.channels_in, pass_kind) for pass_kind in _phases(stage, row)]
+        lengths = tuple(count * self._tap_row_cycles(pass_kind.index) for count, pass_kind in tap_rows)
         passes = self._passes(stage.conv, lengths, conv.flight)
         norm, channels = (), 0
-        steps = band.groups * stage.conv.tiles * sum(count * phase.shape.columns for count, phase in slots)
+        steps = band.groups * stage.conv.tiles * sum(count * pass_kind.shape.columns for count, pass_kind in tap_rows)
         if gdn is not None:
             channels = stage.gdn.channels_in
             norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
-            steps += band.groups * len(slots) * stage.gdn.tiles * channels
+            steps += band.groups * len(tap_rows) * stage.gdn.tiles * channels
         middle = [stage.stride] * max(0, band.groups - 2)
         release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
         loads, later = [band.loads_first], band.loads - band.loads_first
@@ -172,9 +172,9 @@ class _Planner:
             sum(mean) / len(mean),
         )
 
-    def _slot(self, phase):
+    def _tap_row_cycles(self, pass_kind):
         """Cycles in which a kernel row of one channel is fed."""
-        return self.program.phases[phase].shape.slot(self.program.rows)
+        return self.program.pass_kinds[pass_kind].shape.tap_row_cycles(self.program.rows)
 
     def _passes(self, op, lengths, flight):
         """Cycles from pass to pass, by tile and length: its own, until results have left, and so many on the way."""
@@ -203,7 +203,7 @@ class _Planner:
             tiles,
             counts,
             tuple(packing(count) for count in counts),
-            tuple(later + self.timing.beat * (count - 1) for count in counts),
+            tuple(later + self.timing.drain_interval * (count - 1) for count in counts),
         )
 
     def _written(self, stage, target):
@@ -219,7 +219,7 @@ class _Planner:
 
 def _phases(stage, row):
     """Kinds of passes that make an output row of a stage."""
-    return [phase for phase in stage.conv.phases if not stage.upsampling or phase.row == row & 1]
+    return [pass_kind for pass_kind in stage.conv.pass_kinds if not stage.upsampling or pass_kind.row == row & 1]
 
 
 def _mean(beats, burst):

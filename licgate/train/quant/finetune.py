@@ -29,12 +29,12 @@ KIND = QuantizationAware.kind
 class _Objective(QuantizationAware):
     """Quantisation-aware training whose checkpoint can be exported without anything else."""
 
-    def __init__(self, *args, record: dict) -> None:
+    def __init__(self, *args, provenance: dict) -> None:
         super().__init__(*args)
-        self.record = record
+        self.provenance = provenance
 
     def config(self) -> dict:
-        return {**super().config(), **self.record}
+        return {**super().config(), **self.provenance}
 
 
 def fine_tune(
@@ -90,14 +90,14 @@ def fine_tune(
         clips=clips,
         learn_scales=settings.learn_scales,
     )
-    record = {
+    provenance = {
         "widths": widths_to_json(widths),
         "clips": clips,
         "equalization": equalization,
         "crops": crops,
         "source": source,
     }
-    objective = _Objective(codec, recipe.rate_lambda, settings, own.crops, record=record)
+    objective = _Objective(codec, recipe.rate_lambda, settings, own.crops, provenance=provenance)
     return train(data, out, objective=objective, recipe=recipe, quiet=quiet)
 
 

@@ -133,7 +133,7 @@ def _cost_lines(shape: ModelShape, boards: Sequence[BoardCost], configurations: 
             return cost["boards"][name][key]
 
         row(f"{name}: {device.multiplier} of {device.multipliers}", lambda cost, on=on: on(cost, "multipliers"))
-        row(f"{name}: {device.memory} of {device.memories}", lambda cost, on=on: on(cost, "memory_cells"))
+        row(f"{name}: {device.memory} of {device.memories}", lambda cost, on=on: on(cost, "block_rams"))
         row(f"{name}: memory, kbit", lambda cost, on=on: f"{sum(on(cost, 'memory_bits').values()) / 1e3:.0f}")
         row(f"{name}: would pack two products", lambda cost, on=on: "yes" if on(cost, "would_pack") else "no")
         row(f"{name}: frames/s", lambda cost, on=on: f"{on(cost, 'frames_per_second'):.2f}")

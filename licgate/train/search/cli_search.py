@@ -25,7 +25,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pm-of", choices=("all", "g_a", "g_s"), default="all", help="whose P_m (default all)")
     parser.add_argument("--bit-operations", type=float, metavar="G", help="budget: 10^9 bit operations an image")
     parser.add_argument("--memory-kbit", type=float, metavar="K", help="budget: kbit of memory on the first board")
-    parser.add_argument("--memory-cells", type=int, metavar="N", help="budget: its memory cells")
+    parser.add_argument("--block-rams", type=int, metavar="N", help="budget: its block RAMs")
     parser.add_argument(
         "--board",
         action="append",
@@ -59,9 +59,9 @@ def run_search(args: argparse.Namespace) -> int:
         tolerance["percent"] = 0.5 if args.mode == "near-lossless" else 2.0
     wanted_kinds = _kinds(args.kinds)
     width, height = _image(args.image)
-    given = [n for n in ("pm", "bit_operations", "memory_kbit", "memory_cells") if getattr(args, n) is not None]
+    given = [n for n in ("pm", "bit_operations", "memory_kbit", "block_rams") if getattr(args, n) is not None]
     if len(given) != (args.mode == "budget"):
-        names = "--pm, --bit-operations, --memory-kbit, --memory-cells"
+        names = "--pm, --bit-operations, --memory-kbit, --block-rams"
         raise TrainingError(f"mode {args.mode} takes {'one' if args.mode == 'budget' else 'none'} of {names}")
     if args.crops < 1 or args.finetune_iterations < 0:
         raise TrainingError(f"--crops {args.crops} must be 1 or more, --finetune-iterations not negative")
@@ -176,8 +176,8 @@ def _budget(args: argparse.Namespace, shape, boards: list):
     elif args.memory_kbit is not None:
         name, limit, value, weigh = f"kbit on {board.board.name}", args.memory_kbit, kilobits, kilobits
     else:
-        name, limit, weigh = f"{board.board.memory} on {board.board.name}", args.memory_cells, kilobits
-        value = lambda widths: board.cost(widths)["memory_cells"]  # noqa: E731
+        name, limit, weigh = f"{board.board.memory} on {board.board.name}", args.block_rams, kilobits
+        value = lambda widths: board.cost(widths)["block_rams"]  # noqa: E731
     if not 0 < limit < float("inf"):
         raise TrainingError(f"budget {name} of {limit:g} is not above 0")
     return Budget(name, limit, value, weigh)

@@ -37,7 +37,7 @@ class Map:
         return widths.latent if self.owner == "latent" else widths.of(self.owner).activation
 
     def footprint(self, kind: str) -> int:
-        """Values in one line of it, which is what a streaming accelerator holds, or in all of it."""
+        """Values in one line of it, which is what a streamed accelerator holds, or in all of it."""
         return self.channels * self.width * (self.height if kind == "map" else 1)
 
 
@@ -200,7 +200,7 @@ def equivalent_width(shape: ModelShape, widths: Widths, part: str = "all", *, fo
 
     It is the mean of the widths of the feature maps, each weighted by its size. The paper's 8/15, 4/15, 2/15, 1/15
     halve from layer to layer where the area of the maps falls to a quarter: they count one line of each map, which is
-    what a streaming accelerator holds, and so does ``footprint="line"``; ``"map"`` counts whole maps. The maps are
+    what a streamed accelerator holds, and so does ``footprint="line"``; ``"map"`` counts whole maps. The maps are
     those between picture and latents, counted from the picture: outputs of g_a, inputs of g_s.
 
     Parameters
@@ -283,8 +283,8 @@ class BoardCost:
         dict
             ``board``; ``multipliers`` and ``multipliers_available``; ``operands``, the widths of the array's
             multipliers; ``products_per_multiplier`` (of today's gateware); ``would_pack``, whether two products of
-            every layer would share a multiplier; ``memory_bits`` by use; ``memory_cells`` and
-            ``memory_cells_available``; ``cycles`` and ``frames_per_second`` of the image; ``layers``: name, operands,
+            every layer would share a multiplier; ``memory_bits`` by use; ``block_rams`` and
+            ``block_rams_available``; ``cycles`` and ``frames_per_second`` of the image; ``layers``: name, operands,
             ``multipliers`` a product, ``would_pack``.
         """
         board, program = self.board, self.program
@@ -301,7 +301,7 @@ class BoardCost:
         bits = dict.fromkeys(("lines", "weights", "others"), 0)
         for use in uses:
             bits[names.get(use.holds, "others")] += use.bits
-        cells = sum(use.cells(board.blocks) for use in uses) + board.host_blocks
+        cells = sum(use.cells(board.block_rams) for use in uses) + board.host_block_rams
         layers = [
             {
                 "name": p.name,
@@ -321,8 +321,8 @@ class BoardCost:
             "would_pack": operands[0] + 2 * operands[1] <= board.packed_bits,
             "memory": board.memory,
             "memory_bits": bits,
-            "memory_cells": cells,
-            "memory_cells_available": board.memories,
+            "block_rams": cells,
+            "block_rams_available": board.memories,
             "cycles": self.cycles,
             "frames_per_second": board.frequency * 1e6 / self.cycles,
             "layers": layers,

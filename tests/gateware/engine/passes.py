@@ -36,7 +36,7 @@ PROGRAMS = {
         (),
         {"rows": 4, "channels": (2, 8, 3), "gdn_bits": 6, "gdn": "abs", "packing": True, "packed_bits": 27},
     ),
-    "packed phases": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
+    "packed pass kinds": ((PACKED_UP,), {"rows": 3, "max_width": 6, "packing": True}),
     "ReLU, 4 rows": ((), {"rows": 4, "channels": (1, 2, 2), "gdn": "none", "weight_bits": (4, 9)}),
     **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
     **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
@@ -49,36 +49,36 @@ def build(name):
     return small_program(*transforms, **options)
 
 
-def conv_pass(program, phase, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
+def conv_pass(program, pass_kind, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
     """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image."""
-    op, rows = program.ops[phase.op], program.rows
+    op, rows = program.ops[pass_kind.op], program.rows
     stage = next(s for s in program.stages if s.conv is op)
     words = stage.words if words is None else words
-    first = phase.shape.stride * group + phase.shape.first_word(rows)
+    first = pass_kind.shape.stride * group + pass_kind.shape.first_word(rows)
     descriptor = {
-        "phase": phase.index,
+        "pass_kind": pass_kind.index,
         "row": stage.base + ring_row * stage.row_stride,
         "offset": first * op.channels_in % (1 << address_width(program)),
-        "kernel_rows": phase.kernel_rows - skipped if kernel_rows is None else kernel_rows,
-        "mask": sum((0 <= first + j < words) << j for j in range(phase.shape.words(rows))),
-        "weight": phase.base + tile * phase.steps + skipped * phase.shape.columns * op.channels_in,
+        "kernel_rows": pass_kind.kernel_rows - skipped if kernel_rows is None else kernel_rows,
+        "mask": sum((0 <= first + j < words) << j for j in range(pass_kind.shape.words(rows))),
+        "weight": pass_kind.base + tile * pass_kind.steps + skipped * pass_kind.shape.columns * op.channels_in,
         "x": 0,
         "release": release,
     }
     return descriptor, (stage, ring_row, group, words)
 
 
-def random_pass(program, rng, *, phase=None):
+def random_pass(program, rng, *, pass_kind=None):
     """A pass somewhere in an image: of a convolution, or of a GDN, which has no place."""
-    phase = program.phases[int(rng.integers(len(program.phases)))] if phase is None else phase
-    op = program.ops[phase.op]
+    pass_kind = program.pass_kinds[int(rng.integers(len(program.pass_kinds)))] if pass_kind is None else pass_kind
+    op = program.ops[pass_kind.op]
     tile = int(rng.integers(op.tiles))
     if op.is_gdn:
         x = int(rng.integers(2)) * max_gdn_channels(program)
         # what only convolutions read is at random
         row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
         return {
-            "phase": phase.index,
+            "pass_kind": pass_kind.index,
             "row": row,
             "offset": offset,
             "kernel_rows": 2,
@@ -89,17 +89,17 @@ def random_pass(program, rng, *, phase=None):
         }, None
     stage = next(s for s in program.stages if s.conv is op)
     words = int(rng.integers(1, stage.words + 1))
-    skipped = int(rng.integers(phase.kernel_rows))
+    skipped = int(rng.integers(pass_kind.kernel_rows))
     return conv_pass(
         program,
-        phase,
+        pass_kind,
         ring_row=int(rng.integers(stage.ring)),
         words=words,
         skipped=skipped,
         tile=tile,
-        group=int(rng.integers(-(-words // phase.shape.stride))),
+        group=int(rng.integers(-(-words // pass_kind.shape.stride))),
         release=int(rng.integers(2)),
-        kernel_rows=int(rng.integers(1, phase.kernel_rows - skipped + 1)),
+        kernel_rows=int(rng.integers(1, pass_kind.kernel_rows - skipped + 1)),
     )
 
 
@@ -143,8 +143,8 @@ def pack(values, bits):
 
 def expected_steps(program, maps, descriptor, where):
     """(a, w) of every step of a pass, in order."""
-    phase = program.phases[descriptor["phase"]]
-    op, shape = program.ops[phase.op], phase.shape
+    pass_kind = program.pass_kinds[descriptor["pass_kind"]]
+    op, shape = program.ops[pass_kind.op], pass_kind.shape
 
     def weights(address):
         half = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
@@ -182,32 +182,32 @@ def expected_steps(program, maps, descriptor, where):
 def walk_cycles(program, passes, early):
     """What the pass at work is at, cycle by cycle, where passes follow each other; the first is taken in cycle 0.
 
-    ``early`` says of each cycle whether the gate is shut: in front of the last slot, or a GDN's last step but one.
+    ``early`` says of each cycle whether the gate is shut: in front of the last tap_row, or a GDN's last step but one.
     """
     early, cycles = iter(early), [None]
     next(early)
     for number, (descriptor, _) in enumerate(passes):
-        phase = program.phases[descriptor["phase"]]
-        op, shape = program.ops[phase.op], phase.shape
+        pass_kind = program.pass_kinds[descriptor["pass_kind"]]
+        op, shape = program.ops[pass_kind.op], pass_kind.shape
         idle = op.is_gdn and op.channels_in == 1
-        columns, length = (1, 1) if op.is_gdn else (shape.columns, shape.slot(program.rows))
+        columns, length = (1, 1) if op.is_gdn else (shape.columns, shape.tap_row_cycles(program.rows))
         channels = op.channels_in + idle
-        slots = channels * (1 if op.is_gdn else descriptor["kernel_rows"])
-        gate = slots - 2 if op.is_gdn else slots - 1
-        for slot in range(slots):
+        tap_rows = channels * (1 if op.is_gdn else descriptor["kernel_rows"])
+        gate = tap_rows - 2 if op.is_gdn else tap_rows - 1
+        for tap_row in range(tap_rows):
             for position in range(length):
-                while next(early) and (slot, position) == (gate, 0):
+                while next(early) and (tap_row, position) == (gate, 0):
                     cycles.append(None)
-                ends, final = position == length - 1, slot == slots - 1
+                ends, final = position == length - 1, tap_row == tap_rows - 1
                 cycles.append(
                     SimpleNamespace(
                         number=number,
                         op=op,
-                        slot=slot,
+                        tap_row=tap_row,
                         position=position,
-                        step=position < columns and not (idle and slot == 0),
-                        slot_ends=ends,
-                        row_ends=ends and not op.is_gdn and slot % channels == channels - 1,
+                        step=position < columns and not (idle and tap_row == 0),
+                        tap_row_ends=ends,
+                        row_ends=ends and not op.is_gdn and tap_row % channels == channels - 1,
                         finish=ends and final,
                         last_step=final and position == columns - 1,
                     )

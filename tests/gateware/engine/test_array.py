@@ -25,9 +25,9 @@ def random_tiles(rng, rows, cols, lengths, a_width=5, w_width=4):
     return pairs
 
 
-def schedule(tiles, rows, cols, beat):
+def schedule(tiles, rows, cols, drain_interval):
     """Inputs a cycle, and {(cycle, row): sum} of what is read there, as early as it can be."""
-    gap, latency = beat * cols, array_latency(cols)
+    gap, latency = drain_interval * cols, array_latency(cols)
     steps, expected, last = {}, {}, -gap
     for a, w in tiles:
         # back to back, unless the drain of the tile before needs longer
@@ -36,7 +36,7 @@ def schedule(tiles, rows, cols, beat):
             steps.setdefault(begin + t, {}).update(a=a[t], w=w[t], last=t == len(a) - 1)
         last = begin + len(a) - 1
         for j in range(cols):
-            shown = last + latency + j * beat
+            shown = last + latency + j * drain_interval
             steps.setdefault(shown - 2, {})["drain"] = {"enable": 1, "column": j}
             for row in range(rows):
                 expected[shown + row, row] = int(a[:, row] @ w[:, j])
@@ -51,20 +51,20 @@ def check(seen, expected, offset=0):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_products_leave_in_order_at_the_closest_spacing(shape):
-    rows, cols, beat = shape
+    rows, cols, drain_interval = shape
     rng = np.random.default_rng(rows * 16 + cols)
-    gap = beat * cols
+    gap = drain_interval * cols
     tiles = random_tiles(rng, rows, cols, [5, 1, gap, gap + 3, 2, gap])
-    steps, expected = schedule(tiles, rows, cols, beat)
+    steps, expected = schedule(tiles, rows, cols, drain_interval)
     check(trace(build(rows, cols), steps, ["results"]), expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 4), (3, 2, 4), (2, 3, 6), (2, 1, 8)])
 def test_packed_products_leave_in_pairs(shape):
     """Two sums an element, of two weights 9 bits apart; a column is read at every second result."""
-    rows, cols, beat = shape
+    rows, cols, drain_interval = shape
     rng = np.random.default_rng(sum(shape))
-    gap, shift, bits = beat * cols, 9, 14
+    gap, shift, bits = drain_interval * cols, 9, 14
     tiles, pairs = [], []
     for n in (5, 1, gap, gap + 3, 2, gap):
         a = rng.integers(-16, 17, (n, rows))
@@ -72,9 +72,9 @@ def test_packed_products_leave_in_pairs(shape):
         low[0], high[0], a[0] = -15, 15, -16
         pairs.append((a, low, high))
         tiles.append((a, low + (high << shift)))
-    steps, sums = schedule(tiles, rows, cols, beat)
-    _, lows = schedule([(a, low) for a, low, _ in pairs], rows, cols, beat)
-    _, highs = schedule([(a, high) for a, _, high in pairs], rows, cols, beat)
+    steps, sums = schedule(tiles, rows, cols, drain_interval)
+    _, lows = schedule([(a, low) for a, low, _ in pairs], rows, cols, drain_interval)
+    _, highs = schedule([(a, high) for a, _, high in pairs], rows, cols, drain_interval)
     array = SystolicArray(rows, cols, a_width=6, w_width=14, acc_width=26, pack_shift=shift, high_width=bits)
     seen = trace(array, steps, ["results", "highs"])
     check(seen, sums)

@@ -31,11 +31,11 @@ def passes_to_the_output(program, rng, count):
     made = []
     while len(made) < count:
         one, where = random_pass(program, rng)
-        phase = program.phases[one["phase"]]
-        op = program.ops[phase.op]
+        pass_kind = program.pass_kinds[one["pass_kind"]]
+        op = program.ops[pass_kind.op]
         if op.is_gdn:
             continue
-        full, number = program.tile_channels(op), (one["weight"] - phase.base) // phase.steps
+        full, number = program.tile_channels(op), (one["weight"] - pass_kind.base) // pass_kind.steps
         channels = min(full, op.channels_out - number * full)
         tile = {"op": op.index, "count": channels, "param": op.param_base + number * full, "x": 0}
         tile["pixels"] = int(rng.integers(1, program.rows + 1))
@@ -82,7 +82,7 @@ def test_words_of_passes_and_their_cycles(name, p):
     model, words, ends, completed = EngineModel(program, -1), [], [], []
     for (descriptors, where, op, number), offer in zip(made, offered, strict=True):
         one, tile, write = descriptors
-        fed = model.feed(op, program.phases[one["phase"]], number, one["kernel_rows"], offer)
+        fed = model.feed(op, program.pass_kinds[one["pass_kind"]], number, one["kernel_rows"], offer)
         steps = expected_steps(program, maps, one, where)
         for j in range(tile["count"]):
             sums = [sum(int(a[row]) * weights_of(w, op, program)[j] for a, w in steps) for row in range(program.rows)]
@@ -90,7 +90,7 @@ def test_words_of_passes_and_their_cycles(name, p):
             case["bias"] = program.biases[tile["param"] + j]
             cases = [case | {"acc": acc, "keep": row < tile["pixels"]} for row, acc in enumerate(sums)]
             word = [golden(program, one_of_them)[0] for one_of_them in cases]
-            words.append((fed.word + model.timing.beat * j, word))
+            words.append((fed.word + model.timing.drain_interval * j, word))
         ends.append(fed.written)
         completed += [fed.written] * write["row_done"]
         assert fed.accepted == accepted[len(ends) - 1]

@@ -19,22 +19,22 @@ def expected_cycles(program, passes, start):
     """Cycles in which the steps of passes are issued that always wait for the feeder; the first is taken in `start`."""
     cycles, begin, drained, read = [], start + 2, 0, -program.window_words
     for descriptor, _ in passes:
-        phase = program.phases[descriptor["phase"]]
-        op, shape = program.ops[phase.op], phase.shape
-        columns, slot = (1, 1) if op.is_gdn else (shape.columns, shape.slot(program.rows))
-        slots = op.channels_in * (1 if op.is_gdn else descriptor["kernel_rows"])
+        pass_kind = program.pass_kinds[descriptor["pass_kind"]]
+        op, shape = program.ops[pass_kind.op], pass_kind.shape
+        columns, tap_row = (1, 1) if op.is_gdn else (shape.columns, shape.tap_row_cycles(program.rows))
+        tap_rows = op.channels_in * (1 if op.is_gdn else descriptor["kernel_rows"])
         if not op.is_gdn:
             begin = max(begin, read + shape.words(program.rows))
         if op.is_gdn:
             # it waits in front of the last step but one, for which a single channel has an idle cycle
-            final = max(begin + max(slots, 2) - 1, drained)
-            begins = [*range(begin, begin + slots - 2), *range(max(final - 1, final - slots + 1), final + 1)]
+            final = max(begin + max(tap_rows, 2) - 1, drained)
+            begins = [*range(begin, begin + tap_rows - 2), *range(max(final - 1, final - tap_rows + 1), final + 1)]
         else:
-            final = max(begin + (slots - 1) * slot, drained - columns + 1)
-            begins = [*range(begin, begin + (slots - 1) * slot, slot), final]
+            final = max(begin + (tap_rows - 1) * tap_row, drained - columns + 1)
+            begins = [*range(begin, begin + (tap_rows - 1) * tap_row, tap_row), final]
         cycles += [at + k for at in begins for k in range(columns)]
         # a pass waits while another one is at work, and there is one place for it
-        begin, drained = max(final + slot, begin + 2), final + columns - 1 + program.gap_behind(op)
+        begin, drained = max(final + tap_row, begin + 2), final + columns - 1 + program.gap_behind(op)
         read = read if op.is_gdn else final
     return cycles
 
@@ -78,18 +78,21 @@ def check(program, maps, passes, seen, taken):
     idle = [s for t, s in enumerate(seen) if t not in working and t >= min(working) - 1]
     assert not any(any(s.a) or s.last for s in idle)
     last_cycles = [cycles[k] for k in lasts]
-    gaps = [program.gap_behind(program.ops[program.phases[one["phase"]].op]) for one, _ in passes]
+    gaps = [program.gap_behind(program.ops[program.pass_kinds[one["pass_kind"]].op]) for one, _ in passes]
     assert all(b - a >= gap for (a, b), gap in zip(pairwise(last_cycles), gaps))
     assert sum(s.released for s in seen) == sum(one["release"] for one, _ in passes)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_steps_and_their_cycles(name):
-    """Passes wait for the drain, for the slots of their windows, and for reads of the one before; for nothing else."""
+    """Passes wait for the drain, for tap rows of their windows, and for reads of the one before; for nothing else."""
     program = build(name)
     rng, maps = np.random.default_rng(len(name)), Maps(program, seed=1)
     passes = [random_pass(program, rng) for _ in range(8)]
-    passes += [random_pass(program, rng, phase=phase) for phase in rng.permutation(np.array(program.phases, object))]
+    passes += [
+        random_pass(program, rng, pass_kind=pass_kind)
+        for pass_kind in rng.permutation(np.array(program.pass_kinds, object))
+    ]
     seen, taken = run(program, maps, passes)
     check(program, maps, passes, seen, taken)
     assert [t for t, s in enumerate(seen) if s.busy] == expected_cycles(program, passes, 0)
@@ -112,7 +115,7 @@ def test_rings_wrap_inside_a_shared_memory():
     assert stage.memory == program.stages[1].memory
     assert stage.base > 0
     maps = Maps(program, seed=7)
-    passes = [conv_pass(program, stage.conv.phases[0], ring_row=row) for row in range(stage.ring)]
+    passes = [conv_pass(program, stage.conv.pass_kinds[0], ring_row=row) for row in range(stage.ring)]
     check(program, maps, passes, *run(program, maps, passes))
 
 
@@ -126,11 +129,11 @@ def test_latency_of_a_pass(name, latency):
     maps = Maps(program, seed=2)
     for lines in maps.lines:
         lines[:] = 1
-    for phase in program.phases:
-        if phase.shape is None:
+    for pass_kind in program.pass_kinds:
+        if pass_kind.shape is None:
             continue
         # the middle of the row, so that the first tap of some array row is inside
-        one = conv_pass(program, phase, group=1 if phase.shape.first_word(program.rows) < 0 else 0)
+        one = conv_pass(program, pass_kind, group=1 if pass_kind.shape.first_word(program.rows) < 0 else 0)
         seen, taken = run(program, maps, [one], start=7)
         assert taken == [7]
         assert next(t for t, s in enumerate(seen) if any(s.a)) == 7 + latency
@@ -151,25 +154,25 @@ def test_passes_follow_each_other_without_a_bubble():
 
 @pytest.mark.parametrize(("rows", "first", "second"), [(4, 3, 5), (8, 0, 6), (2, 3, 0)])
 def test_a_bubble_where_the_next_window_has_more_words_than_a_slot_has_cycles(rows, first, second):
-    """Of ``words - slot`` cycles, no more."""
+    """Of ``words - tap_row`` cycles, no more."""
     wide = chain("h_a", 3, (5, 2, 8, "relu"), (3, 1, 2))
     up = chain("g_s", 8, (3, -2, 3, "relu"), (7, 2, 2))
     program = small_program(up, wide, rows=rows, cols=2, lanes=rows, max_width=32)
-    one, two = program.phases[first], program.phases[second]
-    bubble = max(0, two.shape.words(rows) - one.shape.slot(rows))
-    passes = [conv_pass(program, phase, group=1, words=4) for phase in (one, two)]
+    one, two = program.pass_kinds[first], program.pass_kinds[second]
+    bubble = max(0, two.shape.words(rows) - one.shape.tap_row_cycles(rows))
+    passes = [conv_pass(program, pass_kind, group=1, words=4) for pass_kind in (one, two)]
     maps = Maps(program, seed=1)
     seen, taken = run(program, maps, passes)
     check(program, maps, passes, seen, taken)
     busy = [t for t, s in enumerate(seen) if s.busy]
-    assert busy[one.steps] - busy[one.steps - 1] - 1 == bubble + one.shape.slot(rows) - one.shape.columns
+    assert busy[one.steps] - busy[one.steps - 1] - 1 == bubble + one.shape.tap_row_cycles(rows) - one.shape.columns
     assert bubble == {4: 2, 8: 1, 2: 0}[rows]
 
 
 def test_short_passes_wait_for_the_drain():
     program = build("5x5, 3 rows")
     maps, rng = Maps(program, seed=3), np.random.default_rng(4)
-    gdns = [random_pass(program, rng, phase=program.phases[1]) for _ in range(5)]
+    gdns = [random_pass(program, rng, pass_kind=program.pass_kinds[1]) for _ in range(5)]
     seen, _taken = run(program, maps, gdns)
     lasts = [t for t, s in enumerate(seen) if s.last]
     assert program.drain_gap == 4 > program.ops[1].steps == 3
@@ -178,9 +181,9 @@ def test_short_passes_wait_for_the_drain():
 
 def test_whoever_follows_a_packed_pass_waits_for_its_results():
     program = small_program(rows=4, lanes=1, channels=(1, 4, 2), kernel=3, weight_bits=(5, 8), gdn="none", packing=True)
-    packed, plain = program.phases
+    packed, plain = program.pass_kinds
     assert [op.packed for op in program.ops] == [True, False]
-    passes = [conv_pass(program, phase) for phase in (packed, packed, plain, plain, packed, packed)]
+    passes = [conv_pass(program, pass_kind) for pass_kind in (packed, packed, plain, plain, packed, packed)]
     maps = Maps(program, seed=1)
     seen, taken = run(program, maps, passes)
     check(program, maps, passes, seen, taken)
@@ -191,7 +194,7 @@ def test_whoever_follows_a_packed_pass_waits_for_its_results():
 
 def test_release_comes_with_the_end_of_the_pass():
     program = build("3x3, 2 rows")
-    maps, one = Maps(program, seed=3), conv_pass(program, program.phases[0], release=1)
+    maps, one = Maps(program, seed=3), conv_pass(program, program.pass_kinds[0], release=1)
     seen, taken = run(program, maps, [one])
     assert [t for t, s in enumerate(seen) if s.released] == [taken[0] + 1 + len(expected_steps(program, maps, *one))]
 
@@ -200,7 +203,7 @@ def test_release_comes_with_the_end_of_the_pass():
 def test_reset_in_the_middle_of_a_pass(name, cut):
     program = build(name)
     maps, rng = Maps(program, seed=5), np.random.default_rng(6)
-    long, _ = conv_pass(program, program.phases[0], release=1)
+    long, _ = conv_pass(program, program.pass_kinds[0], release=1)
     passes = [random_pass(program, rng) for _ in range(6)]
     restart = cut + 14
     state, taken = {"next": 0, "offering": False}, []
@@ -230,9 +233,9 @@ def test_reset_in_the_middle_of_a_pass(name, cut):
 def test_descriptor_holds_every_pass(name):
     program = build(name)
     layout = pass_layout(program)
-    assert 1 << layout["phase"].width >= len(program.phases) == {"5x5, 3 rows": 3, "mixed, 3 rows": 15}[name]
+    assert 1 << layout["pass_kind"].width >= len(program.pass_kinds) == {"5x5, 3 rows": 3, "mixed, 3 rows": 15}[name]
     assert layout["mask"].width == program.window_words
     assert 1 << layout["row"].width > max(s.last_row for s in program.stages)
-    assert 1 << layout["kernel_rows"].width > max(phase.kernel_rows for phase in program.phases)
+    assert 1 << layout["kernel_rows"].width > max(pass_kind.kernel_rows for pass_kind in program.pass_kinds)
     assert 1 << address_width(program) >= 2 * max(s.base + s.depth for s in program.stages)
     assert 1 << layout["weight"].width >= max(op.base + len(op.words) for op in program.ops)

@@ -43,7 +43,7 @@ def job(program, seed, count=12, gaps=0.4):
             "group_done": int(rng.integers(2)),
             "row_done": int(rng.integers(2)),
         }
-        for beat in range(tile["count"]):
+        for channel in range(tile["count"]):
             while rng.random() < gaps:
                 steps.append({"valid": 0, "i.valid": int(rng.integers(2)), "i.payload": tile})
                 expected.append(None)
@@ -53,8 +53,8 @@ def job(program, seed, count=12, gaps=0.4):
             expected.append(
                 {
                     **tile,
-                    "at": tile["address"] + beat,
-                    "end": beat + 1 == tile["count"],
+                    "at": tile["address"] + channel,
+                    "end": channel + 1 == tile["count"],
                     "word": [int(v) for v in word],
                     "norm": sum(int(v) << (NORM * r) for r, v in enumerate(norms)),
                     "x": sum((int(v) & ((1 << x_bits) - 1)) << (x_bits * r) for r, v in enumerate(word)),
@@ -153,13 +153,13 @@ def words_of_tiles(program, seed, gap):
             "column": column,
             "row_done": k % 3 == 0,
         }
-        for beat in range(count):
+        for channel in range(count):
             word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, rows).tolist()
             steps.append({"valid": 1, "word": word, "i.valid": 1, "i.payload": tile})
             steps += [{"valid": 0, "word": [0] * rows, "i.payload": {}}] * int(rng.integers(1, 2 + gap))
             for r, value in enumerate(word):
                 half, lane = divmod(2 * r + column, rows) if made.upsampling else (0, r)
-                held[stage.memory, base + beat + half * channels, lane] = value
+                held[stage.memory, base + channel + half * channels, lane] = value
     return steps, held
 
 

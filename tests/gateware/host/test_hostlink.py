@@ -38,9 +38,9 @@ def value(address, number):
 class Bench:
     """Host, registers and pixel sink around one link, each stalled at random."""
 
-    def __init__(self, *, p=0.3, seed=1, timeout=5000, slots=8, take_pixels=True):
+    def __init__(self, *, p=0.3, seed=1, timeout=5000, frames=8, take_pixels=True):
         self.reset = Signal()
-        self.link = HostLink(timeout=timeout, slots=slots)
+        self.link = HostLink(timeout=timeout, frames=frames)
         self.p, self.seed, self.take_pixels = p, seed, take_pixels
         self.registers, self.pixels, self.received, self.writes = {}, [], bytearray(), []
         self.monitors = [
@@ -189,7 +189,7 @@ def test_truncated_frame_times_out(kept):
 
 
 def test_too_many_outstanding_frames_are_refused_and_reset_forgets_them():
-    bench = Bench(p=0, slots=4, take_pixels=False)
+    bench = Bench(p=0, frames=4, take_pixels=False)
 
     async def host(ctx):
         for n in range(3):
@@ -217,15 +217,15 @@ def test_latents_and_windows(p, count):
 
     async def window(ctx):
         for item in windows:
-            await stream_put(ctx, bench.link.i_window, item, stalls=bench.stalls(6))
+            await stream_put(ctx, bench.link.i_patch, item, stalls=bench.stalls(6))
 
     async def host(ctx):
         frames = await bench.answers(ctx, 2 + -(-count // 127))
-        got = [f for f in frames if f.type != FrameType.WINDOW]
+        got = [f for f in frames if f.type != FrameType.PATCH]
         assert [f.type for f in got] == [FrameType.LATENTS] * (len(got) - 1) + [FrameType.LATENTS_LAST]
         assert all(len(f.payload) == 254 for f in got[:-1])
         assert np.frombuffer(b"".join(f.payload for f in got), "<i2").tolist() == latents
-        asked = [np.frombuffer(f.payload, "<u2").tolist() for f in frames if f.type == FrameType.WINDOW]
+        asked = [np.frombuffer(f.payload, "<u2").tolist() for f in frames if f.type == FrameType.PATCH]
         assert asked == [list(w.values()) for w in windows]
 
     bench.run(accelerator, window, host)
@@ -272,7 +272,7 @@ def test_reset_in_the_middle_of_a_frame(at):
 
 
 def test_pixel_buffer_latency_and_interval_are_exact():
-    dut = PixelBuffer(slots=2)
+    dut = PixelBuffer(frames=2)
     watcher = Monitor(dut.o, "o")
 
     async def bench(ctx):
@@ -300,8 +300,8 @@ def test_pixel_buffer_latency_and_interval_are_exact():
     [
         (lambda: HostLink(timeout=1), ValueError, r"^timeout must be at least 2 clock cycles, not 1$"),
         (lambda: FrameReceiver(timeout=2.5), TypeError, r"^timeout must be an integer, not 2\.5$"),
-        (lambda: PixelBuffer(slots=3), ValueError, r"^slots must be a power of two of at least 2, not 3$"),
-        (lambda: PixelBuffer(slots="8"), TypeError, r"^slots must be an integer, not '8'$"),
+        (lambda: PixelBuffer(frames=3), ValueError, r"^frames must be a power of two of at least 2, not 3$"),
+        (lambda: PixelBuffer(frames="8"), TypeError, r"^frames must be an integer, not '8'$"),
     ],
 )
 def test_constructor_errors(make, kind, message):

@@ -105,7 +105,7 @@ def test_phases_and_depth_form(weights, array):
     program = Accelerator(manifest, config, transforms=NAMES).program
     assert program.ops[-1].depth_form
     assert program.ops[-1].packed
-    assert any(op.packed and len(op.phases) == 4 for op in program.ops)
+    assert any(op.packed and len(op.pass_kinds) == 4 for op in program.ops)
     assert not all(op.packed or op.is_gdn for op in program.ops)
     order = [("g_s", 1, 2), ("g_a", 3, 7), ("h_a", 2, 3), ("h_s", 1, 1), ("g_a", 1, 4)]
     jobs = [values(manifest, *job, seed) for seed, job in enumerate(order)]
@@ -125,7 +125,7 @@ def test_reset_in_mid_stream():
             _, x = values(manifest, name, *size)
             patch, [(_, sent)], expected = run_of(config, manifest.transforms[name], x, config.rows)
             await start(ctx, dut.csr, x, patch, transform=name)
-            await stream_get(ctx, dut.o_window)
+            await stream_get(ctx, dut.o_patch)
             for value in sent:
                 await stream_put(ctx, dut.i, value)
             if wait is None:

@@ -27,7 +27,7 @@ def transform(kind):
 def images(stride):
     """(width, height, patch_width, patch_height, overlap, independent)."""
     s = stride
-    halo = [
+    margin = [
         (1, 1, s, s),
         (5 * s, 3 * s, s, s),
         (5 * s - 1, 3 * s + 1, 2 * s, s),
@@ -47,7 +47,7 @@ def images(stride):
         (17, 1, 4, 4, 1, 1),
         (9, 9, 1, 1, 0, 1),
     ]
-    return [(*image, 0, 0) for image in halo] + whole
+    return [(*image, 0, 0) for image in margin] + whole
 
 
 def expected_of(image, transform):
@@ -80,7 +80,7 @@ def test_walk_is_that_of_the_manifest(kind, p):
             await ctx.tick()
             ctx.set(dut.start, 0)
             for want in expected_of(image, g_a):
-                got = await stream_get(ctx, dut.o_window, stalls=stalls)
+                got = await stream_get(ctx, dut.o_patch, stalls=stalls)
                 assert not ctx.get(dut.done)
                 assert (got.x, got.y, got.width, got.height) == (want.x, want.y, want.width, want.height), image
             await ctx.tick().until(dut.done)
@@ -103,7 +103,7 @@ def test_walk_is_that_of_the_manifest(kind, p):
                     break
             ctx.set(dut.core_done, 1)
 
-    flow = monitor(dut.o_window, "o_window")
+    flow = monitor(dut.o_patch, "o_patch")
     run_simulation(dut, host, core, monitors=[flow], limit=20_000)
     assert flow.transfers == len(starts) == sum(len(expected_of(image, g_a)) for image in images(g_a.stride))
 
@@ -117,10 +117,10 @@ def run_once(image, *, max_width=100, cycles=40, resets=(), starts=(0,), kind="o
     dut = PatchScheduler(transform(kind), max_width=[max_width])
 
     def drive(cycle, _records):
-        return {**dict(zip(SETTINGS, image)), "start": cycle in starts, "o_window.ready": 1, "core_done": 1}
+        return {**dict(zip(SETTINGS, image)), "start": cycle in starts, "o_patch.ready": 1, "core_done": 1}
 
     return trace(
-        dut, drive, ["o_window.valid", "o_window.payload", "core_start", "done", "error"], cycles=cycles, resets=resets
+        dut, drive, ["o_patch.valid", "o_patch.payload", "core_start", "done", "error"], cycles=cycles, resets=resets
     )
 
 
@@ -131,10 +131,10 @@ def test_nine_cycles_a_patch_from_done_to_start(work):
     def drive(cycle, records):
         busy = any(s.core_start for s in records[-work:])
         sizes = dict(zip(SETTINGS, (6, 4, 2, 2, 0, 0)))
-        return {**sizes, "start": cycle == 0, "o_window.ready": 1, "core_done": not busy}
+        return {**sizes, "start": cycle == 0, "o_patch.ready": 1, "core_done": not busy}
 
-    seen = trace(dut, drive, ["o_window.valid", "core_start", "done"], cycles=130)
-    windows = [t for t, s in enumerate(seen) if s.o_window_valid]
+    seen = trace(dut, drive, ["o_patch.valid", "core_start", "done"], cycles=130)
+    windows = [t for t, s in enumerate(seen) if s.o_patch_valid]
     assert windows == [7 + (9 + 1 + work) * k for k in range(6)]
     assert [t for t, s in enumerate(seen) if s.core_start] == [t + 1 for t in windows]
     assert [t for t, s in enumerate(seen) if not s.done] == list(range(1, windows[-1] + work + 4))
@@ -155,7 +155,7 @@ def test_nine_cycles_a_patch_from_done_to_start(work):
 )
 def test_an_image_that_makes_no_sense_is_given_up(image, max_width):
     seen = run_once(image, max_width=max_width)
-    assert not any(s.o_window_valid or s.core_start for s in seen)
+    assert not any(s.o_patch_valid or s.core_start for s in seen)
     assert [s.error for s in seen] == [0] * 7 + [1] * 33
     assert all(s.done for s in seen[7:])
 
@@ -163,12 +163,12 @@ def test_an_image_that_makes_no_sense_is_given_up(image, max_width):
 def test_the_widest_window_is_allowed():
     seen = run_once((50, 2, 48, 2, 0, 0), max_width=50)
     assert not any(s.error for s in seen)
-    assert next(s.o_window_payload.width for s in seen if s.o_window_valid) == 50
+    assert next(s.o_patch_payload.width for s in seen if s.o_patch_valid) == 50
 
 
 def test_an_error_lasts_until_the_next_start():
     dut = PatchScheduler(transform("one 5x5"), max_width=[100])
-    image = {"patch_width": 2, "patch_height": 2, "height": 2, "o_window.ready": 1, "core_done": 1}
+    image = {"patch_width": 2, "patch_height": 2, "height": 2, "o_patch.ready": 1, "core_done": 1}
     steps = [{**image, "width": 0, "start": 1}, {"start": 0}] + [{}] * 8 + [{"width": 2, "start": 1}, {"start": 0}]
     seen = trace(dut, steps, ["error", "core_start"], cycles=30)
     assert [t for t, s in enumerate(seen) if s.error] == [7, 8, 9, 10]
@@ -178,8 +178,8 @@ def test_an_error_lasts_until_the_next_start():
 def test_reset_in_the_middle_of_an_image():
     seen = run_once((6, 4, 2, 2, 0, 0), cycles=90, resets={19}, starts=(0, 22))
     assert not seen[19].done
-    assert all(s.done and not s.o_window_valid for s in seen[20:23])
-    got = [(s.o_window_payload.x, s.o_window_payload.y) for s in seen[22:] if s.o_window_valid]
+    assert all(s.done and not s.o_patch_valid for s in seen[20:23])
+    got = [(s.o_patch_payload.x, s.o_patch_payload.y) for s in seen[22:] if s.o_patch_valid]
     assert got == [(p.x, p.y) for p in expected_of((6, 4, 2, 2, 0, 0), transform("one 5x5"))]
 
 
@@ -207,13 +207,13 @@ def test_a_feature_map_is_one_window_and_each_chain_has_its_width(chain, width, 
             "patch_width": width,
             "patch_height": 3,
             "start": 1,
-            "o_window.ready": 1,
+            "o_patch.ready": 1,
             "core_done": 1,
         },
         {"start": 0},
     ]
-    seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "error", *CORE], cycles=30)
-    windows = [s.o_window_payload for s in seen if s.o_window_valid]
+    seen = trace(dut, steps, ["o_patch.valid", "o_patch.payload", "error", *CORE], cycles=30)
+    windows = [s.o_patch_payload for s in seen if s.o_patch_valid]
     assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, width, 3)] * fits
     assert seen[-1].error == (not fits)
     assert tuple(getattr(seen[-1], name) for name in CORE) == (width, 3, 0, 0, width, 3)
@@ -230,12 +230,12 @@ def test_a_whole_feature_map_beside_patches_has_no_margins():
             "patch_width": 7,
             "patch_height": 5,
             "start": 1,
-            "o_window.ready": 1,
+            "o_patch.ready": 1,
             "core_done": 1,
         },
         {"start": 0},
     ]
-    seen = trace(dut, steps, ["o_window.valid", "o_window.payload", "core_width", "core_height"], cycles=30)
-    windows = [s.o_window_payload for s in seen if s.o_window_valid]
+    seen = trace(dut, steps, ["o_patch.valid", "o_patch.payload", "core_width", "core_height"], cycles=30)
+    windows = [s.o_patch_payload for s in seen if s.o_patch_valid]
     assert [(w.x, w.y, w.width, w.height) for w in windows] == [(0, 0, 7, 5)]
     assert (seen[-1].core_width, seen[-1].core_height) == (7, 5)

@@ -49,10 +49,10 @@ def sizes_of(stages, width, height):
     return sizes
 
 
-def conv_fields(program, stage, phase, y, group, in_width, in_height):
+def conv_fields(program, stage, pass_kind, y, group, in_width, in_height):
     """Fields of a convolution's pass that say what it reads; the weights are those of the first tile."""
     layer, channels = stage.conv.layer, stage.conv.channels_in
-    columns = reads(layer, phase.column, depth_form=stage.conv.depth_form)
+    columns = reads(layer, pass_kind.column, depth_form=stage.conv.depth_form)
     taps = max(FEWEST_TAPS, len(columns))
     stride = 1 if layer.transposed else layer.stride
     reached = [stride * r + columns[0] + k for r in range(program.rows) for k in range(taps)]
@@ -60,12 +60,12 @@ def conv_fields(program, stage, phase, y, group, in_width, in_height):
     rows = rows_read(stage, y)
     inside = [row for row in rows if 0 <= row < in_height]
     return {
-        "phase": phase.index,
+        "pass_kind": pass_kind.index,
         "kernel_rows": len(inside),
         "pass_row": stage.base + inside[0] % stage.ring * stage.row_stride,
         "offset": words[0] * channels % (1 << address_width(program)),
         "mask": sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words)),
-        "weight": phase.base + (inside[0] - rows[0]) * taps * channels,
+        "weight": pass_kind.base + (inside[0] - rows[0]) * taps * channels,
     }
 
 
@@ -79,7 +79,7 @@ def expected_passes(program, chain, width, height):
         for y in range(out_height):
             places = [(g, q) for g in range(-(-across // program.rows)) for q in range(parities)]
             for g, q in places:
-                phase = stage.conv.phases[2 * (y % 2) + q if stage.upsampling else 0]
+                pass_kind = stage.conv.pass_kinds[2 * (y % 2) + q if stage.upsampling else 0]
                 for op in (stage.conv, stage.gdn):
                     full = program.tile_channels(op) if op else 0
                     for tile in range(op.tiles if op else 0):
@@ -87,9 +87,9 @@ def expected_passes(program, chain, width, height):
                         row_ends = ends and (g, q) == places[-1]
                         if op is stage.conv and stage.gdn:
                             to = Destination.NORM
-                        one = {"phase": op.phases[0].index, "weight": op.base}
+                        one = {"pass_kind": op.pass_kinds[0].index, "weight": op.base}
                         if op is stage.conv:
-                            one = conv_fields(program, stage, phase, y, g, in_width, in_height)
+                            one = conv_fields(program, stage, pass_kind, y, g, in_width, in_height)
                         one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
                         one |= {
                             "to": to,
@@ -97,7 +97,7 @@ def expected_passes(program, chain, width, height):
                             "column": q,
                             "pixels": min(program.rows, across - g * program.rows),
                             "param": op.param_base + tile * full,
-                            "weight": one["weight"] + tile * program.phases[one["phase"]].steps,
+                            "weight": one["weight"] + tile * program.pass_kinds[one["pass_kind"]].steps,
                             "release": int(op is stages[0].conv and row_ends),
                             "row_issued": int(row_ends),
                             "group_done": int(to == Destination.NORM and ends),
@@ -158,7 +158,7 @@ class Surroundings:
         one = self.left[op.index].popleft()
         k, stage = one["stage"], program.stages[one["stage"]]
         got = {
-            "phase": step.phase,
+            "pass_kind": step.pass_kind,
             "column": write.column,
             "weight": step.weight,
             "release": step.release,

@@ -140,7 +140,7 @@ def test_reset_in_mid_stream_then_another_transform(interrupted, part, wait, the
             _, x = values(manifest, name, *sizes[name])
             size, [(_, sent)], expected = run_of(config, manifest.transforms[name], x, config.rows)
             await start(ctx, dut.csr, x, size, transform=name)
-            await stream_get(ctx, dut.o_window)
+            await stream_get(ctx, dut.o_patch)
             for value in sent if share is None else sent[: int(share * len(sent))]:
                 await stream_put(ctx, dut.i, value)
             if share is None:
@@ -172,9 +172,9 @@ def test_what_it_holds_and_what_it_refuses():
             await ctx.tick().repeat(10)
             assert await read_register(ctx, dut.csr, Register.TRANSFORM) == TRANSFORM_NAMES.index(name)
             assert await read_register(ctx, dut.csr, Register.STATUS) & 0b101 == 0b100, name
-            assert not ctx.get(dut.o_window.valid)
+            assert not ctx.get(dut.o_patch.valid)
         await start(ctx, dut.csr, x[:, :, : widest["g_s"]], (widest["g_s"], 2), transform="g_s")
-        window = await stream_get(ctx, dut.o_window)
+        window = await stream_get(ctx, dut.o_patch)
         assert (window.x, window.y, window.width, window.height) == (0, 0, widest["g_s"], 2)
         assert await read_register(ctx, dut.csr, Register.STATUS) == 0b001
 

@@ -1,4 +1,4 @@
-"""Golden model of a streaming accelerator: carries out the commands of a schedule, one after the other, in numpy.
+"""Golden model of a streamed accelerator: carries out the commands of a schedule, one after the other, in numpy.
 
 It knows the command set and the layouts in memory, and refuses what the gateware cannot know to be wrong: a slot that
 is still in use, a record that is read before it is written, weights that are not there.

@@ -1,4 +1,4 @@
-"""The queue in block memory: order, latency and interval to the cycle, full and empty, a reset in between."""
+"""The queue in block RAM: order, latency and interval to the cycle, full and empty, a reset in between."""
 
 import random
 from collections import deque

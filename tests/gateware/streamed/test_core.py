@@ -1,4 +1,4 @@
-"""The streaming core against the reference: whole transforms, with a memory that is late at random."""
+"""The streamed core against the reference: whole transforms, with a memory that is late at random."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ def make(name):
 
 def random_passes(program, coin, count):
     """Cycles of passes: (step, words, slots, ends); some release nothing, some end later than their last step."""
-    found, most = [], max(op.phases[0].steps for op in program.ops)
+    found, most = [], max(op.pass_kinds[0].steps for op in program.ops)
     for _ in range(count):
         words = coin.choice([0, coin.randint(1, most)])
         slots = coin.choice([0, 0, coin.randint(1, program.slots)])

@@ -70,7 +70,7 @@ def expected_passes(program, schedule):
         nominal = stage.span(0)[0]
         for op, g, r, q, t in order:
             conv, size = op is stage.conv, program.tile_channels(op)
-            phase = op.phases[2 * (r & 1) + q] if stage.upsampling and conv else op.phases[0]
+            pass_kind = op.pass_kinds[2 * (r & 1) + q] if stage.upsampling and conv else op.pass_kinds[0]
             last_group, last_column = g == band["groups"] - 1, q == stage.parities - 1
             # the last pass with these weights: in the last group, the last row of this parity
             ends = last_group and r >= band["rows"] - (stage.parities if conv else 1) and (conv or last_column)
@@ -81,9 +81,9 @@ def expected_passes(program, schedule):
             top, bottom = (end - nominal for end in stage.span(r))
             first, begin, window = max(top, band["top"]), places[op.index, t], None
             if conv:
-                begin += sum(other.steps for other in op.phases[: phase.index - op.phases[0].index])
-                begin += (first - top) * phase.shape.columns * op.channels_in
-                window = phase.shape.first_word(program.rows) - offset
+                begin += sum(other.steps for other in op.pass_kinds[: pass_kind.index - op.pass_kinds[0].index])
+                begin += (first - top) * pass_kind.shape.columns * op.channels_in
+                window = pass_kind.shape.first_word(program.rows) - offset
             part = sum(layout.part_beats(count) for count in layout.parts[: t * op.products])
             record = stage.parities * g + q
             beyond = q == 1 and last_group and 2 * band["pixels"] <= program.rows
@@ -97,8 +97,8 @@ def expected_passes(program, schedule):
                     "param": op.param_base + t * size,
                     "weight": begin % program.weight_ring,
                     "pixels": band["pixels"] if last_group else program.rows,
-                    "phase": phase.index,
-                    "words": phase.steps if ends and not band["keep"] else 0,
+                    "pass_kind": pass_kind.index,
+                    "words": pass_kind.steps if ends and not band["keep"] else 0,
                     "consumes": not band["keep"] and (g, r, q) == pixels[-1],
                     "slots": slots,
                     "kernel_rows": min(bottom, band["height"]) - first if conv else None,
@@ -215,7 +215,7 @@ class Bench:
             "param": tile.param,
             "weight": one.weight,
             "pixels": tile.pixels,
-            "phase": one.phase,
+            "pass_kind": one.pass_kind,
             "words": one.release.words,
             "slots": one.release.slots,
         }

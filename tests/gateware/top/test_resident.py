@@ -124,7 +124,7 @@ def test_reset_in_mid_stream():
     async def host(ctx):
         for image, interrupted in ((first, True), (second, False)):
             await start(ctx, dut.csr, image, (12, 12))
-            window = await stream_get(ctx, dut.o_window)
+            window = await stream_get(ctx, dut.o_patch)
             words = pack(image, 8)[: window.height, : window.width].ravel().tolist()
             ctx.set(dut.i.valid, 1)
             for pixel in words[: len(words) // 2] if interrupted else words:
@@ -168,7 +168,7 @@ def test_identity_and_refusals():
                 await write_register(ctx, dut.csr, address, value)
             await ctx.tick().repeat(10)
             assert await read_register(ctx, dut.csr, Register.STATUS) == 0b110
-            assert not ctx.get(dut.o_window.valid)
+            assert not ctx.get(dut.o_patch.valid)
 
     run_simulation(dut, host, limit=200)
 

@@ -1,4 +1,4 @@
-"""A streaming accelerator over its link, with the SDRAM chip at its pins: the host program uploads, runs and reads."""
+"""A streamed accelerator over its link, with the SDRAM chip at its pins: the host program uploads, runs and reads."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from amaranth.lib.wiring import connect
 
 from licgate.errors import ConfigError, DeviceError
-from licgate.gateware.extmem.phy import SdramPhy
+from licgate.gateware.memory.phy import SdramPhy
 from licgate.gateware.top.streamed import StreamedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
@@ -17,9 +17,9 @@ from licgate.target.frames import Frame, FrameType, read_frame, write_frame
 from licgate.target.registers import Register
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
-from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.kit import Monitor, stream_put_all
 from tests.gateware.linked import Linked, LinkedBench
+from tests.gateware.memory.chip import SdramChip, attach
 from tests.marks import regress
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
@@ -135,7 +135,7 @@ def test_a_hang_is_reported_with_the_state_of_every_stream():
 
 def test_registers_and_what_is_refused():
     bench = Bench(cores=2)
-    names = [tap.name for tap in bench.board.accelerator.watchdogs[0].taps]
+    names = [probe.name for probe in bench.board.accelerator.watchdogs[0].probes]
     assert tuple(names) == host.STREAM_NAMES
 
     async def program(ctx):

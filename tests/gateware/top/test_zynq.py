@@ -16,10 +16,10 @@ from licgate.reference import run_transform
 from licgate.target.axi import AxiTiming
 from licgate.target.registers import IDS, Kind, Register, Status
 from licgate.target.streamed import StreamedConfig
-from tests.gateware.extmem.axipaced import PacedSlave
-from tests.gateware.extmem.axislave import AxiSlave
 from tests.gateware.host.test_axilite import OKAY, bus_monitors, read, write
 from tests.gateware.kit import monitor, run_simulation
+from tests.gateware.memory.axipaced import PacedSlave
+from tests.gateware.memory.axislave import AxiSlave
 
 MANIFEST = synthetic_manifest(channels=(3, 4), kernel=3, seed=3)
 TIMING = AxiTiming(data_bits=32, read_latency=20, write_latency=9)

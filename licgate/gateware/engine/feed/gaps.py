@@ -40,7 +40,7 @@ class DrainGap(Component):
     def elaborate(self, platform):
         m = Module()
         kinds, last_step = self._kinds, self.last_step
-        drain = held(m, self.take, self.next.work.phase, [gap - 1 for gap in kinds.gaps], "drain")
+        drain = held(m, self.take, self.next.work.pass_kind, [gap - 1 for gap in kinds.gaps], "drain")
         gap, bounds = Signal(range(max(kinds.gaps))), Signal.like(self.next.bounds)
         m.d.sync += gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1)))
         exceeds = [Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(kinds.gate_bounds))]
@@ -51,7 +51,7 @@ class DrainGap(Component):
 
 
 class ReadGap(Component):
-    """Hold back a pass whose window has more words than the last slot of the pass before has cycles.
+    """Hold back a pass whose window has more words than the last tap row of the pass before has cycles.
 
     Reads of the last pass are under way for so many cycles after the cycle in which it ended, and its successor's begin
     as many after its own start.
@@ -69,7 +69,7 @@ class ReadGap(Component):
     free : :py:`Out(1)`
         The reads of the next pass would come behind those of the last one; combinational.
 
-    Resources: none where no window has more words than any slot has cycles, else a counter.
+    Resources: none where no window has more words than any tap row has cycles, else a counter.
     """
 
     def __init__(self, program):
@@ -84,10 +84,10 @@ class ReadGap(Component):
         if not kinds.reads_collide:
             m.d.comb += self.free.eq(1)
             return m
-        slot = held(m, self.take, self.next.work.phase, kinds.slots, "slot")
+        tap_row = held(m, self.take, self.next.work.pass_kind, kinds.tap_rows, "tap_row")
         busy, ending = Signal(range(words + 1)), Signal(range(words + 1))
         m.d.comb += [
-            ending.eq(Mux(self.finish & ~self.gdn & (slot < words), words - slot, busy)),
+            ending.eq(Mux(self.finish & ~self.gdn & (tap_row < words), words - tap_row, busy)),
             self.free.eq(ending <= self.next.margin),
         ]
         m.d.sync += busy.eq(Mux(ending == 0, 0, ending - 1))

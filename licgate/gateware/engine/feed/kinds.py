@@ -11,7 +11,7 @@ FEWEST_STEPS = 2
 
 
 class PassKinds:
-    """Tables with a value for each of ``program.phases``, which are the kinds of passes.
+    """Tables with a value for each of ``program.pass_kinds``, which are the kinds of passes.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class PassKinds:
         1 for GDN.
     shapes : list of Shape
         Window that a pass reads; any, for GDN.
-    slots, columns, words : list of int
-        Cycles of a slot, which is a kernel row of one channel; steps in it; words of its window.
+    tap_rows, columns, words : list of int
+        Cycles of a tap row, which is a kernel row of one channel; steps in it; words of its window.
     delays : list of int
         Cycles from a read's issue to the read: windows of fewer words than the widest are read later.
     channels : list of int
@@ -35,13 +35,13 @@ class PassKinds:
 
     def __init__(self, program):
         self.program = program
-        rows, phases = program.rows, program.phases
-        self.ops = [program.ops[phase.op] for phase in phases]
+        rows, pass_kinds = program.rows, program.pass_kinds
+        self.ops = [program.ops[pass_kind.op] for pass_kind in pass_kinds]
         self.gdn = [int(op.is_gdn) for op in self.ops]
         of_op = {op.index: k for k, s in enumerate(program.stages) for op in (s.conv, s.gdn) if op is not None}
         self.stages = [of_op[op.index] for op in self.ops]
-        self.shapes = [phase.shape or program.shapes[0] for phase in phases]
-        self.slots = [shape.slot(rows) for shape in self.shapes]
+        self.shapes = [pass_kind.shape or program.shapes[0] for pass_kind in pass_kinds]
+        self.tap_rows = [shape.tap_row_cycles(rows) for shape in self.shapes]
         self.columns = [shape.columns for shape in self.shapes]
         self.words = [shape.words(rows) for shape in self.shapes]
         self.delays = [program.window_words - words for words in self.words]
@@ -49,7 +49,7 @@ class PassKinds:
 
     @cached_property
     def shortest(self):
-        """1 where a pass of one kernel row has as few slots as there may be, so that the last one comes at once."""
+        """1 where a pass of one kernel row has as few tap rows as there may be, so that the last one comes at once."""
         fewest = [FEWEST_STEPS if gdn else 1 for gdn in self.gdn]
         return [int(count == least) for count, least in zip(self.channels, fewest, strict=True)]
 
@@ -72,14 +72,16 @@ class PassKinds:
     def margins(self):
         """Cycles from a pass's start to its first read, beyond those that the widest window takes; GDN reads none."""
         program = self.program
-        words = [0 if phase.shape is None else phase.shape.words(program.rows) for phase in program.phases]
+        words = [
+            0 if pass_kind.shape is None else pass_kind.shape.words(program.rows) for pass_kind in program.pass_kinds
+        ]
         return [program.window_words - count for count in words]
 
     @cached_property
     def reads_collide(self):
-        """Reads of a pass could meet those of the one before: its window has more words than a slot has cycles."""
-        windows = [(s, w) for s, w, gdn in zip(self.slots, self.words, self.gdn, strict=True) if not gdn]
-        return any(words > slot for slot, _ in windows for _, words in windows)
+        """Reads of a pass could meet those of the one before: its window has more words than a tap row has cycles."""
+        windows = [(s, w) for s, w, gdn in zip(self.tap_rows, self.words, self.gdn, strict=True) if not gdn]
+        return any(words > tap_row for tap_row, _ in windows for _, words in windows)
 
     def of_stage(self, values):
         """A table of stages as one of kinds."""

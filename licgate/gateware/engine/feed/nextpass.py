@@ -13,7 +13,7 @@ __all__ = ["NextPass", "next_layout"]
 def next_layout(program):
     """A pass and what was looked up of it while it arrived.
 
-    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last slot is its first. begin: line buffer
+    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last tap row is its first. begin: line buffer
     address of its first word. bounds: which of the sorted ``gate_bounds`` is its own. margin: see ``PassKinds``.
     """
     kinds = PassKinds(program)
@@ -72,11 +72,11 @@ class NextPass(Component):
             m.d.sync += [
                 self.o.valid.eq(1),
                 following.work.eq(work),
-                following.gdn.eq(Array(kinds.gdn)[work.phase]),
-                following.shortest.eq(Array(kinds.shortest)[work.phase]),
+                following.gdn.eq(Array(kinds.gdn)[work.pass_kind]),
+                following.shortest.eq(Array(kinds.shortest)[work.pass_kind]),
                 following.one_row.eq(work.kernel_rows == 1),
                 following.begin.eq(work.row + work.offset),
-                following.bounds.eq(Array(1 << bounds.index(bound) for bound in kinds.gate_bounds)[work.phase]),
-                following.margin.eq(Array(kinds.margins)[work.phase]),
+                following.bounds.eq(Array(1 << bounds.index(bound) for bound in kinds.gate_bounds)[work.pass_kind]),
+                following.margin.eq(Array(kinds.margins)[work.pass_kind]),
             ]
         return m

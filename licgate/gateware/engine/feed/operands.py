@@ -40,7 +40,7 @@ class Weights(Component):
         super().__init__(
             {
                 "words": In(words_layout(program.weight_memories, program.cols)),
-                "kind": In(range(max(2, len(program.phases)))),
+                "kind": In(range(max(2, len(program.pass_kinds)))),
                 "w": Out(signed(program.weight_width)).array(program.cols),
             }
         )
@@ -109,7 +109,7 @@ class Activations(Component):
             {
                 "window": In(signed(program.activation_width)).array(window_pixels(program)),
                 "norms": In(program.rows * norm_bits),
-                "kind": In(range(max(2, len(program.phases)))),
+                "kind": In(range(max(2, len(program.pass_kinds)))),
                 "step": In(1),
                 "gdn": In(1),
                 "a": Out(signed(program.activation_width)).array(program.rows),

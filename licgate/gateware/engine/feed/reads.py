@@ -22,15 +22,15 @@ def read_layout(program):
             "stage": range(max(2, len(program.stages))),
             "inside": 1,
             "last": 1,
-            "kind": range(max(2, len(program.phases))),
+            "kind": range(max(2, len(program.pass_kinds))),
         }
     )
 
 
 class WindowReads(Component):
-    """Read the words that a window touches, once for each slot, while the window before is used up.
+    """Read the words that a window touches, once for each tap row, while the window before is used up.
 
-    They are asked for in the first cycles of the slot; those of windows with fewer words than the widest are read
+    They are asked for in the first cycles of the tap row; those of windows with fewer words than the widest are read
     later, so that the steps of all passes arrive after the same time.
 
     Parameters
@@ -41,7 +41,7 @@ class WindowReads(Component):
     -------
     take, next : :py:`In(1)`, :py:`In(next_layout(program))`
         A pass is taken, and which.
-    run, slot_ends, row_ends, position, kind, gdn, channels
+    run, tap_row_ends, row_ends, position, kind, gdn, channels
         Of the pass at work, see :class:`~licgate.gateware.engine.feed.walk.PassWalk`.
     read : :py:`Out(read_layout(program))`
         The read that is due in this cycle; of its ``last``, ``inside`` and ``stage`` anything where none is.
@@ -49,7 +49,7 @@ class WindowReads(Component):
     Attributes
     ----------
     latest : int
-        Cycles from a cycle of a slot to the read that it asks for, of the narrowest window; 0 of the widest.
+        Cycles from a cycle of a tap row to the read that it asks for, of the narrowest window; 0 of the widest.
 
     Resources: two adders; ``latest`` registers for a read.
     """
@@ -62,8 +62,8 @@ class WindowReads(Component):
             {
                 "take": In(1),
                 "next": In(next_layout(program)),
-                **{name: In(1) for name in ("run", "slot_ends", "row_ends", "gdn")},
-                "position": In(range(max(2, *kinds.slots))),
+                **{name: In(1) for name in ("run", "tap_row_ends", "row_ends", "gdn")},
+                "position": In(range(max(2, *kinds.tap_rows))),
                 "kind": In(range(max(2, len(kinds.ops)))),
                 "channels": In(range(1 + max(kinds.channels))),
                 "read": Out(read_layout(program)),
@@ -72,7 +72,7 @@ class WindowReads(Component):
 
     def elaborate(self, platform):
         m = Module()
-        kinds, kind = self._kinds, self.next.work.phase
+        kinds, kind = self._kinds, self.next.work.pass_kind
         words, delay = (
             held(m, self.take, kind, values, name) for name, values in (("words", kinds.words), ("delay", kinds.delays))
         )
@@ -105,7 +105,7 @@ class WindowReads(Component):
         m.d.sync += next_row.eq(Mux(row == end, begin, row + step))
         with m.If(self.run):
             m.d.sync += address.eq(self._next_word(address, wrap))
-            with m.If(self.slot_ends):
+            with m.If(self.tap_row_ends):
                 m.d.sync += [column.eq(column + 1), address.eq(column + 1)]
             with m.If(self.row_ends):
                 m.d.sync += [row.eq(next_row), column.eq(next_row + offset), address.eq(next_row + offset)]
@@ -116,7 +116,7 @@ class WindowReads(Component):
                 column.eq(self.next.begin),
                 address.eq(self.next.begin),
                 *(
-                    register.eq(Array(kinds.of_stage([getattr(s, name) for s in stages]))[work.phase])
+                    register.eq(Array(kinds.of_stage([getattr(s, name) for s in stages]))[work.pass_kind])
                     for register, name in ((step, "row_stride"), (begin, "base"), (end, "last_row"))
                 ),
             ]
@@ -129,7 +129,7 @@ class WindowReads(Component):
         program = self._program
         if program.word_stride is None:
             return address + self.channels
-        # Cycles of a slot beyond the window's words read nothing.
+        # Cycles of a tap row beyond the window's words read nothing.
         begins_again = Mux(self.position < program.window_words, Array(wrap)[self.position], 0)
         return address + Mux(begins_again, program.word_stride - program.ring_words, program.word_stride)
 

@@ -1,4 +1,4 @@
-"""The pass at work: its slots, one after the other, and where it has to wait."""
+"""The pass at work: its tap rows, one after the other, and where it has to wait."""
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal
 from amaranth.lib import stream
@@ -12,10 +12,10 @@ __all__ = ["PassWalk"]
 
 
 class PassWalk(Component):
-    """Walk a pass: kernel rows, channels in them, and the cycles of a channel's slot.
+    """Walk a pass: kernel rows, channels in them, and the cycles of a channel's tap row.
 
-    A slot of a convolution has as many cycles as columns, or as its window has words; that of a GDN is one step. The
-    gate stands before the last slot, or before a GDN's last step but one: the last step must come late enough after
+    A tap row of a convolution has as many cycles as columns, or as its window has words; that of a GDN is one step. The
+    gate stands before the last tap row, or before a GDN's last step but one: the last step must come late enough after
     that of the pass before. Behind the gate, ``finish`` and ``last_step`` are known a cycle ahead.
 
     Parameters
@@ -32,12 +32,12 @@ class PassWalk(Component):
         The last step would come too early if the pass at work went through its gate now.
     take, run, step : :py:`Out(1)`
         A pass is taken; the pass at work moves on by a cycle; by a step of the array.
-    slot_ends, row_ends, finish : :py:`Out(1)`
-        The slot at work has its last cycle when ``run``; the last one of its kernel row; the pass ends, for certain.
+    tap_row_ends, row_ends, finish : :py:`Out(1)`
+        The tap row at work has its last cycle when ``run``; the last one of its kernel row; the pass ends, for certain.
     last_step : :py:`Out(1)`
         This step is the last one of its pass.
     position : :py:`Out(range(...))`
-        Cycle of the slot.
+        Cycle of the tap row.
     kind, gdn, channels : :py:`Out(...)`
         Of the pass at work: its number, whether it is a GDN, its channels.
     release, released : :py:`Out(release_shape(program))`
@@ -63,8 +63,8 @@ class PassWalk(Component):
                 "i": In(stream.Signature(next_layout(program))),
                 "free": In(1),
                 "early": In(1),
-                **{name: Out(1) for name in ("take", "run", "step", "slot_ends", "row_ends", "finish", "last_step")},
-                "position": Out(range(max(2, *kinds.slots))),
+                **{name: Out(1) for name in ("take", "run", "step", "tap_row_ends", "row_ends", "finish", "last_step")},
+                "position": Out(range(max(2, *kinds.tap_rows))),
                 "kind": Out(range(max(2, len(kinds.ops)))),
                 "gdn": Out(1),
                 "channels": Out(range(1 + max(kinds.channels))),
@@ -77,15 +77,15 @@ class PassWalk(Component):
         m = Module()
         kinds, take, following = self._kinds, self.take, self.i.payload
         # Of the pass at work.
-        slot, columns, channels = (
-            held(m, take, following.work.phase, values, name)
-            for name, values in (("slot", kinds.slots), ("columns", kinds.columns), ("channels", kinds.channels))
+        tap_row, columns, channels = (
+            held(m, take, following.work.pass_kind, values, name)
+            for name, values in (("tap_row", kinds.tap_rows), ("columns", kinds.columns), ("channels", kinds.channels))
         )
         self._active, self._gate, self._idle = Signal(name="active"), Signal(name="gate"), Const(0)
         if any(kinds.idle):
             self._idle = Signal(name="idle")
-        self._final_slot, self._last_channel, self._last_row = (
-            Signal(name=n) for n in ("final_slot", "last_channel", "last_row")
+        self._final_tap_row, self._last_channel, self._last_row = (
+            Signal(name=n) for n in ("final_tap_row", "last_channel", "last_row")
         )
         self._channels_left, self._rows_left = Signal.like(self.channels), Signal(range(self._kernel_rows + 1))
         m.d.comb += [
@@ -98,48 +98,48 @@ class PassWalk(Component):
         with m.If(self.finish):
             m.d.comb += self.released.eq(self.release)
         with m.If(self.run):
-            self._move_on(m, slot, columns)
-        ending = (self._active, self._gate, self.finish, self.last_step, self._final_slot, self.row_ends)
+            self._move_on(m, tap_row, columns)
+        ending = (self._active, self._gate, self.finish, self.last_step, self._final_tap_row, self.row_ends)
         with m.If(self.finish):
             m.d.sync += [flag.eq(0) for flag in ending]
         with m.If(take):
             self._begin(m, following)
         return m
 
-    def _move_on(self, m, slot, columns):
+    def _move_on(self, m, tap_row, columns):
         """Move on by a cycle; find out what the next one ends."""
         gdn, channels_left, rows_left = self.gdn, self._channels_left, self._rows_left
         one_channel_left, one_row_left = channels_left == 2, rows_left == 2
-        nearly = self.position == slot - 2
+        nearly = self.position == tap_row - 2
         m.d.sync += [
             self.position.eq(self.position + 1),
             self._gate.eq(0),
-            self.slot_ends.eq(nearly),
+            self.tap_row_ends.eq(nearly),
             self.row_ends.eq(self._last_channel & nearly),
-            self.finish.eq(self._final_slot & nearly),
-            self.last_step.eq(self._final_slot & (self.position == columns - 2)),
+            self.finish.eq(self._final_tap_row & nearly),
+            self.last_step.eq(self._final_tap_row & (self.position == columns - 2)),
         ]
         if any(self._kinds.idle):
             m.d.sync += self._idle.eq(0)
-        with m.If(self.slot_ends):
+        with m.If(self.tap_row_ends):
             m.d.sync += [
                 self.position.eq(0),
-                self.slot_ends.eq(gdn),
+                self.tap_row_ends.eq(gdn),
                 self.row_ends.eq(0),
                 self.finish.eq(gdn & one_channel_left),
                 self.last_step.eq(gdn & one_channel_left),
                 channels_left.eq(channels_left - 1),
                 self._last_channel.eq(one_channel_left),
-                self._final_slot.eq(self._last_row & ~gdn & one_channel_left),
+                self._final_tap_row.eq(self._last_row & ~gdn & one_channel_left),
                 self._gate.eq(Mux(gdn, channels_left == 3, self._last_row & one_channel_left)),
             ]
-        with m.If(self.row_ends):  # of a convolution, with the slot
+        with m.If(self.row_ends):  # of a convolution, with the tap row
             m.d.sync += [
                 channels_left.eq(self.channels),
                 self._last_channel.eq(self.channels == 1),
                 rows_left.eq(rows_left - 1),
                 self._last_row.eq(one_row_left),
-                self._final_slot.eq(one_row_left & (self.channels == 1)),
+                self._final_tap_row.eq(one_row_left & (self.channels == 1)),
                 self._gate.eq(one_row_left & (self.channels == 1)),
             ]
 
@@ -152,13 +152,13 @@ class PassWalk(Component):
         m.d.sync += [
             self._active.eq(1),
             self.position.eq(0),
-            self.kind.eq(work.phase),
+            self.kind.eq(work.pass_kind),
             self.gdn.eq(following.gdn),
-            self.slot_ends.eq(following.gdn),
+            self.tap_row_ends.eq(following.gdn),
             self.release.eq(work.release),
             self._gate.eq(following.shortest & (following.gdn | following.one_row)),
-            self._final_slot.eq(following.shortest & ~following.gdn & following.one_row),
+            self._final_tap_row.eq(following.shortest & ~following.gdn & following.one_row),
             self._rows_left.eq(work.kernel_rows),
             self._last_row.eq(following.one_row),
-            *(register.eq(Array(values)[work.phase]) for register, values in tables),
+            *(register.eq(Array(values)[work.pass_kind]) for register, values in tables),
         ]

@@ -107,7 +107,7 @@ class PixelWindow(Component):
         for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
             places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
             anywhere = next(iter(places.values()))
-            choice = [places.get(phase.shape, anywhere) for phase in program.phases]
+            choice = [places.get(pass_kind.shape, anywhere) for pass_kind in program.pass_kinds]
             loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
             if p % _SPREAD == 0:
                 load = spread_register(m, loads, 1, f"load_{p}")

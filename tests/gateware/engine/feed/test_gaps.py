@@ -20,11 +20,11 @@ def drive_at_random(program, rng, cycles, wait):
         ends = at_work is not None and rng.random() < 1 / wait
         take = (at_work is None or ends) and rng.random() < 0.8
         steps.append({"take": take, "next": following(program, waiting), "ends": ends})
-        kinds.append((at_work, waiting["phase"]))
+        kinds.append((at_work, waiting["pass_kind"]))
         if ends:
             at_work = None
         if take:
-            at_work, waiting = waiting["phase"], random_pass(program, rng)[0]
+            at_work, waiting = waiting["pass_kind"], random_pass(program, rng)[0]
     return steps, kinds
 
 
@@ -38,13 +38,13 @@ def test_last_steps_keep_their_distance(name):
     next_may_end, shut = 0, 0
     for cycle, (record, (at_work, _), step) in enumerate(zip(seen, kinds, steps, strict=True)):
         if at_work is not None:
-            phase = program.phases[at_work]
-            op = program.ops[phase.op]
-            gate_to_end = 1 if op.is_gdn else phase.shape.columns - 1
+            pass_kind = program.pass_kinds[at_work]
+            op = program.ops[pass_kind.op]
+            gate_to_end = 1 if op.is_gdn else pass_kind.shape.columns - 1
             assert record.early == (cycle + gate_to_end < next_may_end), cycle
             shut += record.early
         if step["ends"]:
-            next_may_end = cycle + program.gap_behind(program.ops[program.phases[at_work].op])
+            next_may_end = cycle + program.gap_behind(program.ops[program.pass_kinds[at_work].op])
     assert shut > 20
 
 
@@ -66,18 +66,18 @@ def test_reads_of_two_passes_do_not_meet(rows):
             "take": s["take"],
             "next": s["next"],
             "finish": s["ends"],
-            "gdn": at_work is not None and program.ops[program.phases[at_work].op].is_gdn,
+            "gdn": at_work is not None and program.ops[program.pass_kinds[at_work].op].is_gdn,
         }
         for s, (at_work, _) in zip(steps, kinds, strict=True)
     ]
     seen = trace(ReadGap(program), inputs, ("free",))
     reads_end, held_back = 0, 0
     for cycle, (record, (at_work, waiting), step) in enumerate(zip(seen, kinds, steps, strict=True)):
-        if step["ends"] and (shape := program.phases[at_work].shape) is not None:
-            slot = shape.slot(program.rows)
+        if step["ends"] and (shape := program.pass_kinds[at_work].shape) is not None:
+            slot = shape.tap_row_cycles(program.rows)
             if slot < program.window_words:
                 reads_end = cycle + program.window_words - slot
-        shape = program.phases[waiting].shape
+        shape = program.pass_kinds[waiting].shape
         margin = program.window_words - (0 if shape is None else shape.words(program.rows))
         assert record.free == (cycle + margin >= reads_end), cycle
         held_back += not record.free
@@ -86,7 +86,7 @@ def test_reads_of_two_passes_do_not_meet(rows):
 
 @pytest.mark.parametrize(("program", "collide"), [(build("5x5, 3 rows"), False), (collisions(4), True)])
 def test_the_gap_is_built_where_it_is_needed(program, collide):
-    wider = [b.words(program.rows) > a.slot(program.rows) for a in program.shapes for b in program.shapes]
+    wider = [b.words(program.rows) > a.tap_row_cycles(program.rows) for a in program.shapes for b in program.shapes]
     assert PassKinds(program).reads_collide == any(wider) == collide
     assert ("$dff" in rtlil.convert(ReadGap(program), emit_src=False)) == collide
 
@@ -94,7 +94,7 @@ def test_the_gap_is_built_where_it_is_needed(program, collide):
 def test_reset_forgets_what_was_under_way():
     program = build("5x5, 3 rows")
     gap = program.gap_behind(program.ops[0])
-    one = following(program, random_pass(program, np.random.default_rng(1), phase=program.phases[1])[0])
+    one = following(program, random_pass(program, np.random.default_rng(1), pass_kind=program.pass_kinds[1])[0])
     steps = [{"take": 1, "next": one}, {"take": 0, "last_step": 1}, {"last_step": 0}, *[{}] * 6]
     early = [s.early for s in trace(DrainGap(program), steps, ("early",))]
     assert early[2 : 2 + gap - 2] == [1] * (gap - 2)

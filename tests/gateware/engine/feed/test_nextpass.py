@@ -17,7 +17,10 @@ def test_passes_and_what_they_say_of_themselves(name, p):
     rng = np.random.default_rng(5)
     passes = [random_pass(program, rng)[0] for _ in range(25)]
     dut = NextPass(program)
-    shapes = {op.index: {phase.shape.columns - 1 for phase in op.phases if phase.shape} or {1} for op in program.ops}
+    shapes = {
+        op.index: {pass_kind.shape.columns - 1 for pass_kind in op.pass_kinds if pass_kind.shape} or {1}
+        for op in program.ops
+    }
     bounds = sorted(set.union(*shapes.values()))
 
     async def source(ctx):
@@ -26,16 +29,16 @@ def test_passes_and_what_they_say_of_themselves(name, p):
     async def sink(ctx):
         got = await stream_get_all(ctx, dut.o, len(passes), stalls=random_stalls(2, p))
         for one, given in zip(got, passes, strict=True):
-            phase = program.phases[given["phase"]]
-            op = program.ops[phase.op]
+            pass_kind = program.pass_kinds[given["pass_kind"]]
+            op = program.ops[pass_kind.op]
             assert {key: one.work[key] for key in given} == given
             assert one.gdn == op.is_gdn
             assert one.one_row == (given["kernel_rows"] == 1)
             assert one.shortest == (op.channels_in <= 2 if op.is_gdn else op.channels_in == 1)
             assert one.begin == (given["row"] + given["offset"]) % (1 << address_width(program))
-            own = 1 if op.is_gdn else phase.shape.columns - 1
+            own = 1 if op.is_gdn else pass_kind.shape.columns - 1
             assert one.bounds == 1 << bounds.index(own)
-            assert one.margin == program.window_words - (0 if op.is_gdn else phase.shape.words(program.rows))
+            assert one.margin == program.window_words - (0 if op.is_gdn else pass_kind.shape.words(program.rows))
 
     run_simulation(dut, source, sink, monitors=[monitor(dut.i), monitor(dut.o)], limit=1000)
 

@@ -13,7 +13,7 @@ from tests.gateware.waves import trace
 def test_weights_of_every_memory(name):
     program = build(name)
     rng, cycles = np.random.default_rng(3), 40
-    kinds = rng.integers(len(program.phases), size=cycles)
+    kinds = rng.integers(len(program.pass_kinds), size=cycles)
     words = [
         {
             f"m{k}": int.from_bytes(rng.bytes(64), "little") % (1 << program.cols * m.field)
@@ -25,7 +25,7 @@ def test_weights_of_every_memory(name):
     seen = trace(Weights(program), drive, ("w",))
     for t in range(2, cycles):
         # a kind comes a cycle before its words, and the weights a cycle behind them
-        op = program.ops[program.phases[kinds[t - 2]].op]
+        op = program.ops[program.pass_kinds[kinds[t - 2]].op]
         memory = program.weight_memories[op.memory]
         word, half = words[t - 1][f"m{op.memory}"], 1 << memory.bits - 1 if memory.signed else 0
         fields = [word >> memory.bits * k & (1 << memory.bits) - 1 for k in range(program.cols << memory.packed)]
@@ -44,12 +44,12 @@ def test_activations_of_pixels_and_of_gdn_inputs(name):
     program = build(name)
     rng, cycles, rows = np.random.default_rng(4), 60, program.rows
     half = 1 << program.activation_width - 1
-    kinds = rng.integers(len(program.phases), size=cycles)
+    kinds = rng.integers(len(program.pass_kinds), size=cycles)
     windows = rng.integers(-half, half, (cycles, window_pixels(program)))
     steps = rng.integers(3, size=cycles) > 0
     bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
     norms = rng.integers(1 << bits, size=(cycles, rows))
-    gdn = [program.ops[program.phases[kind].op].is_gdn for kind in kinds]
+    gdn = [program.ops[program.pass_kinds[kind].op].is_gdn for kind in kinds]
     drive = [
         {
             "kind": kinds[t],
@@ -62,12 +62,12 @@ def test_activations_of_pixels_and_of_gdn_inputs(name):
     ]
     seen = trace(Activations(program), drive, ("a",))
     for t in range(2, cycles):
-        phase = program.phases[kinds[t - 2]]
+        pass_kind = program.pass_kinds[kinds[t - 2]]
         if not steps[t - 2]:
             expected = [0] * rows
         elif gdn[t - 2]:
             expected = norms[t - 1].tolist()
         else:
-            expected = [int(windows[t - 1][phase.shape.stride * r]) for r in range(rows)]
+            expected = [int(windows[t - 1][pass_kind.shape.stride * r]) for r in range(rows)]
         assert seen[t].a == expected, t
     assert Activations.latency == 1

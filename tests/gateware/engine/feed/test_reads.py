@@ -23,13 +23,13 @@ def streamed(**options):
 
 def streamed_pass(program, rng):
     """A pass of a program whose memories are rings."""
-    phase = program.phases[int(rng.integers(len(program.phases)))]
-    op = program.ops[phase.op]
-    words = 1 if op.is_gdn else phase.shape.words(program.rows)
+    pass_kind = program.pass_kinds[int(rng.integers(len(program.pass_kinds)))]
+    op = program.ops[pass_kind.op]
+    words = 1 if op.is_gdn else pass_kind.shape.words(program.rows)
     stage = next(s for s in program.stages if op in (s.conv, s.gdn))
     slot = program.slots - 1 - int(rng.integers(min(4, program.slots)))
     return {
-        "phase": phase.index,
+        "pass_kind": pass_kind.index,
         "row": int(rng.integers(program.in_rows(stage) - stage.conv.layer.kernel + 1)) * stage.conv.channels_in,
         "offset": slot * program.slot_words,
         "kernel_rows": int(rng.integers(1, stage.conv.layer.kernel + 1)),
@@ -50,16 +50,16 @@ def inputs_of(program, passes, cycles):
         take = cycle == 0 or (at is not None and at.finish and taken < len(passes))
         # what was taken stays for a cycle more
         waiting = min(taken - took, len(passes) - 1)
-        op = program.ops[program.phases[passes[number][0]["phase"]].op]
+        op = program.ops[program.pass_kinds[passes[number][0]["pass_kind"]].op]
         steps.append(
             {
                 "take": take,
                 "next": following(program, passes[waiting][0]),
                 "run": at is not None,
-                "slot_ends": at is not None and at.slot_ends,
+                "tap_row_ends": at is not None and at.tap_row_ends,
                 "row_ends": at is not None and at.row_ends,
                 "gdn": op.is_gdn,
-                "kind": passes[number][0]["phase"],
+                "kind": passes[number][0]["pass_kind"],
                 "channels": op.channels_in,
                 "step": at is not None and at.step,
             }
@@ -72,7 +72,7 @@ def inputs_of(program, passes, cycles):
 def expected_read(program, descriptor, slot_of, at):
     """Address of the word at hand, as the layout of the maps has it."""
     op, j = at.op, at.position
-    ky, c = divmod(at.slot, op.channels_in)
+    ky, c = divmod(at.tap_row, op.channels_in)
     stage = next(s for s in program.stages if s.conv is op)
     if program.word_stride is None:
         rows_on = (descriptor["row"] - stage.base) // stage.row_stride + ky
@@ -87,7 +87,7 @@ def check_reads(program, passes, slots, p):
     cycles = walk_cycles(program, passes, early)
     dut = WindowReads(program)
     inputs = inputs_of(program, passes, cycles)
-    names = ("take", "next", "run", "slot_ends", "row_ends", "gdn", "kind", "channels", "position")
+    names = ("take", "next", "run", "tap_row_ends", "row_ends", "gdn", "kind", "channels", "position")
     drive = [{name: one[name] for name in names if name in one} for one in inputs] + [{"run": 0, "take": 0}] * 8
     seen = trace(dut, drive, ("read",))
     lasts, checked = set(), 0
@@ -95,15 +95,15 @@ def check_reads(program, passes, slots, p):
         if at is None or at.op.is_gdn:
             continue
         descriptor = passes[at.number][0]
-        phase = program.phases[descriptor["phase"]]
-        words = phase.shape.words(program.rows)
+        pass_kind = program.pass_kinds[descriptor["pass_kind"]]
+        words = pass_kind.shape.words(program.rows)
         if at.position >= words:
             continue
         due = cycle + program.window_words - words
         read = seen[due].read
         assert read.address == expected_read(program, descriptor, slots[at.number], at), cycle
         assert read.inside == descriptor["mask"] >> at.position & 1
-        assert read.kind == phase.index
+        assert read.kind == pass_kind.index
         assert program.stages[read.stage].conv is at.op
         checked += 1
         if at.position == words - 1:
@@ -116,12 +116,12 @@ def apart(program, passes):
     """Passes whose reads never meet those of the one before, and that leave time to bring the next one."""
     kept, slot = [], program.window_words
     for one in passes:
-        shape = program.phases[one[0]["phase"]].shape
+        shape = program.pass_kinds[one[0]["pass_kind"]].shape
         if len(walk_cycles(program, [one], itertools.repeat(False))) == 2:
             continue
         if shape is None or not kept or shape.words(program.rows) <= slot:
             kept.append(one)
-            slot = slot if shape is None else shape.slot(program.rows)
+            slot = slot if shape is None else shape.tap_row_cycles(program.rows)
     return kept
 
 
@@ -130,8 +130,8 @@ def apart(program, passes):
 def test_every_word_of_every_window(name, p):
     program = build(name)
     rng = np.random.default_rng(len(name))
-    order = np.array(program.phases, object)
-    passes = [random_pass(program, rng, phase=phase) for _ in range(2) for phase in rng.permutation(order)]
+    order = np.array(program.pass_kinds, object)
+    passes = [random_pass(program, rng, pass_kind=pass_kind) for _ in range(2) for pass_kind in rng.permutation(order)]
     passes = apart(program, passes)
     check_reads(program, passes, [None] * len(passes), p)
 

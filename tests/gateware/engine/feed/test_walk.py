@@ -1,4 +1,4 @@
-"""The pass at work: every cycle of every slot, with and without having to wait."""
+"""The pass at work: every cycle of every tap_row, with and without having to wait."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from tests.gateware.engine.passes import PROGRAMS, build, conv_pass, random_pass
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import trace
 
-FLAGS = ("step", "slot_ends", "row_ends", "finish", "last_step")
+FLAGS = ("step", "tap_row_ends", "row_ends", "finish", "last_step")
 WATCH = ("take", "run", *FLAGS, "position", "kind", "gdn", "channels", "release", "released")
 
 
@@ -37,7 +37,10 @@ def test_slots_and_flags_of_passes_that_follow_each_other(name, p):
     program = build(name)
     rng = np.random.default_rng(len(name))
     passes = [random_pass(program, rng) for _ in range(6)]
-    passes += [random_pass(program, rng, phase=phase) for phase in rng.permutation(np.array(program.phases, object))]
+    passes += [
+        random_pass(program, rng, pass_kind=pass_kind)
+        for pass_kind in rng.permutation(np.array(program.pass_kinds, object))
+    ]
     early = list(itertools.islice(random_stalls(3, p), 4000)) if p else [False] * 4000
     expected = walk_cycles(program, passes, early)
     seen = run(program, passes, early, len(expected) + 3)
@@ -54,7 +57,7 @@ def test_slots_and_flags_of_passes_that_follow_each_other(name, p):
         assert got.position == one.position, cycle
         assert [getattr(got, flag) for flag in FLAGS] == [getattr(one, flag) for flag in FLAGS], cycle
         descriptor = passes[one.number][0]
-        assert got.kind == descriptor["phase"]
+        assert got.kind == descriptor["pass_kind"]
         assert got.gdn == one.op.is_gdn
         assert got.channels == max(one.op.channels_in, 2 if one.op.is_gdn else 1)
         assert got.release == descriptor["release"]
@@ -64,7 +67,7 @@ def test_slots_and_flags_of_passes_that_follow_each_other(name, p):
 
 def test_a_pass_that_may_not_read_yet_waits():
     program = build("5x5, 3 rows")
-    passes = [conv_pass(program, program.phases[0])] * 2
+    passes = [conv_pass(program, program.pass_kinds[0])] * 2
     length = len(walk_cycles(program, passes[:1], [False] * 999))
     free = [0] * 5 + [1] * (length - 5 + 3) + [0] * 10 + [1] * (2 * length)
     seen = run(program, passes, [False] * len(free), len(free), free=free)
@@ -77,7 +80,7 @@ def test_a_pass_that_may_not_read_yet_waits():
 
 def test_latency():
     program = build("5x5, 3 rows")
-    seen = run(program, [conv_pass(program, program.phases[0])], [False] * 20, 20, start=4)
+    seen = run(program, [conv_pass(program, program.pass_kinds[0])], [False] * 20, 20, start=4)
     assert next(t for t, s in enumerate(seen) if s.take) == 4
     assert next(t for t, s in enumerate(seen) if s.step) == 4 + PassWalk.latency
 
@@ -85,7 +88,7 @@ def test_latency():
 @pytest.mark.parametrize("name", ["5x5, 3 rows", "mixed, 3 rows"])
 def test_reset_in_the_middle_of_a_pass(name):
     program = build(name)
-    passes = [conv_pass(program, program.phases[0], release=1)]
+    passes = [conv_pass(program, program.pass_kinds[0], release=1)]
     cut = 9
     seen = run(program, passes, [False] * 30, 30, resets=[cut])
     assert seen[cut].run

@@ -19,10 +19,10 @@ def test_windows_of_every_kind(name):
     program = build(name)
     rng, rows = np.random.default_rng(len(name)), program.rows
     reads, words, loaded, cycle, moving = {}, {}, {}, 0, 0
-    kinds = [phase for phase in program.phases if phase.shape is not None] * 2
-    for phase in rng.permutation(np.array(kinds, object)):
-        shape = phase.shape
-        stage = next(k for k, s in enumerate(program.stages) if s.conv is program.ops[phase.op])
+    kinds = [pass_kind for pass_kind in program.pass_kinds if pass_kind.shape is not None] * 2
+    for pass_kind in rng.permutation(np.array(kinds, object)):
+        shape = pass_kind.shape
+        stage = next(k for k, s in enumerate(program.stages) if s.conv is program.ops[pass_kind.op])
         memory = program.line_memories[program.stages[stage].memory]
         low, high = (-(1 << memory.bits - 1), 1 << memory.bits - 1) if memory.signed else (0, 1 << memory.bits)
         count, pixels = shape.words(rows), []
@@ -30,7 +30,7 @@ def test_windows_of_every_kind(name):
         for j in range(count):
             values, inside = rng.integers(low, high, rows), int(rng.integers(4) > 0)
             at = cycle - count + 1 + j
-            reads[at] = {"stage": stage, "inside": inside, "last": j == count - 1, "kind": phase.index}
+            reads[at] = {"stage": stage, "inside": inside, "last": j == count - 1, "kind": pass_kind.index}
             words[at + LINE_LATENCY] = {
                 f"m{k}": pack(values if k == program.stages[stage].memory else rng.integers(0, 9, rows), m.bits)
                 for k, m in enumerate(program.line_memories)

@@ -5,12 +5,12 @@ import pytest
 from amaranth.hdl import Module
 
 from licgate.errors import ConfigError, SimulationError
-from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.memory.sdram import SdramController
 from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
-from licgate.sim.streaming import run_streamed
+from licgate.sim.streamedrun import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 
@@ -42,8 +42,8 @@ def test_a_memory_that_never_answers():
     message = str(caught.value)
     assert message.startswith("the accelerator hung: no progress for 2000 cycles; core 0 after ")
     assert "\n" not in message
-    for tap in accelerator.watchdogs[0].taps:
-        assert f"{tap.name} " in message
+    for probe in accelerator.watchdogs[0].probes:
+        assert f"{probe.name} " in message
     # the arbiter has accepted the first read, and nothing has come since
     assert "commands request is held by the memory (valid 1, ready 0)" in message
     assert "band waits for the list of commands (valid 0, ready 1)" in message

@@ -6,7 +6,7 @@ from licgate.gateware.streamed.accelerator import SdramAccelerator, SimulatedAcc
 from licgate.sim.faults import seeds
 from licgate.sim.faultymemory import FaultyMemory
 from licgate.sim.streamed import StreamedGateware
-from licgate.sim.streaming import run_streamed
+from licgate.sim.streamedrun import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 
 __all__ = ["LateAccelerator", "SdramGateware"]

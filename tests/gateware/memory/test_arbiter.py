@@ -3,9 +3,10 @@
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 
-from licgate.gateware.extmem.arbiter import DEPTH, Arbiter
-from licgate.gateware.extmem.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
-from tests.gateware.extmem.kit import (
+from licgate.gateware.memory.arbiter import DEPTH, Arbiter
+from licgate.gateware.memory.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
+from tests.gateware.kit import run_simulation
+from tests.gateware.memory.kit import (
     CHIP,
     Job,
     Requester,
@@ -15,8 +16,7 @@ from tests.gateware.extmem.kit import (
     chip_process,
     random_jobs,
 )
-from tests.gateware.extmem.traffic import simulate
-from tests.gateware.kit import run_simulation
+from tests.gateware.memory.traffic import simulate
 
 
 def in_order(requesters):

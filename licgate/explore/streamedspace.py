@@ -10,7 +10,7 @@ from functools import lru_cache
 from licgate.errors import ConfigError
 from licgate.explore.cells import estimate_lut
 from licgate.explore.space import LARGEST, Budget
-from licgate.explore.streamshape import Bands, StreamCandidate
+from licgate.explore.streamedshape import Bands, StreamCandidate
 from licgate.manifest.architectures import MODES
 from licgate.manifest.geometry import layer_macs
 from licgate.perf.predict import input_sizes, multiplier_cycles
@@ -172,8 +172,8 @@ class StreamSpace:
         say(len(shapes), len(shapes))
         return sorted(found, key=lambda c: (c.bound, *c.costs))
 
-    def bands(self, array: StreamCandidate, blocks: int) -> Iterator[Bands]:
-        """Heights of blocks and widths of bands for which an array's buffers can fit so many memory blocks."""
+    def bands(self, array: StreamCandidate, block_rams: int) -> Iterator[Bands]:
+        """Heights of blocks and widths of bands for which an array's buffers can fit so many block RAMs."""
         config = array.config
         channels = config.cols << self.packing
         for rows in BLOCK_ROWS:
@@ -198,20 +198,20 @@ class StreamSpace:
                     self._rings(program),
                     tuple(times * channels for times in _RESULTS),
                 )
-                if self.blocks(found, found.prefetch[0], found.rings[0], found.results[0]) <= blocks:
+                if self.block_rams(found, found.prefetch[0], found.rings[0], found.results[0]) <= block_rams:
                     yield found
 
-    def blocks(self, bands: Bands, prefetch: int, ring: int, results: int) -> int:
-        """Memory blocks that so wide buffers take, in microseconds."""
+    def block_rams(self, bands: Bands, prefetch: int, ring: int, results: int) -> int:
+        """Block RAMs that so wide buffers take, in microseconds."""
         program = self.program(bands.wide.config)
         changed = replace(program, slots=bands.slots + prefetch, weight_words=ring, output_words=results)
         return streamed_fit(changed, self.board, bands.wide.cores).needed
 
     def _rings(self, program) -> tuple[int, ...]:
-        """Lengths of the weight ring from the least to the usual one, in steps of a memory cell's least depth."""
+        """Lengths of the weight ring from the least to the usual one, in steps of a block RAM's least depth."""
         largest = max(op.steps for op in program.ops)
         gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
-        least, step = max(largest, *gdns, 0), min(deep for deep, _ in self.board.blocks)
+        least, step = max(largest, *gdns, 0), min(deep for deep, _ in self.board.block_rams)
         usual = 2 * largest + max(gdns, default=0)
         return tuple(range(-(-least // step) * step, -(-usual // step) * step + 1, step))
 

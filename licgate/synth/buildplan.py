@@ -98,7 +98,7 @@ def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
     Parameters
     ----------
     accelerator : Component
-        With members ``i``, ``o``, ``o_window`` and ``csr``; or, where nothing is routed, a module with ``ports`` of its
+        With members ``i``, ``o``, ``o_patch`` and ``csr``; or, where nothing is routed, a module with ``ports`` of its
         own, of which the user gets the Verilog too.
     frequency : float
         Clock wanted, in MHz.

@@ -3,9 +3,9 @@
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out, flipped
 
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
-from licgate.gateware.extmem.port import MemoryPort
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.axi import Axi4Master, axi4_signature
+from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import connect
 
 __all__ = ["AxiDuplex"]

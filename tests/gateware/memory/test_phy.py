@@ -10,12 +10,12 @@ from amaranth.hdl import Module
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import Component, In
 
-from licgate.gateware.extmem.phy import SdramPads, SdramPhy, sdram_bus
-from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.memory.phy import SdramPads, SdramPhy, sdram_bus
+from licgate.gateware.memory.sdram import SdramController
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM
-from tests.gateware.extmem.kit import CHIP
 from tests.gateware.kit import run_simulation
+from tests.gateware.memory.kit import CHIP
 
 WIDTHS = {"clk": 1, "clk_en": 1, "cs": 1, "ras": 1, "cas": 1, "we": 1, "ba": 2, "a": 13, "dqm": 2}
 

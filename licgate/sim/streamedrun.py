@@ -1,4 +1,4 @@
-"""Simulation of streaming accelerators with their SDRAM, as compiled C++."""
+"""Simulation of streamed accelerators with their SDRAM, as compiled C++."""
 
 import subprocess
 import tempfile
@@ -14,7 +14,7 @@ from licgate.sim.cxxrtl import build
 
 __all__ = ["StreamedOutcome", "describe_hang", "run_harness", "run_streamed"]
 
-HARNESS = simulation_source("streaming.cpp")
+HARNESS = simulation_source("streamed.cpp")
 
 #: Cycles without progress of a core after which its watchdog bites.
 PATIENCE = 5_000_000

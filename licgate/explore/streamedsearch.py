@@ -1,6 +1,6 @@
 """Search of accelerators with external memory: arrays by their bounds, then how wide their buffers are.
 
-With the widest buffers each height of blocks and width of bands shows what it could do. Then, for all memory blocks
+With the widest buffers each height of blocks and width of bands shows what it could do. Then, for all block RAMs
 that there are and for fewer, one shape is looked at for each number of columns that are fetched ahead, with the
 longest weight ring that fits beside them. What cannot beat those that are known, by the bound of its array or of its
 traffic or by its widest buffers, is left at once.
@@ -14,8 +14,8 @@ from dataclasses import replace
 from functools import partial
 
 from licgate.explore.space import Budget
-from licgate.explore.streamshape import Bands, StreamCandidate
-from licgate.explore.streamspace import StreamSpace
+from licgate.explore.streamedshape import Bands, StreamCandidate
+from licgate.explore.streamedspace import StreamSpace
 
 __all__ = ["fastest_stream", "search_streams"]
 
@@ -25,7 +25,7 @@ _MARGIN = 0.002
 _NEAR = 1.015
 # by how much a shape may be slower for results that wait in fewer words
 _RESULTS_LOST = 1.001
-# shares of the device's memory blocks for which the best buffers are looked for
+# shares of the device's block RAMs for which the best buffers are looked for
 _LEVELS = (1.0, 0.75, 0.55, 0.4, 0.3)
 
 
@@ -37,7 +37,7 @@ def search_streams(
     say: Callable[[int, int], None] = lambda done, of: None,
     more: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[StreamCandidate]:
-    """Find shapes within a budget that none beats in frames a second, multipliers and memory blocks at once.
+    """Find shapes within a budget that none beats in frames a second, multipliers and block RAMs at once.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def fastest_stream(space: StreamSpace, budget: Budget, say=lambda done, of: None
 class _Search:
     def __init__(self, space, budget, least):
         self.space, self.budget, self.least = space, budget, least
-        self.levels = [round(budget.blocks * level) for level in (_LEVELS if least < 1 else _LEVELS[:1])]
+        self.levels = [round(budget.block_rams * level) for level in (_LEVELS if least < 1 else _LEVELS[:1])]
         self.found = []
 
     def run(self, say, more):
@@ -81,11 +81,11 @@ class _Search:
         more(len(arrays), len(arrays))
         return self.found
 
-    def _beaten(self, multipliers, blocks, bound):
+    def _beaten(self, multipliers, block_rams, bound):
         """No faster than one that takes no more of anything; where the fastest alone counts, than any."""
         return any(
             other.bound <= bound * (1 + _MARGIN)
-            and (self.least == 1.0 or (other.multipliers <= multipliers and other.blocks <= blocks))
+            and (self.least == 1.0 or (other.multipliers <= multipliers and other.block_rams <= block_rams))
             for other in self.found
         )
 
@@ -94,7 +94,7 @@ class _Search:
         known = []
         pairs = [
             (bands.wide.bound, number, bands)
-            for number, bands in enumerate(self.space.bands(array, self.budget.blocks))
+            for number, bands in enumerate(self.space.bands(array, self.budget.block_rams))
         ]
         for bound, number, bands in sorted(pairs, key=lambda pair: pair[:2]):
             if not self._beaten(array.multipliers, self._fewest(bands), bound):
@@ -104,24 +104,24 @@ class _Search:
         for bound, _, bands in sorted(known, key=lambda pair: pair[:2]):
             if not self._beaten(array.multipliers, self._fewest(bands), bound):
                 results = self._results(bands) if results is None else results
-                # fewer memory blocks are for those that need few, if no other of them is about as fast
+                # fewer block RAMs are for those that need few, if no other of them is about as fast
                 fewest = self._fewest(bands)
-                front = not any(blocks <= fewest for blocks in narrow)
+                front = not any(block_rams <= fewest for block_rams in narrow)
                 narrow.append(fewest)
                 for level in self.levels if front else self.levels[:1]:
                     self._buffers(bands, level, results)
 
     def _blocks(self, bands: Bands, prefetch, results, ring):
-        return self.space.blocks(bands, prefetch, ring, results)
+        return self.space.block_rams(bands, prefetch, ring, results)
 
     def _fewest(self, bands: Bands):
         return self._blocks(bands, bands.prefetch[0], bands.results[0], bands.rings[0])
 
     def _buffers(self, bands: Bands, level, results):
-        """The best buffers within a number of memory blocks: more columns ahead, or a longer ring."""
+        """The best buffers within a number of block RAMs: more columns ahead, or a longer ring."""
         wide, last = bands.wide, None
         for prefetch in bands.prefetch:
-            # longer rings take no fewer blocks
+            # longer rings take no fewer block RAMs
             count = bisect_right(bands.rings, level, key=partial(self._blocks, bands, prefetch, results))
             if not count or self._beaten(wide.multipliers, level, wide.bound):
                 break

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from licgate.gateware.extmem.sdram import SdramController
-from tests.gateware.extmem.chip import SdramChip, SdramRuleError
-from tests.gateware.extmem.kit import CHIP, random_jobs
-from tests.gateware.extmem.traffic import simulate
+from licgate.gateware.memory.sdram import SdramController
+from tests.gateware.memory.chip import SdramChip, SdramRuleError
+from tests.gateware.memory.kit import CHIP, random_jobs
+from tests.gateware.memory.traffic import simulate
 
 HERE = Path(__file__).parent
 COMPILER = os.environ.get("CXX") or shutil.which("g++")

@@ -1,4 +1,4 @@
-"""Resources by block, counted from the hierarchical names in a flattened netlist."""
+"""Resources by component, counted from the hierarchical names in a flattened netlist."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-__all__ = ["block_of", "count_blocks", "count_blocks_of_file", "instances_of"]
+__all__ = ["component_of", "count_components", "count_components_of_file", "instances_of"]
 
-#: Instances that only hold others: their parts are blocks of their own.
+#: Instances that only hold others: their parts are components of their own.
 WRAPPERS = ("accelerator", "system", "core", "engine")
 
 KINDS = (
@@ -38,43 +38,45 @@ def instances_of(rtlil: str, top: str = "top") -> dict:
     return tree(f"\\{top}")
 
 
-def block_of(cell: str, instances: dict) -> str:
+def component_of(cell: str, instances: dict) -> str:
     """Block which a cell of the flattened netlist belongs to.
 
     That is the outermost instance in its name, or the one inside a wrapper; elements of an array (``lane_0``,
-    ``lane_1``) are one block, and so are the parts of several cores. What a wrapper holds itself is the wrapper's.
+    ``lane_1``) are one component, and so are the parts of several cores. What a wrapper holds itself is the wrapper's.
     """
-    block = "top"
+    component = "top"
     for part in cell.split("."):
         if part not in instances:
             break
-        block, instances = part, instances[part]
+        component, instances = part, instances[part]
         if _unnumbered(part) not in WRAPPERS:
             break
-    return _unnumbered(block)
+    return _unnumbered(component)
 
 
 def _unnumbered(name: str) -> str:
     return re.sub(r"(_\d+|\$\d+)+$", "", name)
 
 
-def count_blocks(cells: dict[str, str], instances: dict) -> list[dict]:
-    """Cells per block and kind, the largest block first, from cell name to cell type."""
-    blocks: dict[str, Counter] = {}
+def count_components(cells: dict[str, str], instances: dict) -> list[dict]:
+    """Cells per component and kind, the largest component first, from cell name to cell type."""
+    components: dict[str, Counter] = {}
     for name, cell_type in cells.items():
         for pattern, kind in KINDS:
             if pattern.match(cell_type):
-                blocks.setdefault(block_of(name, instances), Counter())[kind] += 1
+                components.setdefault(component_of(name, instances), Counter())[kind] += 1
                 break
     names = [kind for _, kind in KINDS]
-    rows = [{"block": block, **{kind: counts[kind] for kind in names}} for block, counts in blocks.items()]
-    return sorted(rows, key=lambda row: (-row["LUT"] - row["multiplier"], row["block"]))
+    rows = [
+        {"component": component, **{kind: counts[kind] for kind in names}} for component, counts in components.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["LUT"] - row["multiplier"], row["component"]))
 
 
-def count_blocks_of_file(netlist: Path, rtlil: Path, top: str = "top") -> list[dict]:
-    """`count_blocks` of a netlist that Yosys wrote as JSON, with the hierarchy of the RTLIL it was made from."""
+def count_components_of_file(netlist: Path, rtlil: Path, top: str = "top") -> list[dict]:
+    """`count_components` of a netlist that Yosys wrote as JSON, with the hierarchy of the RTLIL it was made from."""
     with netlist.open() as file:
         cells = json.load(file)["modules"][top]["cells"]
     plain = str.maketrans({"\\": None})
     types = {name.replace("$flatten", "").translate(plain): cell["type"] for name, cell in cells.items()}
-    return count_blocks(types, instances_of(rtlil.read_text(), top))
+    return count_components(types, instances_of(rtlil.read_text(), top))

@@ -11,8 +11,8 @@ from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.sim.chain import engine_run
-from licgate.sim.external import SdramGateware
 from licgate.sim.simulate import compare
+from licgate.sim.streamedsdram import SdramGateware
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
 from tests.sim.kit import tiny_codec

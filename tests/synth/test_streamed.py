@@ -17,11 +17,11 @@ from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
 from licgate.synth import flow as flow_module
+from licgate.synth.buildplan import make_plan
 from licgate.synth.cache import BuildCache
 from licgate.synth.design import Design
 from licgate.synth.fit import streamed_fit
 from licgate.synth.flow import Flow, find_tools
-from licgate.synth.plan import make_plan
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig

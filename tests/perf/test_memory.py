@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.memory.sdram import SdramController
 from licgate.perf.memory.axi import AxiModel
 from licgate.perf.memory.sdram import MemoryModel
 from licgate.target.axi import AxiTiming
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
-from tests.gateware.extmem.kit import CHIP, random_jobs
-from tests.gateware.extmem.traffic import simulate
+from tests.gateware.memory.kit import CHIP, random_jobs
+from tests.gateware.memory.traffic import simulate
 
 
 def predict(cycles, jobs_by_port, eager):

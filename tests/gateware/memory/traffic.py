@@ -1,9 +1,9 @@
 """Jobs at every port of an arbiter before the SDRAM controller and its chip, simulated."""
 
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
-from tests.gateware.extmem.kit import CHIP, Requester, SdramSystem, chip_of, chip_process, port_monitors
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.sdram import ADDRESS_BITS, BEAT_BITS, SdramController
 from tests.gateware.kit import run_simulation
+from tests.gateware.memory.kit import CHIP, Requester, SdramSystem, chip_of, chip_process, port_monitors
 
 
 def simulate(jobs_by_port, *, controller=None, clock=100, limit=120_000, contents=None, **options):

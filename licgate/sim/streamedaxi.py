@@ -10,7 +10,7 @@ from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 from licgate.sim.streamed import StreamedGateware
-from licgate.sim.streaming import PATIENCE, StreamedOutcome, describe_hang, run_harness
+from licgate.sim.streamedrun import PATIENCE, StreamedOutcome, describe_hang, run_harness
 
 __all__ = ["AxiGateware", "SimulatedAxi", "run_axi"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
-from licgate.gateware.extmem.phy import sdram_bus
-from licgate.gateware.extmem.port import BEATS_BITS, SDRAM_PAGE_BEATS, MemoryPort
-from licgate.gateware.extmem.start import SdramStart
+from licgate.gateware.memory.phy import sdram_bus
+from licgate.gateware.memory.port import BEATS_BITS, SDRAM_PAGE_BEATS, MemoryPort
+from licgate.gateware.memory.start import SdramStart
 from licgate.target.sdram import SdramCycles, SdramTiming
 
 __all__ = ["ADDRESS_BITS", "BEAT_BITS", "SdramController"]
@@ -58,7 +58,7 @@ class SdramController(Component):
         Cycles from one read to the next in another bank: its beats and 1. For a write ``wr`` instead of 1.
         A read after a write loses nothing more, a write after a read ``cas + round_trip`` cycles.
 
-    Resources: 172 LUT4, 13 carries and 154 flip-flops on ECP5, no memory block. With an :class:`Arbiter` of 7, 14 and
+    Resources: 172 LUT4, 13 carries and 154 flip-flops on ECP5, no block RAM. With an :class:`Arbiter` of 7, 14 and
     28 ports it closes at 166, 168 and 158 MHz on an LFE5U-85F of speed grade 6.
 
     Raises

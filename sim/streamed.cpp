@@ -1,6 +1,6 @@
 // Drives a CXXRTL model of licgate's SimulatedAccelerator, with the SDRAM chip of sdram.hpp at its pins.
 //
-// usage: streaming JOB RESULT    (both little-endian uint32, see licgate/sim/streaming.py)
+// usage: streamed JOB RESULT    (both little-endian uint32, see licgate/sim/streamedrun.py)
 // Progress goes to standard output, one number of cycles a line. A broken rule of the data sheet ends it with code 3.
 
 #include "model.cc"
@@ -25,7 +25,7 @@ std::vector<uint32_t> load(const char *path) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 3) { std::fprintf(stderr, "usage: streaming JOB RESULT\n"); return 2; }
+    if (argc != 3) { std::fprintf(stderr, "usage: streamed JOB RESULT\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
     if (job.size() < licgate::SdramChip::Timing::WORDS + 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     licgate::SdramChip chip(licgate::SdramChip::Timing::from(job.data()));

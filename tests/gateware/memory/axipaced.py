@@ -1,6 +1,6 @@
 """An AXI4 memory of a latency and a rate: what `licgate.target.axi.AxiTiming` says, and no luck."""
 
-from tests.gateware.extmem.axislave import AxiSlave
+from tests.gateware.memory.axislave import AxiSlave
 
 
 class PacedSlave(AxiSlave):

@@ -9,7 +9,7 @@ from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
-from licgate.sim.streaming import run_streamed
+from licgate.sim.streamedrun import run_streamed
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 

@@ -5,12 +5,12 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.arbiter import Arbiter
-from licgate.gateware.extmem.axi import Axi4Master, axi4_signature
-from licgate.gateware.extmem.port import MemoryPort
-from tests.gateware.extmem.axislave import AxiRuleError, AxiSlave
-from tests.gateware.extmem.kit import Job, Requester, check_memory, port_monitors, random_jobs
+from licgate.gateware.memory.arbiter import Arbiter
+from licgate.gateware.memory.axi import Axi4Master, axi4_signature
+from licgate.gateware.memory.port import MemoryPort
 from tests.gateware.kit import monitor, run_simulation
+from tests.gateware.memory.axislave import AxiRuleError, AxiSlave
+from tests.gateware.memory.kit import Job, Requester, check_memory, port_monitors, random_jobs
 
 
 class AxiSystem(Component):

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 
-from licgate.gateware.extmem.sdram import SdramController
+from licgate.gateware.memory.sdram import SdramController
 from licgate.target.sdram import CHIPS, ULX3S_SDRAM, SdramCycles
-from tests.gateware.extmem.kit import (
+from tests.gateware.kit import run_simulation
+from tests.gateware.memory.kit import (
     CHIP,
     Job,
     Requester,
@@ -18,7 +19,6 @@ from tests.gateware.extmem.kit import (
     port_monitors,
     random_jobs,
 )
-from tests.gateware.kit import run_simulation
 
 
 def simulate(controller, jobs, contents=None, limit=60_000, **options):

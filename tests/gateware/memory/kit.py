@@ -9,10 +9,10 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
+from licgate.gateware.memory.phy import SdramPhy, sdram_bus
 from licgate.target.sdram import ULX3S_SDRAM
-from tests.gateware.extmem.chip import SdramChip, attach
 from tests.gateware.kit import monitor
+from tests.gateware.memory.chip import SdramChip, attach
 
 #: The board's chip, awake after 2 µs rather than 200.
 CHIP = replace(ULX3S_SDRAM, power_up_us=2.0)

@@ -1,4 +1,4 @@
-"""The cycle model of a streaming core against the gateware with its SDRAM: every column, tile and write."""
+"""The cycle model of a streamed core against the gateware with its SDRAM: every column, tile and write."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from licgate.errors import ConfigError
-from licgate.gateware.extmem.phy import SdramPhy, sdram_bus
+from licgate.gateware.memory.phy import SdramPhy, sdram_bus
 from licgate.gateware.streamed.accelerator import SdramAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamedModel
@@ -14,9 +14,9 @@ from licgate.program.schedule import make_schedule
 from licgate.program.streamed import compile_streamed
 from licgate.reference import run_transform
 from licgate.target.streamed import StreamedConfig
-from tests.gateware.extmem.chip import SdramChip, attach
-from tests.gateware.extmem.kit import CHIP
 from tests.gateware.kit import run_simulation
+from tests.gateware.memory.chip import SdramChip, attach
+from tests.gateware.memory.kit import CHIP
 from tests.manifest.kit import four_transforms
 
 WIDTH, HEIGHT = 37, 5
@@ -68,14 +68,14 @@ def test_every_event_comes_in_the_cycle_that_is_predicted(name):
     x = np.random.default_rng(1).integers(low, high + 1, (chain.transform.in_channels, height, width))
     accelerator = SdramAccelerator(program, CHIP, 100.0)
     chip = SdramChip(CHIP, 100.0, dict(enumerate(schedule.memory(x).tolist())))
-    system, probes = System(accelerator), accelerator.system.probes[0]
+    system, events = System(accelerator), accelerator.system.events[0]
     start = accelerator.controller.cycles.start + 1
     seen = {"columns": [], "tiles": [], "writes": []}
     done, steps, waits = [], [0], [0]
 
     async def watch(ctx):
         cycle, count = 0, 0
-        samples = (probes[name] for name in ("columns", "tiles", "writes", "steps", "wait_output"))
+        samples = (events[name] for name in ("columns", "tiles", "writes", "steps", "wait_output"))
         async for _clk, _rst, has_column, has_tile, written, step, waiting in ctx.tick().sample(*samples):
             seen["columns"] += [cycle] * has_column
             seen["tiles"] += [cycle] * has_tile

@@ -8,7 +8,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import exact_log2
 
-from licgate.gateware.extmem.port import BEATS_BITS, MemoryPort
+from licgate.gateware.memory.port import BEATS_BITS, MemoryPort
 from licgate.target.pages import axi_page_beats
 
 __all__ = ["Axi4Master", "axi4_signature"]

@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.extmem.port import BEATS_BITS, MemoryPort
+from licgate.gateware.memory.port import BEATS_BITS, MemoryPort
 
 __all__ = ["Arbiter"]
 

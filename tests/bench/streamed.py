@@ -9,8 +9,8 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.sim.external import SdramGateware
 from licgate.sim.simulate import compare
+from licgate.sim.streamedsdram import SdramGateware
 from licgate.synth.fit import streamed_fit
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
@@ -62,7 +62,7 @@ def bench(options):
                 "fps": CLOCK * 1e6 / cycles,
                 "utilization": macs / (multipliers * cycles),
                 "multipliers": multipliers,
-                "blocks": fit.needed,
+                "block_rams": fit.needed,
                 "fits": fit.fits,
                 "steps": sum(run.steps for run in model.runs) / (cores * cycles),
                 "waits": [run.waits for run in model.runs],
