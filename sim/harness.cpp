@@ -1,7 +1,7 @@
 // Drives a CXXRTL model of licgate's Accelerator: writes registers, answers patches with pixels, collects latents.
 // The host it plays is always ready and always has the next pixel, unless the job gives it coins: then it sends late and
 // takes when it likes, see licgate/sim/faults.py. licgate/sim/pysim.py plays the same one.
-// An image of width 0 stands for values that are sent in their order, all of them, for the one window there is.
+// An image of width 0 stands for values that are sent in their order, all of them, for the one patch there is.
 //
 // usage: harness JOB RESULT      (both little-endian uint32, see licgate/sim/cxxrtl.py)
 // Progress goes to standard output, one number of latents a line.
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
     size_t at = 0;
     const uint32_t writes = job[at++], image_width = job[at++], patience = job[at++], counters = job[at++];
     Coin coin{job[at++]};
-    Gate window_gate{{job[at++]}}, latent_gate{{job[at++]}};
+    Gate patch_gate{{job[at++]}}, latent_gate{{job[at++]}};
     const uint32_t *registers = &job[at];
     at += 2 * size_t(writes) + counters;
     const uint32_t *reads = job.data() + at - counters, *image = job.data() + at;
@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     Host host;
     Design &top = host.top;
     top.p_o____ready.set<bool>(true);
-    top.p_o__window____ready.set<bool>(true);
+    top.p_o__patch____ready.set<bool>(true);
     for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
     top.p_csr____addr.set<uint32_t>(LICGATE_REG_STATUS);
 
@@ -105,10 +105,10 @@ int main(int argc, char **argv) {
     auto shown = std::chrono::steady_clock::now();
     bool hang = false;
     for (;;) {
-        const bool offered = pixels && !late, window_open = window_gate.tick(), latent_open = latent_gate.tick();
+        const bool offered = pixels && !late, patch_open = patch_gate.tick(), latent_open = latent_gate.tick();
         top.p_i____valid.set<bool>(offered);
         top.p_o____ready.set<bool>(latent_open);
-        top.p_o__window____ready.set<bool>(window_open);
+        top.p_o__patch____ready.set<bool>(patch_open);
         const size_t place = image_width ? size_t(y + row) * image_width + x + column : sent;
         top.p_i____payload.set<uint32_t>(offered ? image[place] : 0);
         host.settle();
@@ -116,11 +116,11 @@ int main(int argc, char **argv) {
         if (started && !(status & LICGATE_STATUS_BUSY)) break;
         started |= status & LICGATE_STATUS_BUSY;
         const bool taken = offered && top.p_i____ready.get<bool>();
-        const bool window = window_open && top.p_o__window____valid.get<bool>();
+        const bool asked = patch_open && top.p_o__patch____valid.get<bool>();
         const bool latent = latent_open && top.p_o____valid.get<bool>();
         if (latent) latents.push_back(top.p_o____payload.get<uint32_t>());
-        if (window) {
-            const uint64_t payload = top.p_o__window____payload.get<uint64_t>();
+        if (asked) {
+            const uint64_t payload = top.p_o__patch____payload.get<uint64_t>();
             x = payload & 0xffff, y = payload >> 16 & 0xffff, w = payload >> 32 & 0xffff, h = payload >> 48;
         }
         host.edge();
@@ -130,15 +130,15 @@ int main(int argc, char **argv) {
             column = 0;
             if (++row == h) pixels = false;
         }
-        if (window) {
+        if (asked) {
             for (uint32_t value : {x, y, w, h}) patches.push_back(value);
             column = row = 0;
             sent = 0;
             pixels = true;
         }
-        if (taken || window) late = coin.state ? coin.pause() : 0;
+        if (taken || asked) late = coin.state ? coin.pause() : 0;
         else if (late) late--;
-        if (taken || window || latent) event = host.cycles;
+        if (taken || asked || latent) event = host.cycles;
         if (status & LICGATE_STATUS_HUNG || host.cycles - event > 4 * uint64_t(patience) + 10'000 || (!started && host.cycles - event > 1000)) { hang = true; break; }
         if ((host.cycles & 0x3fff) == 0) {
             const auto now = std::chrono::steady_clock::now();
