@@ -5,6 +5,7 @@
 # make lint    ruff, linter and formatter; mypy, types
 # make docs    the pages and the public API as a site, under out/docs; a warning is an error
 # make census  what makes the tree hard to carry on, counted; SINCE=REV puts a column of before beside it, PLACES=1 lists the places
+# make formal  proofs of queues, buffers and arbiters by SymbiYosys, each with faults that it must find
 # make bench   figures as JSON, one file a bench and a summary; BENCH='--quick' or BENCH='--only layer codec' for less
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ DEMO_COLS ?= 6
 DEMO_SHAPE = --rows $(DEMO_ROWS) --cols $(DEMO_COLS)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo demo-build demo-simulate docs test regress lint census bench clean
+.PHONY: demo demo-build demo-simulate docs test regress formal lint census bench clean
 
 # Installs are redone when what they install from has changed, and only then.
 STAMP = $(VENV)/.licgate
@@ -68,6 +69,9 @@ test: lint
 
 regress: $(STAMP)-dev
 	$(RUN) pytest -n 2 --dist worksteal -m regress
+
+formal: $(STAMP)-dev
+	$(RUN) tests.formal.run
 
 census:
 	@$(PYTHON) -m tests.census $(if $(SINCE),--since $(SINCE)) $(if $(PLACES),--places)

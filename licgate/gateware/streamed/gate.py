@@ -49,7 +49,7 @@ class PortGate(Component):
     def elaborate(self, platform):
         m = Module()
         i, o = self.i, self.o
-        blocked, flying = Signal(), Signal()
+        blocked, flying = Signal(name="blocked"), Signal(name="flying")
         m.d.comb += [
             o.request.payload.eq(i.request.payload),
             o.request.valid.eq(i.request.valid & ~blocked),

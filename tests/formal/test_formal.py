@@ -1,0 +1,31 @@
+"""Proofs hold, and each mutation of theirs is found; the quick ones here, all of them in `make regress`."""
+
+import shutil
+
+import pytest
+
+from tests.formal.kit import TOOLS, Mutation, mutated, prove
+from tests.formal.run import PROOFS
+
+pytestmark = pytest.mark.skipif(shutil.which("z3", path=TOOLS) is None, reason="no z3: pip install z3-solver")
+
+QUICK = ("a stream buffer", "a skid buffer", "a queue of 2")
+
+
+def cases():
+    for proof in PROOFS:
+        marks = () if proof.name in QUICK else (pytest.mark.regress,)
+        yield pytest.param(proof, None, id=proof.name, marks=marks)
+        for k, mutation in enumerate(proof.mutations):
+            yield pytest.param(proof, mutation, id=f"{proof.name}, mutation {k}", marks=marks)
+
+
+@pytest.mark.parametrize(("proof", "mutation"), list(cases()))
+def test_claims_hold_and_mutations_do_not(proof, mutation):
+    verdict = prove(proof, mutation)
+    assert verdict.holds == (mutation is None), verdict.log[-3000:]
+
+
+def test_a_mutation_that_is_older_than_its_class_is_told():
+    with pytest.raises(ValueError, match="Mutation has no 'gone' to be mutated"):
+        mutated(Mutation(Mutation, "go" + "ne", ""))
