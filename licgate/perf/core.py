@@ -57,27 +57,25 @@ class CoreModel:
         self._run(start + 1)  # the blocks see the start a cycle later
 
     def _run(self, start):
-        row = [0] * len(self.stages)
-        now = start + 1 + _SETTLE + len(self.program.stages)
-        while (now := self._select(now, row)) is not None:
-            k = self._chosen
+        row, now = [0] * len(self.stages), start + 1 + _SETTLE + len(self.program.stages)
+        while (chosen := self._select(now, row)) is not None:
+            k, now = chosen
             taken = self._row(k, row[k], now)
             advance = self._first(k, row[k] + 1) - self._first(k, row[k])
             row[k] += 1
-            now = last = taken + 2 + advance + _SETTLE  # END_ROW, SETTLE
+            now = taken + 2 + advance + _SETTLE  # END_ROW, SETTLE
         # all that was issued is written, `finished`, IDLE
-        idle = max(last, max(self._passes.free, self._passes.written[-1] + 1) + 1) + 1
+        idle = max(now, max(self._passes.free, self._passes.written[-1] + 1) + 1) + 1
         self.done = max(idle, self._latents.done) + 1
 
     def _select(self, now, row):
-        """Choose the deepest stage that is ready, or the first that will be; return when, or None at the end."""
+        """Choose the deepest stage that is ready, or the first that will be, and when; None at the end."""
         times = [(k, self._ready_time(k, row)) for k in reversed(range(len(row)))]
         times = [(k, when) for k, when in times if when is not None]
         if not times:
             return None
         now = max(now, min(when for _, when in times))
-        self._chosen = next(k for k, when in times if when <= now)
-        return now
+        return next(k for k, when in times if when <= now), now
 
     def _first(self, k, row):
         return max(0, self.stages[k].span(row)[0])
@@ -137,11 +135,11 @@ class CoreModel:
         while left:
             groups = stage.band_groups if left >= 2 * stage.band_groups else left
             left -= groups
-            now += 2 * groups  # COMPARE, CUT
+            offered = now + 2 * groups  # COMPARE, CUT
             for kind in kinds:
-                now = self._passes.begin(now) + 1
+                now = self._passes.begin(offered)
+                offered = now + 1
                 self._band(k, row, kind, groups, not left and kind is kinds[-1])
-            now -= 1
         return now
 
     def _band(self, k, row, kind, groups, ends):

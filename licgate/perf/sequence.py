@@ -1,7 +1,7 @@
 """The sequencer in time: passes of a band in their order, and what all kinds of cores wait for."""
 
 import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from licgate.perf.engine import EngineModel
 from licgate.program import IN_FLIGHT
@@ -16,8 +16,7 @@ _SEEN = 2  # from a pass that is through to the cycle that sees that another may
 _QUEUE = 1  # likewise where the queue of descriptors was full
 
 
-@dataclass(frozen=True)
-class BandPass:
+class BandPass(NamedTuple):
     """A pass of a band.
 
     Attributes
