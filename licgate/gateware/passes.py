@@ -4,11 +4,11 @@ A *pass* is a tile of output channels, one a column of the array (two where it i
 row of the array: the sums of one convolution, or of one parity of a transposed one, or of a GDN, from their first
 product to their last. Every cycle of the array belongs to a pass. Its life:
 
-1. A *sequencer* offers it: the resident one (:mod:`licgate.gateware.resident.sequencer`) walks the layers of a patch,
-   the streamed one (:mod:`licgate.gateware.streamed.sequencer`) carries out the bands of a list of commands. Whatever a
-   pass reads is there when it is offered. With it go three descriptors, to those who meet it later: a *tile*, a
-   *write* and, where results leave the chip, a *record*. They wait in queues of ``IN_FLIGHT`` places, so no more passes
-   than that are ever issued and not written.
+1. A *sequencer* offers it (:mod:`licgate.gateware.sequence.sequencer`), which carries out *bands*: those of a list of
+   commands in a streamed core, of rows that are cut (:mod:`licgate.gateware.resident.rowbands`) in a resident one.
+   Whatever a pass reads is there when it is offered. With it go three descriptors, to those who meet it later: a
+   *tile*, a *write* and, where results leave the chip, a *record*. They wait in queues of ``IN_FLIGHT`` places and one
+   in front of them, so no more passes than that are ever issued and not written.
 2. The *feeder* (:mod:`licgate.gateware.engine.feeder`) takes the pass (:func:`pass_layout`), reads pixels and weights,
    and gives the array a step a cycle. When it has issued the last one it says what the pass has used up
    (:func:`release_shape`).
@@ -22,7 +22,7 @@ product to their last. Every cycle of the array belongs to a pass. Its life:
 6. A streamed core's *record writer* (:mod:`licgate.gateware.streamed.recordwriter`) packs the words that went to the
    output into beats and writes them to where the *record* (:func:`record_layout`) says.
 
-Nobody but the sequencers knows an order of passes: feeder, array, lanes and writers take them as they come.
+Nobody but the sequencer knows an order of passes: feeder, array, lanes and writers take them as they come.
 """
 
 from amaranth.lib import data
@@ -31,7 +31,6 @@ from amaranth.utils import ceil_log2
 __all__ = [
     "Destination",
     "address_width",
-    "max_gdn_channels",
     "pass_layout",
     "record_layout",
     "release_shape",
@@ -49,11 +48,6 @@ class Destination:
 def address_width(program):
     """Bits of a line buffer address with room for the masked words around it."""
     return 1 + ceil_log2(max(memory.depth for memory in program.line_memories) + 1)
-
-
-def max_gdn_channels(program):
-    """Channels of the widest GDN, at least 1."""
-    return max([op.channels_in for op in program.ops if op.is_gdn], default=1)
 
 
 def pass_layout(program):
@@ -103,8 +97,7 @@ def tile_layout(program):
 def write_layout(program):
     """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
 
-    column: parity of the columns that the tile holds, of those that its stage makes parity by parity. gdn_half:
-    of the two groups whose inputs have room, the one that these are of.
+    column: parity of the columns that the tile holds, of those that its stage makes parity by parity.
     """
     return data.StructLayout(
         {
@@ -113,8 +106,6 @@ def write_layout(program):
             "address": address_width(program),
             "count": range(program.most_channels + 1),
             "column": 1,
-            "gdn_half": 1,
-            "group_done": 1,
             "row_done": 1,
         }
     )

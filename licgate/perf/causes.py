@@ -123,28 +123,27 @@ class SpentModel(CoreModel):
         self._when[k] = super()._ready_time(k, row)
         return self._when[k]
 
-    def _row(self, k, row, now, gdn_half, pending):
-        # SELECT went on in the very cycle in which the row's inputs were complete, so that is what it waited for
-        if self._ended is not None and self._when[k] == now:
+    def _row(self, k, row, now):
+        # a row whose inputs were complete only when the sequencer had nothing else to do is what it waited for
+        if self._ended is not None and self._when[k] == now > self._passes.free:
             self._why = "results" if k else "input"
-        return super()._row(k, row, now, gdn_half, pending)
+        return super()._row(k, row, now)
 
-    def _gdn_passes(self, pending, now):
-        if self._half_ready[pending.gdn_half] > now:
+    def _feed(self, one, kind, kernel_rows, results, place):
+        offered = max(self._passes.cycle, results + 1)
+        if offered > self._passes.cycle:
             self._why = "results"
-        return super()._gdn_passes(pending, now)
-
-    def _issue(self, op, pass_kind, tile, now, kernel_rows, output):
-        full = len(self._pops) == self._pops.maxlen and self._pops[0] + 3 > now
-        earliest = self._engine.earliest(pass_kind)
-        fed = super()._issue(op, pass_kind, tile, now, kernel_rows, output)
+        if place + 1 > offered:
+            self._why = "drain"
+        earliest = self._passes.engine.earliest(kind)
+        fed = super()._feed(one, kind, kernel_rows, results, place)
         if self._ended is None:
             # nothing went before the first pass but the host's first rows
             self.idle[self._why] += fed.last_step - self._begun + 1 - fed.steps
         else:
             length = (fed.tap_rows - 1) * fed.tap_row_cycles + fed.columns
             self.idle["windows"] += earliest - self._ended + length - fed.steps
-            self.idle["drain" if full else self._why] += fed.first - 1 - earliest
+            self.idle[self._why] += fed.first - 1 - earliest
             self.idle["drain"] += fed.last_step - (fed.first - 1) - length
         self._ended, self._why = fed.last_step, "control"
         return fed

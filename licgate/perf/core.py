@@ -1,32 +1,21 @@
-"""Cycle model of the core: the sequencer's walk with the time of every pass, equal to the gateware's to the cycle.
+"""Cycle model of a resident core: rows that are cut into bands, with the time of every pass, equal to the gateware's.
 
-It follows the resident sequencer state by state, with the pixel writer and the latent reader reduced to the times at
-which they take and give, and :mod:`licgate.perf.engine` for what carries out the passes. The host is taken to be always
-ready and to have every pixel, and the latent FIFO never to be full: a tile of the last layer takes longer to compute
-than its latents, ``rows`` for each of its channels, to send.
+It follows the choice of rows state by state, with the pixel writer and the latent reader reduced to the times at which
+they take and give, :mod:`licgate.perf.sequence` for the passes of a band, and :mod:`licgate.perf.engine` for what
+carries them out. The host is taken to be always ready and to have every pixel, and the latent FIFO never to be full: a
+tile of the last layer takes longer to compute than its latents, ``rows`` for each of its channels, to send.
 """
 
 import itertools
-from collections import deque
-from dataclasses import dataclass
 
-from licgate.perf.engine import EngineModel
-from licgate.program import IN_FLIGHT
+from licgate.perf.sequence import SequencerModel, band_passes
 
 __all__ = ["CoreModel"]
 
 _SETTLE = 6  # cycles in SETTLE after a row
-_OFFER = 3  # from a pass to the next one, at least
+_CHOSEN = 3  # from SELECT to COMPARE: CHOSEN, ROW
 _LINE_READY = 2  # from row_done to `ready`
 _READER = 3  # from a word's arrival to its first latent
-
-
-@dataclass
-class _Pending:
-    op: object
-    gdn_half: int
-    row_ends: bool
-    stage: int
 
 
 class CoreModel:
@@ -53,53 +42,40 @@ class CoreModel:
     """
 
     def __init__(self, program, chain, width, height, *, start, kept):
-        self.program, self.chain, self._engine = program, chain, EngineModel(program, start)
+        self.program, self.chain, self._passes = program, chain, SequencerModel(program, start)
         self.stages = stages = program.stages_of(chain)
         self.heights, self.widths = [height], [width]
         for stage in stages:
             self.heights.append(stage.output_length(self.heights[-1]))
             self.widths.append(stage.output_length(self.widths[-1]))
-        self.op_cycles = self._engine.op_steps
+        self.op_cycles = self._passes.engine.op_steps
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
-        self._half_ready = [0, 0]
-        self._pops = deque(maxlen=IN_FLIGHT)
         kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
         self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
-        self._written = start
         self._pixel_time = start + 4  # first cycle that asks for room
         self._run(start + 1)  # the blocks see the start a cycle later
 
     def _run(self, start):
-        count = len(self.stages)
-        row = [0] * count
-        now = start + 1 + _SETTLE + len(self.program.stages)
-        gdn_half, pending = 0, None
-        while True:
-            # SELECT: the deepest stage that is ready in this cycle, or the earliest time at which one is
-            chosen = earliest = None
-            for k in reversed(range(count)):
-                when = self._ready_time(k, row)
-                if when is not None and when <= now:
-                    chosen = k
-                    break
-                if when is not None and (earliest is None or when < earliest):
-                    earliest = when
-            if chosen is None:
-                if pending is not None:
-                    now = self._gdn_passes(pending, now + 2) + 2  # GDN_TILE, GDN, NEXT, SELECT
-                    pending = None
-                elif earliest is not None:
-                    now = earliest
-                else:
-                    break
-                continue
-            now, gdn_half, pending = self._row(chosen, row[chosen], now, gdn_half, pending)
-            advance = self._first(chosen, row[chosen] + 1) - self._first(chosen, row[chosen])
-            row[chosen] += 1
-            now += 2 + advance + _SETTLE  # END_ROW, SETTLE
-        idle = max(now, self._written + 2) + 1
+        row, now = [0] * len(self.stages), start + 1 + _SETTLE + len(self.program.stages)
+        while (chosen := self._select(now, row)) is not None:
+            k, now = chosen
+            taken = self._row(k, row[k], now)
+            advance = self._first(k, row[k] + 1) - self._first(k, row[k])
+            row[k] += 1
+            now = taken + 2 + advance + _SETTLE  # END_ROW, SETTLE
+        # all that was issued is written, `finished`, IDLE
+        idle = max(now, max(self._passes.free, self._passes.written[-1] + 1) + 1) + 1
         self.done = max(idle, self._latents.done) + 1
+
+    def _select(self, now, row):
+        """Choose the deepest stage that is ready, or the first that will be, and when; None at the end."""
+        times = [(k, self._ready_time(k, row)) for k in reversed(range(len(row)))]
+        times = [(k, when) for k, when in times if when is not None]
+        if not times:
+            return None
+        now = max(now, min(when for _, when in times))
+        return next(k for k, when in times if when <= now), now
 
     def _first(self, k, row):
         return max(0, self.stages[k].span(row)[0])
@@ -149,69 +125,44 @@ class CoreModel:
             end, accept = handed + 1 + channels, handed + 1
         return end + 1  # the write has a register of its own
 
-    def _row(self, k, row, now, gdn_half, pending):
-        """Issue a row of stage k, seen by SELECT in cycle `now`.
+    def _row(self, k, row, now):
+        """Cut a row of stage k, chosen in cycle `now`, into bands; return when the last one is taken."""
+        stage, rows = self.stages[k], self.program.rows
+        left = -(-stage.group_columns(self.widths[k], self.widths[k + 1]) // rows)
+        # An upsampling stage makes bands of even and of odd columns.
+        kinds = stage.conv.pass_kinds[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.pass_kinds
+        now += _CHOSEN
+        while left:
+            groups = stage.band_groups if left >= 2 * stage.band_groups else left
+            left -= groups
+            offered = now + 2 * groups  # COMPARE, CUT
+            for kind in kinds:
+                now = self._passes.begin(offered)
+                offered = now + 1
+                self._band(k, row, kind, groups, not left and kind is kinds[-1])
+        return now
 
-        Return the cycle of the last NEXT, the GDN half and the pending GDN.
-        """
+    def _band(self, k, row, kind, groups, ends):
+        """Issue the passes of a band; the last one of a row ``ends`` it."""
         stage = self.stages[k]
         kernel_rows = self._need(k, row) - self._first(k, row)
-        groups = -(-stage.group_columns(self.widths[k], self.widths[k + 1]) // self.program.rows)
-        # An upsampling stage makes the even, then the odd columns of every group.
-        pass_kinds = (
-            stage.conv.pass_kinds[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.pass_kinds
-        )
-        passes = [pass_kind for _ in range(groups) for pass_kind in pass_kinds]
-        now += 7  # ROW, GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
-        for index, pass_kind in enumerate(passes):
-            ends = index == len(passes) - 1
-            op = stage.conv
-            for tile in range(op.tiles):
-                last_tile = tile == op.tiles - 1
-                fed = self._issue(op, pass_kind, tile, now, kernel_rows, stage.last and stage.gdn is None)
-                if k == 0 and ends and last_tile:
-                    self._released.append(fed.finish)
-                if last_tile and stage.gdn is None:
-                    self._complete(k, ends)
-                now = fed.accepted + (2 if last_tile else _OFFER)  # GDN_TILE, GDN
-            if stage.gdn is not None:
-                self._half_ready[gdn_half] = self._written + 1
-            if pending is not None:
-                now = self._gdn_passes(pending, now)
-            now += 1  # NEXT
-            pending = None
-            if stage.gdn is not None:
-                pending = _Pending(stage.gdn, gdn_half, ends, k)
-                gdn_half ^= 1
-            if not ends:
-                now += 6  # GROUP, GROUP_2, TILE, CONV, and the descriptors behind them
-        return now, gdn_half, pending
+        for one in band_passes(stage, groups):
+            fed = self._issue(one, kind, kernel_rows, groups)
+            if stage.last and one.op is stage.last_op:
+                drain_interval = self._passes.engine.timing.drain_interval
+                self._latents.words(fed.word, drain_interval, (fed.written - fed.word) // drain_interval + 1)
+            if ends and k == 0 and one.op is stage.conv and one.last_tile and one.last_pixel:
+                self._released.append(fed.finish)
+        if ends and not stage.last:
+            self._line_rows[k + 1].append(fed.written + _LINE_READY)
 
-    def _gdn_passes(self, pending, now):
-        """Issue a pending GDN from cycle `now` in state GDN; return the last cycle of that state."""
-        now = max(now, self._half_ready[pending.gdn_half]) + 2
-        output = self.stages[pending.stage].last
-        for tile in range(pending.op.tiles):
-            fed = self._issue(pending.op, pending.op.pass_kinds[0], tile, now, None, output)
-            now = fed.accepted + _OFFER
-        self._complete(pending.stage, pending.row_ends)
-        return fed.accepted
+    def _issue(self, one, kind, kernel_rows, groups):
+        """Offer a pass as soon as what it waits for is seen; return its cycles."""
+        results, place = self._passes.results(one, groups), self._passes.place()
+        return self._feed(one, one.op.pass_kinds[0] if one.op.is_gdn else kind, kernel_rows, results, place)
 
-    def _complete(self, k, row_ends):
-        if row_ends and k + 1 < len(self._line_rows):
-            self._line_rows[k + 1].append(self._written + _LINE_READY)
-
-    def _issue(self, op, pass_kind, tile, now, kernel_rows, output):
-        """Offer a pass from cycle `now`; return its cycles."""
-        if len(self._pops) == IN_FLIGHT:
-            now = max(now, self._pops[0] + 4)
-        fed = self._engine.feed(op, pass_kind, tile, kernel_rows, now)
-        self._written = fed.written
-        self._pops.append(self._written - 1)
-        if output:
-            drain_interval = self._engine.timing.drain_interval
-            self._latents.words(fed.word, drain_interval, (fed.written - fed.word) // drain_interval + 1)
-        return fed
+    def _feed(self, one, kind, kernel_rows, results, place):
+        return self._passes.feed(one, kind, kernel_rows, max(results, place))
 
 
 class _LatentReader:

@@ -56,8 +56,8 @@ class GdnMemories:
     ----------
     layers : int
         GDN layers.
-    channels : int
-        Most channels of one.
+    words : int
+        Words of their inputs.
     norm_bits, input_bits : int
         Widest size and widest input.
     index_bits, slope_bits : int
@@ -65,7 +65,7 @@ class GdnMemories:
     """
 
     layers: int
-    channels: int
+    words: int
     norm_bits: int
     input_bits: int
     index_bits: int
@@ -85,7 +85,7 @@ def block_rams(depth, width, shapes) -> int:
     return min(counts)
 
 
-def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None, gdn_words=None):
+def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):
     """List the on-chip memories, of a program or of what one would be.
 
     Parameters
@@ -99,8 +99,6 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
         Output channels of all layers.
     bias_bits, offset_bits : int
     gdn : GdnMemories or None
-    gdn_words : int or None
-        Words of the GDN inputs; by default those of two groups of pixels.
 
     Returns
     -------
@@ -113,8 +111,7 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
     found += [MemoryUse("weights", depth, cols * bits) for bits, depth in weights]
     found += [MemoryUse("parameters", parameters, width) for width in (bias_bits, 6, 17, offset_bits)]
     if gdn is not None:
-        waiting = 2 * gdn.channels if gdn_words is None else gdn_words
-        found += [MemoryUse("GDN inputs", waiting, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
+        found += [MemoryUse("GDN inputs", gdn.words, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
         found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, lanes))
     return found
 
@@ -136,7 +133,7 @@ def streamed_memories(program):
     return [
         MemoryUse("line buffers", program.ring_words, max(program.map_kinds)),
         MemoryUse("weights", program.weight_ring, max(program.weight_kinds)),
-        *_program_uses(program, lines=[], weights=[], gdn_words=program.gdn_depth),
+        *_program_uses(program, lines=[], weights=[]),
         *_queues(program),
     ]
 
@@ -148,7 +145,7 @@ def _program_uses(program, **memories):
         tables = [layer.table for layer in layers]
         gdn = GdnMemories(
             layers=len(layers),
-            channels=max(layer.channels for layer in layers),
+            words=program.gdn_depth,
             norm_bits=max(layer.norm_bits for layer in layers),
             input_bits=max(layer.input.bits + (not layer.input.signed) for layer in layers),
             index_bits=max(table.index_bits for table in tables),

@@ -125,8 +125,13 @@ class Program(PackedPasses):
 
     @property
     def gdn_depth(self) -> int:
-        """Words of the GDN inputs: two groups of pixels of the widest."""
-        return 2 * max([op.channels_in for op in self.ops if op.is_gdn], default=1)
+        """Words of the GDN inputs: those of the largest band."""
+        return max(1, *(stage.gdn_words for stage in self.stages))
+
+    @property
+    def upsampling(self) -> bool:
+        """Some stage makes the parities of its output apart."""
+        return any(stage.upsampling for stage in self.stages)
 
     @property
     def word_stride(self) -> int | None:

@@ -11,6 +11,13 @@ __all__ = ["Stage", "check_convolution"]
 
 T = TypeVar("T")
 
+# A GDN reads what its convolution made three groups ago: enough for results of the shortest passes to arrive meanwhile.
+_BAND_GROUPS = 4
+
+# Words of GDN inputs up to which bands are that long, and one block RAM deep. Where channels are many, so are the steps
+# of a group, and what is lost behind shorter bands is little.
+_GDN_WORDS = 1024
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -82,6 +89,23 @@ class Stage:
         shape = self.conv.pass_kinds[0].shape
         assert shape is not None  # a convolution's
         return shape.stride
+
+    @property
+    def band_groups(self) -> int:
+        """Groups of a band of a resident core; the last band of a row has up to as many more, less one.
+
+        Results that leave the chip come group by group.
+        """
+        if self.last:
+            return 1
+        if self.gdn is None:
+            return _BAND_GROUPS
+        return max(1, min(_BAND_GROUPS, (_GDN_WORDS // self.gdn.channels_in + 1) // 2))
+
+    @property
+    def gdn_words(self) -> int:
+        """Words of GDN inputs of the largest band of a resident core."""
+        return 0 if self.gdn is None else (2 * self.band_groups - 1) * self.gdn.channels_in
 
     @property
     def most_rows(self) -> int:

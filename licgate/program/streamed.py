@@ -98,11 +98,6 @@ class StreamedProgram(Program):
             default=self.block_rows,
         )
 
-    @property
-    def upsampling(self) -> bool:
-        """Some stage makes the parities of its output apart."""
-        return any(stage.upsampling for stage in self.stages)
-
     def stage_rows(self, stage: Stage) -> int:
         """Most output rows of a block of the stage: whole pairs where the parities of rows are made apart."""
         return max(1, self.block_rows // stage.parities) * stage.parities

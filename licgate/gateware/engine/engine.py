@@ -18,7 +18,7 @@ from licgate.program import IN_FLIGHT
 
 __all__ = ["Engine"]
 
-_REPORTS = ("written", "output_written", "group_done", "group_half", "row_done", "row_line")
+_REPORTS = ("written", "output_written", "row_done", "row_line")
 
 
 class Engine(Component):
@@ -45,7 +45,7 @@ class Engine(Component):
         Write ports of the line buffers, see :class:`~licgate.gateware.engine.writer.ResultWriter`.
     output_enable, output_word
         Words that leave.
-    written, output_written, group_done, group_half, row_done, row_line
+    written, output_written, row_done, row_line
         What is complete, see there.
 
     Attributes

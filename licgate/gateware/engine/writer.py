@@ -35,7 +35,7 @@ class ResultWriter(Component):
         Write ports of the line memories: two enables each, for even and for odd positions; a common address and word.
     output_enable, output_word
         To the latent FIFO.
-    written, output_written, group_done, group_half, row_done, row_line
+    written, output_written, row_done, row_line
         To the sequencer, in the cycle of the tile's last write; of the last but one where words are written twice.
 
     Attributes
@@ -80,8 +80,6 @@ class ResultWriter(Component):
                 "output_word": Out(word).array(rows),
                 "written": Out(1),
                 "output_written": Out(1),
-                "group_done": Out(1),
-                "group_half": Out(1),
                 "row_done": Out(1),
                 "row_line": Out(layout["line"].width),
             }
@@ -110,8 +108,6 @@ class ResultWriter(Component):
             *(out.eq(word) for out, word in zip(self.output_word, self.word, strict=True)),
             self.written.eq(end),
             self.output_written.eq(end & (tile.to == Destination.OUTPUT)),
-            self.group_done.eq(end & tile.group_done),
-            self.group_half.eq(tile.gdn_half),
             self.row_done.eq(end & tile.row_done),
             self.row_line.eq(tile.line),
         ]

@@ -18,7 +18,7 @@ from licgate.gateware.watchdog import Probe
 
 __all__ = ["Core"]
 
-_REPORTS = ("released", "written", "output_written", "group_done", "group_half", "row_done", "row_line")
+_REPORTS = ("released", "written", "output_written", "row_done", "row_line")
 
 
 class Core(Component):

@@ -1,15 +1,11 @@
-"""What a pass of a band waits for: word columns of its input, room for its results, results that GDN reads."""
+"""What a pass of a streamed core waits for: word columns of its input, and room for its results."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.streamed.layouts import command_layout, of_stage
-from licgate.program import IN_FLIGHT
+from licgate.gateware.streamed.layouts import command_layout
 
-__all__ = ["ColumnCredits", "ResultCredits"]
-
-_OUTSTANDING = IN_FLIGHT + 4
-_MOST_BEHIND = 511
+__all__ = ["ColumnCredits", "RecordCredits"]
 
 
 class ColumnCredits(Component):
@@ -26,7 +22,7 @@ class ColumnCredits(Component):
     band, stride : :py:`In(...)`
         The band at work, and input words from a group to the next.
     begin, issued, moves_group : :py:`In(1)`
-        As of :class:`~licgate.gateware.streamed.bandwalk.BandWalk`.
+        As of :class:`~licgate.gateware.sequence.walk.BandWalk`.
     column_loaded : :py:`In(1)`
         A column has come.
     loaded : :py:`Out(1)`
@@ -68,8 +64,8 @@ class ColumnCredits(Component):
         return m
 
 
-class ResultCredits(Component):
-    """Count passes whose results are on their way.
+class RecordCredits(Component):
+    """Count passes to external memory whose words are not packed yet.
 
     Parameters
     ----------
@@ -77,50 +73,24 @@ class ResultCredits(Component):
 
     Members
     -------
-    band : :py:`In(command_layout(program, "band"))`
-    issued, is_gdn, last_tile, to_gdn : :py:`In(1)`
-        As of :class:`~licgate.gateware.streamed.bandwalk.BandWalk`.
-    to_memory, recorded : :py:`In(1)`
+    leaves, recorded : :py:`In(1)`
         The pass's results leave the chip; a pass of which the record writer will say ``packed`` was issued.
-    written, packed : :py:`In(1)`
-        A pass is through; the words of one to memory are packed.
-    arrived : :py:`Out(1)`
-        What the pass reads of GDN's inputs is written; a cycle behind.
+    packed : :py:`In(1)`
+        The words of one are packed.
     room : :py:`Out(1)`
-        There is room for the pass's results; likewise.
-    none : :py:`Out(1)`
-        Every pass is through.
+        There is room for the pass's results; a cycle behind.
     """
 
     def __init__(self, program):
-        self._program = program
-        strobes = ("issued", "is_gdn", "last_tile", "to_gdn", "to_memory", "recorded", "written", "packed")
-        super().__init__(
-            {
-                "band": In(command_layout(program, "band")),
-                **{name: In(1) for name in strobes},
-                **{name: Out(1) for name in ("arrived", "room", "none")},
-            }
-        )
+        self._limit = program.output_credits
+        super().__init__({**{name: In(1) for name in ("leaves", "recorded", "packed")}, "room": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        program, band, limit = self._program, self.band, self._program.output_credits
-        outstanding, behind = Signal(range(_OUTSTANDING)), Signal(range(_MOST_BEHIND + 1))
-        unpacked, pixels = Signal(range(limit + 1)), Signal(range(_MOST_BEHIND + 2))
-        m.d.comb += [self.none.eq(outstanding == 0), pixels.eq(band.groups * band.rows)]
-        if program.upsampling:
-            pairs = [int(stage.upsampling) for stage in program.stages]
-            m.d.comb += pixels.eq((band.groups * band.rows) << of_stage(band.stage, pairs))
+        unpacked = Signal(range(self._limit + 1))
         m.d.sync += [
             # `room` says that the record writer's queue has a place
-            self.room.eq(~self.to_memory | (unpacked != limit)),
-            self.arrived.eq(~self.is_gdn | (outstanding <= behind)),
-            outstanding.eq(outstanding + self.issued - self.written),
+            self.room.eq(~self.leaves | (unpacked != self._limit)),
             unpacked.eq(unpacked + self.recorded - self.packed),
         ]
-        with m.If(self.issued & self.is_gdn & ~self.last_tile):
-            m.d.sync += behind.eq(Mux(behind == _MOST_BEHIND, _MOST_BEHIND, behind + 1))
-        with m.If(self.to_gdn):
-            m.d.sync += behind.eq(pixels - 1)
         return m

@@ -7,11 +7,11 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 from licgate.gateware.arith import delayed
 from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.passes import record_layout
+from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.interleaver import Interleaver
-from licgate.gateware.streamed.layouts import of_stage
 from licgate.gateware.streamed.packer import Packer
 from licgate.program.streamed import WRITES
 

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.streamed.layouts import of_stage
+from licgate.gateware.sequence.tables import of_stage
 
 __all__ = ["TileRing"]
 

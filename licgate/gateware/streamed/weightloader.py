@@ -5,8 +5,9 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.memory.port import MemoryPort
+from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.layouts import command_layout, of_stage
+from licgate.gateware.streamed.layouts import command_layout
 from licgate.gateware.streamed.wordreader import WordReader
 
 __all__ = ["WeightLoader"]

@@ -3,8 +3,7 @@
 import itertools
 from collections import deque
 
-from licgate.perf.engine import EngineModel
-from licgate.program import IN_FLIGHT
+from licgate.perf.sequence import SequencerModel, band_passes
 from licgate.program.streamed import WRITES
 
 __all__ = ["FIFO", "Passes"]
@@ -19,75 +18,67 @@ class Passes:
     def _sequencer(self):
         """Bands, pass by pass, with the feeder and the array behind them."""
         program = self.program
-        self._engine = EngineModel(program, self.start - 1)
+        self._offers = SequencerModel(program, self.start - 1)
+        self._engine = self._offers.engine
         self.run.op_steps = self._engine.op_steps
         self._pairs = Pairs(self.passes_out) if program.upsampling else None
-        # Cycles in which passes are through; passes to memory, columns and tiles so far.
-        self._written, self._out, self._columns_used, self._consumed = [], 0, 0, 0
-        idle, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
+        # Passes to memory, columns and tiles so far.
+        self._out, self._columns_used, self._consumed = 0, 0, 0
+        self._offers.free, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
         for n in range(bands):
             while len(self.given["band"]) <= n:
                 yield
             visible, band = self.given["band"][n]
-            begin = max(visible, idle)
-            self.taken["band"].append(begin)
-            idle = yield from self._band(band, begin + 5)
+            self.taken["band"].append(self._offers.begin(visible))
+            yield from self._band(band)
         self.run.steps = sum(self._engine.op_steps)
-        self.bands_done = idle
+        self.bands_done = self._offers.free
 
-    def _band(self, band, cycle):
-        """The passes of a band, the first of which is offered in ``cycle``; return when the next band may come."""
-        stage, keep = self.program.stages[band["stage"]], band["keep"]
-        held, behind = 0, 0
+    def _band(self, band):
+        """The passes of a band."""
+        stage, keep, held = self.program.stages[band["stage"]], band["keep"], 0
         needed, later = band["loads_first"], band["loads"] - band["loads_first"]
         kernels = self._kernels(band, stage)
         last_group, last_row = band["groups"] - 1, band["rows"] - 1
         beyond = 2 * band["pixels"] <= self.program.rows
-        for op, tile, group, row, column in _passes(stage, band):
-            is_gdn, last_tile = op.is_gdn, tile == op.tiles - 1
-            row_ends = row == last_row and column == stage.parities - 1
-            last_pixel = group == last_group and row_ends
-            to_memory = is_gdn or stage.gdn is None
-            if is_gdn and tile == group == row == column == 0:
-                cycle += 1
-                behind, gdn_held = stage.parities * band["groups"] * band["rows"] - 1, held
-            seen = yield from self._waits(cycle, needed, held, to_memory, behind if is_gdn else None)
-            needed = 0
-            pass_kind = op.pass_kinds[(2 * (row & 1) + column) % len(op.pass_kinds)]
+        pixels = stage.parities * band["groups"] * band["rows"]
+        for one in band_passes(stage, band["groups"], band["rows"], stage.parities):
+            op, is_gdn = one.op, one.op.is_gdn
+            if is_gdn and one.tile == one.group == one.row == one.column == 0:
+                gdn_held = held
+            results = max(self._offers.results(one, pixels), self._offers.place())
             # What a pass waits for is seen a cycle before it is offered.
-            fed = self._engine.feed(op, pass_kind, tile, kernels[row], max(cycle, seen + 1))
-            cycle = fed.accepted
-            self._written.append(fed.written)
-            if to_memory:
-                self._leaves(fed, band["stage"], op, tile, column, column == 1 and beyond and group == last_group)
+            seen = yield from self._waits(self._offers.cycle, needed, held, op is stage.last_op)
+            needed = 0
+            kind = op.pass_kinds[(2 * (one.row & 1) + one.column) % len(op.pass_kinds)]
+            fed = self._offers.feed(one, kind, kernels[one.row], max(seen, results))
+            if op is stage.last_op:
+                outside = one.column == 1 and beyond and one.group == last_group
+                self._leaves(fed, band["stage"], op, one.tile, one.column, outside)
             # of an upsampling stage's tile, what either parity of rows uses is free behind the last of these
-            parity_ends = not is_gdn and stage.upsampling and group == last_group and row >= last_row - 1
+            parity_ends = not is_gdn and stage.upsampling and one.group == last_group and one.row >= last_row - 1
             freed = fed.finish + self.program.feed_latency
-            if (last_pixel or parity_ends) and not keep:
+            if (one.last_pixel or parity_ends) and not keep:
                 steps = (fed.first, fed.tap_rows, fed.tap_row_cycles, fed.columns, fed.final)
-                self.words_freed.add(freed, pass_kind.steps, *steps, self.program.feed_latency)
+                self.words_freed.add(freed, kind.steps, *steps, self.program.feed_latency)
             # What the sequencer goes on to.
-            if not is_gdn and row_ends:
-                if last_tile:
-                    self.slots_freed.add(freed, _slots_freed(band, stage, group))
-                if tile == 0:
+            if not is_gdn and one.row == last_row and one.row_ends:
+                if one.last_tile:
+                    self.slots_freed.add(freed, _slots_freed(band, stage, one.group))
+                if one.tile == 0:
                     needed = min(stage.stride, later)
                     later -= needed
-            if is_gdn or last_pixel:
+            if is_gdn or one.last_pixel:
                 self._consumed, held = (
-                    (self._consumed, held + 1) if keep or not last_pixel else (self._consumed + 1, held)
+                    (self._consumed, held + 1) if keep or not one.last_pixel else (self._consumed + 1, held)
                 )
-            if is_gdn:
-                behind = min(511, behind + (not last_tile))
-                if last_tile and not last_pixel:
-                    held = gdn_held
-            cycle += 5
-        self.last_written = self._written[-1]
-        return cycle - 5 + 3
+            if is_gdn and one.last_tile and not one.last_pixel:
+                held = gdn_held
+        self.last_written = fed.written
 
-    def _waits(self, offered, needed, held, to_memory, behind):
-        """What a pass waits for: ``needed`` columns, its tile, room, what a GDN reads; return when all is seen."""
-        run, written, loaded = self.run, self._written, 0
+    def _waits(self, offered, needed, held, to_memory):
+        """What a pass waits for: ``needed`` columns, its tile, room; return when all is seen."""
+        run, loaded = self.run, 0
         if needed:
             self._columns_used += needed
             while len(self.columns) < self._columns_used:
@@ -105,10 +96,6 @@ class Passes:
             room = self.packed[self._out - credits] + 3
             run.waits["output"] += max(0, room - max(seen, offered))
             seen = max(seen, room)
-        if behind is not None and len(written) > behind:
-            seen = max(seen, written[len(written) - behind - 1] + 2)
-        if len(written) >= IN_FLIGHT:
-            seen = max(seen, written[-IN_FLIGHT])
         return seen
 
     def _leaves(self, fed, number, op, tile, column, outside):
@@ -205,16 +192,6 @@ def _slots_freed(band, stage, group):
     if group == band["groups"] - 1:
         return band["release"]
     return band["release_first"] if group == 0 else stage.stride
-
-
-def _passes(stage, band):
-    """Passes of a band in their order: operation, tile, group, row, parity of columns."""
-    pixels = range(band["groups"]), range(band["rows"]), range(stage.parities)
-    for tile, *pixel in itertools.product(range(stage.conv.tiles), *pixels):
-        yield (stage.conv, tile, *pixel)
-    if stage.gdn is not None:
-        for *pixel, tile in itertools.product(*pixels, range(stage.gdn.tiles)):
-            yield (stage.gdn, tile, *pixel)
 
 
 class Pairs:

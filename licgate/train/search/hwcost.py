@@ -343,7 +343,7 @@ class BoardCost:
         if gdns:
             gdn = GdnMemories(
                 layers=len(gdns),
-                channels=max(op.channels_in for op in gdns),
+                words=program.gdn_depth,
                 norm_bits=max(p.activation for p in products if p.kind == "gdn"),
                 input_bits=max(widths.of(conv.name).gdn for conv, following in self._stages if following is not None),
                 index_bits=TABLE_INDEX_BITS,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from licgate.gateware.engine.memory import LATENCY
-from licgate.gateware.passes import address_width, max_gdn_channels
+from licgate.gateware.passes import address_width
 from licgate.program import LINE_LATENCY
 from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
@@ -74,7 +74,7 @@ def random_pass(program, rng, *, pass_kind=None):
     op = program.ops[pass_kind.op]
     tile = int(rng.integers(op.tiles))
     if op.is_gdn:
-        x = int(rng.integers(2)) * max_gdn_channels(program)
+        x = int(rng.integers(program.gdn_depth // op.channels_in)) * op.channels_in
         # what only convolutions read is at random
         row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
         return {
@@ -115,7 +115,7 @@ class Maps:
             low, high = (-half, half) if memory.signed else (0, 2 * half)
             self.lines.append(rng.integers(low, high, (memory.depth, program.rows)))
         self.norm_bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
-        self.norms = rng.integers(0, 1 << self.norm_bits, (2 * max_gdn_channels(program), program.rows))
+        self.norms = rng.integers(0, 1 << self.norm_bits, (program.gdn_depth, program.rows))
 
     def answers(self, records):
         """What the memories give for the addresses of earlier cycles; outside of a memory, rubbish."""

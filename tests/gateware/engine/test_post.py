@@ -5,7 +5,7 @@ import pytest
 
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.engine.post import PostProcessor
-from licgate.gateware.passes import max_gdn_channels, tile_layout
+from licgate.gateware.passes import tile_layout
 from licgate.program.timing import array_latency
 from tests.gateware.engine.test_lane import golden
 from tests.gateware.waves import small_program, trace
@@ -30,10 +30,11 @@ class Job:
     def __init__(self, program, seed, count=7, slack=3):
         rng = np.random.default_rng(seed)
         self.program = program
-        self.x_words = rng.integers(-256, 256, (2 * max_gdn_channels(program), program.rows))
+        self.x_words = rng.integers(-256, 256, (program.gdn_depth, program.rows))
         self.tiles, last = [], 1
         for k in range(count):
             op = program.ops[k % len(program.ops)]
+            pixel = int(rng.integers(2))
             tile = int(rng.integers(op.tiles))
             full = program.tile_channels(op)
             channels, first = min(full, op.channels_out - tile * full), tile * full
@@ -48,7 +49,7 @@ class Job:
                     "count": channels,
                     "param": op.param_base + first,
                     "first": first,
-                    "x": int(rng.integers(2)) * max_gdn_channels(program) + first,
+                    "x": op.is_gdn * pixel * op.channels_in + first,
                     "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
                     "sums": rng.integers(low, high + 1, (program.rows, full)) >> int(rng.integers(4)),
                 }
@@ -231,5 +232,6 @@ def test_descriptor_holds_every_tile():
     assert sizes["count"] > program.cols
     assert sizes["pixels"] > program.rows
     assert sizes["param"] >= len(program.biases)
-    assert sizes["x"] >= 2 * max_gdn_channels(program) == 14
-    assert max_gdn_channels(build(*ARRAYS[4])) == 1
+    # four groups in front of a GDN, or seven at a row's end
+    assert sizes["x"] >= program.gdn_depth == 7 * 7
+    assert build(*ARRAYS[4]).gdn_depth == 1

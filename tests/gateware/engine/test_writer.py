@@ -13,7 +13,7 @@ from tests.gateware.waves import small_program, trace
 
 WATCH = [
     *("i.ready", "norm_enable", "norm_address", "norm_data", "x_data", "line_enable", "line_address", "line_word"),
-    *("output_enable", "output_word", "written", "output_written", "group_done", "group_half", "row_done", "row_line"),
+    *("output_enable", "output_word", "written", "output_written", "row_done", "row_line"),
 ]
 SHAPES = [{"rows": 1, "cols": 1}, {"rows": 3, "cols": 4}, {"rows": 2, "cols": 3, "gdn": "none"}]
 RESULT, NORM = 12, 9
@@ -39,8 +39,6 @@ def job(program, seed, count=12, gaps=0.4):
             "line": int(rng.integers(1, len(program.stages))) if to == Destination.LINE else 0,
             "address": int(rng.integers(5 if to == Destination.NORM else 1 << (layout["address"].width - 1))),
             "count": int(rng.integers(1, program.cols + 1)),
-            "gdn_half": int(rng.integers(2)),
-            "group_done": int(rng.integers(2)),
             "row_done": int(rng.integers(2)),
         }
         for channel in range(tile["count"]):
@@ -74,7 +72,6 @@ def check(program, seen, expected):
         assert now.i_ready == end
         assert got.written == end
         assert got.output_written == (end and to == Destination.OUTPUT)
-        assert got.group_done == (end and want["group_done"])
         assert got.row_done == (end and want["row_done"])
         if to == Destination.NORM:
             assert (got.norm_address, got.norm_data, got.x_data) == (want["at"], want["norm"], want["x"])
@@ -83,8 +80,6 @@ def check(program, seen, expected):
             assert got.row_line == want["line"]
         elif to == Destination.OUTPUT:
             assert got.output_word == want["word"]
-        if got.group_done:
-            assert got.group_half == want["gdn_half"]
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.4])

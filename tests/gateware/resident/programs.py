@@ -13,6 +13,7 @@ PACKED = chain("g_s", 4, (5, -2, 7, "abs"), (3, -2, 4, "relu"), (3, 1, 5), weigh
 PROGRAMS = {
     "GDN": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs"}),
     "ReLU": ((), {"rows": 3, "channels": (2, 3, 1), "gdn": "none", "line_slack": 1, "input_slack": 0}),
+    "one column": ((), {"rows": 2, "cols": 1, "channels": (2, 5, 3), "gdn": "none"}),
     "three stages": (
         (),
         {"rows": 2, "cols": 3, "channels": (1, 2, 4, 2), "gdn": ("none", "abs"), "activation_bits": 8},

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from licgate.gateware.passes import Destination, address_width, max_gdn_channels
+from licgate.gateware.passes import Destination, address_width
 from licgate.gateware.resident.sequencer import Sequencer
 from licgate.program import IN_FLIGHT
 from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
@@ -69,50 +69,67 @@ def conv_fields(program, stage, pass_kind, y, group, in_width, in_height):
     }
 
 
+def bands_of(stage, count):
+    """Groups of each band of a row of so many, and of each its parities of columns, from the rule alone."""
+    size, first = 1 if stage.last else 4, 0
+    while first < count:
+        end = first + size if count - first >= 2 * size else count
+        for column in range(2 if stage.upsampling else 1):
+            yield range(first, end), column
+        first = end
+
+
 def expected_passes(program, chain, width, height):
-    """Descriptors by operation, in order; fields that the pass does not use are left out."""
+    """Descriptors by stage, in order; fields that the pass does not use are left out."""
     stages, passes = program.stages_of(program.chains[chain]), defaultdict(list)
     sizes = sizes_of(stages, width, height)
     for k, stage in enumerate(stages):
         (in_width, in_height), (out_width, out_height) = sizes[k : k + 2]
         across, parities = (in_width, 2) if stage.upsampling else (out_width, 1)
+        count = -(-across // program.rows)
         for y in range(out_height):
-            places = [(g, q) for g in range(-(-across // program.rows)) for q in range(parities)]
-            for g, q in places:
+            for groups, q in bands_of(stage, count):
                 pass_kind = stage.conv.pass_kinds[2 * (y % 2) + q if stage.upsampling else 0]
-                for op in (stage.conv, stage.gdn):
-                    full = program.tile_channels(op) if op else 0
-                    for tile in range(op.tiles if op else 0):
-                        ends, to = tile == op.tiles - 1, Destination.OUTPUT if stage.last else Destination.LINE
-                        row_ends = ends and (g, q) == places[-1]
-                        if op is stage.conv and stage.gdn:
-                            to = Destination.NORM
-                        one = {"pass_kind": op.pass_kinds[0].index, "weight": op.base}
-                        if op is stage.conv:
-                            one = conv_fields(program, stage, pass_kind, y, g, in_width, in_height)
-                        one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "tile": tile}
-                        one |= {
-                            "to": to,
-                            "count": min(full, op.channels_out - tile * full),
-                            "column": q,
-                            "pixels": min(program.rows, across - g * program.rows),
-                            "param": op.param_base + tile * full,
-                            "weight": one["weight"] + tile * program.pass_kinds[one["pass_kind"]].steps,
-                            "release": int(op is stages[0].conv and row_ends),
-                            "row_issued": int(row_ends),
-                            "group_done": int(to == Destination.NORM and ends),
-                            "row_done": int(to == Destination.LINE and row_ends),
-                        }
-                        if to == Destination.LINE:
-                            following = stages[k + 1]
-                            one["line"] = one["stage"] + 1
-                            one["address"] = (
-                                following.base
-                                + y % following.ring * following.row_stride
-                                + g * parities * op.channels_out
-                                + tile * full
-                            )
-                        passes[op.index].append(one)
+                order = [(stage.conv, tile, g) for tile in range(stage.conv.tiles) for g in groups]
+                if stage.gdn is not None:
+                    order += [(stage.gdn, tile, g) for g in groups for tile in range(stage.gdn.tiles)]
+                for op, tile, g in order:
+                    full, conv = program.tile_channels(op), op is stage.conv
+                    to = Destination.OUTPUT if stage.last else Destination.LINE
+                    if conv and stage.gdn:
+                        to = Destination.NORM
+                    last_tile = tile == op.tiles - 1
+                    row_ends = last_tile and (g, q) == (count - 1, parities - 1)
+                    one = {"pass_kind": op.pass_kinds[0].index, "weight": op.base}
+                    if conv:
+                        one = conv_fields(program, stage, pass_kind, y, g, in_width, in_height)
+                    one |= {"stage": chain_stage(program, chain, k), "row": y, "place": (g, q), "last_tile": last_tile}
+                    one |= {
+                        "op": op.index,
+                        "to": to,
+                        "count": min(full, op.channels_out - tile * full),
+                        "column": q,
+                        "pixels": min(program.rows, across - g * program.rows),
+                        "param": op.param_base + tile * full,
+                        "weight": one["weight"] + tile * program.pass_kinds[one["pass_kind"]].steps,
+                        "release": int(op is stages[0].conv and row_ends),
+                        "row_issued": int(row_ends),
+                        "row_done": int(to == Destination.LINE and row_ends),
+                    }
+                    if stage.gdn is not None:
+                        x = (g - groups[0]) * stage.conv.channels_out
+                        one["tile_x"] = x + tile * full
+                        one |= {"address": x + tile * full} if conv else {"x": x}
+                    if to == Destination.LINE:
+                        following = stages[k + 1]
+                        one["line"] = one["stage"] + 1
+                        one["address"] = (
+                            following.base
+                            + y % following.ring * following.row_stride
+                            + g * parities * op.channels_out
+                            + tile * full
+                        )
+                    passes[one["stage"]].append(one)
     return passes
 
 
@@ -129,12 +146,12 @@ class Surroundings:
         self.coin, self.height = random.Random(seed), height
         self.first = program.chains[chain].first
         self.output = sizes_of(program.stages_of(program.chains[chain]), width, height)[-1]
-        self.left = {op: deque(passes) for op, passes in expected_passes(program, chain, width, height).items()}
+        self.left = {k: deque(passes) for k, passes in expected_passes(program, chain, width, height).items()}
         self.issuing, self.issued, self.queue, self.releases = False, 0, deque(), deque()
         self.input_rows = self.released = self.level = self.arriving = 0
         self.input_wait = 20
         self.rows_done, self.rows_issued = defaultdict(int), defaultdict(int)
-        self.halves = {}
+        self.arrived = set()  # pixels whose GDN inputs are there
 
     def chance(self, p):
         return self.coin.random() < p
@@ -154,10 +171,11 @@ class Surroundings:
 
     def take(self, step, tile, write):
         program = self.program
-        op = program.ops[tile.op]
-        one = self.left[op.index].popleft()
-        k, stage = one["stage"], program.stages[one["stage"]]
+        k = next(k for k, stage in enumerate(program.stages) if tile.op in (stage.conv.index, stage.last_op.index))
+        one, stage = self.left[k].popleft(), program.stages[k]
+        op = program.ops[one["op"]]
         got = {
+            "op": tile.op,
             "pass_kind": step.pass_kind,
             "column": write.column,
             "weight": step.weight,
@@ -166,7 +184,6 @@ class Surroundings:
             "pixels": tile.pixels,
             "param": tile.param,
             "to": write.to,
-            "group_done": write.group_done,
             "row_done": write.row_done,
             "pass_row": step.row,
             "offset": step.offset,
@@ -174,37 +191,27 @@ class Surroundings:
             "mask": step.mask,
             "line": write.line,
             "address": write.address,
+            "x": step.x,
+            "tile_x": tile.x,
         }
         assert write.count == tile.count
         for name in got.keys() & one.keys():
             assert got[name] == one[name], (name, one)
-        first_tile = one["tile"] * program.tile_channels(op)
         group = (k, one["row"], one["place"])
         if op.is_gdn:
-            # its inputs are there, and where the convolution had put them
-            x = self.halves[group]["x"]
-            assert self.halves[group]["complete"]
-            assert (step.x, tile.x) == (x, x + first_tile)
-            if one["tile"] == op.tiles - 1:
-                del self.halves[group]
+            assert group in self.arrived, "its inputs are there"
+            if one["last_tile"]:
+                self.arrived.remove(group)
         else:
             need = one["kernel_rows"] + first_row(stage, one["row"])
             assert (self.input_rows if stage.first else self.rows_done[k]) >= need
-            if one["to"] == Destination.NORM:
-                x = write.address - first_tile
-                if one["tile"] == 0:
-                    assert x in (0, max_gdn_channels(program))
-                    assert x not in [other["x"] for other in self.halves.values()], "half taken"
-                    self.halves[group] = {"x": x, "complete": False}
-                assert self.halves[group]["x"] == x
-                assert write.gdn_half == bool(x)
         if one["to"] == Destination.LINE:
             oldest = first_row(program.stages[k + 1], self.rows_issued[k + 1])
             assert one["row"] - oldest < program.stages[k + 1].ring, "a row that is still needed is overwritten"
         if not op.is_gdn:
             self.rows_issued[k] += one["row_issued"]
         self.issued += 1
-        self.queue.append((one, group, int(write.gdn_half)))
+        self.queue.append((one, group))
         if step.release:
             self.releases.append(1)
         assert len(self.queue) <= IN_FLIGHT
@@ -212,23 +219,21 @@ class Surroundings:
     def step(self):
         """Inputs of the next cycle."""
         self.level, self.arriving = self.level + self.arriving, 0
-        step = {"input_row": 0, "released": 0, "written": 0, "output_written": 0, "group_done": 0, "row_done": 0}
+        step = {"input_row": 0, "released": 0, "written": 0, "output_written": 0, "row_done": 0}
         if self.releases and self.chance(0.3 * self.speed):
             self.releases.popleft()
             self.released += 1
             step["released"] = 1
         if self.queue and self.chance(0.3 * self.speed):
-            one, group, gdn_half = self.queue.popleft()
+            one, group = self.queue.popleft()
             step |= {
                 "written": 1,
                 "output_written": one["to"] == Destination.OUTPUT,
-                "group_done": one["group_done"],
-                "group_half": gdn_half,
                 "row_done": one["row_done"],
                 "row_line": one.get("line", 0),
             }
-            if one["group_done"]:
-                self.halves[group]["complete"] = True
+            if one["to"] == Destination.NORM and one["last_tile"]:
+                self.arrived.add(group)
             if one["row_done"]:
                 self.rows_done[one["line"]] += 1
             if one["to"] == Destination.OUTPUT:

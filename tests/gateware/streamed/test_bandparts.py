@@ -1,12 +1,10 @@
-"""The parts of the band sequencer: the walk over a band, the weight ring, and what passes wait for."""
+"""The parts of a streamed core's sequencer: the weight ring, and what passes wait for."""
 
 import random
-from itertools import product
 
 import pytest
 
-from licgate.gateware.streamed.bandwalk import BandWalk
-from licgate.gateware.streamed.passcredits import ColumnCredits, ResultCredits
+from licgate.gateware.streamed.passcredits import ColumnCredits, RecordCredits
 from licgate.gateware.streamed.tilering import TileRing
 from licgate.program.streamed import compile_streamed
 from licgate.target.streamed import StreamedConfig
@@ -20,60 +18,6 @@ SHAPE = {"rows": 4, "cols": 3, "block_rows": 4, "band_groups": 3, "weight_words"
 def program():
     """Stages with and without GDN, some that make parities apart, of several tiles."""
     return compile_streamed(list(four_transforms().transforms.values()), StreamedConfig(**SHAPE))
-
-
-def walked(program, stage, groups, rows, keep):
-    """What the walk says of each pass, from the order of loops alone."""
-    pixels = list(product(range(groups), range(rows), range(stage.parities)))
-    order = [(stage.conv, t, k) for t in range(stage.conv.tiles) for k in range(len(pixels))]
-    if stage.gdn is not None:
-        order += [(stage.gdn, t, k) for k in range(len(pixels)) for t in range(stage.gdn.tiles)]
-    for op, tile, k in order:
-        (group, row, column), size, conv = pixels[k], program.tile_channels(op), op is stage.conv
-        whole, last_tile = k == len(pixels) - 1, tile == op.tiles - 1
-        ends_row = column == stage.parities - 1 and (conv or last_tile)
-        # the last row of this parity in the last group
-        ends = group == groups - 1 and row >= rows - stage.parities if conv else whole
-        yield {
-            "is_gdn": not conv,
-            "column": column,
-            "parity": row & 1 if stage.upsampling else 0,
-            "x": k * stage.conv.channels_out,
-            "channel": tile * size,
-            "param": op.param_base + tile * size,
-            "count": min(size, op.channels_out - tile * size),
-            "last_tile": last_tile,
-            "last_group": group == groups - 1,
-            "group_left": groups - group,
-            "releases": ends and not keep,
-            "consumes": whole and not keep,
-            "moves_row": ends_row,
-            "moves_group": ends_row and row == rows - 1,
-            "moves_tile": conv and whole,
-            "goes_back": not conv and last_tile and not whole,
-            "stage_ends": whole and last_tile,
-        }
-
-
-@pytest.mark.parametrize("keep", [0, 1])
-def test_the_walk_is_that_of_the_loops(program, keep):
-    dut = BandWalk(program)
-
-    async def bench(ctx):
-        for number, stage in enumerate(program.stages):
-            for groups, rows in ((1, stage.parities), (3, 2 * stage.parities), (2, 2)):
-                ctx.set(dut.band, {"stage": number, "groups": groups, "rows": rows, "keep": keep})
-                ctx.set(dut.begin, 1)
-                await ctx.tick()
-                ctx.set(dut.begin, 0)
-                for said in walked(program, stage, groups, rows, keep):
-                    await ctx.tick().repeat(3)
-                    assert {name: ctx.get(getattr(dut, name)) for name in said} == said
-                    ctx.set(dut.issued, 1)
-                    await ctx.tick()
-                    ctx.set(dut.issued, 0)
-
-    run_simulation(dut, bench)
 
 
 def test_tiles_lie_behind_each_other_around_the_ring(program):
@@ -166,46 +110,28 @@ def test_a_group_waits_for_the_columns_that_it_is_the_first_to_read(program):
     run_simulation(dut, bench)
 
 
-def test_no_more_passes_to_memory_than_credits_and_no_gdn_before_its_inputs(program):
-    dut, limit = ResultCredits(program), program.output_credits
-    number = next(k for k, stage in enumerate(program.stages) if stage.upsampling and stage.gdn is not None)
+def test_no_more_passes_to_memory_than_credits(program):
+    dut, limit = RecordCredits(program), program.output_credits
 
-    async def pulse(ctx, *names):
-        for name in names:
-            ctx.set(getattr(dut, name), 1)
+    async def pulse(ctx, name):
+        ctx.set(getattr(dut, name), 1)
         await ctx.tick()
-        for name in names:
-            ctx.set(getattr(dut, name), 0)
+        ctx.set(getattr(dut, name), 0)
 
     async def bench(ctx):
-        ctx.set(dut.band, {"stage": number, "groups": 1, "rows": 2})
-        ctx.set(dut.to_memory, 1)
+        ctx.set(dut.leaves, 1)
         for count in range(limit):
             await ctx.tick()
             assert ctx.get(dut.room) == 1, f"{count} of {limit}"
             await pulse(ctx, "recorded")
         await ctx.tick()
         assert ctx.get(dut.room) == 0
+        ctx.set(dut.leaves, 0)
+        await ctx.tick()
+        assert ctx.get(dut.room) == 1, "results that stay on the chip need none"
+        ctx.set(dut.leaves, 1)
         await pulse(ctx, "packed")
         await ctx.tick()
         assert ctx.get(dut.room) == 1
-        # four pixels, of which the first must be written
-        for _ in range(4):
-            await pulse(ctx, "issued")
-        await pulse(ctx, "to_gdn")
-        ctx.set(dut.is_gdn, 1)
-        await ctx.tick().repeat(2)
-        assert (ctx.get(dut.arrived), ctx.get(dut.none)) == (0, 0)
-        await pulse(ctx, "written")
-        await ctx.tick()
-        assert ctx.get(dut.arrived) == 1
-        # GDN's pass is another that is under way; its last tile lets the next pixel wait
-        ctx.set(dut.last_tile, 1)
-        await pulse(ctx, "issued")
-        await ctx.tick()
-        assert ctx.get(dut.arrived) == 0
-        await pulse(ctx, "written")
-        await ctx.tick()
-        assert ctx.get(dut.arrived) == 1
 
     run_simulation(dut, bench)

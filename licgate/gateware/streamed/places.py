@@ -4,7 +4,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import pass_layout
-from licgate.gateware.streamed.layouts import command_layout, of_stage
+from licgate.gateware.sequence.tables import of_stage
+from licgate.gateware.streamed.layouts import command_layout
 
 __all__ = ["BandPlaces"]
 
@@ -19,7 +20,7 @@ class BandPlaces(Component):
     Members
     -------
     band, begin, issued : :py:`In(...)`
-        As of :class:`~licgate.gateware.streamed.bandwalk.BandWalk`, as are
+        As of :class:`~licgate.gateware.sequence.walk.BandWalk`, as are
     is_gdn, column, parity, last_tile, moves_row, moves_group, moves_tile, to_gdn : :py:`In(1)`
     stride : :py:`Out(2)`
         Input words from a group to the next.

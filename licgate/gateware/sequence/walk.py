@@ -3,7 +3,7 @@
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.streamed.layouts import command_layout, of_stage
+from licgate.gateware.sequence.tables import of_stage
 
 __all__ = ["BandWalk"]
 
@@ -11,23 +11,29 @@ __all__ = ["BandWalk"]
 class BandWalk(Component):
     """Walk over a band: each tile of the convolution over all its groups, then GDN group by group.
 
-    A group's passes go from row to row, and in a row from one parity of columns to the other where these are made
-    apart. GDN goes through its tiles for each of them.
+    A group's passes go from row to row, and in a row from one parity of columns to the other where a band has both. GDN
+    goes through its tiles for each of them.
 
     Parameters
     ----------
-    program : StreamedProgram
+    program : Program
+    groups, rows : ShapeLike
+        Of the numbers of groups and of rows of a band.
+    both_parities : bool
+        Bands of an upsampling stage have whole pairs of rows and both parities of columns; else a band has one of each,
+        and the walk knows nothing of them.
 
     Members
     -------
-    band : :py:`In(command_layout(program, "band"))`
-        The band at work (level).
+    stage, groups, rows, keep : :py:`In(...)`
+        Of the band at work (level): its stage, how many groups and rows it has, and that the next one has the same
+        weights.
     begin, issued : :py:`In(1)`
         The band begins: the next pass is its first one. A pass has been issued, the cycle before.
     is_gdn, has_gdn : :py:`Out(1)`
         The pass is one of GDN; the stage has one.
     column, parity : :py:`Out(1)`
-        Parity of the pass's output columns and rows; 0 where these are not made apart.
+        Parity of the pass's output columns and rows; 0 where a band has but one of them.
     x, channel, param, count : :py:`Out(...)`
         Of the GDN inputs the word of the pass's pixels, and the first channel of the tile in it; its first parameter;
         its channels.
@@ -39,16 +45,17 @@ class BandWalk(Component):
         No later pass uses the pass's weights; nor any of its tile's.
     moves_row, moves_group, moves_tile, goes_back, stage_ends, to_gdn : :py:`Out(1)`
         What comes with the next pass: another row, group, tile of the convolution; GDN's first tile again; no other
-        pass of this operation; GDN.
+        pass of this operation; GDN (in the cycle of ``issued``).
 
     Timing: what is said of a pass is there three cycles after the one in which ``issued`` said that the last one went,
     and stays until the cycle in which it says so of this one.
+
+    Resources: counters of tiles, groups, rows, parameters and channels; tables of stages.
     """
 
-    def __init__(self, program):
-        self._program = program
+    def __init__(self, program, groups, rows, *, both_parities):
+        self._program, self._both_parities = program, both_parities
         most = program.most_channels
-        band = command_layout(program, "band")
         flags = (
             *("is_gdn", "has_gdn", "column", "parity"),
             *("last_tile", "last_group", "last_row", "last_column", "releases", "consumes"),
@@ -56,21 +63,24 @@ class BandWalk(Component):
         )
         super().__init__(
             {
-                "band": In(band),
+                "stage": In(range(max(2, len(program.stages)))),
+                "groups": In(groups),
+                "rows": In(rows),
+                "keep": In(1),
                 "begin": In(1),
                 "issued": In(1),
                 "x": Out(range(program.gdn_depth + most)),
-                "channel": Out(range(program.gdn_depth + most)),
+                "channel": Out(range(max(op.channels_out for op in program.ops) + most)),
                 "param": Out(range(len(program.biases) + most)),
                 "count": Out(range(most + 1)),
-                "group_left": Out(band["groups"].shape),
+                "group_left": Out(groups),
                 **{name: Out(1) for name in flags},
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        row_left = Signal(len(self.band.rows), name="row_left")
+        row_left = Signal(len(self.rows), name="row_left")
         moves_pixel = self._flags(m, row_left)
         m.d.comb += self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn)
         self._tiles(m)
@@ -79,7 +89,7 @@ class BandWalk(Component):
 
     def _tiles(self, m):
         """The operation, and its tile."""
-        program, band = self._program, self.band
+        program, stage = self._program, self.stage
         tiles, tile_left = (Signal(range(1 + max(op.tiles for op in program.ops)), name=n) for n in ("tiles", "left"))
         final_count, full = (Signal.like(self.count, name=name) for name in ("final_count", "full"))
         first_param = Signal.like(self.param)
@@ -88,13 +98,13 @@ class BandWalk(Component):
             which = [stage.conv if conv else stage.last_op for stage in program.stages]
             size = program.tile_channels
             return [
-                tiles.eq(of_stage(band.stage, (op.tiles for op in which))),
-                tile_left.eq(of_stage(band.stage, (op.tiles for op in which))),
-                self.last_tile.eq(of_stage(band.stage, (op.tiles == 1 for op in which))),
-                final_count.eq(of_stage(band.stage, (op.channels_out - (op.tiles - 1) * size(op) for op in which))),
-                full.eq(of_stage(band.stage, (size(op) for op in which))),
-                self.param.eq(of_stage(band.stage, (op.param_base for op in which))),
-                first_param.eq(of_stage(band.stage, (op.param_base for op in which))),
+                tiles.eq(of_stage(stage, (op.tiles for op in which))),
+                tile_left.eq(of_stage(stage, (op.tiles for op in which))),
+                self.last_tile.eq(of_stage(stage, (op.tiles == 1 for op in which))),
+                final_count.eq(of_stage(stage, (op.channels_out - (op.tiles - 1) * size(op) for op in which))),
+                full.eq(of_stage(stage, (size(op) for op in which))),
+                self.param.eq(of_stage(stage, (op.param_base for op in which))),
+                first_param.eq(of_stage(stage, (op.param_base for op in which))),
                 self.is_gdn.eq(0 if conv else 1),
                 self.channel.eq(0),
             ]
@@ -102,7 +112,7 @@ class BandWalk(Component):
         m.d.comb += self.count.eq(Mux(self.last_tile, final_count, full))
         with m.If(self.begin):
             has_gdn = (stage.gdn is not None for stage in program.stages)
-            m.d.sync += [*of_op(True), self.has_gdn.eq(of_stage(band.stage, has_gdn))]
+            m.d.sync += [*of_op(True), self.has_gdn.eq(of_stage(stage, has_gdn))]
         with m.If(self.issued & (self.is_gdn | self.moves_tile)):
             m.d.sync += [
                 tile_left.eq(tile_left - 1),
@@ -122,20 +132,20 @@ class BandWalk(Component):
 
     def _pixels(self, m, row_left, moves_pixel):
         """Group, row and parities, and the pixels' place in the GDN inputs."""
-        program, band = self._program, self.band
+        program = self._program
         channels = Signal(range(1 + max(op.channels_out for op in program.ops)))
         with m.If(self.begin):
-            m.d.sync += channels.eq(of_stage(band.stage, (stage.conv.channels_out for stage in program.stages)))
+            m.d.sync += channels.eq(of_stage(self.stage, (stage.conv.channels_out for stage in program.stages)))
         with m.If(self.issued):
             with m.If(moves_pixel):
                 m.d.sync += self.x.eq(self.x + channels)
             with m.If(self.moves_row):
                 m.d.sync += row_left.eq(row_left - 1)
             with m.If(self.moves_group):
-                m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(band.rows)]
+                m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(self.rows)]
         with m.If(self.begin | (self.issued & self.moves_tile)):
-            m.d.sync += [self.group_left.eq(band.groups), row_left.eq(band.rows), self.x.eq(0)]
-        if program.upsampling:
+            m.d.sync += [self.group_left.eq(self.groups), row_left.eq(self.rows), self.x.eq(0)]
+        if self._both_parities:
             with m.If(self.begin):
                 m.d.sync += [self.column.eq(0), self.parity.eq(0)]
             with m.If(self.issued & moves_pixel):
@@ -148,12 +158,12 @@ class BandWalk(Component):
         program, last_tile, is_gdn = self._program, self.last_tile, self.is_gdn
         moves_pixel, in_last_group, in_last_row = Signal(), self.group_left == 1, row_left == 1
         last_column, parity_ends, tile_ends = Const(1), Const(1), Signal()
-        if program.upsampling:
+        if self._both_parities:
             # The last rows of either parity use its weights for the last time.
             self._pairs, parity_ends = Signal(name="pairs"), Signal(name="parity_ends")
             last_column = self.column | ~self._pairs
             m.d.sync += [
-                self._pairs.eq(of_stage(self.band.stage, (stage.upsampling for stage in program.stages))),
+                self._pairs.eq(of_stage(self.stage, (stage.upsampling for stage in program.stages))),
                 parity_ends.eq(in_last_group & (in_last_row | (self._pairs & (row_left == 2)))),
             ]
         m.d.comb += self.last_column.eq(last_column)
@@ -170,10 +180,10 @@ class BandWalk(Component):
             self.moves_tile.eq(~is_gdn & tile_ends),
             self.goes_back.eq(is_gdn & last_tile & ~tile_ends),
             self.stage_ends.eq(last_tile & tile_ends),
-            self.consumes.eq(tile_ends & ~self.band.keep),
+            self.consumes.eq(tile_ends & ~self.keep),
         ]
-        if program.upsampling:
-            m.d.sync += self.releases.eq(Mux(is_gdn, tile_ends, parity_ends) & ~self.band.keep)
+        if self._both_parities:
+            m.d.sync += self.releases.eq(Mux(is_gdn, tile_ends, parity_ends) & ~self.keep)
         else:
             m.d.comb += self.releases.eq(self.consumes)
         return moves_pixel
