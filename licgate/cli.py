@@ -40,7 +40,7 @@ VERBS = {
     "compare": ("compare rate-distortion curves", "licgate.train.measure.cli_compare"),
     "encode": ("code images as .lic files", "licgate.cli_codec"),
     "decode": ("turn .lic files into images", "licgate.cli_codec"),
-    "info": ("show what a .lic file holds", "licgate.cli_codec"),
+    "info": ("show what a .lic file holds", "licgate.cli_info"),
     "simulate": ("run an image through the gateware", "licgate.cli_simulate"),
     "plan": ("find the widest model that reaches a frame rate on a board", "licgate.cli_plan"),
     "explore": ("search the shapes that an accelerator can have on a board", "licgate.cli_explore"),

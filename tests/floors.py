@@ -12,7 +12,7 @@ FLOORS = [
     {"train", "sim", "synth"},
     {"backends"},
     {"explore"},
-    {"cli", "cli_build", "cli_codec", "cli_explore", "cli_plan", "cli_simulate", "__main__"},
+    {"cli", "cli_build", "cli_codec", "cli_explore", "cli_files", "cli_info", "cli_plan", "cli_simulate", "__main__"},
 ]
 
 
