@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from licgate.errors import TrainingError
+from licgate.files import removed
 from licgate.train.network.models import Codec, ModelConfig, build_model, config_from_state
 
 FORMAT = "licgate-checkpoint-1"
@@ -25,14 +26,12 @@ def save_checkpoint(path: str | Path, content: dict) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **content}, file)
-        temporary.replace(path)
+        with removed(temporary):
+            with temporary.open("wb") as file:
+                torch.save({"format": FORMAT, **content}, file)
+            temporary.replace(path)
     except OSError as error:
         raise TrainingError(f"checkpoint {path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> dict:

@@ -32,15 +32,17 @@ def run_import(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from licgate.errors import TrainingError
+    from licgate.files import check_new
 
     out, source = Path(args.out), Path(args.checkpoint)
     if out.exists():
         raise TrainingError(f"checkpoint {out} exists: give another --out")
     if args.rate_lambda is not None and not 0 < args.rate_lambda < 100:
         raise TrainingError(f"lambda {args.rate_lambda} must be larger than 0 and below 100")
+    check_new(out)
     start_torch(1)
     from licgate.train.network.checkpoint import save_checkpoint
-    from licgate.train.network.importer import import_arrays, import_compressai
+    from licgate.train.network.importer import import_arrays, import_compressai, without_gateware
 
     untrained: list[str] = []
     if source.suffix == ".npz":
@@ -53,6 +55,8 @@ def run_import(args: argparse.Namespace) -> int:
     if args.rate_lambda is not None:
         recipe["rate_lambda"] = args.rate_lambda
     save_checkpoint(out, {"config": model.config.as_dict(), "recipe": recipe, "model": model.state_dict()})
+    for line in without_gateware(model):
+        print(f"licgate: note: {line}", file=sys.stderr)
     config = model.config
     widths = config.widths or {}
     print(f"{out}: {config.architecture}, N={config.n} M={widths.get('g_a.6', config.m)}, GDN {config.gdn}")

@@ -25,14 +25,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from licgate.errors import TrainingError
 from licgate.train.network.layers import GDN_FORMS, non_negative_init
 from licgate.train.network.models import Codec, ModelConfig, build_model, config_from_state
-from licgate.train.tensorfile import load_tensor_file
+from licgate.train.tensorfile import load_tensor_file, state_dicts
 
 GAMMA_ORDERS = ("in-out", "out-in")
+
+_FIRST = "g_a.0.weight"
 
 _BOTTLENECK = re.compile(r"entropy_bottleneck\._?(matri|bias|factor)(?:x|ces|es|s)?\.?(\d+)")
 _LISTS = {"matri": "matrices", "bias": "biases", "factor": "factors"}
@@ -62,19 +64,35 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     )
     if isinstance(content, dict) and str(content.get("format", "")).startswith("licgate-checkpoint"):
         raise TrainingError(f"checkpoint {path} is licgate's own already: use it as it is")
-    while isinstance(content, dict) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, Mapping) else {}
-    if not tensors:
-        raise TrainingError(f"checkpoint {path} holds no tensors by name: give a state dict")
-    return tensors
+    found = list(state_dicts(content))
+    if not found:
+        raise TrainingError(
+            f"checkpoint {path} holds no tensors by name: where it was made, write them with "
+            "torch.save(model.state_dict(), 'weights.pth')"
+        )
+    # a training checkpoint has tensors of its optimiser, too
+    models = [(name, stripped) for name, tensors in found for stripped in _models(tensors, path)]
+    return models[0][1] if models else found[0][1]
+
+
+def _models(tensors: Mapping[str, Tensor], path: Path) -> list[dict[str, Tensor]]:
+    """Return the model in tensors whose names have something in front: of torch.compile, Lightning, DataParallel."""
+    plain = {key.replace("_orig_mod.", ""): value for key, value in tensors.items()}
+    fronts = {key.removesuffix(_FIRST) for key in plain if key == _FIRST or key.endswith(f".{_FIRST}")}
+    if len(fronts) > 1:
+        raise TrainingError(
+            f"checkpoint {path} holds several models, {', '.join(sorted(front or _FIRST for front in fronts))}: "
+            "give a state dict of one"
+        )
+    return [
+        {key.removeprefix(front): value for key, value in plain.items() if key.startswith(front)} for front in fronts
+    ]
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give CompressAI's tensors licgate's names, leaving out what a float model does not need."""
     result = {}
     for key, value in tensors.items():
-        key = key.removeprefix("module.")
         match = _BOTTLENECK.fullmatch(key)
         if match:
             key = f"entropy_bottleneck.{_LISTS[match[1]]}.{match[2]}"
@@ -127,6 +145,20 @@ def import_compressai(path: str | Path, architecture: str | None = None) -> Code
         activation="leaky" if architecture.startswith("mbt2018") else "relu",
     )
     return _filled(build_model(config), state, path)
+
+
+def without_gateware(model: Codec) -> list[str]:
+    """Say, a line each, what of a model the gateware will not run; the codec in software runs all of it."""
+    parts = ("g_a", "h_a", "h_s", "g_s")
+    leaky = [name for name in parts if any(isinstance(layer, nn.LeakyReLU) for layer in getattr(model, name).modules())]
+    if not leaky:
+        return []
+    rest = [name for name in parts if name not in leaky]
+    line = (
+        f"{', '.join(leaky)} of {model.config.architecture} have leaky ReLUs, which the gateware does not: build and "
+        f"simulate take {', '.join(rest)}; encode and decode in software all of it"
+    )
+    return [line]
 
 
 def import_arrays(path: str | Path, *, gdn: str = "abs", gamma_order: str = "in-out", **options) -> tuple[Codec, list]:

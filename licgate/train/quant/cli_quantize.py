@@ -23,6 +23,9 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, help="model folder to write, e.g. models/my-model; its last part is the name"
     )
+    parser.add_argument(
+        "--force", action="store_true", help="replace the model that --out holds; its .lic files cannot be decoded then"
+    )
     parser.add_argument("--evaluate", metavar="DIR", help="measure rate and PSNR on these images and store them")
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
 
@@ -126,6 +129,7 @@ def _settings(args: argparse.Namespace) -> QatSettings:
 
 def run_quantize(args: argparse.Namespace) -> int:
     """Body of ``licgate quantize``."""
+    _check_output(args)
     start_torch(args.threads)
     from licgate.train.network.checkpoint import load_model
     from licgate.train.quant.calibrate import draq_k
@@ -192,6 +196,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Body of ``licgate export``."""
+    _check_output(args)
     start_torch(args.threads)
     from licgate.train.quant.finetune import export_checkpoint
 
@@ -199,6 +204,46 @@ def run_export(args: argparse.Namespace) -> int:
     fine_tuning = manifest.provenance["quantization"]["fine_tuning"]
     _write(manifest, args, None, fine_tuning["rate_lambda"])
     return 0
+
+
+def _check_output(args: argparse.Namespace) -> None:
+    """Refuse an output that cannot be written, or that holds something else, before any work."""
+    from licgate.files import check_new
+    from licgate.manifest.store import MANIFEST_FILE
+
+    out = Path(args.out)
+    check_new(out / MANIFEST_FILE)
+    if not args.force:
+        if (out / MANIFEST_FILE).exists():
+            raise TrainingError(
+                f"{out} holds a model already, whose files could not be decoded any more: give another --out, or "
+                "--force to replace it"
+            )
+        if (out / "README.md").exists():
+            raise TrainingError(f"{out} is a folder with a README.md of its own: give another --out, or --force")
+    if args.evaluate:
+        from licgate.train.data import list_images
+
+        list_images(args.evaluate, None)
+
+
+def _say_limits(manifest: Manifest) -> None:
+    """Say what of a model the gateware does not run."""
+    import sys
+
+    from licgate.errors import ConfigError
+    from licgate.manifest.transform import TRANSFORM_NAMES
+    from licgate.program.stages import check_convolution
+
+    for name in TRANSFORM_NAMES:
+        layers = manifest.transforms[name].layers if name in manifest.transforms else ()
+        for layer in layers:
+            try:
+                if layer.kind == "conv2d":
+                    check_convolution(layer)
+            except ConfigError as error:
+                print(f"licgate: note: {name} is left to software: {error}", file=sys.stderr)
+                break
 
 
 def _write(manifest: Manifest, args: argparse.Namespace, model, rate_lambda: float) -> None:
@@ -214,4 +259,5 @@ def _write(manifest: Manifest, args: argparse.Namespace, model, rate_lambda: flo
         manifest = dataclasses.replace(manifest, measured=named)
     manifest = save_manifest(manifest, args.out)
     write_card(Path(args.out) / "README.md", model_card(manifest))
+    _say_limits(manifest)
     print(f"{args.out}: {manifest.hash}")
