@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -128,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # As an exception, a request to end also ends the tools which a verb has started and removes its temporary files.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+    _print_anything()
     try:
         args = _parse(sys.argv[1:] if argv is None else argv)
         code = args.run(args) or 0
@@ -146,6 +149,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("licgate: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone (licgate ... | head); Python must not complain when it closes stdout itself.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever read the output has gone (licgate ... | head)
+        _forget_output()
         return 0
+    except OSError as error:
+        # a full disk, a system that may only be read: nothing that a trace-back would explain
+        where = error.filename or "standard output"
+        if error.filename is None:
+            _forget_output()
+        print(f"{ERROR}{' '.join(str(where).split())}: {error.strerror or error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _print_anything() -> None:
+    """Let the names of files and of models be printed whatever the terminal's encoding is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Send what is left for standard output nowhere, or Python would complain when it closes it itself."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,12 +8,33 @@ from pathlib import Path
 
 from licgate.errors import ConfigError
 
-__all__ = ["removed", "temporary_beside", "write_whole"]
+__all__ = ["check_new", "removed", "temporary_beside", "write_whole"]
 
 
 def temporary_beside(path: str | Path) -> Path:
     """Return the name under which a file is written before it is moved to `path`; short, as `path` may be long."""
     return Path(path).with_name(f".licgate-{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+def check_new(path: str | Path) -> None:
+    """Make sure, before long work, that a file or folder can be made under a name, its folders included.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    path = Path(path)
+    try:
+        path.exists()  # some names are too long
+        place = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+        temporary = temporary_beside(place / "x")
+        with removed(temporary):
+            temporary.touch()
+        if not path.parent.is_dir() and not all(p.is_dir() for p in path.parents if p.exists()):
+            raise ConfigError(f"cannot write {path}: a part of its path is a file")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 @contextmanager

@@ -169,3 +169,33 @@ def test_termination_ends_the_tools_too(tmp_path):
     assert process.wait(timeout=30) == 143
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+@pytest.mark.parametrize("argv", [["models"], ["boards", "--json"], ["registers"]])
+def test_a_full_disk_behind_standard_output_is_one_line(argv):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "licgate", *argv]
+        result = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "licgate: error: standard output: No space left on device\n"
+
+
+def test_names_that_the_terminal_cannot_print(tmp_path):
+    name = tmp_path / "é€.lic"
+    name.write_text("no file of ours")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    result = licgate("info", str(name), env=environment)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"licgate: error: {tmp_path}/\\xe9\\u20ac.lic: not a .lic file")
+    code = "from licgate import cli; cli.run_models = lambda args: print('\\u20ac'); cli.main(['models'])"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("\\u20ac\n", "")
+
+
+def test_an_error_of_the_system_is_one_line(capsys, monkeypatch):
+    def body(args):
+        raise OSError(30, "Read-only file system", "/ro/a")
+
+    assert fails(capsys, *verb(monkeypatch, body)) == "/ro/a: Read-only file system"

@@ -21,6 +21,9 @@ __all__ = ["Chip"]
 
 WIDTH_STEP = 64
 
+HOST_PIXEL_BITS = 24
+CXXRTL_PIXEL_BITS = 32
+
 
 class Chip(Backend):
     """Resident cores; see :mod:`licgate.gateware.resident`."""
@@ -76,7 +79,25 @@ class Chip(Backend):
     def simulate(self, args, manifest, transforms):
         """See `Backend.simulate`."""
         faults = getattr(args, "faults", None)
+        for name in ("g_a", "g_s"):
+            bits = _pixel_bits(manifest, name) if name in transforms else 0
+            if args.engine == "cxxrtl" and bits > CXXRTL_PIXEL_BITS:
+                raise ConfigError(
+                    f"a pixel of {name} has {bits} bits, more than the {CXXRTL_PIXEL_BITS} that go through the engine "
+                    "cxxrtl: take --engine amaranth"
+                )
         return Gateware(manifest, self.config(args), transforms, args.engine, faults=faults)
+
+    def check_build(self, design, width, height, *, synthesis_only):
+        """See `Backend.check_build`: the host link carries pixels of three bytes."""
+        for name in ("g_a", "g_s"):
+            bits = _pixel_bits(design.manifest, name) if name in design.transforms else HOST_PIXEL_BITS
+            if bits != HOST_PIXEL_BITS:
+                raise ConfigError(
+                    f"model {design.manifest.name}: a pixel of {name} has {bits} bits, the host link carries "
+                    f"{HOST_PIXEL_BITS}, three colours of 8; build it with "
+                    "--memory sdram or axi"
+                )
 
     def told(self, design):
         """See `Backend.told`."""
@@ -122,3 +143,11 @@ def _widest(design, below):
         else:
             high = middle - 1
     return found
+
+
+def _pixel_bits(manifest, name: str) -> int:
+    """Bits of a pixel that g_a reads, or that g_s makes."""
+    transform = manifest.transforms[name]
+    if name == "g_a":
+        return transform.in_channels * transform.input.bits
+    return transform.out_channels * transform.output.bits

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,7 +60,7 @@ def save_manifest(manifest: Manifest, folder: str | Path) -> Manifest:
         raise ManifestError(f"cannot write: {error.strerror or error}", str(folder)) from None
     finally:
         for name in temporary:
-            if name.parent.is_dir():
+            with suppress(OSError):  # of a folder that cannot be written
                 name.unlink(missing_ok=True)
     return dataclasses.replace(manifest, hash=doc["hashes"]["manifest"])
 

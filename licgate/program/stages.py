@@ -163,7 +163,8 @@ def check_convolution(layer: Conv2d) -> None:
     ConfigError
     """
     if layer.requantize.leak:
-        raise ConfigError(f"{layer.name}: the array has no leak of {layer.requantize.leak}; train with ReLU")
+        slope = layer.requantize.leak / 2**16
+        raise ConfigError(f"{layer.name}: the array has no leaky ReLU (slope {slope:.2g}); train with ReLU")
     if layer.transposed:
         if layer.stride != 2 or layer.kernel - 2 * layer.padding + layer.output_padding != 2 or layer.kernel < 2:
             raise ConfigError(

@@ -305,5 +305,5 @@ def test_layers_that_the_array_does_not_run(layers, message):
 def test_a_leak_is_refused():
     g_a = synthetic_manifest(channels=(3, 4, 5), gdn="none").g_a
     first = replace(g_a.layers[0], requantize=replace(g_a.layers[0].requantize, leak=655))
-    with pytest.raises(ConfigError, match=r"^g_a\.0: the array has no leak of 655; train with ReLU$"):
+    with pytest.raises(ConfigError, match=r"^g_a\.0: the array has no leaky ReLU \(slope 0\.01\); train with ReLU$"):
         compile_program(replace(g_a, layers=(first, *g_a.layers[1:])), AcceleratorConfig(max_width=16))

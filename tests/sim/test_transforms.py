@@ -145,9 +145,9 @@ def test_the_engine_gives_what_the_gateware_gave(monkeypatch):
 
 def test_the_engine_refuses_what_would_be_silently_wrong(monkeypatch):
     manifest = tiny_codec("he2021-checkerboard", leak=655)
-    with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leak of 655"):
+    with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leaky ReLU \(slope 0\.01\)"):
         engine_run(manifest, made(manifest), host=("context",))
-    with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leak of 655"):
+    with pytest.raises(ConfigError, match=r"^parameters\.0: the array has no leaky ReLU \(slope 0\.01\)"):
         engine_run(manifest, made(manifest), transforms=("parameters",))
     engine = engine_run(manifest, made(manifest), transforms=("h_a",))
     assert engine.host == ("context", "parameters")
