@@ -35,6 +35,13 @@ def test_each_case_is_refused_in_one_line_or_right(files, traced, kind, count):
     assert (kind == "wild") == (tally.counts["wild-decoded"] > 5)
 
 
+@pytest.mark.regress
+def test_ten_thousand_damaged_files(files, traced):
+    tally = fuzz.run({"plain": 4500, "forged": 4500, "wild": 300, "random": 700}, files, seed=11)
+    assert tally.failures == []
+    assert tally.seconds < 10
+
+
 def hungry(data):
     del data
     np.zeros(1 << 28, np.uint8)
