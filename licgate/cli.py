@@ -67,6 +67,7 @@ def add_models_arguments(parser: argparse.ArgumentParser) -> None:
 def run_models(args: argparse.Namespace) -> int:
     """Body of ``licgate models``."""
     from licgate.manifest import list_models
+    from licgate.manifest.family import measured
 
     models = list_models()
     if args.json:
@@ -75,10 +76,12 @@ def run_models(args: argparse.Namespace) -> int:
     for model in models:
         mark = "*" if model["default"] else " "
         if "error" in model:
-            print(f"{mark} {model['name']:24} broken: {model['error']}")
+            print(f"{mark} {model['name']:32} broken: {model['error']}")
         else:
             channels = "-".join(map(str, model["channels"]))
-            print(f"{mark} {model['name']:24} {model['hash'][:12]}  {model['architecture']}  {channels}")
+            result = measured(model["measured"])
+            told = f"{result} on {result.images or 'its pictures'}" if result else "not measured"
+            print(f"{mark} {model['name']:32} {model['hash'][:12]}  {model['architecture']:21} {channels:13}  {told}")
     if not models:
         print("there are no models; make one with: licgate train, licgate quantize")
     return 0

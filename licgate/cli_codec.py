@@ -16,6 +16,7 @@ from licgate.errors import ConfigError
 from licgate.images import SUFFIXES, check_image_name, load_image, png_bytes, save_image
 from licgate.manifest import Manifest, find_model
 from licgate.manifest.architectures import MODES
+from licgate.manifest.family import model_of_quality
 
 __all__ = ["add_decode_arguments", "add_encode_arguments", "run_decode", "run_encode"]
 
@@ -39,6 +40,13 @@ def add_encode_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
     parser.add_argument(
         "--patch", type=int, metavar="P", help="code squares of P x P pixels, a multiple of 64, as images of their own"
+    )
+    parser.add_argument(
+        "--quality",
+        type=int,
+        metavar="N",
+        help="the N-th of the models that differ from MODEL in their rate alone, 1 for the smallest files "
+        "(licgate models lists them)",
     )
     parser.add_argument(
         "--accept-damaged", action="store_true", help="code pictures with missing data, too, as far as they can be read"
@@ -88,7 +96,8 @@ def run_encode(args: argparse.Namespace) -> int:
     for _, target in work_list:
         if target.suffix.lower() != SUFFIX and str(target) != STANDARD:
             raise ConfigError(f"-o {target}: coded images are called {SUFFIX}")
-    codec = _codec(find_model(args.model), args, "both" if args.verify else "encoder")
+    manifest = find_model(args.model) if args.quality is None else model_of_quality(args.quality, args.model)
+    codec = _codec(manifest, args, "both" if args.verify else "encoder")
 
     def work(source: Path, target: Path) -> dict:
         image, notices = load_image(source, accept_damaged=args.accept_damaged)

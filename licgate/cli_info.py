@@ -10,6 +10,7 @@ from licgate.cli_files import complain, read_coded, sizes
 from licgate.codec import Header, model_of
 from licgate.codec.container import unpack
 from licgate.errors import LicgateError
+from licgate.manifest.family import measured
 
 __all__ = ["add_info_arguments", "run_info"]
 
@@ -34,13 +35,15 @@ def run_info(args: argparse.Namespace) -> int:
             complain(name, error)
             entry["error"] = str(error)
             continue
+        model, result = _model(header)
         sections = {key: sum(len(patch[key]) for patch in patches) for key in patches[0]}
         entry.update(
             **sizes(header.width, header.height, len(data)),
             patch=header.patch,
             patches=len(patches),
             sections=sections,
-            model=_model_name(header),
+            model=model,
+            measured=result,
             manifest=header.manifest,
             tables=header.tables,
         )
@@ -54,16 +57,21 @@ def run_info(args: argparse.Namespace) -> int:
 def _info_text(entry: dict) -> str:
     coded = f"in {entry['patches']} patches of {entry['patch']} pixels" if entry["patch"] else "as a whole"
     sections = ", ".join(f"{name} {size}" for name, size in entry["sections"].items())
+    told = f", {entry['measured']}" if entry["measured"] else ""
     return (
         f"{entry['file']}: {entry['width']} x {entry['height']} pixels, {entry['bytes']} bytes, "
         f"{entry['bpp']:.4f} bpp, coded {coded}\n"
-        f"  model     {entry['model'] or 'not in models/'} ({entry['manifest'][:16]}, tables {entry['tables']})\n"
+        f"  model     {entry['model'] or 'not in models/'} ({entry['manifest'][:16]}, tables {entry['tables']})"
+        f"{told}\n"
         f"  sections  {sections} bytes"
     )
 
 
-def _model_name(header: Header) -> str | None:
+def _model(header: Header) -> tuple[str | None, str | None]:
+    """Return the name of the model that made a file, and what it does on average."""
     try:
-        return model_of(header).name
+        manifest = model_of(header)
     except LicgateError:
-        return None
+        return None, None
+    result = measured(manifest.measured)
+    return manifest.name, f"{result} on {result.images or 'its pictures'}" if result else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -67,10 +68,18 @@ class Codec:
         tables = _check_model(manifest)
         self.manifest = manifest if manifest.hash else sealed(manifest)
         # in the smallest types, or a large photograph would take eight bytes for each of its samples
+        self._engine, self._threads = run, threads
         self._run = run or partial(run_transform, threads=threads, dtype=None)
         self._tables = tables_digest(tables)[:TABLE_DIGITS]
         self._z_coder = TableCoder(tables["factorized"])
         self._y_coder = TableCoder(tables["gaussian"])
+
+    def __repr__(self) -> str:
+        return f"Codec({self.manifest.name!r}, {self.manifest.architecture}, hash {self.manifest.hash[:12]})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the entropy coder's own tables cannot be pickled; they are made again
+        return _made, (self.manifest, self._engine, self._threads)
 
     def encode(self, image: Pixels, *, patch: int | None = None, trace: Trace | None = None) -> bytes:
         """Code an image.
@@ -208,6 +217,10 @@ class Codec:
         escapes.finish()
         pixels = run(manifest.transforms["g_s"], y_hat)[:, :height, :width].transpose(1, 2, 0)
         return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+
+def _made(manifest: Manifest, run: Run | None, threads: int) -> Codec:
+    return Codec(manifest, run=run, threads=threads)
 
 
 def pad_image(image: Pixels) -> Pixels:

@@ -23,11 +23,14 @@ class Progress:
 
     def __init__(self, what: str, *, every: float = EVERY):
         self.what, self.every = what, every
-        self._next = time.monotonic() + every
+        self._start = time.monotonic()
+        self._next = self._start + every
 
     def __call__(self, done: int, of: int) -> None:
         """Write a line, if it is time."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + self.every
-            print(f"{self.what}: {done} of {of}", file=sys.stderr, flush=True)
+            left = (now - self._start) / done * (of - done) if done else 0.0
+            told = f", about {left:.0f} s left" if left < 100 else f", about {left / 60:.0f} min left"
+            print(f"{self.what}: {done} of {of}{told * (done > 0)}", file=sys.stderr, flush=True)

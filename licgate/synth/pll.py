@@ -103,5 +103,6 @@ def ecp5_pll(f_in: float, f_out: float) -> Ecp5Pll:
             if best is None or rank < best[0]:
                 best = rank, Ecp5Pll(f_in, input_divider, feedback_divider, output_divider)
     if best is None or best[0][0] > TOLERANCE * f_out:
-        raise ConfigError(f"PLL cannot make {f_out:g} MHz from {f_in:g} MHz")
+        nearest = f"; the nearest is {best[1].f_out:.6g} MHz" if best else ""
+        raise ConfigError(f"PLL cannot make {f_out:g} MHz from {f_in:g} MHz{nearest}")
     return best[1]

@@ -22,7 +22,7 @@ DEFAULT_ITERATIONS = 100_000
 
 def add_recipe_arguments(parser: argparse.ArgumentParser, *, lr: float = 1e-3) -> None:
     """Add the options of everything that trains, but for the number of steps and λ."""
-    parser.add_argument("--data", required=True, help="folder of PNG or JPEG photographs (or with a subfolder train)")
+    parser.add_argument("--data", required=True, help="folder of photographs (or with a subfolder train)")
     parser.add_argument("--out", required=True, help="checkpoint file; an existing one is carried on")
     parser.add_argument("--batch", type=int, default=8, help="crops a step, on each device (default 8)")
     parser.add_argument(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
-from licgate.errors import TrainingError
+from licgate.errors import ImageError, TrainingError
+from licgate.images import SUFFIXES, load_image
 from licgate.train.drawn import draw_crop
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def list_images(folder: str | Path, split: str | None = "train") -> list[Path]:
-    """List PNG and JPEG files of ``folder/split`` where that exists, else of ``folder``, sorted by name.
+    """List the pictures of ``folder/split`` where that exists, else of ``folder``, sorted by name.
 
     Raises
     ------
@@ -29,21 +25,22 @@ def list_images(folder: str | Path, split: str | None = "train") -> list[Path]:
     if split and (folder / split).is_dir():
         folder = folder / split
     if not folder.is_dir():
-        raise TrainingError(f"image folder {folder} does not exist: name a folder of PNG or JPEG files")
+        raise TrainingError(f"image folder {folder} does not exist: name a folder of pictures")
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
-        raise TrainingError(f"image folder {folder} holds no PNG or JPEG file")
+        raise TrainingError(f"image folder {folder} holds no picture (PNG, JPEG, WebP, TIFF, ...)")
     return files
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read an image as uint8 (H, W, 3)."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    """Read an image as uint8 (H, W, 3), as ``encode`` reads it.
 
-
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises on files that are cut off, damaged, or no pictures at all."""
+    Raises
+    ------
+    ImageError
+        When it is damaged, or no picture.
+    """
+    return load_image(path)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +104,7 @@ class ImageFolder:
         for path in files:
             try:
                 pixels = read_rgb(path)
-            except UNREADABLE:
+            except ImageError:
                 self.unreadable += 1
                 continue
             if min(pixels.shape[:2]) < crop:
@@ -156,7 +153,7 @@ class ImageFolder:
         item = self._items[chosen.index]
         try:
             pixels = read_rgb(item) if isinstance(item, Path) else item
-        except UNREADABLE:
+        except ImageError:
             raise TrainingError(f"image {item} was readable at the start and is no longer") from None
         side = chosen.scale * self.crop
         patch = pixels[chosen.top : chosen.top + side, chosen.left : chosen.left + side]

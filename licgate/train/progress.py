@@ -77,10 +77,10 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def add(self, values: dict[str, float], *, iteration: int, elapsed_s: float, done: float, lr: float) -> None:
-        """Count a step in; every so often, write the means of the last steps."""
+        """Count a step in; every so often, and behind the last one, write the means of the last steps."""
         for key, value in values.items():
             self._sums[key] = self._sums.get(key, 0.0) + value
-        if iteration % self.every:
+        if iteration % self.every and done < 1:
             return
         now = time.monotonic()
         count = iteration - self._since

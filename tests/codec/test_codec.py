@@ -1,5 +1,6 @@
 """Images to bytes and back: every architecture, odd sizes, escapes, patches, threads, engines."""
 
+import pickle
 import threading
 from dataclasses import replace
 
@@ -206,3 +207,10 @@ def test_seconds_go_to_the_innermost_stage():
     codec.decode(codec.encode(picture(64, 64), trace=trace), trace=trace)
     assert set(trace.seconds) == {"g_a", "h_a", "h_s", "context", "parameters", "g_s", "latents", "coder"}
     assert min(trace.seconds.values()) >= 0
+
+
+def test_a_codec_can_be_pickled_and_says_what_it_is():
+    codec, image = Codec(model("he2021-checkerboard"), threads=2), picture(64, 64)
+    copy = pickle.loads(pickle.dumps(codec))
+    assert copy.encode(image) == codec.encode(image)
+    assert repr(copy) == f"Codec('tiny-he2021-checkerboard', he2021-checkerboard, hash {codec.manifest.hash[:12]})"

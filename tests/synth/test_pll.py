@@ -32,7 +32,7 @@ def test_known(f_out, dividers):
         (25, 401, r"^PLL output of 401 MHz is outside 3\.125 to 400 MHz$"),
         (25, 1, r"^PLL output of 1 MHz is outside 3\.125 to 400 MHz$"),
         (5, 100, r"^PLL input of 5 MHz is outside 8 to 400 MHz$"),
-        (12, 10, r"^PLL cannot make 10 MHz from 12 MHz$"),
+        (12, 10, r"^PLL cannot make 10 MHz from 12 MHz; the nearest is 12 MHz$"),
     ],
 )
 def test_errors(f_in, f_out, message):

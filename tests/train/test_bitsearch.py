@@ -311,7 +311,7 @@ def test_the_verb_writes_widths_that_quantize_reads(checkpoint, pictures, tmp_pa
         "8",
         "--board",
         "ulx3s-85f",
-        "--image",
+        "--size",
         "96x64",
     ]
     assert main(command) == 0
@@ -357,7 +357,7 @@ def test_every_budget_is_kept(checkpoint, pictures, tmp_path, capsys, option, li
         limit,
         "--board",
         "ulx3s-85f",
-        "--image",
+        "--size",
         "96x64",
         "--kinds",
         "activation,latent",

@@ -55,7 +55,7 @@ def test_a_warm_start_takes_the_weights_and_a_fresh_schedule(pictures, tmp_path)
     ("words", "message"),
     [
         (("--data", "NONE", "--out", "OUT"), "does not exist"),
-        (("--data", "EMPTY", "--out", "OUT"), "holds no PNG or JPEG file"),
+        (("--data", "EMPTY", "--out", "OUT"), "holds no picture"),
         (("--data", "PICTURES", "--out", "FILE/a.ckpt", "--n", "3", "--m", "4"), "cannot be written"),
         (("--data", "PICTURES", "--out", "FILE"), "is not readable"),
         (("--data", "PICTURES", "--out", "OUT", "--n", "0"), "model width n = 0"),

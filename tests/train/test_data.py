@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from licgate.errors import TrainingError
-from licgate.train.data import ImageFolder, list_images
+from licgate.train.data import ImageFolder, list_images, read_rgb
 
 
 def test_crops_come_from_the_pictures_and_repeat_with_the_seed(pictures):
@@ -105,8 +105,18 @@ def test_a_subfolder_train_is_preferred(tmp_path):
 def test_folders_without_pictures_are_one_line(tmp_path):
     with pytest.raises(TrainingError, match="does not exist"):
         ImageFolder(tmp_path / "none")
-    with pytest.raises(TrainingError, match="holds no PNG or JPEG"):
+    with pytest.raises(TrainingError, match="holds no picture"):
         ImageFolder(tmp_path)
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     with pytest.raises(TrainingError, match="none of the 1 images"):
         ImageFolder(tmp_path, crop=64)
+
+
+def test_pictures_are_read_as_encode_reads_them(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((70, 90), 50).convert("RGB").save(tmp_path / "turned.tif", exif=exif)
+    Image.effect_noise((70, 70), 50).convert("RGB").save(tmp_path / "a.webp")
+    folder = ImageFolder(tmp_path, crop=64)
+    assert len(folder) == 2
+    assert read_rgb(tmp_path / "turned.tif").shape == (70, 90, 3)

@@ -119,7 +119,7 @@ def test_a_limit_that_leaves_nothing(pictures, limit, message):
 
 
 def test_empty_and_missing_folders(tmp_path):
-    with pytest.raises(TrainingError, match="holds no PNG or JPEG"):
+    with pytest.raises(TrainingError, match="holds no picture"):
         evaluate_folder(half_bit_a_pixel, tmp_path)
     with pytest.raises(TrainingError, match="does not exist"):
         evaluate_folder(half_bit_a_pixel, tmp_path / "none")

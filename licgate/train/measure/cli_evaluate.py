@@ -16,7 +16,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="model name, folder, manifest.json or checkpoint (default: the default model); several make one curve",
     )
-    parser.add_argument("images", metavar="DIR", help="folder of PNG or JPEG images")
+    parser.add_argument("images", metavar="DIR", help="folder of pictures")
     parser.add_argument("--json", metavar="FILE", help="write CompressAI's result JSON, with the single images")
     parser.add_argument("--name", help="name of the curve (default: of the models)")
     parser.add_argument("--checkpoint", metavar="FILE", help="float model to measure beside one model")

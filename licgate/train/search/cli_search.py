@@ -32,7 +32,8 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="board to count cells and cycles for; may be repeated (default: all boards)",
     )
-    parser.add_argument("--image", default="768x512", metavar="WxH", help="picture that costs are for (768x512)")
+    parser.add_argument("--size", default="768x512", metavar="WxH", help="image that costs are for (768x512)")
+    parser.add_argument("--image", dest="size", default=argparse.SUPPRESS, help=argparse.SUPPRESS)  # of 0.1 and 0.2
     parser.add_argument("--kinds", default=ALL_KINDS, help=f"widths to search (default {ALL_KINDS})")
     for name, bits in (("activation", 10), ("weight", 8), ("gdn", 12), ("gamma", 8), ("latent", 12)):
         text = f"{name} bits where they are not searched (default {bits})"
@@ -58,7 +59,7 @@ def run_search(args: argparse.Namespace) -> int:
     if args.tolerance is None and args.tolerance_db is None:
         tolerance["percent"] = 0.5 if args.mode == "near-lossless" else 2.0
     wanted_kinds = _kinds(args.kinds)
-    width, height = _image(args.image)
+    width, height = _size(args.size)
     given = [n for n in ("pm", "bit_operations", "memory_kbit", "block_rams") if getattr(args, n) is not None]
     if len(given) != (args.mode == "budget"):
         names = "--pm, --bit-operations, --memory-kbit, --block-rams"
@@ -150,10 +151,10 @@ def _kinds(text: str) -> list[str]:
     return kinds
 
 
-def _image(text: str) -> tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and 0 < int(width) <= 16384 and 0 < int(height) <= 16384):
-        raise TrainingError(f"image {text!r} is not WIDTHxHEIGHT in pixels up to 16384, for example 768x512")
+        raise TrainingError(f"size {text!r} is not WIDTHxHEIGHT in pixels up to 16384, for example 768x512")
     return int(width), int(height)
 
 
