@@ -103,7 +103,8 @@ class SpentModel(CoreModel):
     A pass's idle cycles are those between its last step and the one of the pass before that are none of its own steps.
     They are split by what made the pass late: the feeder would have begun it as soon as the one before ended
     (``windows``: what it loses nevertheless), but it was offered later (``input``, ``results``, ``drain`` of the
-    descriptors' queue, else ``control``), and its last step then waited for the results before it to leave (``drain``).
+    descriptors' queue, ``output``, else ``control``), and its last step then waited for the results before it to
+    leave (``drain``).
 
     Attributes
     ----------
@@ -112,7 +113,7 @@ class SpentModel(CoreModel):
     """
 
     def __init__(self, program, chain, width, height, *, start=0, kept=None):
-        self.idle = dict.fromkeys(("windows", "input", "results", "drain", "control"), 0)
+        self.idle = dict.fromkeys(("windows", "input", "results", "drain", "output", "control"), 0)
         self._begun, self._why = start, "input"
         self._ended = None  # last step of the pass before
         self._when = {}  # what SELECT knows of every stage
@@ -129,14 +130,13 @@ class SpentModel(CoreModel):
             self._why = "results" if k else "input"
         return super()._row(k, row, now)
 
-    def _feed(self, one, kind, kernel_rows, results, place):
-        offered = max(self._passes.cycle, results + 1)
-        if offered > self._passes.cycle:
-            self._why = "results"
-        if place + 1 > offered:
-            self._why = "drain"
+    def _feed(self, one, kind, kernel_rows, seen):
+        offered = self._passes.cycle
+        for cause, cycle in seen.items():
+            if cycle + 1 > offered:
+                self._why, offered = cause, cycle + 1
         earliest = self._passes.engine.earliest(kind)
-        fed = super()._feed(one, kind, kernel_rows, results, place)
+        fed = super()._feed(one, kind, kernel_rows, seen)
         if self._ended is None:
             # nothing went before the first pass but the host's first rows
             self.idle[self._why] += fed.last_step - self._begun + 1 - fed.steps

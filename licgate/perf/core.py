@@ -2,12 +2,13 @@
 
 It follows the choice of rows state by state, with the pixel writer and the latent reader reduced to the times at which
 they take and give, :mod:`licgate.perf.sequence` for the passes of a band, and :mod:`licgate.perf.engine` for what
-carries them out. The host is taken to be always ready and to have every pixel, and the latent FIFO never to be full: a
-tile of the last layer takes longer to compute than its latents, ``rows`` for each of its channels, to send.
+carries them out. The host is taken to be always ready and to have every pixel; where the latents of a tile take longer
+to send than to compute, passes wait for room in the latent FIFO.
 """
 
 import itertools
 
+from licgate.perf.latents import LatentFifo
 from licgate.perf.sequence import SequencerModel, band_passes
 
 __all__ = ["CoreModel"]
@@ -15,7 +16,6 @@ __all__ = ["CoreModel"]
 _SETTLE = 6  # cycles in SETTLE after a row
 _CHOSEN = 3  # from SELECT to COMPARE: CHOSEN, ROW
 _LINE_READY = 2  # from row_done to `ready`
-_READER = 3  # from a word's arrival to its first latent
 
 
 class CoreModel:
@@ -52,7 +52,7 @@ class CoreModel:
         self._line_rows = [[] for _ in stages]  # cycles at which `ready` can see the rows of each line buffer
         self._released = []
         kept = (0, 0, self.widths[-1], self.heights[-1]) if kept is None else kept
-        self._latents = _LatentReader(program, stages[-1], self.widths[-1], kept)
+        self._latents = LatentFifo(program, stages[-1], self.widths[-1], kept)
         self._pixel_time = start + 4  # first cycle that asks for room
         self._run(start + 1)  # the blocks see the start a cycle later
 
@@ -147,48 +147,23 @@ class CoreModel:
         stage = self.stages[k]
         kernel_rows = self._need(k, row) - self._first(k, row)
         for one in band_passes(stage, groups):
-            fed = self._issue(one, kind, kernel_rows, groups)
+            fed = self._issue(one, kind, kernel_rows, groups, stage.last and one.op is stage.last_op)
             if stage.last and one.op is stage.last_op:
-                drain_interval = self._passes.engine.timing.drain_interval
-                self._latents.words(fed.word, drain_interval, (fed.written - fed.word) // drain_interval + 1)
+                self._latents.words(fed.word, fed.written, self._passes.engine.timing.drain_interval)
             if ends and k == 0 and one.op is stage.conv and one.last_tile and one.last_pixel:
                 self._released.append(fed.finish)
         if ends and not stage.last:
             self._line_rows[k + 1].append(fed.written + _LINE_READY)
 
-    def _issue(self, one, kind, kernel_rows, groups):
+    def _issue(self, one, kind, kernel_rows, groups, to_output):
         """Offer a pass as soon as what it waits for is seen; return its cycles."""
-        results, place = self._passes.results(one, groups), self._passes.place()
-        return self._feed(one, one.op.pass_kinds[0] if one.op.is_gdn else kind, kernel_rows, results, place)
+        kind = one.op.pass_kinds[0] if one.op.is_gdn else kind
+        seen = {"results": self._passes.results(one, groups), "drain": self._passes.place()}
+        if to_output:
+            # room comes and goes, so it counts only in the cycle in front of the one that takes the pass
+            others = max(self._passes.cycle - 1, *seen.values(), self._passes.engine.taken)
+            seen["output"] = self._latents.room(others)
+        return self._feed(one, kind, kernel_rows, seen)
 
-    def _feed(self, one, kind, kernel_rows, results, place):
-        return self._passes.feed(one, kind, kernel_rows, max(results, place))
-
-
-class _LatentReader:
-    """Times of the latent FIFO and its serialiser."""
-
-    def __init__(self, program, stage, width, kept):
-        self._program, self._width = program, width
-        self._skip_y, self._keep_height = kept[1], kept[3]
-        self._channels = stage.last_op.channels_out
-        self._x = self._y = self._channel = 0
-        self._free_at = 0  # cycle in which the serialiser can load the next word
-        self.done = 0
-
-    def words(self, first, drain_interval, count):
-        """Words of a tile arrive."""
-        rows = self._program.rows
-        for index in range(count):
-            load = max(first + drain_interval * index + _READER - 1, self._free_at)
-            inside = self._skip_y <= self._y < self._skip_y + self._keep_height
-            used = min(rows, self._width - self._x) if inside else 1
-            self._free_at = load + used + 2
-            self.done = load + used + 3
-            self._channel += 1
-            if self._channel == self._channels:
-                self._channel = 0
-                self._x += rows
-                if self._x >= self._width:
-                    self._x = 0
-                    self._y += 1
+    def _feed(self, one, kind, kernel_rows, seen):
+        return self._passes.feed(one, kind, kernel_rows, max(seen.values()))

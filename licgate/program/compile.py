@@ -6,7 +6,7 @@ laid over the array.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -249,4 +249,5 @@ class _Compiler:
             offsets=tuple(self.offsets),
             lane_multipliers=config.lane_multipliers,
             pack_shift=None if self.packing is None else self.packing.shift,
+            output_words=cast(int, config.output_words),  # settled when the configuration was made
         )

@@ -84,6 +84,7 @@ class Program(PackedPasses):
     offsets: tuple[int, ...]
     lane_multipliers: str = "dsp"
     pack_shift: int | None = None
+    output_words: int = 0
 
     @property
     def pass_kinds(self) -> tuple[PassKind, ...]:

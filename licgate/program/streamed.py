@@ -202,7 +202,6 @@ def compile_streamed(
         burst_beats=cast(int, config.burst_beats),
         weight_burst=cast(int, config.weight_burst),
         address_bits=config.address_bits,
-        output_words=cast(int, config.output_words),
     )
     stages = [
         # the feeder's row addresses never leave a slot

@@ -72,6 +72,11 @@ THIN = transform("h_s", 2, (3, -2, 2, "relu"), (3, -2, 3, "relu"), (1, 1, 2, "")
 ONE = transform("h_s", 1, (5, -2, 1, "relu"), (1, 1, 1, "relu"), (3, 2, 1, ""))
 G_S = transform("g_s", 5, (5, -2, 3, "abs"), (5, -2, 2, "abs"), (5, -2, 3, ""))
 ROOT = transform("g_s", 4, (5, -2, 3, "square_root"), (3, -2, 3, ""))
+# results that leave more slowly than they are made
+ALONE = transform("h_s", 3, (5, -2, 7, ""))
+SHORT = transform("h_a", 5, (1, 1, 5, ""))
+THIN_END = transform("g_s", 4, (3, -2, 4, "abs"), (3, -2, 3, ""))
+ENDS_IN_GDN = transform("h_a", 5, (3, 1, 6, "abs"))
 PLAIN = transform("g_s", 3, (3, -2, 5, "relu"), (5, -2, 3, "relu"), (3, 1, 3, ""))
 
 CASES = [
@@ -89,6 +94,16 @@ CASES = [
     (G_S, {"rows": 8, "cols": 2}, (1, 1)),
     (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (2, 4)),
     (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 2)),
+    (ALONE, {}, (3, 5)),
+    (ALONE, {"rows": 16, "cols": 16, "output_words": 16}, (2, 5)),
+    (ALONE, {"rows": 3, "cols": 4, "output_words": 4}, (2, 5)),
+    (ALONE, {"rows": 13, "cols": 28, "output_words": 61}, (2, 9)),
+    (SHORT, {"rows": 8, "cols": 2, "output_words": 2}, (2, 19)),
+    (SHORT, {"rows": 12, "cols": 3, "output_words": 7, "lanes": 2}, (3, 25)),
+    (SHORT, {"rows": 12, "cols": 8, "output_words": 8, "lanes": 12}, (3, 25)),
+    (THIN_END, {"rows": 12, "cols": 12, "output_words": 12}, (2, 7)),
+    (THIN_END, {"rows": 5, "cols": 7, "output_words": 33}, (2, 7)),
+    (ENDS_IN_GDN, {"rows": 8, "cols": 3, "output_words": 3}, (3, 17)),
 ]
 
 
