@@ -75,8 +75,8 @@ class Chip(Backend):
 
     def simulate(self, args, manifest, transforms):
         """See `Backend.simulate`."""
-        faults = getattr(args, "faults", None)
-        return Gateware(manifest, self.config(args), transforms, args.engine, faults=faults)
+        seeds = {key: getattr(args, key, None) for key in ("faults", "random")}
+        return Gateware(manifest, self.config(args), transforms, args.engine, **seeds)
 
     def told(self, design):
         """See `Backend.told`."""
