@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from licgate.cli import main
-from licgate.errors import ConfigError, SimulationError
+from licgate.errors import SimulationError
 from licgate.gateware.engine.memory import BankedMemory
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest import save_manifest
@@ -181,13 +181,6 @@ def test_cells_and_modes_without_a_model_are_refused(made):
 
     refused(r" is a EHXPLLL, of which there is no model to simulate: use --engine cxxrtl$", type="EHXPLLL")
     refused(r", a TRELLIS_FF, has SRMODE CE_OVER_LSR, of which there is no model", parameters={"SRMODE": "CE_OVER_LSR"})
-
-
-def test_multipliers_of_another_family_are_refused():
-    config = replace(CONFIG, packing=True, packed_bits=27)
-    manifest = synthetic_manifest(channels=(3, 4), gdn="none", weight_bits=5, seed=1)
-    with pytest.raises(ConfigError, match=r"^there is no netlist for LFE5U-85F-6BG381C: .* set packed_bits to 18$"):
-        run("netlist", manifest=manifest, config=config)
 
 
 def of_kind(kind):
