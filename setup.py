@@ -1,8 +1,8 @@
-"""What pyproject.toml cannot say: models, boards and C++ sources lie beside the package and are installed inside."""
+"""What pyproject.toml cannot say: models, boards and sources of simulations beside the package are installed inside."""
 
 from setuptools import find_packages, setup
 
-BESIDE = {"models": ["*", "*/*"], "boards": [], "sim": ["*.cpp", "*.hpp"]}
+BESIDE = {"models": ["*", "*/*"], "boards": [], "sim": ["*.cpp", "*.hpp", "ecp5/*.v"]}
 INSIDE = {folder: f"licgate._data.{folder}" for folder in BESIDE}  # where licgate/resources.py looks for them
 
 setup(

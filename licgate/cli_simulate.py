@@ -39,7 +39,13 @@ def add_simulate_arguments(parser):
     )
     parser.add_argument("--image", metavar="FILE", help="picture; a demonstration photograph if left out")
     parser.add_argument("--crop", metavar="WxH", help="use only the middle of the picture")
-    parser.add_argument("--engine", choices=engine_names(), default="cxxrtl", help="simulator (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=engine_names(),
+        default="cxxrtl",
+        help="what is simulated, and how: the design as compiled C++ or in Amaranth's simulator, or its netlist for an "
+        "ECP5 as it goes into nextpnr or comes back placed and routed (default: %(default)s)",
+    )
     add_array_arguments(
         parser,
         f"{default.rows} and {default.cols}",
@@ -59,6 +65,14 @@ def add_simulate_arguments(parser):
         metavar="SEED",
         help="a host, or with --memory sdram a memory, that gives and takes when it likes, at random: it costs cycles "
         "and must not change a value",
+    )
+    parser.add_argument(
+        "--random",
+        type=int,
+        metavar="SEED",
+        help="what hardware leaves open, at random: first values of registers without a reset and of memories without "
+        "contents, and words that are read in the cycle of their write; it must not change a value, nor a cycle "
+        "(netlist and routed: always, 1 if left out)",
     )
     add_memory_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")

@@ -1,9 +1,10 @@
 // Drives a CXXRTL model of licgate's SimulatedAxi, with the memory of axi.hpp at its bus.
 //
-// usage: axi JOB RESULT    (both little-endian uint32, see licgate/sim/axi.py)
+// usage: axi JOB RESULT [SEED] (both little-endian uint32, see licgate/sim/axi.py)
 // Progress goes to standard output, one number of cycles a line. A broken rule of AXI4 ends it with code 3.
 
 #include "model.cc"
+#include "chance.hpp"
 #include "axi.hpp"
 
 #include <chrono>
@@ -28,19 +29,21 @@ constexpr uint64_t AHEAD = 4096;
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 3) { std::fprintf(stderr, "usage: axi JOB RESULT\n"); return 2; }
+    if (argc != 3 && argc != 4) { std::fprintf(stderr, "usage: axi JOB RESULT [SEED]\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
     if (job.size() < licgate::AxiMemory::Timing::WORDS + 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     const uint32_t *at = job.data();
     const auto timing = licgate::AxiMemory::Timing::from(at);
     at += licgate::AxiMemory::Timing::WORDS;
-    const uint32_t counters = *at++, streams = *at++, begin = *at++, patience = *at++, address = *at++, first = *at++,
+    const uint32_t counters = *at++, streams = *at++, first_cycle = *at++, patience = *at++, address = *at++, first = *at++,
                    beats = *at++;
     licgate::AxiMemory memory(timing, first, beats + AHEAD);
     for (uint32_t k = 0; k < beats; k++) memory.contents[k] = at[2 * k] | uint64_t(at[2 * k + 1]) << 32;
 
     cxxrtl_design::p_top top;
+    licgate::Chance chance(top, argc > 3 ? argv[3] : nullptr);
     uint64_t cycles = 0;
+    const uint64_t begin = first_cycle + (chance.taken ? licgate::RESET_CYCLES : 0);
     top.p_address.set<uint32_t>(address);
     top.p_threshold.set<uint32_t>(patience);
     top.p_ar__ready.set<bool>(true);
@@ -49,6 +52,7 @@ int main(int argc, char **argv) {
     auto shown = std::chrono::steady_clock::now();
     try {
         for (;; cycles++) {
+            if (chance.taken) top.p_clear.set<bool>(cycles < licgate::RESET_CYCLES);
             top.p_start.set<bool>(cycles == begin);
             top.p_r__valid.set<bool>(memory.out.r_valid);
             top.p_r__data.set<uint64_t>(memory.out.r_data);
@@ -81,7 +85,7 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "%s\n", error.what());
         return 3;
     }
-    std::vector<uint32_t> result{hung, uint32_t(cycles - begin)};
+    std::vector<uint32_t> result{hung, chance.clashes(), uint32_t(cycles - begin)};
     for (uint32_t k = 0; k < counters; k++) result.push_back(top.p_counters.data[k]);
     for (uint32_t k = 0; k < streams; k++) result.push_back(top.p_streams.data[k]);
     const auto &counts = memory.counts;

@@ -3,10 +3,11 @@
 // takes when it likes, see licgate/sim/faults.py. licgate/sim/pysim.py plays the same one.
 // An image of width 0 stands for values that are sent in their order, all of them, for the one patch there is.
 //
-// usage: harness JOB RESULT      (both little-endian uint32, see licgate/sim/cxxrtl.py)
+// usage: harness JOB RESULT [SEED]   (both little-endian uint32, see licgate/sim/cxxrtl.py)
 // Progress goes to standard output, one number of latents a line.
 
 #include "model.cc"
+#include "chance.hpp"
 #include "registers.h"  // licgate registers --header
 
 #include <chrono>
@@ -77,7 +78,7 @@ struct Host {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 3) { std::fprintf(stderr, "usage: harness JOB RESULT\n"); return 2; }
+    if (argc != 3 && argc != 4) { std::fprintf(stderr, "usage: harness JOB RESULT [SEED]\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
     if (job.size() < 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     size_t at = 0;
@@ -91,8 +92,14 @@ int main(int argc, char **argv) {
 
     Host host;
     Design &top = host.top;
+    licgate::Chance chance(top, argc > 3 ? argv[3] : nullptr);
     top.p_o____ready.set<bool>(true);
     top.p_o__patch____ready.set<bool>(true);
+    if (chance.taken) {
+        host.write(LICGATE_REG_CONTROL, LICGATE_CONTROL_RESET);
+        // that it does not end, the watchdog will tell
+        for (uint32_t k = 0; k < 2 * licgate::RESET_CYCLES && host.read(LICGATE_REG_STATUS) & LICGATE_STATUS_BUSY; k++) {}
+    }
     for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
     top.p_csr____addr.set<uint32_t>(LICGATE_REG_STATUS);
 
@@ -150,7 +157,7 @@ int main(int argc, char **argv) {
         }
     }
 
-    std::vector<uint32_t> result = {uint32_t(hang), host.read(LICGATE_REG_STATUS), uint32_t(patches.size() / 4), uint32_t(latents.size())};
+    std::vector<uint32_t> result = {uint32_t(hang), chance.clashes(), host.read(LICGATE_REG_STATUS), uint32_t(patches.size() / 4), uint32_t(latents.size())};
     for (uint32_t k = 0; k < counters; k++) result.push_back(host.read(reads[k]));
     result.insert(result.end(), patches.begin(), patches.end());
     result.insert(result.end(), latents.begin(), latents.end());

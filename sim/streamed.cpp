@@ -1,9 +1,10 @@
 // Drives a CXXRTL model of licgate's SimulatedAccelerator, with the SDRAM chip of sdram.hpp at its pins.
 //
-// usage: streamed JOB RESULT    (both little-endian uint32, see licgate/sim/streamedrun.py)
+// usage: streamed JOB RESULT [SEED] (both little-endian uint32, see licgate/sim/streamedrun.py)
 // Progress goes to standard output, one number of cycles a line. A broken rule of the data sheet ends it with code 3.
 
 #include "model.cc"
+#include "chance.hpp"
 #include "sdram.hpp"
 
 #include <chrono>
@@ -25,7 +26,7 @@ std::vector<uint32_t> load(const char *path) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 3) { std::fprintf(stderr, "usage: streamed JOB RESULT\n"); return 2; }
+    if (argc != 3 && argc != 4) { std::fprintf(stderr, "usage: streamed JOB RESULT [SEED]\n"); return 2; }
     const std::vector<uint32_t> job = load(argv[1]);
     if (job.size() < licgate::SdramChip::Timing::WORDS + 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     licgate::SdramChip chip(licgate::SdramChip::Timing::from(job.data()));
@@ -37,6 +38,7 @@ int main(int argc, char **argv) {
     for (uint32_t k = 0; k < beats; k++) chip.contents[first + k] = at[k];
 
     cxxrtl_design::p_top top;
+    licgate::Chance chance(top, argc > 3 ? argv[3] : nullptr);
     uint64_t cycles = 0;
     uint16_t dq = 0xDEAD;
     for (uint32_t k = 0; k < cores; k++) top.p_addresses.data[k] = addresses[k];
@@ -46,6 +48,7 @@ int main(int argc, char **argv) {
     std::vector<uint64_t> done(cores, 0);
     try {
         for (;; cycles++) {
+            if (chance.taken) top.p_clear.set<uint32_t>(cycles < licgate::RESET_CYCLES ? (1u << cores) - 1 : 0);
             top.p_start.set<uint32_t>(cycles == begin ? (1u << cores) - 1 : 0);
             top.p_pins____dq__i.set<uint16_t>(dq);
             top.p_clk.set<bool>(false);
@@ -77,7 +80,7 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "%s\n", error.what());
         return 3;
     }
-    std::vector<uint32_t> result{hung};
+    std::vector<uint32_t> result{hung, chance.clashes()};
     for (uint64_t cycle : done) result.push_back(uint32_t(cycle - begin));
     for (uint32_t k = 0; k < cores * counters; k++) result.push_back(top.p_counters.data[k]);
     for (uint32_t k = 0; k < streams; k++) result.push_back(top.p_streams.data[k]);

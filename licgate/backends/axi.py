@@ -49,7 +49,9 @@ class Axi(Streamed):
         self._check_simulation(args)
         if getattr(args, "cores", 1) != 1 or getattr(args, "faults", None) is not None:
             raise ConfigError("--memory axi goes with one of --cores, which have nothing in common, and no --faults")
-        return AxiGateware(manifest, self.config(args), transforms, axi_timing(args))
+        return AxiGateware(
+            manifest, self.config(args), transforms, axi_timing(args), random=getattr(args, "random", None)
+        )
 
     def _beats(self, args):
         bits = axi_timing(args).data_bits

@@ -78,7 +78,6 @@ class Chip(Backend):
 
     def simulate(self, args, manifest, transforms):
         """See `Backend.simulate`."""
-        faults = getattr(args, "faults", None)
         for name in ("g_a", "g_s"):
             bits = _pixel_bits(manifest, name) if name in transforms else 0
             if args.engine == "cxxrtl" and bits > CXXRTL_PIXEL_BITS:
@@ -86,7 +85,8 @@ class Chip(Backend):
                     f"a pixel of {name} has {bits} bits, more than the {CXXRTL_PIXEL_BITS} that go through the engine "
                     "cxxrtl: take --engine amaranth"
                 )
-        return Gateware(manifest, self.config(args), transforms, args.engine, faults=faults)
+        seeds = {key: getattr(args, key, None) for key in ("faults", "random")}
+        return Gateware(manifest, self.config(args), transforms, args.engine, **seeds)
 
     def check_build(self, design, width, height, *, synthesis_only):
         """See `Backend.check_build`: the host link carries pixels of three bytes."""

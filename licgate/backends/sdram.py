@@ -15,6 +15,7 @@ class Sdram(Streamed):
     """A board's SDRAM, or in simulation a chip that satisfies the data sheets of all ULX3S boards."""
 
     name = "sdram"
+    engines = ("cxxrtl", "netlist", "routed")
 
     def accelerator(self, design):
         """See `Backend.accelerator`."""
@@ -36,6 +37,8 @@ class Sdram(Streamed):
             transforms,
             cores=getattr(args, "cores", 1),
             faults=getattr(args, "faults", None),
+            engine=args.engine,
+            random=getattr(args, "random", None),
         )
 
     def _timing(self, design):

@@ -112,9 +112,14 @@ class Streamed(Backend):
         )
         return [values_line(result), work, self._memory_line(result)]
 
+    #: Engines that run it, of those of :mod:`licgate.sim.engine`.
+    engines = ("cxxrtl",)
+
     def _check_simulation(self, args):
-        if args.engine != "cxxrtl":
-            raise ConfigError(f"--memory {self.name} goes with the engine cxxrtl, not {args.engine}")
+        if args.engine not in self.engines:
+            raise ConfigError(
+                f"--memory {self.name} goes with the engine {' or '.join(self.engines)}, not {args.engine}"
+            )
 
     def _beats(self, args) -> dict:
         """Fields of a configuration that depend on the memory."""

@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,13 +18,21 @@ __all__ = [
     "engine_names",
     "get_engine",
     "pixel_words",
+    "seed_of",
 ]
 
 #: Cycles without progress after which the accelerator's watchdog bites. The host itself waits four times as long, and
 #: some more, for a pixel, a window or a latent to move: an accelerator may be at work and yet give nothing.
 PATIENCE = 50_000_000
 
-_ENGINES = {"cxxrtl": "licgate.sim.cxxrtl", "amaranth": "licgate.sim.pysim"}
+_ENGINES = {
+    "cxxrtl": "licgate.sim.cxxrtl",
+    "amaranth": "licgate.sim.pysim",
+    "netlist": "licgate.sim.cxxrtl",
+    "routed": "licgate.sim.cxxrtl",
+}
+_NETLISTS = ("netlist", "routed")
+_LARGEST_SEED = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -40,11 +49,14 @@ class Job:
     faults : int or None
         Seed of a host that sends late and takes when it likes; None is one that is always there. It changes cycles,
         never a value.
+    random : int or None
+        Seed of what hardware leaves open, see :mod:`licgate.sim.chance`; None is what was designed. It changes nothing.
     """
 
     words: np.ndarray
     registers: tuple
     faults: int | None = None
+    random: int | None = None
 
 
 def pixel_words(image, bits):
@@ -89,7 +101,23 @@ def get_engine(name):
     """
     if name not in _ENGINES:
         raise ConfigError(f"engine {name!r} is unknown; there are {', '.join(_ENGINES)}")
-    return importlib.import_module(_ENGINES[name]).run
+    run = importlib.import_module(_ENGINES[name]).run
+    return partial(run, engine=name) if name in _NETLISTS else run
+
+
+def seed_of(engine, random):
+    """The seed of what hardware leaves open: in a netlist it is always at random.
+
+    Raises
+    ------
+    ConfigError
+        It is not an integer from 0 to 2³² − 1.
+    """
+    if random is None:
+        return 1 if engine in _NETLISTS else None
+    if not 0 <= random <= _LARGEST_SEED:
+        raise ConfigError(f"a seed of {random} is out of range: give --random 0 to {_LARGEST_SEED}")
+    return random
 
 
 def armed(accelerator, registers, patience):

@@ -1,11 +1,14 @@
 """Amaranth's own simulator: exact, slow, for small crops."""
 
 import numpy as np
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 
+from licgate.gateware.top.run import RESET_CYCLES
+from licgate.sim.chance import ChancePlatform, Marked, draw
 from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import Coin, Gate, seeds
-from licgate.target.registers import Register, Status
+from licgate.target.registers import Control, Register, Status
 
 __all__ = ["run"]
 
@@ -14,6 +17,10 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     """Run a job; the host plays the part that sim/harness.cpp plays for CXXRTL, cycle by cycle the same."""
     result = {}
     writes, reads = armed(accelerator, job.registers, patience)
+    platform, design = None, accelerator
+    if job.random is not None:
+        platform, marked = ChancePlatform(job.random), Marked(accelerator)
+        design = Fragment.get(marked, platform)
     coin, *gates = [Coin(state) for state in seeds(job.faults)] if job.faults is not None else [None] * 3
 
     async def host(ctx):
@@ -24,14 +31,25 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
             await ctx.tick().repeat(2)
             return ctx.get(csr.r_data)
 
-        ctx.set(o.ready, 1)
-        ctx.set(o_patch.ready, 1)
-        for address, value in writes:
+        async def write(address, value):
             ctx.set(csr.addr, address)
             ctx.set(csr.w_data, value)
             ctx.set(csr.w_stb, 1)
             await ctx.tick()
             ctx.set(csr.w_stb, 0)
+
+        if platform is not None:
+            for target, value in draw(job.random, marked.registers, platform.memories):
+                ctx.set(target, value)
+            # a host resets an accelerator before it starts it
+            await write(Register.CONTROL, Control.RESET)
+            for _ in range(2 * RESET_CYCLES):
+                if not await read(Register.STATUS) & Status.BUSY:
+                    break
+        ctx.set(o.ready, 1)
+        ctx.set(o_patch.ready, 1)
+        for address, value in writes:
+            await write(address, value)
         ctx.set(csr.addr, Register.STATUS)
 
         words = job.words
@@ -87,15 +105,19 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
                 break
         result["status"] = await read(Register.STATUS)
         result["values"] = [await read(address) for address in reads]
+        if platform is not None:
+            result["clashes"] = sum(ctx.get(count) for count in platform.clashes)
         result.update(patches=patches, latents=latents, hung=hung)
 
-    simulator = Simulator(accelerator)
+    simulator = Simulator(design)
     simulator.add_clock(1e-8)
     simulator.add_testbench(host)
     simulator.run()
     counters = check_outcome(
         accelerator, hung=result["hung"], status=result["status"], values=result["values"], patience=patience
     )
+    if platform is not None:
+        counters["clashes"] = result["clashes"]
     latents = np.array(result["latents"], dtype=np.int64).reshape(-1, 2)
     return Outcome(
         np.array(result["patches"], dtype=np.int64).reshape(-1, 4),

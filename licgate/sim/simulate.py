@@ -8,7 +8,7 @@ from licgate.sim.transforms import Gateware
 __all__ = ["compare", "described", "simulate"]
 
 
-def simulate(manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", faults=None, **options):
+def simulate(manifest, config, x, *, transform="g_a", transforms=None, engine="cxxrtl", **options):
     """Run a transform on resident gateware and compare.
 
     Parameters
@@ -22,11 +22,9 @@ def simulate(manifest, config, x, *, transform="g_a", transforms=None, engine="c
     transforms : sequence of str or None
         Those that the accelerator contains; only that one if left out.
     engine : str
-        "cxxrtl" or "amaranth".
-    faults : int or None
-        Seed of a host that sends late and takes when it likes, which must not change a value.
+        See `Gateware`.
     options
-        See `Gateware.run`.
+        ``faults`` and ``random`` of `Gateware`, which must not change a value, and what `Gateware.run` takes.
 
     Returns
     -------
@@ -37,7 +35,8 @@ def simulate(manifest, config, x, *, transform="g_a", transforms=None, engine="c
     ------
     ConfigError, SimulationError, ToolError
     """
-    gateware = Gateware(manifest, config, transforms or (transform,), engine, faults=faults)
+    seeds = {key: options.pop(key, None) for key in ("faults", "random")}
+    gateware = Gateware(manifest, config, transforms or (transform,), engine, **seeds)
     result, _ = compare(gateware, transform, np.asarray(x), **options)
     return described(result, gateware, manifest)
 

@@ -8,6 +8,7 @@ from licgate.perf.predict import multiplier_cycles
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
+from licgate.sim.engine import seed_of
 from licgate.sim.streamedrun import StreamedOutcome
 from licgate.sim.transforms import PatchResult, Ran, check_input
 
@@ -40,6 +41,8 @@ class StreamedGateware(ABC):
         Those that the accelerator contains.
     cores : int
         Each takes a strip of the input.
+    engine, random
+        See :class:`licgate.sim.transforms.Gateware`.
 
     Raises
     ------
@@ -50,6 +53,8 @@ class StreamedGateware(ABC):
     ----------
     program : StreamedProgram
     config : StreamedConfig
+    engine : str
+    random : int or None
     multipliers : int
         Of all cores.
     facts : dict
@@ -58,9 +63,10 @@ class StreamedGateware(ABC):
 
     counts = "cycles"
 
-    def __init__(self, manifest, config, transforms, *, cores=1):
+    def __init__(self, manifest, config, transforms, *, cores=1, engine="cxxrtl", random=None):
         self.program = compile_streamed([manifest.transforms[name] for name in transforms], config)
         self.config, self.cores = config, cores
+        self.engine, self.random = engine, seed_of(engine, random)
         self.facts = {}
         # by the number of cores, of which a narrow input keeps fewer at work
         self._made = {}
@@ -127,6 +133,7 @@ class StreamedGateware(ABC):
             "counters": ran.outcome.counters,
             "bytes": [{kind: beats * self.config.beat_bits // 8 for kind, beats in run.beats.items()} for run in runs],
             self._counted: ran.outcome.memory,
+            **({} if self.random is None else {"clashes": ran.outcome.clashes}),
         }
 
     #: What the counts of the memory are called in a result.

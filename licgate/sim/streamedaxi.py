@@ -8,9 +8,10 @@ from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.streamed.axisystem import BUS_ADDRESS_BITS, AxiSystem
 from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
-from licgate.sim.cxxrtl import build
+from licgate.sim.cxxrtl import build, run_harness
+from licgate.sim.form import form_of
 from licgate.sim.streamed import StreamedGateware
-from licgate.sim.streamedrun import PATIENCE, StreamedOutcome, describe_hang, run_harness
+from licgate.sim.streamedrun import PATIENCE, StreamedOutcome, describe_hang
 
 __all__ = ["AxiGateware", "SimulatedAxi", "run_axi"]
 
@@ -45,6 +46,7 @@ class SimulatedAxi(Component):
             | {
                 "start": In(1),
                 "done": Out(1),
+                "clear": In(1),
                 "address": In(system.program.address_bits),
                 "threshold": In(32),
                 "hung": Out(1),
@@ -69,6 +71,7 @@ class SimulatedAxi(Component):
             ]
         m.d.comb += [
             control.start.eq(self.start),
+            control.clear.eq(self.clear),
             self.done.eq(control.done),
             control.settings.address[0].eq(self.address),
             control.threshold.eq(self.threshold),
@@ -79,7 +82,7 @@ class SimulatedAxi(Component):
         return m
 
 
-def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE):
+def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE, random=None):
     """Run a schedule on a core.
 
     Parameters
@@ -95,6 +98,8 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE)
         Called with the number of cycles so far, now and then.
     patience : int
         Cycles without progress of the core after which it counts as hung, 1 to 2³² − 1.
+    random : int or None
+        See :class:`licgate.sim.engine.Job`.
 
     Returns
     -------
@@ -116,11 +121,11 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE)
     header = [*timing.words(), len(COUNTERS), words, _START, patience]
     header += [schedule.address, schedule.origin, schedule.beats]
     contents = schedule.memory(x).astype("<u8").tobytes()
-    program = build(simulated, HARNESS)
+    program = build(simulated, HARNESS, form_of("cxxrtl", random))
     job = np.array(header, dtype="<u4").tobytes() + contents
     broken = "the AXI4 bus was not driven as its specification asks"
-    result = run_harness(program, job, broken=broken, progress=progress)
-    hung, cycles, result = int(result[0]), int(result[1]), result[2:]
+    result = run_harness(program, job, seed=random, broken=broken, progress=progress)
+    (hung, clashes, cycles), result = result[:3].tolist(), result[3:]
     counters, result = result[: len(COUNTERS)].tolist(), result[len(COUNTERS) :]
     streams, wide = result[:words].tolist(), result[words:].view("<u8")
     if hung:
@@ -130,6 +135,7 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE)
         [cycles],
         [dict(zip(COUNTERS, counters, strict=True))],
         dict(zip(_COUNTS, wide[: len(_COUNTS)].tolist(), strict=True)),
+        clashes,
     )
 
 
@@ -141,6 +147,8 @@ class AxiGateware(StreamedGateware):
     manifest, config, transforms
         As for :class:`StreamedGateware`, with beats and pages of an AXI4 bus.
     timing : AxiTiming
+    random : int or None
+        See :class:`licgate.sim.engine.Job`.
 
     Raises
     ------
@@ -150,13 +158,13 @@ class AxiGateware(StreamedGateware):
 
     _counted, _start = "axi", _START
 
-    def __init__(self, manifest, config, transforms, timing):
-        super().__init__(manifest, config, transforms)
+    def __init__(self, manifest, config, transforms, timing, *, random=None):
+        super().__init__(manifest, config, transforms, random=random)
         self.timing = timing
-        self.facts = {"memory": "axi", "faults": None, "timing": timing.words()}
+        self.facts = {"memory": "axi", "faults": None, "random": random, "timing": timing.words()}
 
     def _make(self, cores):
         return SimulatedAxi(AxiSystem(self.program))
 
     def _carried_out(self, simulated, schedules, inputs, progress):
-        return run_axi(simulated, *schedules, *inputs, self.timing, progress=progress)
+        return run_axi(simulated, *schedules, *inputs, self.timing, progress=progress, random=self.random)

@@ -1,18 +1,16 @@
 """Simulation of streamed accelerators with their SDRAM, as compiled C++."""
 
-import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from licgate.errors import ConfigError, SimulationError, ToolError
+from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.streamed.system import COUNTERS
 from licgate.resources import simulation_source
-from licgate.sim.cxxrtl import build
+from licgate.sim.cxxrtl import build, run_harness
+from licgate.sim.form import form_of
 
-__all__ = ["StreamedOutcome", "describe_hang", "run_harness", "run_streamed"]
+__all__ = ["StreamedOutcome", "describe_hang", "run_streamed"]
 
 HARNESS = simulation_source("streamed.cpp")
 
@@ -37,15 +35,20 @@ class StreamedOutcome:
     memory : dict
         What the memory counted. SDRAM: activations, misses, refreshes, read_beats, write_beats; AXI4: reads, writes,
         read_beats, write_beats.
+    clashes : int
+        Words on the chip that were read while they were written, where that is counted.
     """
 
     outputs: list
     cycles: list
     counters: list
     memory: dict
+    clashes: int = 0
 
 
-def run_streamed(simulated, schedules, inputs, *, start=None, progress=None, patience=PATIENCE):
+def run_streamed(
+    simulated, schedules, inputs, *, start=None, progress=None, patience=PATIENCE, engine="cxxrtl", random=None
+):
     """Run a schedule on each core, all at the same time.
 
     Parameters
@@ -62,6 +65,8 @@ def run_streamed(simulated, schedules, inputs, *, start=None, progress=None, pat
         Called with the number of cycles so far, now and then.
     patience : int
         Cycles without progress of a core after which it counts as hung, 1 to 2³² − 1.
+    engine, random
+        See :class:`licgate.sim.engine.Job`.
 
     Returns
     -------
@@ -89,12 +94,13 @@ def run_streamed(simulated, schedules, inputs, *, start=None, progress=None, pat
     words = accelerator.stream_words
     header = [*timing, len(schedules), len(COUNTERS), len(schedules) * words, start, patience, 0, size]
     header += [s.address for s in schedules]
-    program = build(simulated, HARNESS)
+    program = build(simulated, HARNESS, form_of(engine, random))
     job = np.array(header, dtype="<u4").tobytes() + contents.tobytes()
     broken = "the SDRAM was not driven as its data sheet asks"
-    result = run_harness(program, job, broken=broken, progress=progress).astype(np.int64)
+    result = run_harness(program, job, seed=random, broken=broken, progress=progress).astype(np.int64)
     cores, names = len(schedules), len(COUNTERS)
-    hung, cycles, result = int(result[0]), result[1 : 1 + cores].tolist(), result[1 + cores :]
+    hung, clashes, result = int(result[0]), int(result[1]), result[2:]
+    cycles, result = result[:cores].tolist(), result[cores:]
     counters, result = result[: cores * names].reshape(cores, names).tolist(), result[cores * names :]
     streams, result = result[: cores * words].reshape(cores, words).tolist(), result[cores * words :]
     if hung:
@@ -105,32 +111,8 @@ def run_streamed(simulated, schedules, inputs, *, start=None, progress=None, pat
         cycles,
         [dict(zip(COUNTERS, row, strict=True)) for row in counters],
         dict(zip(_COUNTS, counts.tolist(), strict=True)),
+        clashes,
     )
-
-
-def run_harness(program, job, *, broken, progress=None):
-    """Run a compiled harness on the bytes of its job; return what it wrote, uint32.
-
-    ``broken`` begins the message when the harness says that a rule of the memory was broken, by exit code 3. Its
-    standard output is lines of cycles so far, for ``progress``.
-    """
-    with tempfile.TemporaryDirectory(prefix="licgate-") as folder:
-        job_file, result_file = Path(folder, "job"), Path(folder, "result")
-        job_file.write_bytes(job)
-        command = [program, job_file, result_file]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                for line in process.stdout:
-                    if progress is not None:
-                        progress(int(line))
-                said, code = process.stderr.read().strip(), process.wait()
-            finally:
-                process.kill()
-        if code == 3:
-            raise SimulationError(f"{broken}: {said}")
-        if code or not result_file.exists():
-            raise ToolError(f"the simulation ended with exit code {code} and no result")
-        return np.frombuffer(result_file.read_bytes(), dtype="<u4")
 
 
 def describe_hang(accelerator, hung, counters, streams, patience):

@@ -45,7 +45,7 @@ class SdramGateware(StreamedGateware):
 
     Parameters
     ----------
-    manifest, config, transforms, cores
+    manifest, config, transforms, cores, engine, random
         As for :class:`StreamedGateware`.
     faults : int or None
         Seed of delays of the memory: they cost cycles, which the model does not predict, and must not change a value.
@@ -60,13 +60,15 @@ class SdramGateware(StreamedGateware):
 
     _counted = "chip"
 
-    def __init__(self, manifest, config, transforms, *, cores=1, faults=None, clock_mhz=100.0):
-        super().__init__(manifest, config, transforms, cores=cores)
+    def __init__(
+        self, manifest, config, transforms, *, cores=1, faults=None, clock_mhz=100.0, engine="cxxrtl", random=None
+    ):
+        super().__init__(manifest, config, transforms, cores=cores, engine=engine, random=random)
         if faults is not None:
             seeds(faults)
         self.timing = SdramCycles.at(ULX3S_SDRAM, clock_mhz)
         self._start, self._faults, self._clock_mhz = self.timing.start + 1, faults, clock_mhz
-        self.facts = {"memory": "sdram", "faults": faults, "clock_mhz": clock_mhz}
+        self.facts = {"memory": "sdram", "faults": faults, "random": self.random, "clock_mhz": clock_mhz}
 
     def _make(self, cores):
         options = self.program, ULX3S_SDRAM, self._clock_mhz
@@ -75,4 +77,4 @@ class SdramGateware(StreamedGateware):
         return SimulatedAccelerator(LateAccelerator(self._faults, *options, cores=cores))
 
     def _carried_out(self, simulated, schedules, inputs, progress):
-        return run_streamed(simulated, schedules, inputs, progress=progress)
+        return run_streamed(simulated, schedules, inputs, progress=progress, engine=self.engine, random=self.random)

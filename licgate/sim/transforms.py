@@ -16,7 +16,7 @@ from licgate.perf.predict import multiplier_cycles
 from licgate.program import compile_program, input_widths
 from licgate.program.depthform import from_depth_form
 from licgate.program.strips import strips
-from licgate.sim.engine import Job, get_engine, pixel_words
+from licgate.sim.engine import Job, get_engine, pixel_words, seed_of
 from licgate.sim.faults import seeds
 from licgate.sim.order import from_stream, stream_order
 from licgate.target.registers import Register
@@ -80,9 +80,10 @@ class Gateware:
     transforms : sequence of str
         Those that the accelerator contains.
     engine : str
-        "cxxrtl" or "amaranth".
-    faults : int or None
-        Seed of a host that is late, see :class:`licgate.sim.engine.Job`.
+        "cxxrtl" or "amaranth": what Amaranth describes; "netlist": what a build for the ULX3S leads into nextpnr;
+        "routed": what nextpnr makes of it.
+    faults, random : int or None
+        Seeds of a host that is late and of what hardware leaves open, see :class:`licgate.sim.engine.Job`.
 
     Raises
     ------
@@ -101,10 +102,11 @@ class Gateware:
 
     counts = "values"
 
-    def __init__(self, manifest, config, transforms, engine, *, faults=None):
+    def __init__(self, manifest, config, transforms, engine, *, faults=None, random=None):
         manifest = manifest if manifest.hash else sealed(manifest)
         self._run, self._engine, self._faults = get_engine(engine), engine, faults
-        self.facts = {"engine": engine, "faults": faults}
+        self._random = seed_of(engine, random)
+        self.facts = {"engine": engine, "faults": faults, "random": self._random}
         if faults is not None:
             seeds(faults)
         self._make = partial(Accelerator, manifest, config, transforms=tuple(transforms))
@@ -187,7 +189,9 @@ class Gateware:
         total = transform.out_channels * sum(p.out_width * p.out_height for p in expected)
         registers = _registers(transform, (width, height), size, independent=independent, overlap=overlap)
         words = pixel_words(image, transform.input.bits)
-        outcome = self._simulate(Job(words, registers, self._faults), progress and (lambda done: progress(done, total)))
+        outcome = self._simulate(
+            Job(words, registers, self._faults, self._random), progress and (lambda done: progress(done, total))
+        )
         _check_outcome(outcome, [(p.x, p.y, p.width, p.height) for p in expected], total)
         results, at = [], 0
         for p in expected:
@@ -208,7 +212,9 @@ class Gateware:
         for strip, (out_height, out_width) in zip(cut, sizes, strict=True):
             part = x[:, :, strip.x : strip.x + strip.width]
             size = (strip.width, height)
-            job = Job(stream_order(part, 0, rows) & 0xFFFF, _registers(transform, size, size), self._faults)
+            job = Job(
+                stream_order(part, 0, rows) & 0xFFFF, _registers(transform, size, size), self._faults, self._random
+            )
             outcome = self._simulate(job, progress and (lambda done, before=before: progress(before + done, total)))
             shape = (transform.out_channels, out_height, out_width)
             if depth:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from textwrap import dedent
 
 from amaranth.back import rtlil
 from amaranth.build.run import BuildPlan
+from amaranth.hdl import ClockDomain, Module
 
 from licgate.target.board import Board
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["ROUTED", "Plan", "make_plan", "make_portable_plan"]
 
 NAME = "top"
 
@@ -42,6 +44,9 @@ ECP5_OPTIONS = ["-nodsp", "-run", "map_cells:"]
 # Router 1 gives the better clock (an early array of 8 x 12: 85 MHz in 5 minutes against 77 MHz in 6 by router 2, all
 # else equal). With the array's multipliers at their places it is done with a full device too: 12 x 12, and 12 of lanes.
 ROUTER1_MULTIPLIERS = 156
+
+#: What nextpnr writes back of a design without pins.
+ROUTED = "routed.json"
 
 # What a user puts beside the processor; blocks of the device stay instances.
 VERILOG = "licgate.v"
@@ -77,7 +82,7 @@ class Plan:
     synthesize : tuple of str
         Arguments of Yosys.
     route, pack : tuple of str or None
-        Arguments of nextpnr (seed and router come on top) and ecppack; None where there is synthesis only.
+        Arguments of nextpnr (seed and router come on top) and ecppack; None where there is nothing to route or to pack.
     clock_mhz : float
         Frequency that the design gets, or is assumed to get.
     made : tuple of str
@@ -111,13 +116,45 @@ def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
     return _ecp5_plan(accelerator, board, frequency) if board.routed else _xcup_plan(accelerator, board, frequency)
 
 
+def make_portable_plan(component, *, board: Board, clock_mhz: float) -> Plan:
+    """Plan synthesis, place and route of a component with its ports at the top, without pins, PLL and host link.
+
+    Everything else is as in a build for the board, from the bodies of multipliers to what Yosys is told. There is no
+    bitstream of it.
+
+    Parameters
+    ----------
+    component : Component
+    board : Board
+        One that is routed.
+    clock_mhz : float
+        What nextpnr is to try for.
+    """
+    files, synthesize, route, _ = _ecp5_tools(board, Module())
+    domain = partial(ClockDomain, reset_less=True)
+    text = rtlil.convert(component, name=NAME, platform=board.platform(), emit_src=False, missing_domain=domain)
+    files.files[f"{NAME}.il"] = text
+    # pairs of an option and its file
+    dropped = [index for name in ("--lpf", "--textcfg") for index in (route.index(name), route.index(name) + 1)]
+    kept = [argument for index, argument in enumerate(route) if index not in dropped]
+    options = ("--write", ROUTED, "--out-of-context", "--freq", str(clock_mhz))
+    return Plan(files, synthesize, (*kept, *options), None, clock_mhz)
+
+
 def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
     from licgate.synth.pll import ecp5_pll
     from licgate.synth.top import Ecp5Top
 
     pll = ecp5_pll(board.clock_input, frequency)
+    files, synthesize, route, pack = _ecp5_tools(board, Ecp5Top(accelerator, pll=pll, baud=board.baud))
+    svf = pack.index("--svf")
+    return Plan(files, synthesize, route, pack[:svf] + pack[svf + 2 :], pll.f_out)
+
+
+def _ecp5_tools(board: Board, top) -> tuple[BuildPlan, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Files of a design, and the arguments of Yosys, nextpnr and ecppack."""
     files = board.platform().build(
-        Ecp5Top(accelerator, pll=pll, baud=board.baud),
+        top,
         name=NAME,
         do_build=False,
         emit_src=False,
@@ -129,8 +166,7 @@ def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
         nextpnr_opts=["--report", "nextpnr.json", "--timing-allow-fail"],
     )
     (_, *synthesize), (_, *route), (_, *pack) = json.loads(files.files[f"build_{NAME}.json"])["commands"]
-    svf = pack.index("--svf")
-    return Plan(files, tuple(synthesize), tuple(route), tuple(pack[:svf] + pack[svf + 2 :]), pll.f_out)
+    return files, tuple(synthesize), tuple(route), tuple(pack)
 
 
 def _xcup_plan(accelerator, board: Board, frequency: float) -> Plan:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from licgate.errors import BuildError
 from licgate.synth import fanout, outreg
-from licgate.synth.buildplan import ROUTER1_MULTIPLIERS, Plan
+from licgate.synth.buildplan import ROUTED, ROUTER1_MULTIPLIERS, Plan
 from licgate.synth.cache import BuildCache, cache_key
 from licgate.synth.components import count_components_of_file
 from licgate.synth.toolchain import ECPPACK, NEXTPNR_ECP5, YOSYS, Found, run_tool
@@ -22,13 +22,24 @@ SYNTHESIS_FILES = ["top.json", "stat.json", "yosys.log"]
 
 @dataclass(frozen=True)
 class Routed:
-    """Outcome of one place-and-route."""
+    """Outcome of one place-and-route.
+
+    Attributes
+    ----------
+    seed : int
+    report : dict
+        Of nextpnr.
+    clocks : dict
+    log, result : str
+        Files in the working folder. The result is the configuration for ecppack, or where there is nothing to pack the
+        netlist as it was routed.
+    """
 
     seed: int
     report: dict
     clocks: dict
     log: str
-    config: str
+    result: str
 
     @property
     def slack(self) -> float:
@@ -131,13 +142,14 @@ class Flow:
         router = "router1" if multipliers <= ROUTER1_MULTIPLIERS else "router2"
         options = ("--router", router, "--seed", str(seed))
         key = cache_key(self._key, self.tools["nextpnr-ecp5"].identity, *self.plan.route, *options)
-        files = [f"nextpnr_{seed}.json", f"nextpnr_{seed}.log", f"top_{seed}.config"]
+        result = "top.config" if self.plan.pack is not None else ROUTED
+        files = [f"nextpnr_{seed}.json", f"nextpnr_{seed}.log", f"{seed}_{result}"]
         label = f"place and route, seed {seed}"
         if self.cache.fetch(key, files, self.folder):
             self.say(f"{label}: from the cache")
         else:
             self.say(f"{label}: nextpnr-ecp5 {self.tools['nextpnr-ecp5']}, {router}")
-            rename = {"nextpnr.json": files[0], "top.tim": files[1], "top.config": files[2]}
+            rename = {"nextpnr.json": files[0], "top.tim": files[1], result: files[2]}
             arguments = [rename.get(argument, argument) for argument in (*self.plan.route, *options)]
             out = f"nextpnr_{seed}.out"
             run_tool(NEXTPNR_ECP5, *arguments, folder=self.folder, log=out, label=label, say=self.say)
@@ -156,6 +168,6 @@ class Flow:
 
     def pack(self, routed: Routed) -> Path:
         """Make the bitstream."""
-        arguments = [routed.config if argument == "top.config" else argument for argument in self.plan.pack]
+        arguments = [routed.result if argument == "top.config" else argument for argument in self.plan.pack]
         run_tool(ECPPACK, *arguments, folder=self.folder, log="ecppack.log", label="bitstream", say=self.say)
         return self.folder / "top.bit"

@@ -70,7 +70,7 @@ def test_a_late_host_is_told_of(arguments, capsys):
 
 def test_all_transforms_are_a_table(arguments, monkeypatch, capsys):
     def simulated(manifest, make, pixels, progress):
-        assert make(["g_a"]).facts == {"engine": "amaranth", "faults": 7}
+        assert make(["g_a"]).facts == {"engine": "amaranth", "faults": 7, "random": None}
         progress("g_a", 3, 3)
         runs = [
             {

@@ -93,7 +93,8 @@ class BankedMemory(Component):
                 # all of the bank, though it may not be needed: a block's whole depth needs no logic behind it
                 depth=deep,
                 init=list(init[index * self._bank :][:deep]),
-                # No word is read in the cycle of its write, so no logic is wanted that says what that would give.
+                # A word that is read in the cycle of its write comes out as anything, for no logic is wanted that says
+                # what: it happens, and nobody uses what comes. tests/sim/test_chance.py makes it noise.
                 attrs={"ram_style": "block", "no_rw_check": 1},
             )
             for index, deep in enumerate(depths)

@@ -16,7 +16,8 @@ from licgate.target.frames import MAX_LATENTS, FrameType
 
 __all__ = ["LatentPacker", "PixelBuffer"]
 
-#: No word here is read while it is written, so synthesis need not make that come out in any order.
+#: Nobody uses a word that was read in the cycle of its write, so synthesis need not make that come out in any order. It
+#: happens: an idle reader reads all the time.
 ANY_ORDER = {"no_rw_check": 1}
 
 

@@ -84,7 +84,7 @@ class SimulatedAccelerator(Component):
 
     Members
     -------
-    start, done : :py:`In(cores)`, :py:`Out(cores)`
+    start, done, clear : :py:`In(cores)`, :py:`Out(cores)`, :py:`In(cores)`
     addresses : :py:`In(32 * cores)`
     counters : :py:`Out(32 * cores * len(COUNTERS))`
     threshold, hung, streams : :py:`In(32)`, :py:`Out(cores)`, :py:`Out(32 * cores * accelerator.stream_words)`
@@ -99,6 +99,7 @@ class SimulatedAccelerator(Component):
             {
                 "start": In(cores),
                 "done": Out(cores),
+                "clear": In(cores),
                 "addresses": In(32 * cores),
                 "counters": Out(32 * cores * len(COUNTERS)),
                 "pins": Out(sdram_bus),
@@ -117,6 +118,7 @@ class SimulatedAccelerator(Component):
         control = accelerator.control
         m.d.comb += [
             control.start.eq(self.start),
+            control.clear.eq(self.clear),
             self.done.eq(control.done),
             *(a.eq(self.addresses.word_select(k, 32)) for k, a in enumerate(control.settings.address)),
             self.counters.eq(Cat(c for row in control.counters for c in row)),
