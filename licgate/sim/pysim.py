@@ -48,7 +48,7 @@ class _Host:
         self._open = {id(stream): True for stream in streams}
 
     async def start(self, ctx, writes):
-        """Write registers, the last of which starts the run."""
+        """Be ready, and write registers."""
         csr = self._accelerator.csr
         ctx.set(self._accelerator.o.ready, 1)
         ctx.set(self._accelerator.o_patch.ready, 1)
