@@ -171,7 +171,7 @@ class SdramController(Component):
         return owed, urgent
 
     def _answer(self, m, burst):
-        """Hand on the beats that come back: CAS latency, two registers there, one back, and the chip's own edge later."""
+        """Hand on the beats that come back: CAS latency, two registers there, one back and the chip's edge later."""
         port, reads, writes = self.port, burst.bursting & ~burst.writing, burst.bursting & burst.writing
         came = delayed(m, Cat(reads, reads & burst.last), self.cycles.cas + 3 + self.round_trip, name="came")
         # As late as no beat of a read before it is.
