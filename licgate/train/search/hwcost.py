@@ -172,12 +172,9 @@ class BoardCost:
                 slope_bits=TABLE_SLOPE_BITS,
             )
         return memory_uses(
-            rows=program.rows,
-            cols=program.cols,
-            lanes=program.lanes,
+            program,
             lines=[(width, depth, False) for width, _, depth in memories["lines"]],
             weights=[(width, depth) for width, _, depth in memories["weights"]],
-            parameters=len(program.biases),
             bias_bits=min(accumulator, 36),
             offset_bits=OFFSET_BITS,
             gdn=gdn,
