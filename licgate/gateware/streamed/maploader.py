@@ -22,9 +22,11 @@ class MapLoader(Component):
     ----------
     program : StreamedProgram
 
-    Members are those of :func:`~licgate.gateware.streamed.layouts.loader_members`, where ``start`` says, too, that no
-    write is done, ``released`` counts slots, and a command waits for a slot or for writes; and
-
+    Members
+    -------
+    start, i, released, port, write_enable, write_address, write_data, loaded, waits
+        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``start`` says, too, that no write is done,
+        ``released`` counts slots, and a command waits for a slot or for writes.
     writes : :py:`In(24)`
         Writes of this run that are done.
 

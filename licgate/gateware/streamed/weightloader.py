@@ -20,8 +20,11 @@ class WeightLoader(Component):
     ----------
     program : StreamedProgram
 
-    Members are those of :func:`~licgate.gateware.streamed.layouts.loader_members`: ``released`` counts words of the
-    ring, and a segment is what waits.
+    Members
+    -------
+    start, i, released, port, write_enable, write_address, write_data, loaded, waits
+        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``released`` counts words of the ring, and a
+        segment is what waits.
 
     Attributes
     ----------
@@ -105,12 +108,7 @@ class WeightLoader(Component):
                 ]
                 m.next = "ROOM"
                 with m.If(last_segment):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "IDLE"
-                        with m.If(more):
-                            m.d.sync += [op.eq(op + 1), more.eq(0)]
-                            m.next = "OP"
+                    self._next_tile(m, op, more, left)
         self._write(m)
         return m
 
@@ -128,6 +126,15 @@ class WeightLoader(Component):
                 more.eq(of_stage(command.stage, (stage.gdn is not None for stage in stages))),
             ]
             m.next = "OP"
+
+    def _next_tile(self, m, op, more, left):
+        """Go on with the next tile, with the stage's GDN behind its convolution, or be done."""
+        m.d.sync += left.eq(left - 1)
+        with m.If(left == 1):
+            m.next = "IDLE"
+            with m.If(more):
+                m.d.sync += [op.eq(op + 1), more.eq(0)]
+                m.next = "OP"
 
     def _room(self, m, words, reserve):
         """Return that there is room for the next segment, three cycles behind the reservation of the last one."""
