@@ -1,6 +1,6 @@
-"""The only places where a signal becomes narrower, and the delay line that keeps pipelines aligned.
+"""The only places where a signal becomes narrower, and the registers that keep pipelines aligned.
 
-Everything here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
+Everything else here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
 """
 
 from amaranth.hdl import Signal, Value, signed

@@ -26,12 +26,7 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
     simulator.run()
     counters = check_outcome(accelerator, hung=host.hung, status=host.status, values=host.values, patience=patience)
     latents = np.array(host.latents, dtype=np.int64).reshape(-1, 2)
-    return Outcome(
-        np.array(host.patches, dtype=np.int64).reshape(-1, 4),
-        latents[:, 0],
-        latents[:, 1] != 0,
-        counters,
-    )
+    return Outcome(np.array(host.patches, dtype=np.int64).reshape(-1, 4), latents[:, 0], latents[:, 1] != 0, counters)
 
 
 class _Host:
