@@ -1,11 +1,12 @@
-"""The only places where a signal becomes narrower, and the delay line that keeps pipelines aligned.
+"""The only places where a signal becomes narrower, and the registers that keep pipelines aligned.
 
-Everything here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
+Everything else here is combinational and mirrors :mod:`licgate.manifest.numeric` bit by bit.
 """
 
 from amaranth.hdl import Signal, Value, signed
+from amaranth.lib.data import StructLayout
 
-__all__ = ["DelayLine", "delayed", "fits_into", "round_up_half", "shift_right", "truncate"]
+__all__ = ["DelayLine", "delayed", "fits_into", "registered", "round_up_half", "shift_right", "truncate"]
 
 
 def truncate(value, width, *, is_signed=True):
@@ -67,3 +68,10 @@ def delayed(m, value, cycles, *, name="delay", init=0, reset_less=False):
         m.d.sync += stage.eq(value)
         value = stage
     return value
+
+
+def registered(m, **values):
+    """``values`` after one register each: a struct with a field for every name."""
+    late = Signal(StructLayout({name: value.shape() for name, value in values.items()}))
+    m.d.sync += [late[name].eq(value) for name, value in values.items()]
+    return late

@@ -85,18 +85,17 @@ def block_rams(depth, width, shapes) -> int:
     return min(counts)
 
 
-def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, offset_bits, gdn=None):
+def memory_uses(program, *, lines, weights, bias_bits, offset_bits, gdn=None):
     """List the on-chip memories, of a program or of what one would be.
 
     Parameters
     ----------
-    rows, cols, lanes : int
+    program : Program
+        For its rows, columns and lanes, and its output channels, one for each of ``biases``.
     lines : iterable of (int, int, bool)
         Bits of a value, words, and whether even and odd pixels lie apart, of each line memory.
     weights : iterable of (int, int)
         Bits of a column (a value, or two where they are packed) and words of each weight memory.
-    parameters : int
-        Output channels of all layers.
     bias_bits, offset_bits : int
     gdn : GdnMemories or None
 
@@ -104,15 +103,15 @@ def memory_uses(*, rows, cols, lanes, lines, weights, parameters, bias_bits, off
     -------
     list of MemoryUse
     """
-    found = []
+    rows, found = program.rows, []
     for bits, depth, split in lines:
         parts = (rows - rows // 2, rows // 2) if split else (rows,)
         found += [MemoryUse("line buffers", depth, part * bits) for part in parts if part]
-    found += [MemoryUse("weights", depth, cols * bits) for bits, depth in weights]
-    found += [MemoryUse("parameters", parameters, width) for width in (bias_bits, 6, 17, offset_bits)]
+    found += [MemoryUse("weights", depth, program.cols * bits) for bits, depth in weights]
+    found += [MemoryUse("parameters", len(program.biases), width) for width in (bias_bits, 6, 17, offset_bits)]
     if gdn is not None:
         found += [MemoryUse("GDN inputs", gdn.words, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
-        found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, lanes))
+        found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, program.lanes))
     return found
 
 
@@ -152,10 +151,7 @@ def _program_uses(program, **memories):
             slope_bits=1 + max(max(abs(int(s)) for s in table.slope).bit_length() for table in tables),
         )
     return memory_uses(
-        rows=program.rows,
-        cols=program.cols,
-        lanes=program.lanes,
-        parameters=len(program.biases),
+        program,
         bias_bits=program.accumulator_width,
         offset_bits=1 + max(abs(v) for v in program.offsets).bit_length(),
         gdn=gdn,

@@ -56,16 +56,7 @@ class FaultyMemory(Component):
         """Build the delays and what they hold."""
         m = Module()
         i, o = self.i, self.o
-        coin, pause = Signal(32, init=self.seed), Signal(7)
-        mixed, stirred, next_coin = Signal(32), Signal(32), Signal(32)
-        m.d.comb += [
-            mixed.eq(coin ^ (coin << 13)),
-            stirred.eq(mixed ^ (mixed >> 17)),
-            next_coin.eq(stirred ^ (stirred << 5)),
-        ]
-        m.d.sync += coin.eq(next_coin)
-        # Of whatever happens, what comes next happens this much later.
-        late = Mux(coin[:5] == 0, coin[5:12], coin[5:7])
+        pause, late = Signal(7), self._late(m)
         willing = pause == 0
         with m.If(~willing):
             m.d.sync += pause.eq(pause - 1)
@@ -73,7 +64,7 @@ class FaultyMemory(Component):
         m.submodules.held = held = Memory(shape=self.beat_bits, depth=self.page_beats, init=[])
         write, read = held.write_port(), held.read_port(domain="comb")
         filled, drained = Signal(range(self.page_beats + 1)), Signal(range(self.page_beats + 1))
-        request = Signal.like(i.request.payload)
+        request, final = Signal.like(i.request.payload), Signal()
         m.d.comb += [
             o.request.payload.eq(request),
             write.addr.eq(filled),
@@ -85,16 +76,8 @@ class FaultyMemory(Component):
             with m.State("ACCEPT"):
                 m.d.comb += i.request.ready.eq(willing)
                 with m.If(i.request.valid & willing):
-                    m.d.sync += [
-                        request.eq(i.request.payload),
-                        pause.eq(late),
-                        filled.eq(0),
-                        drained.eq(0),
-                    ]
-                    with m.If(i.request.payload.write):
-                        m.next = "TAKE"
-                    with m.Else():
-                        m.next = "PASS"
+                    m.d.sync += [request.eq(i.request.payload), pause.eq(late), filled.eq(0), drained.eq(0)]
+                    _fork(m, i.request.payload.write, "TAKE", "PASS")
             with m.State("TAKE"):
                 m.d.comb += [i.w.ready.eq(willing), write.data.eq(i.w.payload), write.en.eq(i.w.valid & willing)]
                 with m.If(i.w.valid & willing):
@@ -105,10 +88,7 @@ class FaultyMemory(Component):
                 # Once offered, it stays: `pause` is not set again before it is taken.
                 m.d.comb += o.request.valid.eq(willing)
                 with m.If(willing & o.request.ready):
-                    with m.If(request.write):
-                        m.next = "GIVE"
-                    with m.Else():
-                        m.next = "READ"
+                    _fork(m, request.write, "GIVE", "READ")
             with m.State("GIVE"):
                 m.d.comb += o.w.valid.eq(drained != request.beats)
                 with m.If(o.w.valid & o.w.ready):
@@ -124,7 +104,6 @@ class FaultyMemory(Component):
             with m.State("READ"):
                 m.d.comb += [write.data.eq(o.r_data), write.en.eq(o.r_valid)]
                 m.d.sync += filled.eq(filled + o.r_valid)
-                final = Signal()
                 m.d.comb += [final.eq(drained + 1 == request.beats), i.r_valid.eq(willing & (drained != filled))]
                 with m.If(i.r_valid):
                     m.d.sync += [drained.eq(drained + 1), pause.eq(late)]
@@ -132,3 +111,22 @@ class FaultyMemory(Component):
                         m.d.comb += i.done.eq(1)
                         m.next = "ACCEPT"
         return m
+
+    def _late(self, m):
+        """Return how much later what comes next happens: anew in each cycle, by Marsaglia's xorshift."""
+        coin, mixed, stirred, next_coin = Signal(32, init=self.seed), Signal(32), Signal(32), Signal(32)
+        m.d.comb += [
+            mixed.eq(coin ^ (coin << 13)),
+            stirred.eq(mixed ^ (mixed >> 17)),
+            next_coin.eq(stirred ^ (stirred << 5)),
+        ]
+        m.d.sync += coin.eq(next_coin)
+        return Mux(coin[:5] == 0, coin[5:12], coin[5:7])
+
+
+def _fork(m, condition, then, otherwise):
+    """Go on with one of two states."""
+    with m.If(condition):
+        m.next = then
+    with m.Else():
+        m.next = otherwise

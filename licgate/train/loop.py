@@ -144,6 +144,85 @@ def _load(out: Path, saved: dict, objective: Objective, optimizer: torch.optim.O
         ) from None
 
 
+class _Run:
+    """A model on its way: what a step changes, and what a checkpoint holds."""
+
+    def __init__(
+        self, folder: ImageFolder, out: Path, saved: dict | None, objective: Objective, recipe: Recipe, rank: Rank
+    ) -> None:
+        self.folder, self.out, self.recipe, self.rank = folder, out, recipe, rank
+        self._objective = objective
+        modules = [objective.model] if objective.extra is None else [objective.model, objective.extra]
+        for module in modules:
+            module.to(device=rank.device, memory_format=torch.channels_last).train()
+        self._optimizer = build_optimizer(recipe.optimizer, *modules, lr=recipe.lr)
+        self.iteration, self.elapsed, self.stopped = 0, 0.0, 0
+        if saved is not None:
+            _load(out, saved, objective, self._optimizer)
+            self.iteration, self.elapsed = saved["iteration"], saved["elapsed_s"]
+        self._loss = rank.wrap(_LossModule(objective))
+        self._average = _Average(objective.model, saved["ema"] if saved else None)
+        self._parameters = [p for module in modules for p in module.parameters()]
+        self._noise = torch.Generator(device=rank.device)
+        self._start = time.monotonic() - self.elapsed
+
+    def content(self) -> dict:
+        """Return what a checkpoint holds."""
+        objective = self._objective
+        return {
+            "kind": objective.kind,
+            "config": objective.model.config.as_dict(),
+            "recipe": asdict(self.recipe),
+            "objective_config": objective.config(),
+            "objective": objective.state(),
+            "model": objective.model.state_dict(),
+            "ema": self._average.state(),
+            "optimizer": self._optimizer.state_dict(),
+            "iteration": self.iteration,
+            "elapsed_s": self.elapsed,
+            "images": len(self.folder),
+            **({"extra": objective.extra.state_dict()} if objective.extra is not None else {}),
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint, once for all ranks."""
+        if self.rank.first:
+            save_checkpoint(self.out, self.content())
+
+    def step(self, batches: _Batches, lr: float, flag: _StopFlag) -> dict[str, float]:
+        """Make one step; return its losses, as means of the ranks."""
+        rank, iteration = self.rank, self.iteration
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        self._objective.before_step(iteration, self.folder)
+        self._noise.manual_seed((self.recipe.seed << 40) + (rank.index << 32) + iteration)
+        x = batches.get(iteration)
+        with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=self.recipe.bfloat16):
+            losses = self._loss(x, self._noise, iteration)
+        numbers = torch.stack([value.detach().double() for value in losses.values()]).tolist()
+        values = dict(zip(losses, numbers, strict=True))
+        # All ranks must take the same decisions, so they share what decisions hang on.
+        shared = rank.mean(values | {"_signal": flag.number, "_elapsed": time.monotonic() - self._start})
+        self.stopped, self.elapsed = math.ceil(shared.pop("_signal")), shared.pop("_elapsed")
+        self._descend(losses["loss"], shared["loss"])
+        self._average.update(min(self.recipe.ema, (1 + iteration) / (10 + iteration)))
+        self._objective.after_step(shared, iteration)
+        self.iteration += 1
+        return shared
+
+    def _descend(self, loss: Tensor, value: float) -> None:
+        norm = math.nan
+        if math.isfinite(value):
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = float(nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM))
+        if not math.isfinite(norm):
+            what = f"loss became {value}" if not math.isfinite(value) else "a gradient overflowed"
+            kept = f"{self.out} is kept as last saved" if self.out.exists() else "nothing was saved yet"
+            raise TrainingError(f"{what} at iteration {self.iteration}: lower --lr; {kept}")
+        self._optimizer.step()
+
+
 def train(
     data: str | Path,
     out: str | Path,
@@ -180,96 +259,31 @@ def train(
     with join_ranks(recipe.device) as rank:
         if recipe.bfloat16 is None:
             recipe = replace(recipe, bfloat16=has_bfloat16(rank.device))
-        return _train(folder, out, saved, objective, recipe, rank, checkpoint_minutes, log_every, quiet)
+        run = _Run(folder, out, saved, objective, recipe, rank)
+        log = Progress(out, iteration=run.iteration, every=log_every, quiet=quiet, silent=not rank.first)
+        return _train(run, log, checkpoint_minutes)
 
 
-def _train(
-    folder: ImageFolder,
-    out: Path,
-    saved: dict | None,
-    objective: Objective,
-    recipe: Recipe,
-    rank: Rank,
-    checkpoint_minutes: float,
-    log_every: int,
-    quiet: bool,
-) -> dict:
-    model, extra = objective.model, objective.extra
-    modules = [model] if extra is None else [model, extra]
-    for module in modules:
-        module.to(device=rank.device, memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(recipe.optimizer, *modules, lr=recipe.lr)
-    iteration, elapsed = 0, 0.0
-    if saved is not None:
-        _load(out, saved, objective, optimizer)
-        iteration, elapsed = saved["iteration"], saved["elapsed_s"]
-    loss_module = rank.wrap(_LossModule(objective))
-    average = _Average(model, saved["ema"] if saved else None)
-    parameters = [p for module in modules for p in module.parameters()]
-    noise = torch.Generator(device=rank.device)
-
-    def content() -> dict:
-        return {
-            "kind": objective.kind,
-            "config": model.config.as_dict(),
-            "recipe": asdict(recipe),
-            "objective_config": objective.config(),
-            "objective": objective.state(),
-            "model": model.state_dict(),
-            "ema": average.state(),
-            "optimizer": optimizer.state_dict(),
-            "iteration": iteration,
-            "elapsed_s": elapsed,
-            "images": len(folder),
-            **({"extra": extra.state_dict()} if extra is not None else {}),
-        }
-
-    def save() -> None:
-        if rank.first:
-            save_checkpoint(out, content())
-
-    base, start, last_save, stopped = elapsed, time.monotonic(), time.monotonic(), 0
-    log = Progress(out, iteration=iteration, every=log_every, quiet=quiet, silent=not rank.first)
-    batches = _Batches(folder, recipe, rank)
+def _train(run: _Run, log: Progress, checkpoint_minutes: float) -> dict:
+    """Make steps until the recipe is done, or somebody stops it."""
+    recipe, rank, out = run.recipe, run.rank, run.out
+    last_save, batches = time.monotonic(), _Batches(run.folder, recipe, rank)
     if rank.first:  # what a killed run was writing
         for path in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
             path.unlink(missing_ok=True)
-    log.say(f"{folder.describe()}; {rank.describe()}; starting at iteration {iteration}")
+    log.say(f"{run.folder.describe()}; {rank.describe()}; starting at iteration {run.iteration}")
     with _StopFlag() as flag, log:
-        while recipe.progress(iteration, elapsed) < 1.0 and not stopped:
-            lr = recipe.learning_rate(iteration, elapsed)
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            objective.before_step(iteration, folder)
-            noise.manual_seed((recipe.seed << 40) + (rank.index << 32) + iteration)
-            x = batches.get(iteration)
-            with torch.autocast(rank.device.type, dtype=torch.bfloat16, enabled=recipe.bfloat16):
-                losses = loss_module(x, noise, iteration)
-            numbers = torch.stack([value.detach().double() for value in losses.values()]).tolist()
-            values = dict(zip(losses, numbers, strict=True))
-            # All ranks must take the same decisions, so they share what decisions hang on.
-            shared = rank.mean(values | {"_signal": flag.number, "_elapsed": base + time.monotonic() - start})
-            stopped, elapsed = math.ceil(shared.pop("_signal")), shared.pop("_elapsed")
-            norm = math.nan
-            if math.isfinite(shared["loss"]):
-                optimizer.zero_grad(set_to_none=True)
-                losses["loss"].backward()
-                norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
-            if not math.isfinite(norm):
-                what = f"loss became {shared['loss']}" if not math.isfinite(shared["loss"]) else "a gradient overflowed"
-                kept = f"{out} is kept as last saved" if out.exists() else "nothing was saved yet"
-                raise TrainingError(f"{what} at iteration {iteration}: lower --lr; {kept}")
-            optimizer.step()
-            average.update(min(recipe.ema, (1 + iteration) / (10 + iteration)))
-            objective.after_step(shared, iteration)
-            iteration += 1
-            log.add(shared, iteration=iteration, elapsed_s=elapsed, done=recipe.progress(iteration, elapsed), lr=lr)
+        while recipe.progress(run.iteration, run.elapsed) < 1.0 and not run.stopped:
+            lr = recipe.learning_rate(run.iteration, run.elapsed)
+            shared = run.step(batches, lr, flag)
+            done = recipe.progress(run.iteration, run.elapsed)
+            log.add(shared, iteration=run.iteration, elapsed_s=run.elapsed, done=done, lr=lr)
             if time.monotonic() - last_save > 60 * checkpoint_minutes:
-                save()
+                run.save()
                 last_save = time.monotonic()
-        if stopped:
-            log.say(f"stopped at iteration {iteration}: the same command carries on from {out}")
+        if run.stopped:
+            log.say(f"stopped at iteration {run.iteration}: the same command carries on from {out}")
     batches.close()
-    save()
+    run.save()
     rank.wait()
-    return {**content(), "signal": stopped}
+    return {**run.content(), "signal": run.stopped}

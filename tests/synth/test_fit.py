@@ -1,6 +1,7 @@
 """What fits a device before synthesis: the count of block RAMs, the width that is chosen, and what is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,21 +50,15 @@ def test_a_queue_has_the_cells_of_its_parts():
 
 
 def test_a_split_memory_is_two_of_half_the_pixels():
-    options = {"rows": 5, "cols": 2, "lanes": 1, "weights": [(8, 100)], "parameters": 7, "bias_bits": 20}
-    uses = memory_uses(**options, lines=[(10, 64, True), (8, 32, False)], offset_bits=3)
-    lines = [(use.depth, use.width) for use in uses if use.holds == "line buffers"]
+    def lines_of(rows, lines):
+        shape = SimpleNamespace(rows=rows, cols=2, lanes=1, biases=range(7))
+        uses = memory_uses(shape, lines=lines, weights=[(8, 100)], bias_bits=20, offset_bits=3)
+        return uses, [(use.depth, use.width) for use in uses if use.holds == "line buffers"]
+
+    uses, lines = lines_of(5, [(10, 64, True), (8, 32, False)])
     assert lines == [(64, 30), (64, 20), (32, 40)]
     assert sum(use.bits for use in uses) == 64 * 50 + 32 * 40 + 100 * 16 + 7 * (20 + 6 + 17 + 3)
-    assert (
-        len(
-            [
-                use
-                for use in memory_uses(**options | {"rows": 1}, lines=[(9, 8, True)], offset_bits=3)
-                if use.holds == "line buffers"
-            ]
-        )
-        == 1
-    )
+    assert len(lines_of(1, [(9, 8, True)])[1]) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,17 @@ from licgate.train.network.checkpoint import save_checkpoint
 from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.quant.calibrate import calibration_crops
 from licgate.train.quant.widths import LayerBits, Widths, widths_from_json
-from licgate.train.search import bitsearch
 from licgate.train.search.bitsearch import (
-    Budget,
     find_uniform,
     meet_budget,
     near_lossless,
     simplified,
     tolerance_in_loss,
 )
-from licgate.train.search.hwcost import bit_operations, equivalent_width, shape_of
+from licgate.train.search.budget import Budget, improve
+from licgate.train.search.hwcost import bit_operations, equivalent_width
 from licgate.train.search.imitation import FLOAT, ImitationEvaluator
+from licgate.train.search.modelshape import shape_of
 from licgate.train.search.sensitivity import (
     LATENT,
     Coordinate,
@@ -192,7 +192,7 @@ def test_exchanges_repair_a_greedy_mistake():
         latent=9,
     )
     budget = pm_budget(equivalent_width(SHAPE, wrong))
-    found, loss = bitsearch.improve(trials, wrong, trials.ask(wrong), MAPS, budget)
+    found, loss = improve(trials, wrong, trials.ask(wrong), MAPS, budget)
     assert budget.met(found)
     assert loss == pytest.approx(evaluator.loss(found))
     assert loss < 1.4 < evaluator.loss(wrong)

@@ -14,7 +14,8 @@ from licgate.target.config import AcceleratorConfig
 from licgate.train.network.models import ModelConfig, build_model
 from licgate.train.quant.quantize import quantize_model
 from licgate.train.quant.widths import LayerBits, Widths, widths_from_json, widths_to_json
-from licgate.train.search.hwcost import BoardCost, bit_operations, equivalent_width, shape_of
+from licgate.train.search.hwcost import BoardCost, bit_operations, equivalent_width
+from licgate.train.search.modelshape import shape_of
 
 MIXED = Widths(
     default=LayerBits(activation=9, weight=7, gdn=11, gamma=6),

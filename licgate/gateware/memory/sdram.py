@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
@@ -32,13 +33,9 @@ class SdramController(Component):
         Of the chip.
     clock_mhz : float
         Of the design, and of the chip.
-    cas : int or None
-        CAS latency, 2 or 3; by default the least that the clock allows.
-    round_trip : int
-        Extra cycles from the pins and back, 0 to 3, as of the PHY.
-    postpone : int or None
-        Refreshes that may be owed before they go before the next activation, all of them in a row; see
-        :meth:`SdramCycles.at`. While nothing is requested, a refresh comes when it is due.
+    options
+        ``cas``, ``round_trip`` and ``postpone``, as of :meth:`SdramCycles.at` and of the PHY. While nothing is
+        requested, a refresh comes when it is due.
 
     Members
     -------
@@ -69,117 +66,122 @@ class SdramController(Component):
 
     page_beats = SDRAM_PAGE_BEATS
 
-    def __init__(
-        self,
-        timing: SdramTiming,
-        clock_mhz: float,
-        *,
-        cas: int | None = None,
-        round_trip: int = 0,
-        postpone: int | None = None,
-    ):
-        self.cycles = SdramCycles.at(timing, clock_mhz, cas=cas, round_trip=round_trip, postpone=postpone)
-        self.timing, self.clock_mhz, self.round_trip = timing, clock_mhz, round_trip
-        self.first_beat = self.cycles.rcd + self.cycles.cas + 4 + round_trip
+    def __init__(self, timing: SdramTiming, clock_mhz: float, **options: int | None):
+        self.cycles = SdramCycles.at(timing, clock_mhz, **options)
+        self.timing, self.clock_mhz, self.round_trip = timing, clock_mhz, self.cycles.round_trip
+        self.first_beat = self.cycles.rcd + self.cycles.cas + 4 + self.round_trip
         super().__init__({"port": In(MemoryPort(BEAT_BITS, ADDRESS_BITS)), "bus": Out(sdram_bus)})
 
     def elaborate(self, platform):
         m = Module()
-        cycles, bus, port = self.cycles, self.bus, self.port
+        cycles, port = self.cycles, self.port
         m.submodules.start = start = SdramStart(cycles)
-
         # The request that waits: its row is opened while the one before it bursts.
-        waiting, opened = Signal(), Signal()
-        held = Signal.like(port.request.payload)
-        single = Signal()
-        # The transaction under way: from the column command to the precharge.
-        first, bursting, closing, last = Signal(), Signal(), Signal(), Signal()
-        writing, bank, column = Signal(), Signal(len(_BANK)), Signal(len(_COLUMN))
-        left = Signal(BEATS_BITS)
-
-        def timer(name, most):
-            """Count down to zero; whoever sets it to n − 1 is followed by what waits for it n cycles later."""
-            count = Signal(range(most + 1), name=name)
-            with m.If(count != 0):
-                m.d.sync += count.eq(count - 1)
-            return count
-
-        quiet = timer("quiet", max(cycles.rp, cycles.rfc))
-        to_column = timer("to_column", cycles.rcd)
-        hold = timer("hold", cycles.hold)
-        recovery = timer("recovery", cycles.wr)
-        turn = timer("turn", cycles.turn)
-        # Refreshes that are owed, and whether they go before what waits, down to the last.
-        owed, urgent = Signal(4), Signal()
-
-        held_bank, held_row = Signal(len(_BANK)), Signal(len(_ROW))
+        waiting, opened, single, held = Signal(), Signal(), Signal(), Signal.like(port.request.payload)
+        bank, row = held.address[_BANK.start : _BANK.stop], held.address[_ROW.start :]
+        clear, activate, refresh, begin = Signal(), Signal(), Signal(), Signal()
+        burst, ending, turned = self._burst(m, begin, held, single)
+        under_way = burst.bursting | burst.closing
+        quiet = _timer(m, "quiet", max(cycles.rp, cycles.rfc))
+        to_column = _timer(m, "to_column", cycles.rcd)
+        owed, urgent = self._refreshes(m, start.tick, refresh)
         m.d.comb += [
-            held_bank.eq(held.address[_BANK.start : _BANK.stop]),
-            held_row.eq(held.address[_ROW.start :]),
-        ]
-        clear, ending, activate, refresh, begin = Signal(), Signal(), Signal(), Signal(), Signal()
-        under_way = bursting | closing
-        turned = (turn == 0) & ~(under_way & ~writing)
-        m.d.comb += [
-            ending.eq(closing & (recovery == 0) & (hold == 0)),
             clear.eq(start.running & ~opened & (quiet == 0)),
-            activate.eq(clear & waiting & ~urgent & ~ending & (~under_way | (held_bank != bank))),
+            activate.eq(clear & waiting & ~urgent & ~ending & (~under_way | (bank != burst.bank))),
             refresh.eq(clear & (owed != 0) & ~under_way & (urgent | ~waiting)),
             begin.eq(opened & (to_column == 0) & (~under_way | ending) & (~held.write | (port.w.valid & turned))),
             port.request.ready.eq(~waiting),
-            port.w.ready.eq(bursting & writing),
+            port.w.ready.eq(burst.bursting & burst.writing),
         ]
-        m.d.sync += [first.eq(begin), owed.eq(owed + start.tick - refresh)]
-        with m.If(owed >= cycles.postpone):
-            m.d.sync += urgent.eq(1)
-        with m.Elif(owed == 0):
-            m.d.sync += urgent.eq(0)
         with m.If(port.request.valid & ~waiting):
             m.d.sync += [waiting.eq(1), held.eq(port.request.payload), single.eq(port.request.payload.beats == 1)]
         with m.If(activate):
             m.d.sync += [opened.eq(1), to_column.eq(cycles.rcd - 2)]
         with m.If(ending):
-            m.d.sync += [closing.eq(0), quiet.eq(cycles.rp - 1)]
-            with m.If(~writing):
-                m.d.sync += turn.eq(cycles.turn - 2)
+            m.d.sync += quiet.eq(cycles.rp - 1)
         with m.If(refresh):
             m.d.sync += quiet.eq(cycles.rfc - 1)
-        with m.If(bursting):
-            m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
-            with m.If(last):
-                m.d.sync += [bursting.eq(0), closing.eq(1), recovery.eq(Mux(writing, cycles.wr - 1, 0))]
         with m.If(begin):
-            m.d.sync += [
-                waiting.eq(0),
-                opened.eq(0),
-                bursting.eq(1),
-                last.eq(single),
-                left.eq(held.beats),
-                hold.eq(cycles.hold),
-                writing.eq(held.write),
-                bank.eq(held_bank),
-                column.eq(held.address[_COLUMN.start : _COLUMN.stop]),
-            ]
+            m.d.sync += [waiting.eq(0), opened.eq(0)]
 
         # Registers here and at the pins: the way from one to the other takes a cycle.
+        bus = self.bus
         m.d.sync += [
             bus.cke.eq(1),
             bus.cs.eq(1),
-            bus.ba.eq(Mux(activate, held_bank, bank)),
-            bus.a.eq(Mux(start.running, Mux(activate, held_row, column), start.a)),
-            bus.dqm.eq(((closing & writing) | ~start.running).replicate(2)),
+            bus.ba.eq(Mux(activate, bank, burst.bank)),
+            bus.a.eq(Mux(start.running, Mux(activate, row, burst.column), start.a)),
+            bus.dqm.eq(((burst.closing & burst.writing) | ~start.running).replicate(2)),
             bus.dq_o.eq(port.w.payload),
-            bus.dq_oe.eq(bursting & writing),
+            bus.dq_oe.eq(burst.bursting & burst.writing),
             bus.ras.eq(activate | ending | refresh | start.ras),
-            bus.cas.eq(first | refresh | start.cas),
-            bus.we.eq((first & writing) | ending | start.we),
+            bus.cas.eq(burst.first | refresh | start.cas),
+            bus.we.eq((burst.first & burst.writing) | ending | start.we),
         ]
-
-        # A beat comes back the CAS latency, two registers on the way, one back, and the chip's own edge later.
-        wait = cycles.cas + 3 + self.round_trip
-        came = delayed(m, Cat(bursting & ~writing, bursting & ~writing & last), wait, name="came")
-        committed = Signal()
-        # As late as no beat of a read before it is.
-        m.d.comb += committed.eq(delayed(m, bursting & writing & last, 2, name="committed"))
-        m.d.comb += [port.r_valid.eq(came[0]), port.r_data.eq(bus.dq_i), port.done.eq(came[1] | committed)]
+        self._answer(m, burst)
         return m
+
+    def _burst(self, m, begin, held, single):
+        """Carry out a transaction, from the column command to the precharge.
+
+        Returns
+        -------
+        burst : View
+            What is under way; ``first`` is its column command.
+        ending, turned
+            The precharge, and that a write may begin behind a read.
+        """
+        cycles = self.cycles
+        flags = dict.fromkeys(("first", "bursting", "closing", "last", "writing"), 1)
+        burst = Signal(StructLayout({**flags, "bank": len(_BANK), "column": len(_COLUMN)}))
+        left, ending = Signal(BEATS_BITS), Signal()
+        hold, recovery = _timer(m, "hold", cycles.hold), _timer(m, "recovery", cycles.wr)
+        turn = _timer(m, "turn", cycles.turn)
+        m.d.comb += ending.eq(burst.closing & (recovery == 0) & (hold == 0))
+        m.d.sync += burst.first.eq(begin)
+        with m.If(ending):
+            m.d.sync += burst.closing.eq(0)
+            with m.If(~burst.writing):
+                m.d.sync += turn.eq(cycles.turn - 2)
+        with m.If(burst.bursting):
+            m.d.sync += [left.eq(left - 1), burst.last.eq(left == 2)]
+            with m.If(burst.last):
+                m.d.sync += [burst.bursting.eq(0), burst.closing.eq(1)]
+                m.d.sync += recovery.eq(Mux(burst.writing, cycles.wr - 1, 0))
+        with m.If(begin):
+            m.d.sync += [
+                burst.bursting.eq(1),
+                burst.last.eq(single),
+                left.eq(held.beats),
+                hold.eq(cycles.hold),
+                burst.writing.eq(held.write),
+                burst.bank.eq(held.address[_BANK.start : _BANK.stop]),
+                burst.column.eq(held.address[_COLUMN.start : _COLUMN.stop]),
+            ]
+        return burst, ending, (turn == 0) & ~((burst.bursting | burst.closing) & ~burst.writing)
+
+    def _refreshes(self, m, tick, refresh):
+        """Count the refreshes that are owed, and say whether they go before what waits, down to the last."""
+        owed, urgent = Signal(4), Signal()
+        m.d.sync += owed.eq(owed + tick - refresh)
+        with m.If(owed >= self.cycles.postpone):
+            m.d.sync += urgent.eq(1)
+        with m.Elif(owed == 0):
+            m.d.sync += urgent.eq(0)
+        return owed, urgent
+
+    def _answer(self, m, burst):
+        """Hand on the beats that come back: CAS latency, two registers there, one back and the chip's edge later."""
+        port, reads, writes = self.port, burst.bursting & ~burst.writing, burst.bursting & burst.writing
+        came = delayed(m, Cat(reads, reads & burst.last), self.cycles.cas + 3 + self.round_trip, name="came")
+        # As late as no beat of a read before it is.
+        committed = delayed(m, writes & burst.last, 2, name="committed")
+        m.d.comb += [port.r_valid.eq(came[0]), port.r_data.eq(self.bus.dq_i), port.done.eq(came[1] | committed)]
+
+
+def _timer(m, name, most):
+    """Count down to zero; whoever sets it to n − 1 is followed by what waits for it n cycles later."""
+    count = Signal(range(most + 1), name=name)
+    with m.If(count != 0):
+        m.d.sync += count.eq(count - 1)
+    return count

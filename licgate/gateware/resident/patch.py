@@ -86,8 +86,7 @@ class PatchScheduler(Component):
     def elaborate(self, platform):
         m = Module()
         widest = Array(self._max_width)[self.chain]
-        x = _Axis(self, m, "x", self.width, self.patch_width, self.core_width, self.skip_x, self.keep_width, widest)
-        y = _Axis(self, m, "y", self.height, self.patch_height, self.core_height, self.skip_y, self.keep_height)
+        x, y = _Axis(self, m, "x", "width", widest), _Axis(self, m, "y", "height")
         window = self.o_patch.payload
         m.d.comb += [
             window.x.eq(x.start),
@@ -145,7 +144,9 @@ class PatchScheduler(Component):
 class _Axis:
     """One axis of the walk: registers that follow from ``part``, the pixel at which the patch's own part begins."""
 
-    def __init__(self, scheduler, m, name, length, patch, size, skip, keep, widest=None):
+    def __init__(self, scheduler, m, name, side, widest=None):
+        length, skip = getattr(scheduler, side), getattr(scheduler, f"skip_{name}")
+        patch, size, keep = (getattr(scheduler, f"{kind}_{side}") for kind in ("patch", "core", "keep"))
         wide = DIMENSION + 2
         shift = scheduler._shift
         self.part, self.start, self.step = (Signal(DIMENSION, name=f"{name}_{n}") for n in ("part", "start", "step"))

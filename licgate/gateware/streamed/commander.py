@@ -105,9 +105,7 @@ class Commander(Component):
                 for number, name in enumerate(KINDS):
                     if name != "end":
                         unit = getattr(self, name)
-                        m.d.comb += [
-                            unit.payload.as_value().eq(command[: len(unit.payload.as_value())]),
-                        ]
+                        m.d.comb += unit.payload.as_value().eq(command[: len(unit.payload.as_value())])
                         with m.If(kind == number):
                             m.d.comb += unit.valid.eq(1)
                             with m.If(unit.ready):

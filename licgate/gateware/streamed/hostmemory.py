@@ -84,92 +84,104 @@ class HostMemory(Component):
 
     def elaborate(self, platform):
         m = Module()
-        size, port = self._beat_bits, self.port
-        depth = 2 * self._burst
         m.submodules.cutter = cutter = self._cutter
-        m.submodules.queue = queue = Queue(size, depth)
-
+        m.submodules.queue = queue = Queue(self._beat_bits, 2 * self._burst)
+        moving, writing = Signal(), Signal()
         # Beats that the host has still to give or to take: some, and one.
-        left, writing = Signal.like(self.beats), Signal()
         some, final = Signal(), Signal()
-        # Beats that wait, or places, and no request has been made for.
-        credit, under_way = Signal(range(depth + 1)), Signal()
-        given, taken = Signal(), Signal()
         # A stretch is told, and a cycle later it is known whether there is anything to do.
-        told, wanted, moving, begins = Signal(), Signal(), Signal(), Signal()
+        told, wanted, begins = Signal(), Signal(), Signal()
         m.d.sync += [told.eq((self.write | self.read) & ~self.busy), wanted.eq(self.beats != 0)]
+        m.d.comb += [begins.eq(told & wanted), self.busy.eq(told | moving)]
+
+        # The queue serves both ways.
+        given = self._take(m, queue, moving, writing, some, begins)
+        taken = self._give(m, queue, moving, writing, final, begins)
+        self._count(m, given | taken, begins, some, final)
+        under_way = self._request(m, writing, begins, Mux(writing, given, taken))
+        with m.If((self.write | self.read) & ~self.busy):
+            m.d.sync += writing.eq(self.write)
+        with m.If(begins):
+            m.d.sync += moving.eq(1)
+        with m.Elif(~some & cutter.i.ready & ~under_way):
+            m.d.sync += moving.eq(0)
+        return m
+
+    def _count(self, m, moved, begins, some, final):
+        """Count the beats that the host has still to give or to take."""
+        left, few = Signal.like(self.beats), Signal()
+        # The upper bits have long been 0 when the lower ones count the last beats.
+        m.d.sync += few.eq(left[4:] == 0)
+        with m.If(moved):
+            m.d.sync += [left.eq(left - 1), final.eq(few & (left[:4] == 2)), some.eq(~final)]
+        with m.If(begins):
+            m.d.sync += [some.eq(1), left.eq(self.beats), final.eq(self.beats == 1)]
+
+    def _request(self, m, writing, begins, moved):
+        """Ask for transactions whose beats wait, or have room; return that one is under way."""
+        cutter, port, depth = self._cutter, self.port, 2 * self._burst
+        request, accepted, under_way = cutter.request.payload, Signal(), Signal()
+        # Beats that wait, or places, and no request has been made for.
+        credit, enough = Signal(range(depth + 1)), Signal()
         m.d.comb += [
-            begins.eq(told & wanted),
-            self.busy.eq(told | moving),
             cutter.i.payload.address.eq(self.address),
             cutter.i.payload.beats.eq(self.beats),
             cutter.i.valid.eq(begins),
-        ]
-
-        # Requests: not in the cycle in which the cutter shows the next one, so that `enough` is of this one.
-        enough, accepted = Signal(), Signal()
-        request = cutter.request.payload
-        m.d.sync += enough.eq(cutter.request.valid & ~accepted & (credit >= request.beats))
-        m.d.comb += [
             port.request.payload.eq(request),
             port.request.payload.write.eq(writing),
             port.request.valid.eq(cutter.request.valid & enough),
             accepted.eq(port.request.valid & port.request.ready),
             cutter.request.ready.eq(accepted),
         ]
-        m.d.sync += credit.eq(credit + Mux(writing, given, taken) - Mux(accepted, request.beats, 0))
+        m.d.sync += [
+            # not in the cycle in which the cutter shows the next one, so that `enough` is of this one
+            enough.eq(cutter.request.valid & ~accepted & (credit >= request.beats)),
+            credit.eq(credit + moved - Mux(accepted, request.beats, 0)),
+        ]
+        with m.If(begins):
+            m.d.sync += credit.eq(Mux(writing, 0, depth))
         with m.If(accepted):
             m.d.sync += under_way.eq(1)
         with m.Elif(port.done):
             m.d.sync += under_way.eq(0)
+        return under_way
 
-        # The queue serves both ways.
-        beat_bytes, half = size // _BYTE, Signal(range(max(2, size // _HALF)))
+    def _take(self, m, queue, moving, writing, some, begins):
+        """Make beats of the host's words; return that one goes into the queue. Without a write, those read go there."""
+        size, port, given = self._beat_bits, self.port, Signal()
+        beat_bytes, full = size // _BYTE, Signal()
         held, count = Signal(_BYTE * (beat_bytes + _PIXEL - 1)), Signal(range(beat_bytes + _PIXEL))
-        full, last_half = Signal(), Signal()
         m.d.comb += [
             full.eq(count >= beat_bytes),
-            last_half.eq(half == size // _HALF - 1),
             self.i.ready.eq(moving & writing & some & ~full),
             given.eq(writing & full & some & queue.i.ready),
             queue.i.valid.eq(Mux(writing, given, port.r_valid)),
             queue.i.payload.eq(Mux(writing, held[:size], port.r_data)),
-            port.w.payload.eq(queue.o.payload),
-            port.w.valid.eq(writing & queue.o.valid),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [count.eq(count + _PIXEL), held.eq(held | (self.i.payload << (count << 3))[: len(held)])]
+        with m.If(given):
+            m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
+        with m.If(begins):
+            m.d.sync += [count.eq(0), held.eq(0)]
+        return given
+
+    def _give(self, m, queue, moving, writing, final, begins):
+        """Make the host's words of beats; return that one is gone from the queue. With a write, memory takes them."""
+        halves, port, taken = self._beat_bits // _HALF, self.port, Signal()
+        half, last_half = Signal(range(max(2, halves))), Signal()
+        m.d.comb += [
+            last_half.eq(half == halves - 1),
             self.o.valid.eq(moving & ~writing & queue.o.valid),
             self.o.payload.value.eq(queue.o.payload.word_select(half, _HALF)),
             self.o.payload.last.eq(last_half & final),
             taken.eq(self.o.valid & self.o.ready & last_half),
             queue.o.ready.eq(Mux(writing, port.w.ready, taken)),
+            port.w.payload.eq(queue.o.payload),
+            port.w.valid.eq(writing & queue.o.valid),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                count.eq(count + _PIXEL),
-                held.eq(held | (self.i.payload << (count << 3))[: len(held)]),
-            ]
-        with m.If(given):
-            m.d.sync += [count.eq(count - beat_bytes), held.eq(held >> size)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += half.eq(Mux(last_half, 0, half + 1))
-        # The upper bits have long been 0 when the lower ones count the last beats.
-        few = Signal()
-        m.d.sync += few.eq(left[4:] == 0)
-        with m.If(given | taken):
-            m.d.sync += [left.eq(left - 1), final.eq(few & (left[:4] == 2)), some.eq(~final)]
-
-        with m.If((self.write | self.read) & ~self.busy):
-            m.d.sync += writing.eq(self.write)
         with m.If(begins):
-            m.d.sync += [
-                moving.eq(1),
-                some.eq(1),
-                left.eq(self.beats),
-                final.eq(self.beats == 1),
-                count.eq(0),
-                held.eq(0),
-                half.eq(0),
-                credit.eq(Mux(writing, 0, depth)),
-            ]
-        with m.Elif(~some & cutter.i.ready & ~under_way):
-            m.d.sync += moving.eq(0)
-        return m
+            m.d.sync += half.eq(0)
+        return taken

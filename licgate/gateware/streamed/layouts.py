@@ -1,14 +1,39 @@
-"""Layouts of commands."""
+"""Layouts of commands, and what loaders have in common."""
 
 from amaranth.hdl import signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
 
+from licgate.gateware.memory.port import MemoryPort
 from licgate.program.commands import command_fields
 
-__all__ = ["command_layout"]
+__all__ = ["command_layout", "loader_members"]
 
 
 def command_layout(program, kind):
     """Layout of a kind of command, see :func:`licgate.program.commands.command_fields`."""
     fields = command_fields(program)[kind]
     return data.StructLayout({name: signed(-w) if w < 0 else unsigned(w) for name, w in fields.items()})
+
+
+def loader_members(program, kind, *, room, depth, bits):
+    """Members of what carries out commands of a kind by writing to a memory of the chip: ``depth`` words of ``bits``.
+
+    Returns
+    -------
+    dict
+        ``start`` says that the memory is empty, ``i`` takes commands, ``released`` says how much of ``room`` becomes
+        free in this cycle; ``port`` goes to external memory, ``write_enable``, ``write_address`` and ``write_data`` to
+        the memory; ``loaded`` says that a tile or a word column is complete, ``waits`` that there is no room.
+    """
+    return {
+        "start": In(1),
+        "i": In(stream.Signature(command_layout(program, kind))),
+        "released": In(range(room + 1)),
+        "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
+        "write_enable": Out(1),
+        "write_address": Out(range(depth)),
+        "write_data": Out(bits),
+        "loaded": Out(1),
+        "waits": Out(1),
+    }

@@ -1,13 +1,12 @@
 """Fetches word columns of feature maps from external memory into slots of the line memory."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out, flipped
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, flipped
 
-from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.streamed.layouts import loader_members
 from licgate.gateware.streamed.wordreader import WordReader
 
 __all__ = ["MapLoader"]
@@ -25,20 +24,11 @@ class MapLoader(Component):
 
     Members
     -------
-    start : :py:`In(1)`
-        All slots are free, no write is done.
-    i : :py:`In(stream.Signature(command_layout(program, "load")))`
+    start, i, released, port, write_enable, write_address, write_data, loaded, waits
+        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``start`` says, too, that no write is done,
+        ``released`` counts slots, and a command waits for a slot or for writes.
     writes : :py:`In(24)`
         Writes of this run that are done.
-    released : :py:`In(...)`
-        Slots that become free in this cycle.
-    port : :py:`Out(MemoryPort(...))`
-    write_enable, write_address, write_data
-        Write port of the line memory.
-    loaded : :py:`Out(1)`
-        A column is complete.
-    waits : :py:`Out(1)`
-        A command waits for a slot or for writes.
 
     Attributes
     ----------
@@ -52,38 +42,23 @@ class MapLoader(Component):
 
     def __init__(self, program):
         self._program = program
-        depth = program.slots * program.slot_words
-        kinds = program.map_kinds
-        most = max(stage.conv.channels_in for stage in program.stages)
+        depth, convs = program.slots * program.slot_words, [stage.conv for stage in program.stages]
+        self._beats = [program.record_beats(conv.channels_in, conv.layer.input.bits) for conv in convs]
         self._reader = WordReader(
             program,
-            kinds,
-            most_words=most,
+            program.map_kinds,
+            most_words=max(conv.channels_in for conv in convs),
             part=program.cols,
             tag=data.StructLayout({"address": range(depth), "ends": 1}),
             page_beats=program.burst_beats,
-            most_beats=max(
-                program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits) for stage in program.stages
-            ),
+            most_beats=max(self._beats),
         )
-        super().__init__(
-            {
-                "start": In(1),
-                "i": In(stream.Signature(command_layout(program, "load"))),
-                "writes": In(24),
-                "released": In(range(program.slots + 1)),
-                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-                "write_enable": Out(1),
-                "write_address": Out(range(depth)),
-                "write_data": Out(max(kinds)),
-                "loaded": Out(1),
-                "waits": Out(1),
-            }
-        )
+        members = loader_members(program, "load", room=program.slots, depth=depth, bits=max(program.map_kinds))
+        super().__init__({**members, "writes": In(24)})
 
     def elaborate(self, platform):
         m = Module()
-        program, stages = self._program, self._program.stages
+        stages = self._program.stages
         m.submodules.reader = reader = self._reader
         connect(m, reader.port, flipped(self.port))
 
@@ -95,10 +70,6 @@ class MapLoader(Component):
         channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
         beats, memory = Signal.like(reader.stretch.payload.beats), Signal.like(reader.record.payload.kind)
         slot_line, row_line = Signal.like(line), Signal.like(line)
-        # Where a slot begins, and how far a row lies in it.
-        begins = Array(slot * program.slot_words for slot in range(program.slots))
-        most_rows = max(program.in_rows(stage) for stage in stages)
-        into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in stages)
         record, stretch = reader.record, reader.stretch
         m.d.comb += [
             record.payload.kind.eq(memory),
@@ -120,16 +91,10 @@ class MapLoader(Component):
                     rows.eq(command.rows),
                     before.eq(command.before),
                     address.eq(command.address),
-                    slot_line.eq(begins[command.slot]),
-                    row_line.eq(into[command.stage][command.row]),
+                    *self._begin(command, slot_line, row_line),
                     channels.eq(of_stage(command.stage, (stage.conv.channels_in for stage in stages))),
                     memory.eq(of_stage(command.stage, (stage.memory for stage in stages))),
-                    beats.eq(
-                        Array(
-                            program.record_beats(stage.conv.channels_in, stage.conv.layer.input.bits)
-                            for stage in stages
-                        )[command.stage]
-                    ),
+                    beats.eq(of_stage(command.stage, self._beats)),
                 ]
                 m.next = "WAIT"
             with m.State("WAIT"):
@@ -150,6 +115,14 @@ class MapLoader(Component):
                         m.next = "IDLE"
         self._write(m)
         return m
+
+    def _begin(self, command, slot_line, row_line):
+        """Where the command's slot begins, and how far its row lies in it."""
+        program = self._program
+        begins = Array(slot * program.slot_words for slot in range(program.slots))
+        most_rows = max(program.in_rows(stage) for stage in program.stages)
+        into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in program.stages)
+        return [slot_line.eq(begins[command.slot]), row_line.eq(into[command.stage][command.row])]
 
     def _room(self, m, command, reserve):
         """Return that a slot is free for the command's column, and that its rows are written."""

@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from licgate.gateware.arith import registered
 from licgate.gateware.streamed.unpacker import check_words
 
 __all__ = ["Packer"]
@@ -51,19 +52,10 @@ class Packer(Component):
     def __init__(self, beat_bits, kinds):
         check_words(beat_bits, kinds)
         self._beat_bits, self._kinds = beat_bits, list(kinds)
+        word = data.StructLayout({"word": max(kinds), "kind": range(max(2, len(kinds))), "last": 1})
         super().__init__(
             {
-                "i": In(
-                    stream.Signature(
-                        data.StructLayout(
-                            {
-                                "word": max(kinds),
-                                "kind": range(max(2, len(kinds))),
-                                "last": 1,
-                            }
-                        )
-                    )
-                ),
+                "i": In(stream.Signature(word)),
                 "o_valid": Out(1),
                 "beat": Out(beat_bits),
                 "last": Out(1),
@@ -73,6 +65,11 @@ class Packer(Component):
 
     def elaborate(self, platform):
         m = Module()
+        self._place(m, *self._walk(m))
+        return m
+
+    def _walk(self, m):
+        """Cut words into slices; return one with its place, a cycle later, and whether there is one or more to come."""
         size, kinds = self._beat_bits, self._kinds
         # Words are cut into slices; `tail` bits of the last one count.
         counts = [-(-bits // size) for bits in kinds]
@@ -117,31 +114,23 @@ class Packer(Component):
         with m.If(take):
             m.d.sync += [active.eq(1), ready.eq(single & ~(new.last & (next_offset != 0)))]
 
-        # A cycle later a slice is put in place.
-        late = Signal(
-            data.StructLayout(
-                {
-                    "valid": 1,
-                    "beat": size,
-                    "offset": offset.shape(),
-                    "keeps": 1,
-                    "ends": 1,
-                    "spills": 1,
-                    "flushing": 1,
-                }
-            )
-        )
         mask = Mux(final, ~(Cat(1).replicate(size) << tail)[:size], (1 << size) - 1)
-        m.d.sync += [
-            late.valid.eq(active),
-            late.beat.eq(word[:size] & mask),
-            late.offset.eq(offset),
+        late = registered(
+            m,
+            valid=active,
+            beat=word[:size] & mask,
+            offset=offset,
             # no beat is full, and there are more words
-            late.keeps.eq(final & ~last & ~whole),
-            late.ends.eq(final & last),
-            late.spills.eq(spills),
-            late.flushing.eq(flushing),
-        ]
+            keeps=final & ~last & ~whole,
+            ends=final & last,
+            spills=spills,
+            flushing=flushing,
+        )
+        return late, active | flushing
+
+    def _place(self, m, late, active):
+        """Put a slice into its beat, and what is left of it into the next one."""
+        size = self._beat_bits
         held, aligned, low = Signal(size), Signal(2 * size - 1), Signal(size)
         m.d.comb += [aligned.eq(late.beat << late.offset), low.eq(aligned[:size] | held)]
         with m.If(late.flushing | (late.valid & late.ends & ~late.spills)):
@@ -153,5 +142,4 @@ class Packer(Component):
             self.beat.eq(Mux(late.flushing, held, low)),
             self.last.eq(late.flushing | (late.ends & ~late.spills)),
         ]
-        m.d.comb += self.busy.eq(active | flushing | late.valid | late.flushing | self.o_valid)
-        return m
+        m.d.comb += self.busy.eq(active | late.valid | late.flushing | self.o_valid)

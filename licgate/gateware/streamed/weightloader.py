@@ -1,13 +1,11 @@
 """Fetches weight tiles from external memory into the weight ring."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out, flipped
+from amaranth.lib.wiring import Component, flipped
 
-from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.stream import connect
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.streamed.layouts import loader_members
 from licgate.gateware.streamed.wordreader import WordReader
 
 __all__ = ["WeightLoader"]
@@ -24,18 +22,9 @@ class WeightLoader(Component):
 
     Members
     -------
-    start : :py:`In(1)`
-        The ring is empty.
-    i : :py:`In(stream.Signature(command_layout(program, "weights")))`
-    released : :py:`In(...)`
-        Words that become free in this cycle.
-    port : :py:`Out(MemoryPort(...))`
-    write_enable, write_address, write_data
-        Write port of the ring.
-    loaded : :py:`Out(1)`
-        A tile is complete.
-    waits : :py:`Out(1)`
-        A segment waits for room.
+    start, i, released, port, write_enable, write_address, write_data, loaded, waits
+        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``released`` counts words of the ring, and a
+        segment is what waits.
 
     Attributes
     ----------
@@ -49,29 +38,16 @@ class WeightLoader(Component):
 
     def __init__(self, program):
         self._program = program
-        kinds = program.weight_kinds
-        most = max(op.steps for op in program.ops)
+        self._segments = [program.segments(op) for op in program.ops]
         self._reader = WordReader(
             program,
-            kinds,
-            most_words=most,
+            program.weight_kinds,
+            most_words=max(op.steps for op in program.ops),
             page_beats=program.weight_burst,
             most_beats=max(max(self._beats(op)) for op in program.ops),
         )
-        depth = program.weight_ring
-        super().__init__(
-            {
-                "start": In(1),
-                "i": In(stream.Signature(command_layout(program, "weights"))),
-                "released": In(range(depth + 1)),
-                "port": Out(MemoryPort(program.beat_bits, program.address_bits)),
-                "write_enable": Out(1),
-                "write_address": Out(range(depth)),
-                "write_data": Out(max(kinds)),
-                "loaded": Out(1),
-                "waits": Out(1),
-            }
-        )
+        ring = program.weight_ring
+        super().__init__(loader_members(program, "weights", room=ring, depth=ring, bits=max(program.weight_kinds)))
 
     def _beats(self, op):
         """Beats of a tile's first and of its last segment."""
@@ -80,46 +56,35 @@ class WeightLoader(Component):
 
     def elaborate(self, platform):
         m = Module()
-        program, ops, stages = self._program, self._program.ops, self._program.stages
+        ops, segments = self._program.ops, self._segments
         m.submodules.reader = reader = self._reader
         tile, stretch = reader.record, reader.stretch
         connect(m, reader.port, flipped(self.port))
 
-        command = Signal.like(self.i.payload)
         op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
-        segments = [program.segments(o) for o in ops]
-        left = Signal(range(1 + max(o.tiles for o in ops)))
-        steps = Signal(range(1 + max(o.steps for o in ops)))
-        # Segments of the tile that are left, words and beats of this one.
+        left, steps = Signal(range(1 + max(o.tiles for o in ops))), Signal(range(1 + max(o.steps for o in ops)))
+        # Segments of a tile, those that are left, words and beats of this one.
+        count = Array(map(len, segments))[op]
         rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
         beats, last_segment = Signal.like(stretch.payload.beats), Signal()
-        address, reserve, first = Signal.like(command.address), Signal(), Signal(init=1)
+        address, reserve, first = Signal.like(self.i.payload.address), Signal(), Signal(init=1)
         m.d.comb += [
             tile.payload.kind.eq(Array(o.memory for o in ops)[op]),
             tile.payload.words.eq(steps),
             stretch.payload.address.eq(address),
             stretch.payload.beats.eq(beats),
+            last_segment.eq(rest == 1),
         ]
-        m.d.comb += last_segment.eq(rest == 1)
+        single = Array(int(len(found) == 1) for found in segments)[op]
         room = self._room(m, words, reserve)
         with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
-                    m.d.sync += [command.eq(self.i.payload), address.eq(self.i.payload.address)]
-                    m.next = "STAGE"
-            with m.State("STAGE"):
-                m.d.sync += [
-                    op.eq(of_stage(command.stage, (stage.conv.index for stage in stages))),
-                    more.eq(of_stage(command.stage, (stage.gdn is not None for stage in stages))),
-                ]
-                m.next = "OP"
+            self._take(m, address, op, more)
             with m.State("OP"):
                 m.d.sync += [
                     left.eq(Array(o.tiles for o in ops)[op]),
                     steps.eq(Array(o.steps for o in ops)[op]),
-                    rest.eq(Array(len(found) for found in segments)[op]),
-                    *self._segment(op, segments, words, beats, Array(int(len(found) == 1) for found in segments)[op]),
+                    rest.eq(count),
+                    *self._segment(op, words, beats, single),
                 ]
                 m.next = "ROOM"
             with m.State("ROOM"):
@@ -135,29 +100,41 @@ class WeightLoader(Component):
                 with m.If(reserve):
                     m.next = "SEGMENT"
             with m.State("SEGMENT"):
-                whole = Array(len(found) for found in segments)[op]
                 m.d.sync += [
                     address.eq(address + beats),
-                    rest.eq(Mux(last_segment, whole, rest - 1)),
+                    rest.eq(Mux(last_segment, count, rest - 1)),
                     first.eq(last_segment),
-                    *self._segment(
-                        op,
-                        segments,
-                        words,
-                        beats,
-                        Mux(last_segment, Array(int(len(found) == 1) for found in segments)[op], rest == 2),
-                    ),
+                    *self._segment(op, words, beats, Mux(last_segment, single, rest == 2)),
                 ]
                 m.next = "ROOM"
                 with m.If(last_segment):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "IDLE"
-                        with m.If(more):
-                            m.d.sync += [op.eq(op + 1), more.eq(0)]
-                            m.next = "OP"
+                    self._next_tile(m, op, more, left)
         self._write(m)
         return m
+
+    def _take(self, m, address, op, more):
+        """Take a command, and find its convolution."""
+        stages, command = self._program.stages, Signal.like(self.i.payload)
+        with m.State("IDLE"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                m.d.sync += [command.eq(self.i.payload), address.eq(self.i.payload.address)]
+                m.next = "STAGE"
+        with m.State("STAGE"):
+            m.d.sync += [
+                op.eq(of_stage(command.stage, (stage.conv.index for stage in stages))),
+                more.eq(of_stage(command.stage, (stage.gdn is not None for stage in stages))),
+            ]
+            m.next = "OP"
+
+    def _next_tile(self, m, op, more, left):
+        """Go on with the next tile, with the stage's GDN behind its convolution, or be done."""
+        m.d.sync += left.eq(left - 1)
+        with m.If(left == 1):
+            m.next = "IDLE"
+            with m.If(more):
+                m.d.sync += [op.eq(op + 1), more.eq(0)]
+                m.next = "OP"
 
     def _room(self, m, words, reserve):
         """Return that there is room for the next segment, three cycles behind the reservation of the last one."""
@@ -186,10 +163,10 @@ class WeightLoader(Component):
         with m.If(self.start):
             m.d.sync += pointer.eq(0)
 
-    def _segment(self, op, segments, words, beats, last):
+    def _segment(self, op, words, beats, last):
         """Choose the words and beats of a segment."""
-        ops = self._program.ops
+        ops, segments = self._program.ops, self._segments
         return [
-            words.eq(Mux(last, Array(found[-1] for found in segments)[op], Array(found[0] for found in segments)[op])),
+            words.eq(Mux(last, *(Array(found[k] for found in segments)[op] for k in (-1, 0)))),
             beats.eq(Mux(last, *(Array(self._beats(o)[k] for o in ops)[op] for k in (-1, 0)))),
         ]

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.burst import PageCutter, stretch_layout
-from licgate.gateware.streamed.unpacker import Unpacker, record_layout
+from licgate.gateware.streamed.unpacker import Unpacker, record_layout, word_members
 
 __all__ = ["WordReader"]
 
@@ -52,16 +52,13 @@ class WordReader(Component):
         bits = program.beat_bits, program.address_bits
         self._unpacker = Unpacker(program.beat_bits, kinds, most_words=most_words, part=part, tag=tag)
         self._cutter = PageCutter(*bits, page_beats=page_beats, most_beats=most_beats)
+        self._words = word_members(kinds, tag)
         super().__init__(
             {
                 "port": Out(MemoryPort(*bits)),
                 "stretch": In(stream.Signature(stretch_layout(program.address_bits, most_beats))),
                 "record": In(stream.Signature(record_layout(kinds, most_words, tag))),
-                "o_valid": Out(1),
-                "word": Out(max(kinds)),
-                "tag": Out(tag),
-                "first": Out(1),
-                "last": Out(1),
+                **self._words,
             }
         )
 
@@ -78,6 +75,6 @@ class WordReader(Component):
             self.port.w.valid.eq(0),
             unpacker.valid.eq(self.port.r_valid),
             unpacker.beat.eq(self.port.r_data),
-            *(getattr(self, name).eq(getattr(unpacker, name)) for name in ("o_valid", "word", "tag", "first", "last")),
+            *(getattr(self, name).eq(getattr(unpacker, name)) for name in self._words),
         ]
         return m

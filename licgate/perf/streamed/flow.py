@@ -21,6 +21,9 @@ _NEVER = float("inf")
 _QUANTUM = 4  # cycles and beats in which states are told apart
 _OLD = 64  # of those, after which it does not matter when something was
 _BEGUN, _WORDS, _SLOTS, _READY = range(4)
+# What a state holds as it is, and beats on the way.
+_KEPT = ("w_tile", "w_words", "room", "m_columns", "slots", "m_burst", "r_burst")
+_LEFT = ("w_left", "m_left", "r_left")
 
 
 class Flow:
@@ -160,22 +163,18 @@ class Flow:
     def _take(self, cycle, kind, amount):
         if kind == _BEGUN:
             self.begun += amount
-            if not self.w_left:
-                self._weights()
-            if not self.m_left:
-                self._maps()
         elif kind == _WORDS:
             self.room += amount
-            if not self.w_left:
-                self._weights()
         elif kind == _SLOTS:
             self.slots += amount
-            if not self.m_left:
-                self._maps()
         else:
             self.r_queue.append(amount)
-            if not self.r_left:
-                self._results()
+        if kind in (_BEGUN, _WORDS) and not self.w_left:
+            self._weights()
+        if kind in (_BEGUN, _SLOTS) and not self.m_left:
+            self._maps()
+        if kind == _READY and not self.r_left:
+            self._results()
 
     def _weights(self):
         """Ask for as much of the next tile as there is room for."""
@@ -265,66 +264,35 @@ class Flow:
         begun = max(0, self.writes_begun - WRITES)
         late = lambda events, least=-_OLD: tuple(self.late(events, cycle, least))  # noqa: E731
         (free,) = late([self.free])
-        left = lambda beats: -int(-beats // _QUANTUM)  # noqa: E731
         return (
+            tuple(getattr(self, name) for name in _KEPT),
+            tuple(-int(-getattr(self, name) // _QUANTUM) for name in _LEFT),
+            (self.w_band - band, self.m_band - band, self.writes_begun - begun, free),
             tuple(sorted((*late([when]), kind, amount) for when, kind, amount in self.inputs)),
-            self.w_band - band,
-            self.w_tile,
-            self.w_words,
-            self.room,
-            left(self.w_left),
-            self.m_band - band,
-            self.m_columns,
-            self.slots,
-            left(self.m_left),
-            self.m_burst,
-            left(self.r_left),
-            self.r_burst,
             tuple(self.r_queue),
             tuple((first, *late([moved]), *rest) for first, moved, *rest in self.waiting),
-            self.writes_begun - begun,
-            free,
-            late(self.done[begun:], free),
-            late(self.tiles[tiles:], 0),
-            late(self.columns[columns:], 0),
-            late(self.packed[packed:], 0),
+            (
+                late(self.done[begun:], free),
+                late(self.tiles[tiles:], 0),
+                late(self.columns[columns:], 0),
+                late(self.packed[packed:], 0),
+            ),
         )
 
     def load(self, state, cycle, band):
         """Return to a state that :meth:`save` gave, at another ``cycle`` and ``band``; ``before`` is to be set."""
-        (
-            inputs,
-            w_band,
-            self.w_tile,
-            self.w_words,
-            self.room,
-            w_left,
-            m_band,
-            self.m_columns,
-            self.slots,
-            m_left,
-            self.m_burst,
-            r_left,
-            self.r_burst,
-            queue,
-            waiting,
-            self.writes_begun,
-            free,
-            done,
-            tiles,
-            columns,
-            packed,
-        ) = state
+        kept, left, (w_band, m_band, self.writes_begun, free), inputs, queue, waiting, events = state
+        for name, value in zip(_KEPT, kept, strict=True):
+            setattr(self, name, value)
+        for name, beats in zip(_LEFT, left, strict=True):
+            setattr(self, name, float(_QUANTUM * beats))
         self.now, self.begun = cycle, band
         self.inputs = [(cycle + _QUANTUM * when, *rest) for when, *rest in inputs]
         self.w_band, self.m_band = band + w_band, band + m_band
-        self.w_left, self.m_left, self.r_left = (float(_QUANTUM * beats) for beats in (w_left, m_left, r_left))
         self.r_queue = deque(queue)
         self.waiting = deque((first, cycle + _QUANTUM * moved, *rest) for first, moved, *rest in waiting)
         self.free = cycle + _QUANTUM * free
-        self.done, self.tiles, self.columns, self.packed = (
-            self.times(events, cycle) for events in (done, tiles, columns, packed)
-        )
+        self.done, self.tiles, self.columns, self.packed = (self.times(each, cycle) for each in events)
         kind = self.plan.kinds[self.plan.bands[max(0, self.w_band)][0]]
         self.w_tiles = kind.tiles if kind.weights and self.w_band >= 0 else ()
         if self.w_left:

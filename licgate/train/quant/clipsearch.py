@@ -79,14 +79,13 @@ def search_clips(
     net: Mapping[str, list],
     stats: Mapping[str, Stats],
     widths: Widths,
-    prior: nn.Module,
-    crops: Tensor,
-    rate_lambda: float,
-    architecture: str,
+    loss_of_grids: Callable[[Mapping[str, list], Mapping[str, Grid]], float],
     candidates: tuple[float | None, ...],
     report: Callable[[str], None] | None = None,
 ) -> tuple[dict[str, float | None], float]:
     """Go once through the layers and keep for each the candidate k (None: no clip) of smallest loss.
+
+    The loss is that of the imitated network with its grids, as `loss_of` measures it.
 
     Returns
     -------
@@ -97,14 +96,13 @@ def search_clips(
     """
     quantized = imitate_weights(net, widths)
     clips: dict[str, float | None] = {layer.name: None for layers in net.values() for layer in layers[:-1]}
-    best = loss_of(quantized, choose_grids(net, stats, widths, clips), prior, crops, rate_lambda, architecture)[0]
+    best = loss_of_grids(quantized, choose_grids(net, stats, widths, clips))
     for name in clips:
         for k in candidates:
             if k is None or stats[name].interval(k) == stats[name].interval(None):
                 continue
             trial = {**clips, name: k}
-            grids = choose_grids(net, stats, widths, trial)
-            loss = loss_of(quantized, grids, prior, crops, rate_lambda, architecture)[0]
+            loss = loss_of_grids(quantized, choose_grids(net, stats, widths, trial))
             if loss < best:
                 best, clips = loss, trial
         if report:

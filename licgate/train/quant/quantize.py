@@ -15,7 +15,7 @@ from licgate.train.network.checkpoint import load_model
 from licgate.train.network.models import Codec
 from licgate.train.quant.assemble import choose_grids, settle_offsets
 from licgate.train.quant.calibrate import Stats, calibration_crops, collect_stats, draq_k
-from licgate.train.quant.clipsearch import search_clips
+from licgate.train.quant.clipsearch import loss_of, search_clips
 from licgate.train.quant.equalize import channel_ranges, equalize
 from licgate.train.quant.floatnet import float_layers
 from licgate.train.quant.manifests import make_manifest
@@ -153,7 +153,8 @@ def quantize_model(
         clips = {layer.name: candidates[0] for layers in net.values() for layer in layers[:-1]}
     else:
         prior = model.entropy_bottleneck
-        clips, _ = search_clips(net, own.stats, widths, prior, few, rate_lambda, own.architecture, candidates, report)
+        loss = lambda net, grids: loss_of(net, grids, prior, few, rate_lambda, own.architecture)[0]  # noqa: E731
+        clips, _ = search_clips(net, own.stats, widths, loss, candidates, report)
     grids = choose_grids(net, own.stats, widths, clips)
     record = quantization_record(
         widths,

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from licgate.train.quant.widths import Widths, widths_to_json
 from licgate.train.search.bitsearch import Outcome, simplified
-from licgate.train.search.hwcost import BoardCost, ModelShape, bit_operations, equivalent_width
+from licgate.train.search.hwcost import BoardCost, bit_operations, equivalent_width
+from licgate.train.search.modelshape import ModelShape
 from licgate.train.search.sensitivity import Coordinate, Point, coordinates, per_bit, width_of
 from licgate.train.search.trials import Trials
 

@@ -53,50 +53,33 @@ def run_search(args: argparse.Namespace) -> int:
     import sys
     from pathlib import Path
 
-    tolerance = {"percent": args.tolerance, "decibel": args.tolerance_db}
-    if args.tolerance is not None and args.tolerance_db is not None:
-        raise TrainingError("--tolerance and --tolerance-db exclude each other: give one")
-    if args.tolerance is None and args.tolerance_db is None:
-        tolerance["percent"] = 0.5 if args.mode == "near-lossless" else 2.0
+    tolerance, given = _tolerance(args), _given_budget(args)
     wanted_kinds = _kinds(args.kinds)
     width, height = _size(args.size)
-    given = [n for n in ("pm", "bit_operations", "memory_kbit", "block_rams") if getattr(args, n) is not None]
-    if len(given) != (args.mode == "budget"):
-        names = "--pm, --bit-operations, --memory-kbit, --block-rams"
-        raise TrainingError(f"mode {args.mode} takes {'one' if args.mode == 'budget' else 'none'} of {names}")
     if args.crops < 1 or args.finetune_iterations < 0:
         raise TrainingError(f"--crops {args.crops} must be 1 or more, --finetune-iterations not negative")
     start_torch(args.threads)
     from licgate.target.board import find_board, list_boards
-    from licgate.train.network.checkpoint import load_model
-    from licgate.train.quant.calibrate import calibration_crops
     from licgate.train.quant.widths import LayerBits, Widths
     from licgate.train.search.bitreport import result_text, search_result
     from licgate.train.search.bitsearch import meet_budget, near_lossless, tolerance_in_loss
-    from licgate.train.search.hwcost import BoardCost, shape_of
-    from licgate.train.search.imitation import ImitationEvaluator
+    from licgate.train.search.hwcost import BoardCost
+    from licgate.train.search.modelshape import shape_of
     from licgate.train.search.sensitivity import coordinates
     from licgate.train.search.trials import Trials, write_json
 
     found = [find_board(name) for name in args.board] if args.board else list_boards()
     held = LayerBits(activation=args.activation_bits, weight=args.weight_bits, gdn=args.gdn_bits, gamma=args.gamma_bits)
     start = Widths(default=held, latent=args.latent_bits)
-    model, recipe = load_model(args.checkpoint)
-    if args.finetune_iterations:
-        from licgate.train.search.tuned import TrainingEvaluator
-
-        evaluator = TrainingEvaluator(model, recipe, args.data, kept=f"{args.out}.kept", crops=args.crops)
-    else:
-        evaluator = ImitationEvaluator(model, recipe, args.data, crops=args.crops)
+    model, evaluator = _evaluator(args)
     shape = shape_of(model, height=height, width=width, inputs=evaluator.inputs)
     boards = [BoardCost(shape, each) for each in found]
-    report = None if args.quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     trials = Trials(
         evaluator,
         coordinates(shape),
         path=args.trials or f"{args.out}.trials.json",
         iterations=args.finetune_iterations,
-        report=report,
+        report=None if args.quiet else (lambda line: print(line, file=sys.stderr, flush=True)),
     )
     wanted = coordinates(shape, wanted_kinds)
     allowed = tolerance_in_loss(evaluator, **tolerance)
@@ -104,14 +87,65 @@ def run_search(args: argparse.Namespace) -> int:
         budget = _budget(args, shape, boards)
         outcome = meet_budget(trials, start, wanted, allowed, budget)
         uniform_within = _widest_uniform(start, outcome, budget)
-        configurations = {"baseline": outcome.baseline, **uniform_within, "found": outcome.widths}
     else:
-        outcome = near_lossless(trials, start, wanted, allowed)
-        configurations = {"baseline": outcome.baseline, "found": outcome.widths}
+        outcome, uniform_within = near_lossless(trials, start, wanted, allowed), {}
+    configurations = {"baseline": outcome.baseline, **uniform_within, "found": outcome.widths}
+    measured = _measured(args, evaluator, configurations)
+    about = {
+        "checkpoint": Path(args.checkpoint).name,
+        "mode": args.mode,
+        "tolerance_in_loss": allowed,
+        **({"budget": {given: getattr(args, given), "of": args.pm_of}} if given else {}),
+        "kinds": wanted_kinds,
+        "trials_made": trials.asked,
+        **evaluator.settings,
+    }
+    parts = {"trials": trials, "shape": shape, "boards": boards, "configurations": configurations, "measured": measured}
+    write_json(Path(args.out), search_result(outcome, **parts, about=about))
+    print(result_text(outcome, shape, boards, configurations, measured))
+    return 0
+
+
+def _tolerance(args: argparse.Namespace) -> dict[str, float | None]:
+    if args.tolerance is not None and args.tolerance_db is not None:
+        raise TrainingError("--tolerance and --tolerance-db exclude each other: give one")
+    if args.tolerance is None and args.tolerance_db is None:
+        return {"percent": 0.5 if args.mode == "near-lossless" else 2.0}
+    return {"percent": args.tolerance, "decibel": args.tolerance_db}
+
+
+def _given_budget(args: argparse.Namespace) -> str | None:
+    """Return the option that gives the budget: one in that mode, none in the other."""
+    given = [n for n in ("pm", "bit_operations", "memory_kbit", "block_rams") if getattr(args, n) is not None]
+    if len(given) != (args.mode == "budget"):
+        names = "--pm, --bit-operations, --memory-kbit, --block-rams"
+        raise TrainingError(f"mode {args.mode} takes {'one' if args.mode == 'budget' else 'none'} of {names}")
+    return given[0] if given else None
+
+
+def _evaluator(args: argparse.Namespace) -> tuple:
+    """Return the model, and what measures it: with fine-tuning or without."""
+    from licgate.train.network.checkpoint import load_model
+    from licgate.train.search.imitation import ImitationEvaluator
+
+    model, recipe = load_model(args.checkpoint)
+    if not args.finetune_iterations:
+        return model, ImitationEvaluator(model, recipe, args.data, crops=args.crops)
+    from licgate.train.search.tuned import TrainingEvaluator
+
+    return model, TrainingEvaluator(model, recipe, args.data, kept=f"{args.out}.kept", crops=args.crops)
+
+
+def _measured(args: argparse.Namespace, evaluator, configurations: dict) -> dict[str, dict]:
+    """Measure the float model and what was found, on the crops of the search and on others."""
+    from pathlib import Path
+
+    from licgate.train.quant.calibrate import calibration_crops
+
     sets = {"crops of the search": evaluator.crops}
     if args.check:
         sets[f"other crops ({Path(args.check).name})"] = calibration_crops(args.check, count=24)
-    measured = {
+    return {
         name: {
             "float": evaluator.measure_float(crops),
             **{key: evaluator.measure(widths, crops) for key, widths in configurations.items()},
@@ -119,27 +153,6 @@ def run_search(args: argparse.Namespace) -> int:
         }
         for name, crops in sets.items()
     }
-    about = {
-        "checkpoint": Path(args.checkpoint).name,
-        "mode": args.mode,
-        "tolerance_in_loss": allowed,
-        **({"budget": {given[0]: getattr(args, given[0]), "of": args.pm_of}} if given else {}),
-        "kinds": wanted_kinds,
-        "trials_made": trials.asked,
-        **evaluator.settings,
-    }
-    result = search_result(
-        outcome,
-        trials=trials,
-        shape=shape,
-        boards=boards,
-        configurations=configurations,
-        measured=measured,
-        about=about,
-    )
-    write_json(Path(args.out), result)
-    print(result_text(outcome, shape, boards, configurations, measured))
-    return 0
 
 
 def _kinds(text: str) -> list[str]:
@@ -159,7 +172,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _budget(args: argparse.Namespace, shape, boards: list):
-    from licgate.train.search.bitsearch import Budget
+    from licgate.train.search.budget import Budget
     from licgate.train.search.hwcost import bit_operations, equivalent_width
 
     board = boards[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from licgate.train.quant.widths import LAYERS, Widths
-from licgate.train.search.hwcost import ModelShape
+from licgate.train.search.modelshape import ModelShape
 
 KINDS = ("activation", "weight", "gdn", "gamma", "latent")
 WIDEST = 16

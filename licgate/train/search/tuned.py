@@ -20,6 +20,8 @@ from licgate.train.recipe import Recipe, crops_of
 from licgate.train.search.imitation import ImitationEvaluator
 from licgate.train.search.sensitivity import Point
 
+# Crops a step and their side, highest learning rate of each fine-tuning.
+STEP = {"batch": 4, "crop": 128, "lr": 1e-4, "seed": 0}
 SETTINGS = QatSettings(clip=False, regularization=0.0, learn_scales=True, recalibrate=0)
 
 
@@ -34,31 +36,13 @@ class TrainingEvaluator(ImitationEvaluator):
         As `ImitationEvaluator`.
     kept : path
         File of the weights kept last, with which an interrupted search goes on.
-    batch, crop : int
-        Crops a step and their side.
-    lr : float
-        Highest learning rate of each fine-tuning.
-    seed : int
     """
 
-    def __init__(
-        self,
-        model,
-        recipe: dict,
-        data: str | Path,
-        *,
-        kept: str | Path,
-        batch: int = 4,
-        crop: int = 128,
-        lr: float = 1e-4,
-        seed: int = 0,
-        **options,
-    ) -> None:
+    def __init__(self, model, recipe: dict, data: str | Path, *, kept: str | Path, **options) -> None:
         super().__init__(model, recipe, data, **options)
         self._data, self._config, self._kept_path = data, model.config, Path(kept)
-        self._step = {"batch": batch, "crop": crop, "lr": lr, "seed": seed}
         self._kinds = crops_of(recipe)
-        self.settings |= {"method": "quantisation-aware training", **self._step}
+        self.settings |= {"method": "quantisation-aware training", **STEP}
         start = Widths()
         self._kept = self._codec(self._net, model.entropy_bottleneck, start)
         self._last_path = self._kept_path.with_name(f"{self._kept_path.name}.last")
@@ -99,7 +83,7 @@ class TrainingEvaluator(ImitationEvaluator):
             optimizer="adam",
             warm_up=0,
             ema=0.0,
-            **self._step,
+            **STEP,
             **self._kinds,
         )
         done = train(self._data, out, objective=objective, recipe=recipe, quiet=True)
