@@ -1,0 +1,46 @@
+"""One design on both sides: every value against the integer reference, every cycle against the cycle model."""
+
+from licgate.perf.core import CoreModel
+from licgate.perf.predict import GAP
+from licgate.sim.simulate import compare
+from licgate.sim.streamedaxi import AxiGateware
+from licgate.sim.streamedsdram import SdramGateware
+from licgate.sim.transforms import Gateware
+
+__all__ = ["differences"]
+
+
+def differences(design, engine="cxxrtl"):
+    """Simulate a design; return what is not as it should be, a line each.
+
+    Parameters
+    ----------
+    design : Design
+    engine : str
+        Of a design on the chip; others run on CXXRTL.
+
+    Raises
+    ------
+    LicgateError
+        The design cannot be made: too large for its memories, or the array does not run it.
+    """
+    arguments = design.manifest, design.config, (design.transform,)
+    if design.memory == "chip":
+        gateware = Gateware(*arguments, engine, faults=design.options["faults"])
+    elif design.memory == "sdram":
+        gateware = SdramGateware(*arguments, **design.options)
+    else:
+        gateware = AxiGateware(*arguments, design.options["timing"])
+    result, _ = compare(gateware, design.transform, design.x)
+    found = [] if result["bit_exact"] else [f"{result['mismatches']} of {result['values']} values differ"]
+    if design.options.get("faults") is not None:
+        return found
+    if design.memory == "chip":
+        chain = gateware.program.chain_of(design.transform)
+        model = CoreModel(gateware.program, chain, design.x.shape[2], design.x.shape[1], start=0, kept=None)
+        predicted, counted = [model.done + GAP], [result["cycles"]]
+    else:
+        predicted, counted = result["cycles_predicted"], result["cycles_of_cores"]
+    if predicted != counted:
+        found.append(f"{counted} cycles, {predicted} predicted")
+    return found

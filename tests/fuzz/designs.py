@@ -1,0 +1,164 @@
+"""Designs drawn at random: a model with hostile numbers, an array, an input, and where its memory is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from licgate.manifest import Manifest, sealed
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.target.axi import AxiTiming
+from licgate.target.config import AcceleratorConfig
+from licgate.target.streamed import StreamedConfig
+from tests.manifest.kit import chain
+
+__all__ = ["MEMORIES", "Design", "draw"]
+
+MEMORIES = ("chip", "sdram", "axi")
+_FORMS = ("abs", "square_root", "relu", "")
+_SIDES = (1, 2, 3, 5, 8, 9, 13, 21)
+# Widths of activations, and the least of weights: with external memory, a word is a beat at least.
+_WIDTHS = {
+    "chip": ((2, 3, 4, 5, 6, 8, 8, 9, 10, 12, 16), 2),
+    "sdram": ((8, 8, 9, 10, 12, 16), 4),
+    "axi": ((8, 8, 9, 10, 12, 16), 8),
+}
+# Cycles of an array that is always busy: what simulators do in seconds.
+_MOST_CYCLES = {"chip": 1500, "sdram": 20_000, "axi": 20_000}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is simulated.
+
+    Attributes
+    ----------
+    seed : int
+    memory : str
+        One of `MEMORIES`.
+    manifest : Manifest
+    transform : str
+    config : AcceleratorConfig
+    x : ndarray of int, shape (C, H, W)
+        Input; some are all at an end of their range.
+    options : dict
+        ``faults``, ``cores``, or ``timing`` of the bus.
+    """
+
+    seed: int
+    memory: str
+    manifest: Manifest
+    transform: str
+    config: AcceleratorConfig
+    x: np.ndarray
+    options: dict[str, Any]
+
+    def __str__(self):
+        transform = self.manifest.transforms[self.transform]
+        layers = ", ".join(
+            f"{layer.kind} {getattr(layer, 'kernel', '')} {layer.output.bits}b" for layer in transform.layers
+        )
+        return f"seed {self.seed}: {self.transform} of {layers}; input {self.x.shape}; {self.config}; {self.options}"
+
+
+def draw(seed: int, memory: str) -> Design:
+    """Draw a design, small enough to be simulated in seconds."""
+    coin = random.Random(f"{memory} {seed}")
+    name = coin.choice(("g_a", "h_a", "h_s", "g_s"))
+    manifest = _manifest(
+        coin, name, (2, 3, 4, 5, 6, 8, 8, 9, 10, 12, 16) if memory == "chip" else (8, 8, 9, 10, 12, 16)
+    )
+    transform = manifest.transforms[name]
+    config = _config(coin, memory)
+    size = [coin.choice(_SIDES) for _ in range(2)]
+    while transform.macs(*size) > _MOST_CYCLES[memory] * config.multipliers and max(size) > 1:
+        size = [max(1, side // 2) for side in size]
+    low, high = transform.input.min, transform.input.max
+    values = np.random.default_rng(seed)
+    x = values.integers(low, high + 1, (transform.in_channels, *size))
+    if coin.random() < 0.25:
+        x = np.where(values.random(x.shape) < 0.5, low, high)
+    options = {"faults": coin.randrange(1 << 32) if memory != "axi" and coin.random() < 0.3 else None}
+    if memory == "sdram":
+        options["cores"] = coin.choice((1, 1, 2))
+    if memory == "axi":
+        latencies = {name: coin.randrange(1, 60) for name in ("read_latency", "write_latency")}
+        timing = AxiTiming(data_bits=coin.choice((32, 64)), **latencies, beats=1, per=coin.choice((1, 2)))
+        options = {"timing": timing}
+        beats = {"beat_bits": timing.data_bits, "page_beats": timing.page_beats}
+        config = replace(config, **beats, burst_beats=None, weight_burst=None)
+    return Design(seed, memory, manifest, name, config, x, options)
+
+
+def _manifest(coin, name, widths_in_bits, least):
+    def bits():
+        return coin.choice(widths_in_bits)
+
+    count, small = coin.randint(1, 3), (1, 2, 3, 4, 5, 7, 8)
+    widths = [coin.choice(small) for _ in range(count)]
+    seed = coin.randrange(1 << 30)
+    if name == "g_a":
+        return synthetic_manifest(
+            channels=(3, *widths),
+            activation_bits=[bits() for _ in range(count)],
+            weight_bits=[coin.randint(least, 9) for _ in range(count)],
+            gdn_bits=[coin.choice((8, 10, 11, 12)) for _ in range(count - 1)],
+            gdn=[coin.choice(("abs", "square_root", "none")) for _ in range(count - 1)],
+            kernel=[coin.choice((1, 3, 5)) for _ in range(count)],
+            stride=[coin.choice((1, 2)) for _ in range(count)],
+            seed=seed,
+        )
+    strides = {"h_a": (1, 2), "h_s": (1, -2), "g_s": (-2, -2, 1)}[name]
+    layers = []
+    for index, width in enumerate(widths):
+        stride = coin.choice(strides)
+        kernel = coin.choice((3, 5)) if stride < 0 else coin.choice((1, 3, 5))
+        layers.append((kernel, stride, width, "" if index == count - 1 else coin.choice(_FORMS[:3])))
+    channels = 5 if name in ("h_a", "g_s") else coin.choice(small)
+    unsigned = name == "h_a" and coin.random() < 0.5
+    made = chain(
+        name,
+        channels,
+        *layers,
+        # what follows g_a has its latents' type
+        bits=[8, *(bits() for _ in range(count))],
+        weight_bits=[coin.randint(least, 9) for _ in range(count)],
+        gdn_bits=coin.choice((8, 10, 12)),
+        absolute=unsigned,
+        seed=seed,
+    )
+    base = synthetic_manifest(channels=(3, 4, 5), seed=2)
+    return sealed(replace(base, transforms={**base.transforms, name: made}, hash=""))
+
+
+def _config(coin, memory):
+    # a word of rows fills a beat of the memory
+    rows = coin.randint({"chip": 1, "sdram": 2, "axi": 8}[memory], 10)
+    cols = coin.randint({"chip": 1, "sdram": 4, "axi": 8}[memory], 10)
+    shape = {
+        "rows": rows,
+        "cols": cols,
+        "lanes": coin.choice((None, None, 1, coin.randint(1, rows))),
+        "max_width": max(_SIDES),
+        "packing": coin.random() < 0.25,
+        "lane_multipliers": coin.choice(("dsp", "mixed", "fabric")),
+    }
+    fewest = cols << shape["packing"]
+    if memory == "chip":
+        slack = {
+            "line_slack": coin.choice((0, 0, 1, 3)),
+            "input_slack": coin.choice((0, 3)),
+            "map_slack": coin.randint(0, 2),
+        }
+        words = coin.choice((None, fewest, fewest + coin.randrange(40)))
+        return AcceleratorConfig(**shape, **slack, output_words=words)
+    return StreamedConfig(
+        **shape,
+        block_rows=coin.choice((1, 2, 3, 4, 8)),
+        band_groups=coin.choice((1, 2, 3, 4)),
+        prefetch_words=coin.choice((None, 1, 2, 5)),
+        output_words=coin.choice((None, 2 * fewest, 3 * fewest + coin.randrange(30))),
+    )

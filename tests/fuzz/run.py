@@ -1,0 +1,63 @@
+"""Random designs against the reference and the cycle model, for as long as they are given.
+
+    python -m tests.fuzz.run --seed 1 --minutes 60
+
+Every design has a number; one that differs is run again by ``--only NUMBER``. Designs that cannot be made are counted.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from licgate.errors import ConfigError, ManifestError, SimulationError
+from tests.fuzz.check import differences
+from tests.fuzz.designs import MEMORIES, draw
+
+
+def main(argv=None):
+    """Run designs; 1 when one of them differs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run")
+    parser.add_argument("--seed", type=int, default=1, help="where the numbers begin: a million times this")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument(
+        "--memory", choices=MEMORIES, action="append", help="where memories are (default: each in turn)"
+    )
+    parser.add_argument("--engine", choices=("amaranth", "cxxrtl"), default="amaranth", help="for designs on the chip")
+    parser.add_argument("--only", type=int, help="number of one design")
+    parser.add_argument("--json", type=Path, help="write counts and differences")
+    args = parser.parse_args(argv)
+    memories, begun = args.memory or MEMORIES, time.monotonic()
+    counts, wrong = Counter(), []
+    numbers = iter([args.only]) if args.only is not None else iter(range(args.seed * 1_000_000, sys.maxsize))
+    for number in numbers:
+        if args.only is None and time.monotonic() - begun > 60 * args.minutes:
+            break
+        for memory in memories:
+            found = _run(number, memory, args.engine, counts)
+            wrong += found
+            for line in found:
+                print(line, flush=True)
+    print(f"{dict(counts)} in {time.monotonic() - begun:.0f} s; {len(wrong)} differences")
+    if args.json is not None:
+        args.json.write_text(json.dumps({"counts": counts, "differences": wrong}, indent=1))
+    return 1 if wrong else 0
+
+
+def _run(number, memory, engine, counts):
+    try:
+        design = draw(number, memory)
+        found = differences(design, engine)
+    except (ConfigError, ManifestError):
+        counts[f"{memory}, not made"] += 1
+        return []
+    except SimulationError as error:
+        found = [str(error)]
+    counts[f"{memory}, run"] += 1
+    return [f"--memory {memory} --only {number}: {line}; {design}" for line in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
