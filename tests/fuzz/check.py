@@ -2,6 +2,7 @@
 
 from licgate.perf.core import CoreModel
 from licgate.perf.predict import GAP
+from licgate.program.strips import strips
 from licgate.sim.simulate import compare
 from licgate.sim.streamedaxi import AxiGateware
 from licgate.sim.streamedsdram import SdramGateware
@@ -36,11 +37,18 @@ def differences(design, engine="cxxrtl"):
     if design.options.get("faults") is not None:
         return found
     if design.memory == "chip":
-        chain = gateware.program.chain_of(design.transform)
-        model = CoreModel(gateware.program, chain, design.x.shape[2], design.x.shape[1], start=0, kept=None)
-        predicted, counted = [model.done + GAP], [result["cycles"]]
+        predicted, counted = [_resident(gateware.program, design)], [result["cycles"]]
     else:
         predicted, counted = result["cycles_predicted"], result["cycles_of_cores"]
     if predicted != counted:
         found.append(f"{counted} cycles, {predicted} predicted")
     return found
+
+
+def _resident(program, design):
+    """Cycles of a run on the chip, strip by strip where the map is wider than the line buffers."""
+    chain, (_, height, width) = program.chain_of(design.transform), design.x.shape
+    if chain.pixels:
+        return CoreModel(program, chain, width, height, start=0, kept=None).done + GAP
+    cut = strips(chain.transform, width, chain.max_width)
+    return sum(CoreModel(program, chain, strip.width, height, start=0, kept=None).done + GAP for strip in cut)

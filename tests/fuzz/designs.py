@@ -58,19 +58,22 @@ class Design:
 
     def __str__(self):
         transform = self.manifest.transforms[self.transform]
-        layers = ", ".join(
-            f"{layer.kind} {getattr(layer, 'kernel', '')} {layer.output.bits}b" for layer in transform.layers
-        )
+        layers = ", ".join(f"{layer.kind} {_shape(layer)} {layer.output.bits}b" for layer in transform.layers)
         return f"seed {self.seed}: {self.transform} of {layers}; input {self.x.shape}; {self.config}; {self.options}"
+
+
+def _shape(layer):
+    if layer.kind == "gdn":
+        return str(layer.channels)
+    sign = "-" if layer.transposed else ""
+    return f"{layer.in_channels}>{layer.out_channels} {layer.kernel}/{sign}{layer.stride}"
 
 
 def draw(seed: int, memory: str) -> Design:
     """Draw a design, small enough to be simulated in seconds."""
     coin = random.Random(f"{memory} {seed}")
     name = coin.choice(("g_a", "h_a", "h_s", "g_s"))
-    manifest = _manifest(
-        coin, name, (2, 3, 4, 5, 6, 8, 8, 9, 10, 12, 16) if memory == "chip" else (8, 8, 9, 10, 12, 16)
-    )
+    manifest = _manifest(coin, name, *_WIDTHS[memory])
     transform = manifest.transforms[name]
     config = _config(coin, memory)
     size = [coin.choice(_SIDES) for _ in range(2)]
