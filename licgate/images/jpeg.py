@@ -190,6 +190,9 @@ def _read_scan(body: bytes, frame: _Frame) -> None:
     data = np.frombuffer(body, dtype=np.uint8)[4 + 2 * count :]
     done = 0
     intervals = list(_intervals(data))
+    while len(intervals) > 1 and not len(intervals[-1]):
+        # some encoders put a restart marker behind the last block
+        intervals.pop()
     blocks = scan.units
     for number, interval in enumerate(intervals):
         left = min(blocks - done, frame.interval or blocks)

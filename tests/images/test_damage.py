@@ -78,6 +78,14 @@ def test_what_is_said_of_a_damaged_jpeg(change, words):
     assert any(word in damage for word in words.split("|")), damage
 
 
+def test_a_restart_marker_behind_the_last_block_is_no_damage():
+    data = saved(smooth(), "jpeg", restart_marker_rows=1)
+    count = sum(data[k] == 0xFF and 0xD0 <= data[k + 1] <= 0xD7 for k in range(len(data) - 1))
+    marker = bytes([0xFF, 0xD0 + count % 8])
+    assert jpeg_damage(data[:-2] + marker + data[-2:]) == (None, True)
+    assert jpeg_damage(data[:-2] + marker + b"\x15\x37" + data[-2:])[0] == "there are more data than blocks"
+
+
 def test_scans_that_are_missing():
     data = saved(smooth(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
