@@ -13,6 +13,7 @@ from licgate.perf.predict import GAP
 from licgate.program.strips import strips
 from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
+from tests.marks import regress
 
 
 def transform(name, channels, *layers, absolute=False):
@@ -95,15 +96,15 @@ CASES = [
     (ROOT, {"rows": 3, "cols": 3, "line_slack": 2}, (2, 4)),
     (PLAIN, {"rows": 6, "cols": 4, "map_slack": 0}, (2, 2)),
     (ALONE, {}, (3, 5)),
-    (ALONE, {"rows": 16, "cols": 16, "output_words": 16}, (2, 5)),
+    regress(ALONE, {"rows": 16, "cols": 16, "output_words": 16}, (2, 5)),
     (ALONE, {"rows": 3, "cols": 4, "output_words": 4}, (2, 5)),
-    (ALONE, {"rows": 13, "cols": 28, "output_words": 61}, (2, 9)),
+    regress(ALONE, {"rows": 13, "cols": 28, "output_words": 61}, (2, 9)),
     (SHORT, {"rows": 8, "cols": 2, "output_words": 2}, (2, 19)),
     (SHORT, {"rows": 12, "cols": 3, "output_words": 7, "lanes": 2}, (3, 25)),
-    (SHORT, {"rows": 12, "cols": 8, "output_words": 8, "lanes": 12}, (3, 25)),
-    (THIN_END, {"rows": 12, "cols": 12, "output_words": 12}, (2, 7)),
+    regress(SHORT, {"rows": 12, "cols": 8, "output_words": 8, "lanes": 12}, (3, 25)),
+    regress(THIN_END, {"rows": 12, "cols": 12, "output_words": 12}, (2, 7)),
     (THIN_END, {"rows": 5, "cols": 7, "output_words": 33}, (2, 7)),
-    (ENDS_IN_GDN, {"rows": 8, "cols": 3, "output_words": 3}, (3, 17)),
+    regress(ENDS_IN_GDN, {"rows": 8, "cols": 3, "output_words": 3}, (3, 17)),
 ]
 
 

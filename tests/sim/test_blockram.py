@@ -88,6 +88,7 @@ def test_two_ports_of_every_width():
         assert seen == wanted
 
 
+@pytest.mark.regress
 @pytest.mark.slow
 def test_words_of_36_bits_written_by_one_port_and_read_by_the_other():
     source = random.Random(2)

@@ -158,6 +158,7 @@ MANIFEST = synthetic_manifest(channels=(3, 4, 5), seed=5)
 STREAMED = StreamedConfig(rows=2, cols=3, block_rows=2)
 
 
+@pytest.mark.regress
 @pytest.mark.synth
 @pytest.mark.slow
 def test_nor_with_an_sdram():

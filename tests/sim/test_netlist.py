@@ -141,6 +141,7 @@ def swap_copy(cells):
     cells[copies[0]]["connections"]["DI"] = ["1"]
 
 
+@pytest.mark.regress
 def test_an_output_register_that_is_undone_is_found(placed):
     assert found(placed, undo_output_register)
 

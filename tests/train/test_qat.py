@@ -177,5 +177,5 @@ def test_verbs(method, squares, make_model, tmp_path, capsys):
         assert run("export", f"{out}.ckpt", "--out", again) == 0
         assert load_manifest(again).hash == manifest.hash
         with pytest.raises(TrainingError, match="goes with --method ptq"):
-            run(*words, "--clip", "12")
+            run(*words, "--force", "--clip", "12")
     capsys.readouterr()
