@@ -43,7 +43,8 @@ int main(int argc, char **argv) {
     cxxrtl_design::p_top top;
     licgate::Chance chance(top, argc > 3 ? argv[3] : nullptr);
     uint64_t cycles = 0;
-    const uint64_t begin = first_cycle + (chance.taken ? licgate::RESET_CYCLES : 0);
+    // A reset reaches the units late, and a start that comes with its end is none to them.
+    const uint64_t begin = first_cycle + (chance.taken ? 2 * licgate::RESET_CYCLES : 0);
     top.p_address.set<uint32_t>(address);
     top.p_threshold.set<uint32_t>(patience);
     top.p_ar__ready.set<bool>(true);

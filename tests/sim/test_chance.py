@@ -173,8 +173,9 @@ def test_nor_with_an_sdram():
 @pytest.mark.synth
 @pytest.mark.regress
 def test_nor_with_an_axi_bus():
-    config = StreamedConfig(rows=2, cols=3, block_rows=2, beat_bits=64, address_bits=28, page_beats=256)
-    gateware = AxiGateware(MANIFEST, config, ("g_a",), AxiTiming(64), random=1)
+    timing = AxiTiming(data_bits=32)
+    config = StreamedConfig(rows=4, cols=4, block_rows=2, beat_bits=32, address_bits=28, page_beats=timing.page_beats)
+    gateware = AxiGateware(MANIFEST, config, ("g_a",), timing, random=1)
     x = np.random.default_rng(1).integers(0, 256, (3, 9, 17))
     result, _ = compare(gateware, "g_a", x)
     assert result["bit_exact"]
