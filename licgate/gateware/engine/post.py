@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -198,7 +198,9 @@ class PostProcessor(Component):
         program, lanes = self._program, self._lanes
         skew = (len(lanes) - 1) * program.lane_rows
         arrival = self._late + lanes[0].latency + skew
-        sub_late = line(sub, arrival)
+        # Hundreds of bits all over the device are enabled by these, so each comes from a flip-flop.
+        here, before = Signal(program.lane_rows, name="here"), line(sub, arrival - 1)
+        m.d.sync += here.eq(Cat(before == part for part in range(program.lane_rows)))
         done = Signal()
         m.d.comb += done.eq(active & last_cycle)
         m.d.sync += self.valid.eq(line(done, arrival))
@@ -206,6 +208,6 @@ class PostProcessor(Component):
             index, part = divmod(row, program.lane_rows)
             wait = skew - index * program.lane_rows
             q, n = line(lanes[index].q, wait), line(lanes[index].n, wait)
-            with m.If(sub_late == part):
+            with m.If(here[part]):
                 m.d.sync += [self.word[row].eq(q), self.norms[row].eq(n)]
         return m
