@@ -12,7 +12,7 @@ from pathlib import Path
 from licgate.codec import read_header
 from licgate.codec.container import HEADER_BYTES
 from licgate.errors import ERROR, ConfigError, LicgateError, StreamError
-from licgate.files import write_whole
+from licgate.files import check_writable, write_whole
 
 __all__ = ["LARGEST", "STANDARD", "complain", "each", "pairs", "read_coded", "sizes", "write_out"]
 
@@ -110,7 +110,7 @@ def each(work_list: list[tuple[Path, Path]], work: Callable[[Path, Path], dict],
         0, or the exit code of an error where one could not be worked on.
     """
     if report and report != STANDARD:
-        _check_writable(Path(report))
+        check_writable(Path(report))
     elif report and any(str(target) == STANDARD for _, target in work_list):
         raise ConfigError("--json - and -o - would both be standard output; name a file for one")
     busy = report == STANDARD or any(str(target) == STANDARD for _, target in work_list)
@@ -189,14 +189,3 @@ def write_out(target: Path, data: bytes) -> None:
 def sizes(width: int, height: int, size: int) -> dict:
     """Return the size of an image and of its file, and their ratio, for a report."""
     return {"width": width, "height": height, "bytes": size, "bpp": 8 * size / (width * height)}
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
-            raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
-        # replacing a device by a file would harm the system
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"cannot write {path}: not a regular file")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None

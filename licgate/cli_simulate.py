@@ -1,7 +1,6 @@
 """The verb ``licgate simulate``."""
 
 import json
-import os
 import sys
 import time
 from argparse import ArgumentTypeError
@@ -12,7 +11,7 @@ from licgate.backends import get_backend
 from licgate.backends.base import verdict
 from licgate.backends.options import add_array_arguments, add_memory_arguments, add_packing_argument
 from licgate.errors import ConfigError
-from licgate.files import write_whole
+from licgate.files import check_writable, write_whole
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
 from licgate.manifest.transform import TRANSFORM_NAMES
@@ -98,7 +97,7 @@ def run_simulate(args):
         raise ConfigError("--patch, --independent and --overlap go with --transform g_a only")
     manifest = find_model(args.model)
     if args.json:
-        _check_writable(Path(args.json))
+        check_writable(Path(args.json))
     pixels, started = _picture(args), time.monotonic()
     result = _simulated(args, backend, manifest, pixels)
     if args.json:
@@ -164,8 +163,3 @@ def _crop(pixels, text):
         raise ConfigError(f"--crop {text} does not fit into a picture of {pixels.shape[1]}x{pixels.shape[0]}")
     x, y = (pixels.shape[1] - width) // 2, (pixels.shape[0] - height) // 2
     return pixels[y : y + height, x : x + width]
-
-
-def _check_writable(path):
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
-        raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from licgate.errors import ConfigError
 
-__all__ = ["check_new", "removed", "temporary_beside", "write_whole"]
+__all__ = ["check_new", "check_writable", "removed", "temporary_beside", "write_whole"]
 
 
 def temporary_beside(path: str | Path) -> Path:
@@ -35,6 +35,25 @@ def check_new(path: str | Path) -> None:
             raise ConfigError(f"cannot write {path}: a part of its path is a file")
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_writable(path: str | Path) -> None:
+    """Make sure, before long work, that a file can be written in a folder that is there.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    path = Path(path)
+    try:
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
+            raise ConfigError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
+        # replacing a device by a file would harm the system
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot write {path}: not a regular file")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from licgate.errors import TrainingError
+from licgate import files
+from licgate.errors import ConfigError, TrainingError
 from licgate.train.measure.metrics import ms_ssim_db
 
 METRICS = {"psnr-rgb": "PSNR", "ms-ssim-rgb": "MS-SSIM"}
@@ -121,12 +122,10 @@ def result_document(name: str, description: str, models: Sequence[dict]) -> dict
 
 def check_writable(path: str | Path) -> None:
     """Raise a `TrainingError` now when a file could not be written at the end of the work."""
-    path = Path(path)
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
-        raise TrainingError(f"cannot write {path}: its folder is missing or read-only, or it is a folder")
-    # replacing a device by a file would harm the system
-    if path.exists() and not path.is_file():
-        raise TrainingError(f"cannot write {path}: not a regular file")
+    try:
+        files.check_writable(path)
+    except ConfigError as error:
+        raise TrainingError(str(error)) from None
 
 
 def write_file(path: str | Path, content: bytes) -> None:
