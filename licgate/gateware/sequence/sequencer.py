@@ -1,5 +1,6 @@
 """The sequencer: carries out bands, pass by pass, for resident and streamed cores."""
 
+from abc import ABC, abstractmethod
 from types import SimpleNamespace
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -14,7 +15,7 @@ from licgate.gateware.sequence.walk import BandWalk
 __all__ = ["PassSequencer"]
 
 
-class PassSequencer(Component):
+class PassSequencer(Component, ABC):
     """Issue the passes of bands: every tile of the convolution over all groups, then GDN group by group.
 
     A band is some groups of one stage, as its fields ``stage``, ``groups`` and ``pixels`` (of the last group) say. What
@@ -70,6 +71,7 @@ class PassSequencer(Component):
             }
         )
 
+    @abstractmethod
     def parts(self):
         """Components by their names, ``places`` and ``weights`` among them.
 
@@ -81,8 +83,8 @@ class PassSequencer(Component):
         - ``leaves``: the pass's results leave the stage;
         - ``pass_kind``: of the convolution, three cycles behind the band or the parity.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, m, at):
         """Drive what else there is to drive, and return what the kind of core says of passes.
 
@@ -100,7 +102,6 @@ class PassSequencer(Component):
             Fields of ``o_pass`` and ``o_write``, there in the cycle before a pass may be offered; and flags, all of
             which a pass waits for, a cycle behind what they tell.
         """
-        raise NotImplementedError
 
     def elaborate(self, platform):
         m = Module()
