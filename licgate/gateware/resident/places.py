@@ -34,7 +34,7 @@ class RowPlaces(Component):
     target : :py:`Out(...)`
         Line buffer address of the first channel of what the pass makes.
 
-    Timing: all is there three cycles after the walk moved on.
+    Timing: all is there four cycles after the one in which ``begin`` or ``issued`` was said.
 
     Resources: two registers of pixels, of words and of two addresses each; tables of stages and pass kinds.
     """
@@ -84,17 +84,27 @@ class RowPlaces(Component):
             (self.target, band.write_base, [*made, 0]),
         )
         back = self.issued & self.moves_tile & (~self.last_tile | self.has_gdn)
+        # Flip-flops: what enables four wide registers comes from no logic.
+        moves, goes_home, begins, leaves_home = (
+            Signal(name=n) for n in ("moves", "goes_home", "begins", "leaves_home")
+        )
+        m.d.sync += [
+            moves.eq((self.issued & (self.moves_group | back)) | (self.begin & (band.column | band.begins))),
+            goes_home.eq(back | (self.begin & band.column)),
+            begins.eq(self.begin & band.begins),
+            leaves_home.eq(self.begin & ~band.column),
+        ]
         for register, first, steps in places:
             home, step = Signal.like(register, name=f"home_{register.name}"), Signal(range(1 + max(map(abs, steps))))
             m.d.sync += step.eq(of_stage(band.stage, map(abs, steps)))
-            with m.If(self.issued & self.moves_group):
+            with m.If(leaves_home):
+                m.d.sync += home.eq(Mux(begins, first, register))
+            with m.If(moves):
                 m.d.sync += register.eq(register + step if max(steps) > 0 else register - step)
-            with m.If(back | (self.begin & band.column)):
-                m.d.sync += register.eq(home)
-            with m.If(self.begin & ~band.column):
-                m.d.sync += home.eq(register)
-            with m.If(self.begin & band.begins):
-                m.d.sync += [register.eq(first), home.eq(first)]
+                with m.If(goes_home):
+                    m.d.sync += register.eq(home)
+                with m.If(begins):
+                    m.d.sync += register.eq(first)
 
     def _inside(self, m):
         """Which words of the window lie inside the input row, a cycle late."""
