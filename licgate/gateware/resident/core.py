@@ -27,8 +27,6 @@ class Core(Component):
     Parameters
     ----------
     program : Program
-    output_words : int
-        Depth of the latent FIFO.
 
     Members
     -------
@@ -50,9 +48,9 @@ class Core(Component):
     Timing: licgate.perf.
     """
 
-    def __init__(self, program, *, output_words):
+    def __init__(self, program):
         self._program = program
-        self._sequencer, self._engine = Sequencer(program, output_words), Engine(program)
+        self._sequencer, self._engine = Sequencer(program), Engine(program)
         self._pixel_chain = next((chain.index for chain in program.chains if chain.pixels), None)
         self._inputs = {}
         if self._pixel_chain is not None:
@@ -62,7 +60,7 @@ class Core(Component):
         # Beside feature maps, which come value by value, pixels of 24 bits are what the host link carries.
         least = 24 if "maps" in self._inputs else 0
         i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
-        self._latents = LatentReader(program, output_words, self._engine.result_width)
+        self._latents = LatentReader(program, program.output_words, self._engine.result_width)
         size = {name: In(DIMENSION) for name in ("width", "height", "skip_x", "skip_y", "keep_width", "keep_height")}
         super().__init__(
             {

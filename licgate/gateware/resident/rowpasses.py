@@ -22,8 +22,6 @@ class RowPasses(PassSequencer):
     Parameters
     ----------
     program : Program
-    output_words : int
-        Depth of the latent FIFO.
 
     Members
     -------
@@ -36,9 +34,8 @@ class RowPasses(PassSequencer):
         The next pass waits for room at the output.
     """
 
-    def __init__(self, program, output_words):
-        self._output_words = output_words
-        members = {"output_written": In(1), "output_words": In(range(output_words + 1)), "wait_output": Out(1)}
+    def __init__(self, program):
+        members = {"output_written": In(1), "output_words": In(range(program.output_words + 1)), "wait_output": Out(1)}
         super().__init__(program, band_layout(program), members)
 
     def parts(self):
@@ -46,7 +43,7 @@ class RowPasses(PassSequencer):
         return {
             "places": RowPlaces(program),
             "weights": FixedWeights(program),
-            "output": OutputRoom(program, self._output_words),
+            "output": OutputRoom(program),
         }
 
     def describe(self, m, at):
@@ -77,8 +74,6 @@ class OutputRoom(Component):
     Parameters
     ----------
     program : Program
-    output_words : int
-        Depth of the latent FIFO.
 
     Members
     -------
@@ -86,7 +81,7 @@ class OutputRoom(Component):
         A pass has been issued, the cycle before; its words go to the output.
     output_written : :py:`In(1)`
         From the writer: the words of a pass have gone to the output.
-    output_words : :py:`In(range(output_words + 1))`
+    output_words : :py:`In(range(program.output_words + 1))`
         Free words.
     room : :py:`Out(1)`
         There is room for the words of the next pass; a cycle behind.
@@ -94,12 +89,12 @@ class OutputRoom(Component):
     Resources: a counter; a comparison with the FIFO's level.
     """
 
-    def __init__(self, program, output_words):
+    def __init__(self, program):
         self._words = program.output_channels
         super().__init__(
             {
                 **{name: In(1) for name in ("issued", "to_output", "output_written")},
-                "output_words": In(range(output_words + 1)),
+                "output_words": In(range(program.output_words + 1)),
                 "room": Out(1),
             }
         )

@@ -23,8 +23,6 @@ class Sequencer(Component):
     Parameters
     ----------
     program : Program
-    output_words : int
-        Depth of the latent FIFO.
 
     Members
     -------
@@ -50,8 +48,8 @@ class Sequencer(Component):
     :class:`licgate.perf.core.CoreModel`.
     """
 
-    def __init__(self, program, output_words):
-        self._program, self._output_words = program, output_words
+    def __init__(self, program):
+        self._program = program
         size = dict.fromkeys(("width", "height", "out_width", "out_height"), DIMENSION)
         reports = ("input_row", "released", "written", "output_written", "row_done")
         super().__init__(
@@ -64,7 +62,7 @@ class Sequencer(Component):
                 "o_write": Out(stream.Signature(write_layout(program))),
                 **{name: In(1) for name in reports},
                 "row_line": In(range(max(2, len(program.stages)))),
-                "output_words": In(range(output_words + 1)),
+                "output_words": In(range(program.output_words + 1)),
                 **{name: Out(1) for name in ("done", "input_room", "wait_input", "wait_output")},
             }
         )
@@ -73,7 +71,7 @@ class Sequencer(Component):
         m = Module()
         m.submodules.rows = rows = RowTracker(self._program)
         m.submodules.bands = bands = RowBands(self._program)
-        m.submodules.passes = passes = RowPasses(self._program, self._output_words)
+        m.submodules.passes = passes = RowPasses(self._program)
         connect(m, bands.o, passes.i)
         for name in ("o_pass", "o_tile", "o_write"):
             connect(m, getattr(passes, name), flipped(getattr(self, name)))

@@ -27,8 +27,6 @@ class ResidentSystem(Component):
     Parameters
     ----------
     program : Program
-    output_words : int
-        Depth of the latent FIFO.
 
     Members
     -------
@@ -50,9 +48,9 @@ class ResidentSystem(Component):
     later.
     """
 
-    def __init__(self, program, *, output_words):
+    def __init__(self, program):
         self.program = program
-        self._core = Core(program, output_words=output_words)
+        self._core = Core(program)
         cut = next((chain.transform for chain in program.chains if chain.pixels), None)
         self._scheduler = PatchScheduler(cut, max_width=[chain.max_width for chain in program.chains])
         window = self._scheduler.o_patch

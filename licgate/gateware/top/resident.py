@@ -62,7 +62,7 @@ class Accelerator(Component):
         widths = input_widths(manifest, transforms, config.max_width)
         self.program = compile_program([manifest.transforms[name] for name in transforms], config, widths)
         self.config = config
-        self._system = ResidentSystem(self.program, output_words=config.output_words)
+        self._system = ResidentSystem(self.program)
         self.watchdog = self._system.watchdog
         kind, numbers = Kind.RESIDENT, self._system.numbers
         self._control = Control(

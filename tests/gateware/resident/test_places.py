@@ -1,5 +1,7 @@
 """What the passes of a band read and where they write, at the edges of the image and between them; their weights."""
 
+from dataclasses import replace
+
 import pytest
 
 from licgate.gateware.passes import address_width
@@ -123,9 +125,9 @@ def test_weights_of_every_pass_kind_and_tile(name):
 
 
 def test_room_is_promised_to_passes_and_known_a_cycle_later():
-    program = build("packed")
-    words = program.output_channels
-    dut = OutputRoom(program, 3 * words)
+    words = build("packed").output_channels
+    program = replace(build("packed"), output_words=3 * words)
+    dut = OutputRoom(program)
     held = {"issued": 0, "output_written": 0}
     steps = [
         {"to_output": 1, "output_words": 3 * words},

@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict, deque
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -291,7 +292,8 @@ def run(program, images, *, seed=0, speed=1.0, drain=0.25, cycles=9000, reset=No
         return step
 
     resets = () if reset is None else {reset}
-    return trace(Sequencer(program, OUTPUT_WORDS), drive, WATCH, cycles=cycles, resets=resets), worlds
+    sequencer = Sequencer(replace(program, output_words=OUTPUT_WORDS))
+    return trace(sequencer, drive, WATCH, cycles=cycles, resets=resets), worlds
 
 
 def check(seen, worlds, count):

@@ -1,5 +1,6 @@
 """Cycles between passes and between bands when nothing has to be waited for, and what holds a pass back."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,11 +16,12 @@ WATCH = ("o_pass.valid", "o_tile.valid", "o_write.payload", "i.ready", "idle", "
 
 def run(program, *, bands=2, cycles=400, **held):
     """Bands without a pause; results are there two cycles after their pass, unless inputs are ``held``."""
-    dut, state = RowPasses(program, 4 * program.output_channels), {"taken": 0}
+    words = 4 * program.output_channels
+    dut, state = RowPasses(replace(program, output_words=words)), {"taken": 0}
 
     def drive(_cycle, records):
         state["taken"] += bool(records and records[-1].i_ready and state["taken"] < bands)
-        step = {"o_pass.ready": 1, "o_tile.ready": 1, "o_write.ready": 1, "output_words": 4 * program.output_channels}
+        step = {"o_pass.ready": 1, "o_tile.ready": 1, "o_write.ready": 1, "output_words": words}
         step["written"] = len(records) > 1 and records[-2].o_tile_valid
         return step | {"i.valid": state["taken"] < bands, "i.payload": BAND} | held
 
