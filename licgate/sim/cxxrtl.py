@@ -137,4 +137,6 @@ def _call(command, name, folder, environment=None):
     if done.returncode:
         log = folder / "log"
         output = (done.stderr or (log.read_text() if log.exists() else "")).strip().splitlines()
-        raise ToolError(f"{name} failed: {output[-1] if output else f'exit code {done.returncode}'}")
+        # a compiler's last line counts its errors
+        errors = [line for line in output if "error:" in line.lower()] or output[-1:]
+        raise ToolError(f"{name} failed: {errors[0] if errors else f'exit code {done.returncode}'}")

@@ -85,3 +85,10 @@ def test_a_bad_yosys_and_a_missing_one_are_named(tools, monkeypatch):
     monkeypatch.setenv("YOSYS", "no-such-yosys")
     with pytest.raises(ToolError, match=r"^YOSYS names no-such-yosys, which is no program to run: "):
         cxxrtl.build(Inverter())
+
+
+def test_what_a_compiler_says_first_is_told(tools):
+    lines = "harness.cpp:7:3: error: no such member\\n7 |  x.y\\n1 error generated.\\n"
+    script(tools / "c++", f"import sys\nsys.stderr.write('{lines}')\nsys.exit(1)\n")
+    with pytest.raises(ToolError, match=r"c\+\+ failed: harness\.cpp:7:3: error: no such member$"):
+        cxxrtl.build(Inverter())
