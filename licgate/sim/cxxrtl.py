@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -72,7 +73,8 @@ def run_harness(program, job, *, seed=None, broken="", progress=None):
         if code == 3:
             raise SimulationError(f"{broken}: {said}")
         if code or not result_file.exists():
-            raise ToolError(f"the simulation ended with exit code {code} and no result")
+            told = f": {said.splitlines()[-1]}" if said else ""
+            raise ToolError(f"the simulation ended with exit code {code} and no result{told}")
         return np.frombuffer(result_file.read_bytes(), dtype="<u4")
 
 
@@ -108,7 +110,8 @@ def _compiled(accelerator, harness, form):
     model = make_model(accelerator, form)
     headers, registers = sorted(harness.parent.glob("*.hpp")), c_header()
     sources = [registers, *(source.read_text(encoding="utf-8") for source in (harness, *headers))]
-    flags = (*_FLAGS, *model.flags)
+    # the user's come last, and win
+    flags = (*_FLAGS, *model.flags, *shlex.split(os.environ.get("CXXFLAGS", "")))
     parts = (*model.files.values(), *sources, model.script, " ".join(flags), yosys.identity, compiler)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = cache_folder("cxxrtl") / digest / "model"

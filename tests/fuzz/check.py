@@ -12,7 +12,7 @@ __all__ = ["differences"]
 
 
 def differences(design, engine="cxxrtl"):
-    """Simulate a design; return what is not as it should be, a line each.
+    """Simulate a design on each of its inputs; return what is not as it should be, a line each.
 
     Parameters
     ----------
@@ -32,12 +32,16 @@ def differences(design, engine="cxxrtl"):
         gateware = SdramGateware(*arguments, **design.options)
     else:
         gateware = AxiGateware(*arguments, design.options["timing"])
-    result, _ = compare(gateware, design.transform, design.x)
+    return [f"{x.shape}: {line}" for x in design.inputs for line in _run(design, gateware, x)]
+
+
+def _run(design, gateware, x):
+    result, _ = compare(gateware, design.transform, x)
     found = [] if result["bit_exact"] else [f"{result['mismatches']} of {result['values']} values differ"]
     if design.options.get("faults") is not None:
         return found
     if design.memory == "chip":
-        predicted, counted = [_resident(gateware.program, design)], [result["cycles"]]
+        predicted, counted = [_resident(gateware.program, design.transform, x)], [result["cycles"]]
     else:
         predicted, counted = result["cycles_predicted"], result["cycles_of_cores"]
     if predicted != counted:
@@ -45,9 +49,9 @@ def differences(design, engine="cxxrtl"):
     return found
 
 
-def _resident(program, design):
+def _resident(program, transform, x):
     """Cycles of a run on the chip, strip by strip where the map is wider than the line buffers."""
-    chain, (_, height, width) = program.chain_of(design.transform), design.x.shape
+    chain, (_, height, width) = program.chain_of(transform), x.shape
     if chain.pixels:
         return CoreModel(program, chain, width, height, start=0, kept=None).done + GAP
     cut = strips(chain.transform, width, chain.max_width)

@@ -27,7 +27,9 @@ _WIDTHS = {
     "axi": ((8, 8, 9, 10, 12, 16), 8),
 }
 # Cycles of an array that is always busy: what simulators do in seconds.
-_MOST_CYCLES = {"chip": 1500, "sdram": 20_000, "axi": 20_000}
+_MOST_CYCLES = 5000
+# To compile a design takes longer than to run it.
+_INPUTS = 4
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Design:
     manifest : Manifest
     transform : str
     config : AcceleratorConfig
-    x : ndarray of int, shape (C, H, W)
-        Input; some are all at an end of their range.
+    inputs : tuple of ndarray of int, shape (C, H, W)
+        Of several sizes; in some, every value is at an end of its range.
     options : dict
         ``faults``, ``cores``, or ``timing`` of the bus.
     """
@@ -53,13 +55,14 @@ class Design:
     manifest: Manifest
     transform: str
     config: AcceleratorConfig
-    x: np.ndarray
+    inputs: tuple[np.ndarray, ...]
     options: dict[str, Any]
 
     def __str__(self):
         transform = self.manifest.transforms[self.transform]
         layers = ", ".join(f"{layer.kind} {_shape(layer)} {layer.output.bits}b" for layer in transform.layers)
-        return f"seed {self.seed}: {self.transform} of {layers}; input {self.x.shape}; {self.config}; {self.options}"
+        inputs = [x.shape for x in self.inputs]
+        return f"seed {self.seed}: {self.transform} of {layers}; inputs {inputs}; {self.config}; {self.options}"
 
 
 def _shape(layer):
@@ -76,14 +79,9 @@ def draw(seed: int, memory: str) -> Design:
     manifest = _manifest(coin, name, *_WIDTHS[memory])
     transform = manifest.transforms[name]
     config = _config(coin, memory)
-    size = [coin.choice(_SIDES) for _ in range(2)]
-    while transform.macs(*size) > _MOST_CYCLES[memory] * config.multipliers and max(size) > 1:
-        size = [max(1, side // 2) for side in size]
-    low, high = transform.input.min, transform.input.max
     values = np.random.default_rng(seed)
-    x = values.integers(low, high + 1, (transform.in_channels, *size))
-    if coin.random() < 0.25:
-        x = np.where(values.random(x.shape) < 0.5, low, high)
+    most = _MOST_CYCLES * config.multipliers
+    inputs = tuple(_input(coin, values, transform, most) for _ in range(_INPUTS))
     options = {"faults": coin.randrange(1 << 32) if memory != "axi" and coin.random() < 0.3 else None}
     if memory == "sdram":
         options["cores"] = coin.choice((1, 1, 2))
@@ -93,7 +91,17 @@ def draw(seed: int, memory: str) -> Design:
         options = {"timing": timing}
         beats = {"beat_bits": timing.data_bits, "page_beats": timing.page_beats}
         config = replace(config, **beats, burst_beats=None, weight_burst=None)
-    return Design(seed, memory, manifest, name, config, x, options)
+    return Design(seed, memory, manifest, name, config, inputs, options)
+
+
+def _input(coin, values, transform, most):
+    """Draw an input that takes at most so many multiply-accumulates, if it has more than a pixel."""
+    size = [coin.choice(_SIDES) for _ in range(2)]
+    while transform.macs(*size) > most and max(size) > 1:
+        size = [max(1, side // 2) for side in size]
+    low, high = transform.input.min, transform.input.max
+    x = values.integers(low, high + 1, (transform.in_channels, *size))
+    return np.where(values.random(x.shape) < 0.5, low, high) if coin.random() < 0.25 else x
 
 
 def _manifest(coin, name, widths_in_bits, least):

@@ -1,20 +1,24 @@
 """Random designs against the reference and the cycle model, for as long as they are given.
 
-    python -m tests.fuzz.run --seed 1 --minutes 60
+    python -m tests.fuzz.run --seed 1 --minutes 60 --json counts.json
 
 Every design has a number; one that differs is run again by ``--only NUMBER``. Designs that cannot be made are counted.
+Counts, and the seconds of a core that they took, are written every minute.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from licgate.errors import ConfigError, ManifestError, SimulationError
+from licgate.errors import ConfigError, ManifestError, SimulationError, ToolError
 from tests.fuzz.check import differences
 from tests.fuzz.designs import MEMORIES, draw
+
+_TELL = 60  # seconds between lines of counts
 
 
 def main(argv=None):
@@ -25,12 +29,14 @@ def main(argv=None):
     parser.add_argument(
         "--memory", choices=MEMORIES, action="append", help="where memories are (default: each in turn)"
     )
-    parser.add_argument("--engine", choices=("amaranth", "cxxrtl"), default="amaranth", help="for designs on the chip")
+    parser.add_argument("--engine", choices=("amaranth", "cxxrtl"), default="cxxrtl", help="for designs on the chip")
     parser.add_argument("--only", type=int, help="number of one design")
     parser.add_argument("--json", type=Path, help="write counts and differences")
     args = parser.parse_args(argv)
+    # To compile for speed takes four times as long as not to, and such runs are short.
+    os.environ.setdefault("CXXFLAGS", "-O0")
     memories, begun = args.memory or MEMORIES, time.monotonic()
-    counts, wrong = Counter(), []
+    counts, wrong, told = Counter(), [], begun
     numbers = iter([args.only]) if args.only is not None else iter(range(args.seed * 1_000_000, sys.maxsize))
     for number in numbers:
         if args.only is None and time.monotonic() - begun > 60 * args.minutes:
@@ -40,10 +46,21 @@ def main(argv=None):
             wrong += found
             for line in found:
                 print(line, flush=True)
-    print(f"{dict(counts)} in {time.monotonic() - begun:.0f} s; {len(wrong)} differences")
-    if args.json is not None:
-        args.json.write_text(json.dumps({"counts": counts, "differences": wrong}, indent=1))
+            if time.monotonic() - told > _TELL:
+                told = time.monotonic()
+                _tell(counts, wrong, args.json)
+    _tell(counts, wrong, args.json)
     return 1 if wrong else 0
+
+
+def _tell(counts, wrong, path):
+    """Say what has run, and keep it."""
+    seconds = round(sum(os.times()[:4]))
+    print(f"{dict(sorted(counts.items()))}; {seconds} s of a core; {len(wrong)} differences", flush=True)
+    if path is not None:
+        temporary = path.with_name(f"{path.name}.part")
+        temporary.write_text(json.dumps({"counts": counts, "core_s": seconds, "differences": wrong}, indent=1))
+        temporary.replace(path)
 
 
 def _run(number, memory, engine, counts):
@@ -53,9 +70,10 @@ def _run(number, memory, engine, counts):
     except (ConfigError, ManifestError):
         counts[f"{memory}, not made"] += 1
         return []
-    except SimulationError as error:
+    except (SimulationError, ToolError) as error:
         found = [str(error)]
-    counts[f"{memory}, run"] += 1
+    counts[f"{memory}, designs"] += 1
+    counts[f"{memory}, runs"] += len(design.inputs)
     return [f"--memory {memory} --only {number}: {line}; {design}" for line in found]
 
 

@@ -49,7 +49,7 @@ def asked(tool):
     return [line.split("|") for line in lines if line != "--version"]
 
 
-def test_a_native_yosys_and_its_headers_are_used(tools, tmp_path):
+def test_a_native_yosys_and_its_headers_are_used(tools, tmp_path, monkeypatch):
     program = cxxrtl.build(Inverter())
     assert program.read_text() == "a program"
     assert program.is_relative_to(tmp_path / "cache, ü" / "licgate" / "cxxrtl")
@@ -58,13 +58,18 @@ def test_a_native_yosys_and_its_headers_are_used(tools, tmp_path):
     assert f"-I{tools.parent / 'share' / 'yosys' / 'include' / 'backends' / 'cxxrtl' / 'runtime'}" in compiler
     assert compiler[-3] == str(cxxrtl.HARNESS)
     assert cxxrtl.HARNESS.is_file()
+    monkeypatch.setenv("CXXFLAGS", "-O0 -DX='a b'")
+    assert cxxrtl.build(Inverter()) != program
+    slow = asked(tools / "c++")[1]
+    assert slow.index("-O2") < slow.index("-O0") < slow.index("-DX=a b"), "the user's come last, and win"
+    monkeypatch.delenv("CXXFLAGS")
     # the same once more is found, another version's is not
     assert cxxrtl.build(Inverter()) == program
-    assert len(asked(tools / "yosys")) == 1
+    assert len(asked(tools / "yosys")) == 2
     text = (tools / "yosys").read_text()
     (tools / "yosys").write_text(text.replace("0.70+1", "0.70+2"))
     assert cxxrtl.build(Inverter()) != program
-    assert len(asked(tools / "yosys")) == 2
+    assert len(asked(tools / "yosys")) == 3
 
 
 def test_where_nothing_can_be_kept_it_runs_all_the_same(tools, tmp_path, monkeypatch, capsys):

@@ -85,7 +85,8 @@ class BankedMemory(Component):
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
         self.latency = LATENCY + 3 * registered
-        depths = [min(deep, 1 << ceil_log2(depth)) for deep in bank_depths(depth, width)]
+        # Two words at least: Yosys and Amaranth differ in what is read at an address of no bits.
+        depths = [min(deep, 1 << max(1, ceil_log2(depth))) for deep in bank_depths(depth, width)]
         self._bank = depths[0]
         self._banks = [
             Memory(

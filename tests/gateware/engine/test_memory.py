@@ -4,12 +4,20 @@ import re
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 
 from licgate.gateware.engine.memory import BLOCK_SHAPES, LATENCY, BankedMemory, SplitMemory, bank_depths
 from tests.gateware.waves import trace
 
 # (depth, width): one bank, exactly one block, two and three banks, banks of several depths
 SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), (2100, 9), (2600, 36)]
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_single_word_lies_in_two(writable):
+    # Amaranth's simulator reads the word at an address of no bits, CXXRTL another one.
+    memory = BankedMemory(1, 8, init=[5], writable=writable)
+    assert "memory width 8 size 2" in rtlil.convert(memory)
 
 
 @pytest.mark.parametrize(
