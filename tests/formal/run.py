@@ -2,10 +2,10 @@
 
 import sys
 
-from tests.formal import ports, streams
+from tests.formal import credits, frames, ports, rings, streams
 from tests.formal.kit import prove
 
-PROOFS = (*streams.PROOFS, *ports.PROOFS)
+PROOFS = (*streams.PROOFS, *ports.PROOFS, *credits.PROOFS, *rings.PROOFS, *frames.PROOFS)
 
 
 def main():
