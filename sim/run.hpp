@@ -33,14 +33,15 @@ struct Run {
                     if (state >> k & 1 && !done[k]) done[k] = cycles - begin;
                 if (state == all) break;
             }
-            memory.step(top);
-            top.p_clk.template set<bool>(true);
-            top.step();
+            // before the edge: behind it, what a register shows at a port of CXXRTL's is a cycle old
             if ((cycles & GLANCE) == 0) {
                 hung = top.p_hung.template get<uint32_t>();
                 if (hung) break;
                 progress.tell(cycles);
             }
+            memory.step(top);
+            top.p_clk.template set<bool>(true);
+            top.step();
         }
     }
 };
