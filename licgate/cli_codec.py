@@ -20,7 +20,7 @@ from licgate.manifest.family import model_of_quality
 
 __all__ = ["add_decode_arguments", "add_encode_arguments", "run_decode", "run_encode"]
 
-ENGINES = ("reference", "cxxrtl", "amaranth")
+ENGINES = ("reference", "cxxrtl", "amaranth", "verilator")
 
 SUFFIX = ".lic"
 

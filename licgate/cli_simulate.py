@@ -42,8 +42,9 @@ def add_simulate_arguments(parser):
         "--engine",
         choices=engine_names(),
         default="cxxrtl",
-        help="what is simulated, and how: the design as compiled C++ or in Amaranth's simulator, or its netlist for an "
-        "ECP5 as it goes into nextpnr or comes back placed and routed (default: %(default)s)",
+        help="what is simulated, and how: the design as compiled C++, by CXXRTL or by Verilator, or in Amaranth's "
+        "simulator, or its netlist for an ECP5 as it goes into nextpnr or comes back placed and routed (default: "
+        "%(default)s)",
     )
     add_array_arguments(
         parser,

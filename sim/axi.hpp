@@ -1,6 +1,6 @@
 // A memory behind AXI4 of a latency and a rate: what licgate.gateware.memory.axitiming.AxiTiming says, cycle by cycle,
 // and the rules of AXI4 that a master of whole incrementing bursts has to keep. The same memory as
-// tests/gateware/memory/axipaced.py, for harnesses of CXXRTL models.
+// tests/gateware/memory/axipaced.py, for harnesses.
 //
 //     licgate::AxiMemory memory(licgate::AxiMemory::Timing::from(words), first, beats);   // AxiTiming.words() in Python
 //     memory.contents[k] = value;                                  // beat first + k; before, or read it afterwards

@@ -1,4 +1,4 @@
-// Drives a CXXRTL model of licgate's Accelerator: writes registers, answers patches with pixels, collects latents.
+// Drives a model of licgate's Accelerator: writes registers, answers patches with pixels, collects latents.
 // The host it plays is always ready and always has the next pixel, unless the job gives it coins: then it sends late and
 // takes when it likes, see licgate/sim/faults.py. licgate/sim/pysim.py plays the same one.
 // An image of width 0 stands for values that are sent in their order, all of them, for the one patch there is.
@@ -8,26 +8,12 @@
 
 #include "model.cc"
 #include "chance.hpp"
+#include "job.hpp"
 #include "registers.h"  // licgate registers --header
-
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <vector>
 
 namespace {
 
 using Design = cxxrtl_design::p_top;
-
-std::vector<uint32_t> load(const char *path) {
-    std::vector<uint32_t> words;
-    FILE *file = std::fopen(path, "rb");
-    if (!file) return words;
-    uint32_t word;
-    while (std::fread(&word, sizeof word, 1, file) == 1) words.push_back(word);
-    std::fclose(file);
-    return words;
-}
 
 struct Coin {
     uint32_t state;
@@ -79,7 +65,7 @@ struct Host {
 
 int main(int argc, char **argv) {
     if (argc != 3 && argc != 4) { std::fprintf(stderr, "usage: harness JOB RESULT [SEED]\n"); return 2; }
-    const std::vector<uint32_t> job = load(argv[1]);
+    const std::vector<uint32_t> job = licgate::load(argv[1]);
     if (job.size() < 7) { std::fprintf(stderr, "the job is too short\n"); return 2; }
     size_t at = 0;
     const uint32_t writes = job[at++], image_width = job[at++], patience = job[at++], counters = job[at++];
@@ -109,7 +95,7 @@ int main(int argc, char **argv) {
     uint32_t late = 0;  // cycles until the next pixel is offered
     bool pixels = false, started = false;
     uint64_t event = host.cycles;
-    auto shown = std::chrono::steady_clock::now();
+    licgate::Progress progress;
     bool hang = false;
     for (;;) {
         const bool offered = pixels && !late, patch_open = patch_gate.tick(), latent_open = latent_gate.tick();
@@ -147,21 +133,12 @@ int main(int argc, char **argv) {
         else if (late) late--;
         if (taken || asked || latent) event = host.cycles;
         if (status & LICGATE_STATUS_HUNG || host.cycles - event > 4 * uint64_t(patience) + 10'000 || (!started && host.cycles - event > 1000)) { hang = true; break; }
-        if ((host.cycles & 0x3fff) == 0) {
-            const auto now = std::chrono::steady_clock::now();
-            if (now - shown > std::chrono::seconds(1)) {
-                std::printf("%zu\n", latents.size());
-                std::fflush(stdout);
-                shown = now;
-            }
-        }
+        if ((host.cycles & licgate::GLANCE) == 0) progress.tell(latents.size());
     }
 
     std::vector<uint32_t> result = {uint32_t(hang), chance.clashes(), host.read(LICGATE_REG_STATUS), uint32_t(patches.size() / 4), uint32_t(latents.size())};
     for (uint32_t k = 0; k < counters; k++) result.push_back(host.read(reads[k]));
     result.insert(result.end(), patches.begin(), patches.end());
     result.insert(result.end(), latents.begin(), latents.end());
-    FILE *file = std::fopen(argv[2], "wb");
-    if (!file || std::fwrite(result.data(), 4, result.size(), file) != result.size() || std::fclose(file)) return 3;
-    return 0;
+    return licgate::save(argv[2], result) ? 0 : 2;
 }

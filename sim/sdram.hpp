@@ -1,5 +1,5 @@
 // The SDR SDRAM chip of 4 banks, 8192 rows, 512 columns and 16 bits: stores what it is told, and holds its controller to
-// the data sheet. The same chip as tests/gateware/memory/chip.py, to the message, for harnesses of CXXRTL models.
+// the data sheet. The same chip as tests/gateware/memory/chip.py, to the message, for harnesses.
 //
 //     licgate::SdramChip chip(licgate::SdramChip::Timing::from(words));   // SdramTiming.words(clock_mhz) in Python
 //     chip.contents[address] = value;                                     // before, or read it afterwards

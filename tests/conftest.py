@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from licgate.errors import ToolError
 from licgate.images import demo_image
+from licgate.sim.verilator import find_verilator
 
 KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
 
@@ -15,6 +17,11 @@ KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
 def pytest_runtest_setup(item):
     if item.get_closest_marker("needs_shared_data") and not KODAK.is_dir():
         pytest.skip("the Kodak pictures are not here; they are not part of the repository")
+    if item.get_closest_marker("needs_verilator"):
+        try:
+            find_verilator()
+        except ToolError as error:
+            pytest.skip(str(error))
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
     if item.get_closest_marker("needs_sphinx") and not all(map(find_spec, ("sphinx", "myst_parser", "furo"))):

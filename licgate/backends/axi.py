@@ -50,7 +50,12 @@ class Axi(Streamed):
         if getattr(args, "cores", 1) != 1 or getattr(args, "faults", None) is not None:
             raise ConfigError("--memory axi goes with one of --cores, which have nothing in common, and no --faults")
         return AxiGateware(
-            manifest, self.config(args), transforms, axi_timing(args), random=getattr(args, "random", None)
+            manifest,
+            self.config(args),
+            transforms,
+            axi_timing(args),
+            engine=args.engine,
+            random=getattr(args, "random", None),
         )
 
     def _beats(self, args):

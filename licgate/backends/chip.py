@@ -22,7 +22,7 @@ __all__ = ["Chip"]
 WIDTH_STEP = 64
 
 HOST_PIXEL_BITS = 24
-CXXRTL_PIXEL_BITS = 32
+COMPILED_PIXEL_BITS = 32
 
 
 class Chip(Backend):
@@ -80,10 +80,10 @@ class Chip(Backend):
         """See `Backend.simulate`."""
         for name in ("g_a", "g_s"):
             bits = _pixel_bits(manifest, name) if name in transforms else 0
-            if args.engine == "cxxrtl" and bits > CXXRTL_PIXEL_BITS:
+            if args.engine != "amaranth" and bits > COMPILED_PIXEL_BITS:
                 raise ConfigError(
-                    f"a pixel of {name} has {bits} bits, more than the {CXXRTL_PIXEL_BITS} that go through the engine "
-                    "cxxrtl: take --engine amaranth"
+                    f"a pixel of {name} has {bits} bits, more than the {COMPILED_PIXEL_BITS} that go through the "
+                    f"engine {args.engine}: take --engine amaranth"
                 )
         seeds = {key: getattr(args, key, None) for key in ("faults", "random")}
         return Gateware(manifest, self.config(args), transforms, args.engine, **seeds)

@@ -15,7 +15,7 @@ class Sdram(Streamed):
     """A board's SDRAM, or in simulation a chip that satisfies the data sheets of all ULX3S boards."""
 
     name = "sdram"
-    engines = ("cxxrtl", "netlist", "routed")
+    engines = (*Streamed.engines, "netlist", "routed")
 
     def accelerator(self, design):
         """See `Backend.accelerator`."""

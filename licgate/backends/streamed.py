@@ -113,7 +113,7 @@ class Streamed(Backend):
         return [values_line(result), work, self._memory_line(result)]
 
     #: Engines that run it, of those of :mod:`licgate.sim.engine`.
-    engines = ("cxxrtl",)
+    engines: tuple[str, ...] = ("cxxrtl", "verilator")
 
     def _check_simulation(self, args):
         if args.engine not in self.engines:

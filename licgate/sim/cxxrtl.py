@@ -1,4 +1,4 @@
-"""CXXRTL: the accelerator as compiled C++, for whole photographs."""
+"""The accelerator as compiled C++, by CXXRTL or Verilator, for whole photographs."""
 
 import contextlib
 import hashlib
@@ -19,6 +19,7 @@ from licgate.resources import simulation_source
 from licgate.sim.engine import PATIENCE, Outcome, armed, check_outcome
 from licgate.sim.faults import STREAMS, seeds
 from licgate.sim.form import RTL, form_of, make_model
+from licgate.sim.verilator import runtime_arguments, verilator_command
 from licgate.synth.toolchain import YOSYS, cxxrtl_runtime
 from licgate.target.registermap import c_header
 
@@ -94,7 +95,7 @@ def build(accelerator, harness=HARNESS, form=RTL):
     ConfigError
         What the form asks for does not exist of it.
     ToolError, BuildError
-        Yosys, nextpnr or g++ is missing, or one of them fails.
+        Yosys, nextpnr, Verilator or g++ is missing, or one of them fails.
     """
     with _building:
         if accelerator not in _built:
@@ -112,7 +113,7 @@ def _compiled(accelerator, harness, form):
     sources = [registers, *(source.read_text(encoding="utf-8") for source in (harness, *headers))]
     # the user's come last, and win
     flags = (*_FLAGS, *model.flags, *shlex.split(os.environ.get("CXXFLAGS", "")))
-    parts = (*model.files.values(), *sources, model.script, " ".join(flags), yosys.identity, compiler)
+    parts = (*model.files.values(), *sources, model.script, " ".join(flags), yosys.identity, compiler, *model.verilator)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = cache_folder("cxxrtl") / digest / "model"
     if program.exists():
@@ -125,8 +126,12 @@ def _compiled(accelerator, harness, form):
             (folder / name).write_text(text, encoding="utf-8")
         # YoWASP sees its working folder, but not the system's temporary one by an absolute path
         _call(YOSYS.command("-q", "-l", "log", "-p", model.script), "yosys", folder, YOSYS.environment())
-        include = [f"-I{folder}", f"-I{cxxrtl_runtime()}"]
-        command = [compiler, *flags, *include, str(harness), "-o", str(folder / "model")]
+        if model.verilator:
+            _call(verilator_command(model.verilator), "verilator", folder)
+            runtime = runtime_arguments(model.verilator, folder)
+        else:
+            runtime = [f"-I{cxxrtl_runtime()}"]
+        command = [compiler, *flags, f"-I{folder}", *runtime, str(harness), "-o", str(folder / "model")]
         _call(command, compiler, folder)
         program.parent.mkdir(parents=True, exist_ok=True)
         temporary = program.with_name(f"model.{os.getpid()}")

@@ -30,7 +30,9 @@ _ENGINES = {
     "amaranth": "licgate.sim.pysim",
     "netlist": "licgate.sim.cxxrtl",
     "routed": "licgate.sim.cxxrtl",
+    "verilator": "licgate.sim.cxxrtl",
 }
+_COMPILED = ("netlist", "routed", "verilator")  # by a name that says how
 _NETLISTS = ("netlist", "routed")
 _LARGEST_SEED = (1 << 32) - 1
 
@@ -102,7 +104,7 @@ def get_engine(name):
     if name not in _ENGINES:
         raise ConfigError(f"engine {name!r} is unknown; there are {', '.join(_ENGINES)}")
     run = importlib.import_module(_ENGINES[name]).run
-    return partial(run, engine=name) if name in _NETLISTS else run
+    return partial(run, engine=name) if name in _COMPILED else run
 
 
 def seed_of(engine, random):
@@ -111,10 +113,12 @@ def seed_of(engine, random):
     Raises
     ------
     ConfigError
-        It is not an integer from 0 to 2³² − 1.
+        It is not an integer from 0 to 2³² − 1, or the engine is Verilator, for which nothing is left open.
     """
     if random is None:
         return 1 if engine in _NETLISTS else None
+    if engine == "verilator":
+        raise ConfigError("--random goes without --engine verilator: take cxxrtl, amaranth, netlist or routed")
     if not 0 <= random <= _LARGEST_SEED:
         raise ConfigError(f"a seed of {random} is out of range: give --random 0 to {_LARGEST_SEED}")
     return random

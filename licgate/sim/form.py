@@ -12,12 +12,24 @@ from licgate.errors import ConfigError
 from licgate.resources import simulation_source
 from licgate.sim.chance import ChancePlatform, Marked
 from licgate.sim.netlist import SOURCES, first_values, simulated
+from licgate.sim.verilator import SCRIPT, find_verilator, verilated_files
 from licgate.synth.buildplan import make_portable_plan
 from licgate.synth.cache import BuildCache
 from licgate.synth.flow import Flow, find_tools
 from licgate.target.board import find_board
 
-__all__ = ["NETLIST", "ROUTED", "RTL", "Form", "Model", "cells_script", "form_of", "make_model", "make_netlist"]
+__all__ = [
+    "NETLIST",
+    "ROUTED",
+    "RTL",
+    "VERILOG",
+    "Form",
+    "Model",
+    "cells_script",
+    "form_of",
+    "make_model",
+    "make_netlist",
+]
 
 _BOARD, _SEED = "ulx3s-85f", 1
 _CHANCE = "-DLICGATE_CHANCE"
@@ -35,33 +47,40 @@ class Form:
         Those that nextpnr has placed and routed.
     random : bool
         What hardware leaves open can be random. It always can in a netlist.
+    verilog : bool
+        Verilog, for Verilator; others are for CXXRTL.
     """
 
     netlist: bool = False
     routed: bool = False
     random: bool = False
+    verilog: bool = False
 
 
 RTL, NETLIST, ROUTED = Form(), Form(True, False, True), Form(True, True, True)
+VERILOG = Form(verilog=True)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What CXXRTL gets.
+    """What is compiled.
 
     Attributes
     ----------
     files : dict of str to str
         Their contents, by their names.
     script : str
-        For Yosys; makes model.cc.
+        For Yosys; makes model.cc, or top.v for Verilator.
     flags : tuple of str
         For the compiler.
+    verilator : tuple of str
+        Verilator and its version; nothing where CXXRTL makes the model.
     """
 
     files: dict
     script: str
     flags: tuple
+    verilator: tuple = ()
 
 
 def form_of(engine, random):
@@ -70,24 +89,30 @@ def form_of(engine, random):
         return NETLIST
     if engine == "routed":
         return ROUTED
+    if engine == "verilator":
+        return VERILOG
     return Form(random=random is not None)
 
 
 def make_model(accelerator, form):
-    """Bring an accelerator into a form, for CXXRTL.
+    """Bring an accelerator into a form, for CXXRTL or Verilator.
 
     Raises
     ------
     ConfigError
         Its multipliers are not those of an ECP5.
     ToolError, BuildError
-        Yosys or nextpnr is missing, or fails.
+        Yosys, nextpnr or Verilator is missing, or fails.
     SimulationError
         The netlist holds a cell of which there is no model.
     """
     if form.netlist:
         netlist, starts = make_netlist(accelerator, routed=form.routed)
         return netlist_model(netlist, starts)
+    if form.verilog:
+        verilator = find_verilator()
+        text = rtlil.convert(accelerator, name="top", emit_src=False)
+        return Model({"top.il": text, **verilated_files(text)}, SCRIPT, ("-O2",), verilator)
     script = "read_rtlil top.il; write_cxxrtl -O6 {} model.cc"
     if not form.random:
         text = rtlil.convert(accelerator, name="top", emit_src=False)

@@ -14,7 +14,7 @@ __all__ = ["run"]
 
 
 def run(accelerator, job, progress=None, *, patience=PATIENCE):
-    """Run a job; the host plays the part that sim/harness.cpp plays for CXXRTL, cycle by cycle the same."""
+    """Run a job; the host plays the part that sim/harness.cpp plays for compiled models, cycle by cycle the same."""
     writes, reads = armed(accelerator, job.registers, patience)
     platform, design = None, accelerator
     if job.random is not None:

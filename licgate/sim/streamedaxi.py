@@ -82,7 +82,7 @@ class SimulatedAxi(Component):
         return m
 
 
-def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE, random=None):
+def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE, engine="cxxrtl", random=None):
     """Run a schedule on a core.
 
     Parameters
@@ -98,7 +98,7 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE,
         Called with the number of cycles so far, now and then.
     patience : int
         Cycles without progress of the core after which it counts as hung, 1 to 2³² − 1.
-    random : int or None
+    engine, random
         See :class:`licgate.sim.engine.Job`.
 
     Returns
@@ -121,7 +121,7 @@ def run_axi(simulated, schedule, x, timing, *, progress=None, patience=PATIENCE,
     header = [*timing.words(), len(COUNTERS), words, _START, patience]
     header += [schedule.address, schedule.origin, schedule.beats]
     contents = schedule.memory(x).astype("<u8").tobytes()
-    program = build(simulated, HARNESS, form_of("cxxrtl", random))
+    program = build(simulated, HARNESS, form_of(engine, random))
     job = np.array(header, dtype="<u4").tobytes() + contents
     broken = "the AXI4 bus was not driven as its specification asks"
     result = run_harness(program, job, seed=random, broken=broken, progress=progress)
@@ -147,8 +147,8 @@ class AxiGateware(StreamedGateware):
     manifest, config, transforms
         As for :class:`StreamedGateware`, with beats and pages of an AXI4 bus.
     timing : AxiTiming
-    random : int or None
-        See :class:`licgate.sim.engine.Job`.
+    engine, random
+        As for :class:`StreamedGateware`.
 
     Raises
     ------
@@ -158,8 +158,8 @@ class AxiGateware(StreamedGateware):
 
     _counted, _start = "axi", _START
 
-    def __init__(self, manifest, config, transforms, timing, *, random=None):
-        super().__init__(manifest, config, transforms, random=random)
+    def __init__(self, manifest, config, transforms, timing, *, engine="cxxrtl", random=None):
+        super().__init__(manifest, config, transforms, engine=engine, random=random)
         self.timing = timing
         self.facts = {"memory": "axi", "faults": None, "random": random, "timing": timing.words()}
 
@@ -167,4 +167,6 @@ class AxiGateware(StreamedGateware):
         return SimulatedAxi(AxiSystem(self.program))
 
     def _carried_out(self, simulated, schedules, inputs, progress):
-        return run_axi(simulated, *schedules, *inputs, self.timing, progress=progress, random=self.random)
+        return run_axi(
+            simulated, *schedules, *inputs, self.timing, progress=progress, engine=self.engine, random=self.random
+        )

@@ -80,8 +80,8 @@ class Gateware:
     transforms : sequence of str
         Those that the accelerator contains.
     engine : str
-        "cxxrtl" or "amaranth": what Amaranth describes; "netlist": what a build for the ULX3S leads into nextpnr;
-        "routed": what nextpnr makes of it.
+        "cxxrtl", "verilator" or "amaranth": what Amaranth describes; "netlist": what a build for the ULX3S
+        leads into nextpnr; "routed": what nextpnr makes of it.
     faults, random : int or None
         Seeds of a host that is late and of what hardware leaves open, see :class:`licgate.sim.engine.Job`.
 

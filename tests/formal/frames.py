@@ -54,7 +54,7 @@ def _receiver(mutant):
 PROOFS = (
     Proof(
         "the frame receiver",
-        "reports a frame as good only if it is whole, writes its payload in order, gives up what stops; two bytes of it",
+        "reports a frame as good only if it is whole, writes its payload in order, gives up what stops; of two bytes",
         _receiver,
         (
             Mutation(FrameReceiver, "with m.If(left == 1):", "with m.If(left == 2):"),

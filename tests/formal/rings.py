@@ -124,12 +124,13 @@ def _columns(mutant):
     loads, first, stride = bench.free(3, "loads"), bench.free(3, "first"), bench.free(2, "stride")
     issued = passes(bench, dut.loaded, Cat(loads, first, stride, moves))
     came, read, done, left, waits = (Signal(COUNT, name=f"count_{k}") for k in range(5))
+    gone = Signal(init=1)  # a pass of the band
     bench.drive(dut.column_loaded)
     # Bands come one after the other; what they say stays, and the first pass follows some cycles later.
     bench.assume((first <= loads) & (loads <= slots) & (stride != 0))
     # none is wider than the command's field
     bench.assume((dut.band.loads == loads) & (dut.band.loads_first == first))
-    bench.assume(~begin | ((left == 0) & (waits == 0) & ~issued))
+    bench.assume(~begin | ((left == 0) & (waits == 0) & ~issued & gone))
     bench.assume(~issued | (waits == 0))
     bench.assume(begin | (Cat(loads, first, stride) == bench.past(Cat(loads, first, stride))))
     # Columns have a place each, from when they come until the first pass that reads them has gone.
@@ -145,9 +146,9 @@ def _columns(mutant):
     m.d.sync += [came.eq(came + dut.column_loaded), waits.eq(Mux(waits != 0, waits - 1, 0))]
     more = Mux(left < stride, left, stride)
     with m.If(begin):
-        m.d.sync += [read.eq(read + first), left.eq(loads - first), waits.eq(4)]
+        m.d.sync += [read.eq(read + first), left.eq(loads - first), waits.eq(4), gone.eq(0)]
     with m.If(issued):
-        m.d.sync += done.eq(read)
+        m.d.sync += [done.eq(read), gone.eq(1)]
     with m.If(issued & moves):
         m.d.sync += [read.eq(read + more), left.eq(left - more)]
     # Up to ``read`` the next pass reads.

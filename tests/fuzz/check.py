@@ -18,7 +18,7 @@ def differences(design, engine="cxxrtl"):
     ----------
     design : Design
     engine : str
-        Of a design on the chip; others run on CXXRTL.
+        Amaranth's is for designs on the chip; others run on CXXRTL then.
 
     Raises
     ------
@@ -26,12 +26,13 @@ def differences(design, engine="cxxrtl"):
         The design cannot be made: too large for its memories, or the array does not run it.
     """
     arguments = design.manifest, design.config, (design.transform,)
+    compiled = "cxxrtl" if engine == "amaranth" else engine
     if design.memory == "chip":
         gateware = Gateware(*arguments, engine, faults=design.options["faults"])
     elif design.memory == "sdram":
-        gateware = SdramGateware(*arguments, **design.options)
+        gateware = SdramGateware(*arguments, engine=compiled, **design.options)
     else:
-        gateware = AxiGateware(*arguments, design.options["timing"])
+        gateware = AxiGateware(*arguments, design.options["timing"], engine=compiled)
     return [f"{x.shape}: {line}" for x in design.inputs for line in _run(design, gateware, x)]
 
 

@@ -29,7 +29,12 @@ def main(argv=None):
     parser.add_argument(
         "--memory", choices=MEMORIES, action="append", help="where memories are (default: each in turn)"
     )
-    parser.add_argument("--engine", choices=("amaranth", "cxxrtl"), default="cxxrtl", help="for designs on the chip")
+    parser.add_argument(
+        "--engine",
+        choices=("amaranth", "cxxrtl", "verilator"),
+        default="cxxrtl",
+        help="simulator; amaranth: of designs on the chip, others on cxxrtl",
+    )
     parser.add_argument("--only", type=int, help="number of one design")
     parser.add_argument("--json", type=Path, help="write counts and differences")
     args = parser.parse_args(argv)

@@ -66,7 +66,7 @@ def test_a_memory_that_never_answers_is_told():
         (["--cores", "2"], "--memory axi goes with one of --cores, which have nothing in common, and no --faults"),
         (["--faults", "3"], "--memory axi goes with one of --cores, which have nothing in common, and no --faults"),
         (["--patch", "64"], "--memory axi goes without --patch, --independent and --overlap: it takes images of any"),
-        (["--engine", "amaranth"], "--memory axi goes with the engine cxxrtl, not amaranth"),
+        (["--engine", "amaranth"], "--memory axi goes with the engine cxxrtl or verilator, not amaranth"),
         (["--rows", "4"], "a word of the input of g_a.0 has 32 bits, a beat of the memory 64: take more rows"),
         (["--axi-latency", "0,1"], "read_latency must be 1 to 10000 cycles, not 0: give another --axi-latency or "),
     ],

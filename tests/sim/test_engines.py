@@ -92,7 +92,7 @@ def test_a_hang_is_reported():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "verilator"}, r"engine 'verilator' is unknown; there are cxxrtl, amaranth"),
+        ({"engine": "modelsim"}, r"engine 'modelsim' is unknown; there are cxxrtl, amaranth"),
         ({"patch": 7}, r"patch_width 7 is not a positive multiple of the stride 2"),
         ({"patch": 64}, r"a patch needs 40 pixels .* line buffers hold 32: make --patch smaller"),
     ],

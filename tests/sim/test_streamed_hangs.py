@@ -34,9 +34,14 @@ def case():
     return SdramAccelerator(program, ULX3S_SDRAM, 100.0), [schedule], [np.zeros((3, 5, 9), int)]
 
 
-def test_a_memory_that_never_answers():
-    accelerator, schedules, inputs = case()
+def deaf_case():
+    accelerator, *job = case()
     accelerator.controller = DeafController(ULX3S_SDRAM, 100.0)
+    return accelerator, *job
+
+
+def test_a_memory_that_never_answers():
+    accelerator, schedules, inputs = deaf_case()
     with pytest.raises(SimulationError) as caught:
         run_streamed(SimulatedAccelerator(accelerator), schedules, inputs, patience=2000)
     message = str(caught.value)
