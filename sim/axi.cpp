@@ -61,8 +61,8 @@ int main(int argc, char **argv) {
         const uint64_t begin = first_cycle + (chance.taken ? 2 * licgate::RESET_CYCLES : 0);
         const licgate::Run run(top, chance, bus, 1, begin);
         std::vector<uint32_t> result{run.hung, chance.clashes(), uint32_t(run.done[0])};
-        for (uint32_t k = 0; k < counters; k++) result.push_back(top.p_counters.data[k]);
-        for (uint32_t k = 0; k < streams; k++) result.push_back(top.p_streams.data[k]);
+        for (uint32_t k = 0; k < counters; k++) result.push_back(licgate::word(top.p_counters, k));
+        for (uint32_t k = 0; k < streams; k++) result.push_back(licgate::word(top.p_streams, k));
         const auto &counts = memory.counts;
         for (uint64_t count : {counts.reads, counts.writes, counts.read_beats, counts.write_beats})
             licgate::append(result, count);

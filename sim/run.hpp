@@ -11,6 +11,17 @@
 
 namespace licgate {
 
+// A word of an output. CXXRTL keeps one that comes straight from a register as that register.
+template<class Port>
+auto word(Port &port, size_t k) -> decltype(uint32_t(port.data[k])) {
+    return port.data[k];
+}
+
+template<class Port>
+auto word(Port &port, size_t k) -> decltype(uint32_t(port.curr.data[k])) {
+    return port.curr.data[k];
+}
+
 struct Run {
     uint32_t hung = 0;           // a bit for each core
     std::vector<uint64_t> done;  // cycles from the start, for each core

@@ -48,8 +48,8 @@ int main(int argc, char **argv) {
         const licgate::Run run(top, chance, pins, cores, begin);
         std::vector<uint32_t> result{run.hung, chance.clashes()};
         for (uint64_t cycles : run.done) result.push_back(uint32_t(cycles));
-        for (uint32_t k = 0; k < cores * counters; k++) result.push_back(top.p_counters.data[k]);
-        for (uint32_t k = 0; k < streams; k++) result.push_back(top.p_streams.data[k]);
+        for (uint32_t k = 0; k < cores * counters; k++) result.push_back(licgate::word(top.p_counters, k));
+        for (uint32_t k = 0; k < streams; k++) result.push_back(licgate::word(top.p_streams, k));
         const auto &counts = chip.counts;
         for (uint64_t count : {counts.activations, counts.misses, counts.refreshes, counts.read_beats, counts.write_beats})
             licgate::append(result, count);

@@ -124,7 +124,7 @@ def _columns(mutant):
     loads, first, stride = bench.free(3, "loads"), bench.free(3, "first"), bench.free(2, "stride")
     issued = passes(bench, dut.loaded, Cat(loads, first, stride, moves))
     came, read, done, left, waits = (Signal(COUNT, name=f"count_{k}") for k in range(5))
-    gone = Signal(init=1)  # a pass of the band
+    gone = Signal(init=1)  # the last group's pass
     bench.drive(dut.column_loaded)
     # Bands come one after the other; what they say stays, and the first pass follows some cycles later.
     bench.assume((first <= loads) & (loads <= slots) & (stride != 0))
@@ -148,7 +148,7 @@ def _columns(mutant):
     with m.If(begin):
         m.d.sync += [read.eq(read + first), left.eq(loads - first), waits.eq(4), gone.eq(0)]
     with m.If(issued):
-        m.d.sync += [done.eq(read), gone.eq(1)]
+        m.d.sync += [done.eq(read), gone.eq(~moves)]
     with m.If(issued & moves):
         m.d.sync += [read.eq(read + more), left.eq(left - more)]
     # Up to ``read`` the next pass reads.
@@ -188,6 +188,6 @@ PROOFS = (
             Mutation(ColumnCredits, "columns >= needed", "columns + 1 >= needed"),
             Mutation(ColumnCredits, "Mux(self.issued, needed, 0)", "0"),
         ),
-        22,
+        12,
     ),
 )
