@@ -114,6 +114,7 @@ def _compiled(accelerator, harness, form):
     # the user's come last, and win
     flags = (*_FLAGS, *model.flags, *shlex.split(os.environ.get("CXXFLAGS", "")))
     parts = (*model.files.values(), *sources, model.script, " ".join(flags), yosys.identity, compiler, *model.verilator)
+    parts += tuple(verilator_command(model.verilator)) if model.verilator else ()
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     program = cache_folder("cxxrtl") / digest / "model"
     if program.exists():
