@@ -206,7 +206,8 @@ def prove(proof, mutation=None):
                 # brackets would be taken for those of a bit
                 f"rename \\dut.{path} \\seen_{name}",
                 f"delete -input w:{name}",
-                f"connect -set \\{name} \\seen_{name}",
+                # by its own name: what was simplified to be the same wire keeps its driver
+                f"connect -nomap -nounset -set \\{name} \\seen_{name}",
             )
         ]
         (place / "proof.sby").write_text(_SBY.format(mode=mode, depth=depth, peeks="\n".join(peeks), folder=folder))
