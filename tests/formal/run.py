@@ -2,10 +2,17 @@
 
 import sys
 
-from tests.formal import credits, frames, ports, rings, streams
+from tests.formal import addresses, credits, frames, ports, rings, streams
 from tests.formal.kit import prove
 
-PROOFS = (*streams.PROOFS, *ports.PROOFS, *credits.PROOFS, *rings.PROOFS, *frames.PROOFS)
+PROOFS = (
+    *streams.PROOFS,
+    *ports.PROOFS,
+    *credits.PROOFS,
+    *rings.PROOFS,
+    *frames.PROOFS,
+    *addresses.PROOFS,
+)
 
 
 def main():

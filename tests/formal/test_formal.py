@@ -1,15 +1,18 @@
 """Proofs hold, and each mutation of theirs is found; the quick ones here, all of them in `make regress`."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
+from licgate.program.schedule import make_schedule
+from tests.formal.addresses import DOWN, UP, band_fits, streamed
 from tests.formal.kit import TOOLS, Mutation, mutated, prove
 from tests.formal.run import PROOFS
 
 pytestmark = pytest.mark.skipif(shutil.which("z3", path=TOOLS) is None, reason="no z3: pip install z3-solver")
 
-QUICK = ("a stream buffer", "a skid buffer", "a queue of 2")
+QUICK = ("a stream buffer", "a skid buffer", "a queue of 2", "addresses of operands")
 
 
 def cases():
@@ -29,3 +32,18 @@ def test_claims_hold_and_mutations_do_not(proof, mutation):
 def test_a_mutation_that_is_older_than_its_class_is_told():
     with pytest.raises(ValueError, match="Mutation has no 'gone' to be mutated"):
         mutated(Mutation(Mutation, "go" + "ne", ""))
+
+
+@pytest.mark.parametrize("transform", [DOWN, UP], ids=lambda transform: transform.name)
+def test_schedules_keep_to_what_proofs_assume_of_bands(transform):
+    program = streamed(transform)
+    for width in range(1, 10):
+        for height in range(1, 10):
+            schedule = make_schedule(program, program.chains[0], width, height)
+            bands = [SimpleNamespace(**fields) for kind, fields in schedule.commands if kind == "band"]
+            assert all(band_fits(program, program.stages[band.stage], band) for band in bands)
+            # and it is no empty word
+            assert not any(
+                band_fits(program, program.stages[band.stage], SimpleNamespace(**{**vars(band), "slot": program.slots}))
+                for band in bands
+            )

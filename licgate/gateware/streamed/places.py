@@ -72,7 +72,8 @@ class BandPlaces(Component):
     def _kernel(self, m):
         """Rows of the slot that the kernel meets, and what it skips."""
         program, stages, band = self._program, self._program.stages, self.band
-        kernel_row, kernel_end = Signal(len(band.height)), Signal(range(2 * program.kernel_rows + 64))
+        kernel_row = Signal(len(band.height), name="kernel_row")
+        kernel_end = Signal(range(2 * program.kernel_rows + 64), name="kernel_end")
         row_step, end_step = self.stride, self.stride
         if program.upsampling:
             row_step, end_step = Signal(2, name="row_step"), Signal(2, name="end_step")
@@ -114,7 +115,7 @@ class BandPlaces(Component):
     def _window(self, m):
         """The window's first slot, and its words."""
         program, band, slots = self._program, self.band, self._program.slots
-        slot, word = Signal(len(band.slot)), Signal(signed(14))
+        slot, word = Signal(len(band.slot), name="slot"), Signal(signed(14), name="word")
         moved, next_slot = Signal(range(2 * slots + 2)), Signal.like(slot, name="next_slot")
         m.d.comb += moved.eq(slot + self.stride)
         m.d.sync += next_slot.eq(Mux(moved >= slots, moved - slots, moved))

@@ -184,7 +184,7 @@ class OperandAddresses(Component):
     def elaborate(self, platform):
         m = Module()
         ring, weight, work = self._ring, self.weight, self.next.work
-        stepped, taken, wraps = Signal(), Signal(), Signal()
+        stepped, taken, wraps = (Signal(name=name) for name in ("stepped", "taken", "wraps"))
         m.d.sync += [stepped.eq(self.step), taken.eq(self.take)]
         with m.If(stepped):
             m.d.sync += [self.norm.eq(self.norm + 1), weight.eq(weight + 1)]
