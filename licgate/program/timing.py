@@ -1,11 +1,12 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
+from licgate.program.arithmetic import DIRECT, Arithmetic
 from licgate.program.program import Program
 
-__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency"]
+__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency", "settling"]
 
-#: Cycles from the operands of a sum's last step to the sum in its element's output register: three in the multiplier,
-#: one to the adder, one to the accumulator, one there.
+#: Cycles from a multiplier's operands at a sum's last step to the sum in its element's output register: three in the
+#: multiplier, one to the adder, one to the accumulator, one there.
 FINISHED = 6
 #: Cycles from a row's collected sums to its results: into the row's memory, and out of it.
 COLLECTED = 2
@@ -22,9 +23,15 @@ def collect_levels(cols: int) -> list[int]:
     return levels
 
 
-def array_latency(cols: int) -> int:
+def settling(cols: int, arithmetic: Arithmetic) -> int:
+    """Cycles from a row's elements to its memory: the trees, and taking the row's own sum off, which is held first."""
+    levels = len(collect_levels(cols))
+    return max(levels, 1) + 1 if arithmetic.row_sum else levels
+
+
+def array_latency(cols: int, arithmetic: Arithmetic = DIRECT) -> int:
     """Cycles from the last step of a sum to the first of the array's results."""
-    return FINISHED + len(collect_levels(cols)) + COLLECTED
+    return arithmetic.lead + FINISHED + settling(cols, arithmetic) + COLLECTED
 
 
 def lane_latency(program: Program) -> int:

@@ -6,9 +6,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
+from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
-from licgate.program.timing import array_latency, collect_levels
+from licgate.program.arithmetic import DIRECT
+from licgate.program.timing import FINISHED, array_latency, collect_levels, settling
 
 __all__ = ["SystolicArray", "drain_shape"]
 
@@ -25,6 +27,10 @@ class SystolicArray(Component):
     PE (r, c) adds ``a[r] * w[c]`` to its sum. Operands travel one PE a cycle, right and down; every wire of a step runs
     between neighbours. A cycle without work carries zeros.
 
+    With the fast inner product a step is two reduction indices. An element of logic beside each row's first one sums
+    the row's xi, which is taken off each of its sums on their way; the weights' eta is in the results, which are modulo
+    ``2**acc_width``, and bubbles need zeros as weights, see :mod:`licgate.program.arithmetic`.
+
     The sums of a row end one column a cycle. So one word a cycle is enough to bring them, by OR of outputs that are 0
     in all other cycles, to a small memory at the row's end, from which ``drain`` reads them in any order.
 
@@ -34,12 +40,13 @@ class SystolicArray(Component):
         Shape, 1 to 64 each.
     a_width, w_width, acc_width : int
     pack_shift, high_width : int or None
+    arithmetic : Arithmetic
         See :class:`~licgate.gateware.engine.pe.ProcessingElement`.
 
     Members
     -------
-    a : :py:`In(signed(a_width)).array(rows)`
-    w : :py:`In(signed(w_width)).array(cols)`
+    a : :py:`In(signed(arithmetic.indices * a_width)).array(rows)`
+    w : :py:`In(signed(arithmetic.indices * w_width)).array(cols)`
     last : :py:`In(1)`
         This step is the last of its sums.
     clear : :py:`In(1)`
@@ -55,35 +62,42 @@ class SystolicArray(Component):
     ----------
     latency : int
         Cycles from the last step to the earliest cycle in which ``results[0]`` can show its column 0: 8, and one for
-        each power of four that the columns exceed, the zeroth included; column c follows c cycles later. A column's
-        sum can be read until that of the next ``last`` arrives in the same way. interval is 1.
+        each power of four that the columns exceed, the zeroth included; three more with the fast inner product, four
+        for one column. Column c follows c cycles later. A column's sum
+        can be read until that of the next ``last`` arrives in the same way. interval is 1.
 
     Timing: two ``last`` steps are at least ``cols`` cycles apart; ``S * cols`` when columns are read in order, one
     every S cycles.
 
     Resources: ``rows * cols`` processing elements, ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 *
     w_width`` flip-flops of skew, and in each row, for each bit of a sum, a LUT4 for three to four columns and a bit of
-    distributed memory of ``cols`` words.
+    distributed memory of ``cols`` words. With the fast inner product both skews double, and each row has an element
+    with a multiplier of logic and a subtractor.
     """
 
     interval = 1
 
-    def __init__(self, rows, cols, *, a_width, w_width, acc_width, pack_shift=None, high_width=None):
+    def __init__(self, rows, cols, *, a_width, w_width, acc_width, pack_shift=None, high_width=None, arithmetic=DIRECT):
         for name, value in (("rows", rows), ("cols", cols)):
             if not isinstance(value, int) or not 1 <= value <= 64:
                 raise ValueError(f"{name} must be an integer from 1 to 64, not {value!r}")
         self.rows, self.cols = rows, cols
-        self.latency = array_latency(cols)
-        options = {"pack_shift": pack_shift, "high_width": high_width}
+        self.arithmetic = arithmetic
+        self.latency = array_latency(cols, arithmetic)
+        options = {"pack_shift": pack_shift, "high_width": high_width, "arithmetic": arithmetic}
         self._packing = pack_shift is not None
         self._pes = [
             [ProcessingElement(a_width, w_width, acc_width, site=(r, c, rows, cols), **options) for c in range(cols)]
             for r in range(rows)
         ]
+        self._row_sums = [
+            ProcessingElement(a_width, a_width, acc_width, fabric=True)
+            for _ in range(rows if arithmetic.row_sum else 0)
+        ]
         super().__init__(
             {
-                "a": In(signed(a_width)).array(rows),
-                "w": In(signed(w_width)).array(cols),
+                "a": In(signed(arithmetic.indices * a_width)).array(rows),
+                "w": In(signed(arithmetic.indices * w_width)).array(cols),
                 "last": In(1),
                 "clear": In(1),
                 "drain": In(drain_shape(cols)),
@@ -94,11 +108,13 @@ class SystolicArray(Component):
 
     def elaborate(self, platform):
         m = Module()
-        pes, levels = self._pes, collect_levels(self.cols)
-        late = delayed(m, self.last, Multiplier.latency, name="last")
+        pes = self._pes
+        late = delayed(m, self.last, self.arithmetic.lead + Multiplier.latency, name="last")
         restart, quiet = Signal(), Signal(init=1)
         m.d.sync += [restart.eq(late | self.clear), quiet.eq(~late)]
-        write = self._first_write(m, delayed(m, late, ProcessingElement.latency + len(levels) - 4, name="arrives"))
+        write = self._first_write(
+            m, delayed(m, late, FINISHED - 4 + settling(self.cols, self.arithmetic), name="arrives")
+        )
         read = delayed(m, self.drain.as_value(), 1, name="drain")
         for r in range(self.rows):
             a = delayed(m, self.a[r], r, name=f"a{r}", reset_less=True)
@@ -111,7 +127,8 @@ class SystolicArray(Component):
                     pe.quiet.eq(pes[r][c - 1].quiet_out if c else quiet),
                     pe.w.eq(w),
                 ]
-            self._collect(m, f"sums_{r}", [pe.sum for pe in pes[r]], self.results[r], write, read)
+            own = self._row_sum(m, r, a, restart, quiet) if self.arithmetic.row_sum else None
+            self._collect(m, f"sums_{r}", [pe.sum for pe in pes[r]], self.results[r], write, read, own)
             if self._packing:
                 self._collect(m, f"highs_{r}", [pe.high for pe in pes[r]], self.highs[r], write, read)
             restart = delayed(m, restart, 1, name=f"restart_row{r}")
@@ -130,8 +147,22 @@ class SystolicArray(Component):
             m.d.sync += [write.column.eq(0), write.enable.eq(1)]
         return write.as_value()
 
-    def _collect(self, m, name, sums, result, write, read):
-        """A row's sums, into its memory, and the one that is wanted."""
+    def _row_sum(self, m, r, a, restart, quiet):
+        """A row's xi, held from the cycle in which column 0 has come through the trees, and those of one column."""
+        m.submodules[f"row_sum_{r}"] = element = self._row_sums[r]
+        late = delayed(m, a, self.arithmetic.lead, name=f"xi_a{r}", reset_less=True)
+        first, second = halves(late)
+        m.d.comb += [element.a.eq(first), element.w.eq(second), element.restart.eq(restart), element.quiet.eq(quiet)]
+        wait = settling(self.cols, self.arithmetic) - 2
+        ends = delayed(m, ~element.quiet_out, 1 + wait, name=f"xi_ends{r}")
+        own = delayed(m, element.sum, wait, name=f"xi_sum{r}", reset_less=True)
+        held = Signal.like(element.sum, name=f"xi_{r}", reset_less=True)
+        with m.If(ends):
+            m.d.sync += held.eq(own)
+        return held
+
+    def _collect(self, m, name, sums, result, write, read, own=None):
+        """A row's sums, less its own, into its memory, and the one that is wanted."""
         for level, inputs in enumerate(collect_levels(self.cols)):
             # groups as alike as they can be, so that none is much farther across than the others
             count = -(-len(sums) // inputs)
@@ -145,6 +176,11 @@ class SystolicArray(Component):
                 m.d.sync += word.eq(value)
                 joined.append(word)
             sums = joined
+        if own is not None:
+            less = Signal.like(result, name=f"{name}_less", reset_less=True)
+            lag = settling(self.cols, self.arithmetic) - 1 - len(collect_levels(self.cols))
+            m.d.sync += less.eq(delayed(m, sums[0], lag, name=f"{name}_late", reset_less=True) - own)
+            sums = [less]
         memory = Memory(shape=len(result), depth=max(2, self.cols), init=[])
         m.submodules[name] = memory
         port, out = memory.write_port(), memory.read_port(domain="comb")

@@ -4,7 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.engine.accumulator import RestartingAdder
+from licgate.gateware.engine.multiplicands import multiplicands
 from licgate.gateware.engine.multiplier import Multiplier
+from licgate.program.arithmetic import DIRECT
 from licgate.program.timing import FINISHED
 
 __all__ = ["ProcessingElement"]
@@ -18,6 +20,9 @@ class ProcessingElement(Component):
     stalled, so there is no clock enable. Between sums the outputs are 0, so that those of several elements can be
     combined by OR: no element spends logic on a choice.
 
+    With the fast inner product a step has two reduction indices, and the sum has the row's xi and the weights' eta too
+    much, modulo ``2**acc_width``, see :mod:`licgate.program.arithmetic`. A bubble then needs ``w = 0``.
+
     With packing a second sum takes the products' part above ``pack_shift`` alone, one more where the part below is
     negative; see :mod:`licgate.program.packing`. It moves with the first one and is of no meaning in a step whose
     weight is a single one.
@@ -25,23 +30,27 @@ class ProcessingElement(Component):
     Parameters
     ----------
     a_width, w_width : int
-        Widths of the signed activation and weight, 1 to 18.
+        Widths of the signed activation and weight: 1 to 18; 1 to 17 for the fast inner product.
     acc_width : int
         Width of the accumulator; the manifest proves that no partial sum leaves it.
     pack_shift : int or None
         Bits between the two weights of a packed step, 2 to ``a_width + w_width - 2``; None for an element with one sum.
     high_width : int
         Width of the second sum, 2 to ``acc_width``; only with ``pack_shift``.
+    arithmetic : Arithmetic
+        What a step is. Only the direct one packs.
+    fabric : bool
+        The multiplier is made of logic, see :class:`~.multiplier.Multiplier`.
     site : (int, int, int, int) or None
         Row and column in the array, and its rows and columns, see :class:`~.multiplier.Multiplier`.
 
     Members
     -------
-    a, w : :py:`In(signed(...))`
-        Operands of this cycle's step.
+    a, w : :py:`In(signed(arithmetic.indices * width))`
+        Operands of this cycle's step, the first reduction index in the low bits.
     restart : :py:`In(1)`
-        The sum ends with the step whose operands came ``multiplier.latency + 1`` cycles before, or a reset drains the
-        pipelines: the next step begins at zero.
+        The sum ends with the step whose operands came ``arithmetic.lead + multiplier.latency + 1`` cycles before, or a
+        reset drains the pipelines: the next step begins at zero.
     quiet : :py:`In(1)`
         No sum ends with that step. Neither costs logic: one is an input that the adder has left, the other the
         register's synchronous reset. Both are passed on: neither ends of sums nor a reset need a wire across the array.
@@ -55,30 +64,46 @@ class ProcessingElement(Component):
     Attributes
     ----------
     latency : int
-        Cycles from the operands of the last step to ``sum``: 6. interval is 1.
+        Cycles from the operands of the last step to ``sum``: 6, or 8 for the fast inner product. interval is 1.
 
     Resources: one DSP; ``acc_width`` carry cells, no other logic, about ``2 * acc_width + 2 * (a_width + w_width) + 2``
-    flip-flops; with packing as many carry cells and flip-flops again for ``high_width``.
+    flip-flops; with packing as many carry cells and flip-flops again for ``high_width``;
+    with the fast inner product twice the operands' flip-flops, and two adders and registers as wide as the multiplier's
+    operands.
 
     Raises
     ------
     ValueError
-        A parameter is not an integer in its range.
+        A parameter is not an integer in its range, or an arithmetic that does not pack is to pack.
     """
 
-    latency = FINISHED
     interval = 1
 
-    def __init__(self, a_width, w_width, acc_width, *, pack_shift=None, high_width=None, site=None):
-        self._multiplier = Multiplier(a_width, w_width, site=site)
+    def __init__(
+        self,
+        a_width,
+        w_width,
+        acc_width,
+        *,
+        pack_shift=None,
+        high_width=None,
+        arithmetic=DIRECT,
+        fabric=False,
+        site=None,
+    ):
+        self._multiplier = Multiplier(*arithmetic.multiplicand_widths(a_width, w_width), fabric=fabric, site=site)
+        self.arithmetic = arithmetic
+        self.latency = arithmetic.lead + FINISHED
         limits = [("acc_width", acc_width, 2, 48)]
         if pack_shift is not None:
             limits += [("pack_shift", pack_shift, 2, a_width + w_width - 2), ("high_width", high_width, 2, acc_width)]
         for name, value, low, high in limits:
             if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{name} must be an integer from {low} to {high}, not {value!r}")
+        if pack_shift is not None and arithmetic is not DIRECT:
+            raise ValueError(f"arithmetic {arithmetic.name} does not pack two weights into an operand")
         self.pack_shift = pack_shift
-        a, w = signed(a_width), signed(w_width)
+        a, w = (signed(arithmetic.indices * width) for width in (a_width, w_width))
         second = {} if pack_shift is None else {"high": Out(signed(high_width))}
         super().__init__(
             {
@@ -98,9 +123,10 @@ class ProcessingElement(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.multiplier = multiplier = self._multiplier
-        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.w)]
         # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
         a, w, p = (Signal.like(s, reset_less=True) for s in (self.a, self.w, multiplier.p))
+        x, y = multiplicands(m, self.arithmetic, (self.a, self.w), (a, w))
+        m.d.comb += [multiplier.a.eq(x), multiplier.b.eq(y)]
         m.d.sync += [
             a.eq(self.a),
             w.eq(self.w),

@@ -5,6 +5,7 @@ import pytest
 
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
+from licgate.program.timing import FINISHED
 from tests.gateware.waves import trace
 
 SHAPES = [(9, 8, 24), (18, 18, 44), (2, 3, 8)]
@@ -17,7 +18,7 @@ def steps_of(sums, idle=()):
         steps += [{"a": a, "w": w} for a, w in sequence]
         marks.append(len(steps) - 1)
         steps += [{"a": 0, "w": 0}] * (idle[k] if idle else 0)
-    steps += [{"a": 0, "w": 0}] * (ProcessingElement.latency + 3)
+    steps += [{"a": 0, "w": 0}] * (FINISHED + 3)
     late = {m + Multiplier.latency + 1 for m in marks}
     return [{**s, "restart": t in late, "quiet": t not in late} for t, s in enumerate(steps)], marks
 
@@ -35,10 +36,10 @@ def test_every_sum_appears_after_the_latency_and_only_then(shape):
     low_a, low_w = -(1 << shape[0] - 1), -(1 << shape[1] - 1)
     sums += [[(low_a, low_w)] * 3, [(low_a, -low_w - 1)] * 3, [(-low_a - 1, -low_w - 1)], [(0, low_w)]]
     steps, marks = steps_of(sums, idle=[int(v) for v in rng.integers(0, 3, len(sums))])
-    arrivals = {m + ProcessingElement.latency: sum(a * w for a, w in s) for m, s in zip(marks, sums)}
+    arrivals = {m + FINISHED: sum(a * w for a, w in s) for m, s in zip(marks, sums)}
     for cycle, seen in enumerate(trace(ProcessingElement(*shape), steps, ["sum"])):
         assert seen.sum == arrivals.get(cycle, 0), f"cycle {cycle}"
-    assert ProcessingElement.latency == 6
+    assert ProcessingElement(*shape).latency == FINISHED == 6
     assert ProcessingElement.interval == 1
 
 
@@ -127,7 +128,7 @@ def test_packed_sums_part_again(shape):
     seen = trace(dut, steps, ["sum", "high"])
     wrap = lambda value, bits: (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)  # noqa: E731
     for mark, (low, high) in zip(marks, expected):
-        got = seen[mark + ProcessingElement.latency]
+        got = seen[mark + FINISHED]
         if high is None:
             assert got.sum == wrap(low, acc_width)
         else:

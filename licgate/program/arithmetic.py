@@ -1,0 +1,67 @@
+"""How the systolic array forms a sum of products: what program compiler, gateware and cycle model read of it.
+
+Direct: a step is one reduction index, ``a * w``. Fast inner product (Winograd 1968; on systolic arrays Pogue and
+Nicolici, arXiv 2311.12224): a step is two of them, for one product::
+
+    (a0 + w1) * (a1 + w0) = a0 * w0 + a1 * w1 + a0 * a1 + w0 * w1
+
+The sum of ``a0 * a1`` (xi) is the same for all columns of a row: the array sums it once a row and takes it off. The sum
+of ``w0 * w1`` (eta) is a constant of the weights, which whoever reads the array's results takes off. Everything is kept
+modulo ``2**accumulator_width``: what is left in the end fits, so what is on the way need not.
+
+A step whose weights are zero adds nothing, whatever its activations are; one whose activations alone are zero adds its
+part of eta.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["DIRECT", "FIP", "Arithmetic"]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """An arithmetic of the array.
+
+    Attributes
+    ----------
+    name : str
+    indices : int
+        Reduction indices of a step, and so multiply-accumulates a multiplier and cycle at most.
+    lead : int
+        Registers in front of an element's multiplier that its operands go through.
+    row_sum : bool
+        Rows have a sum of activations of their own (xi), which is taken off their results.
+    """
+
+    name: str
+    indices: int
+    lead: int
+    row_sum: bool
+
+    def multiplicand_widths(self, a_width: int, w_width: int) -> tuple[int, int]:
+        """Widths of the signed operands of an element's multiplier."""
+        if self.indices == 1:
+            return a_width, w_width
+        wide = max(a_width, w_width) + 1
+        return wide, wide
+
+    def weight_sum(self, weights: np.ndarray) -> np.ndarray:
+        """What the array's results have too much: eta, of weights (reduction indices, columns), for each column.
+
+        Raises
+        ------
+        ValueError
+            The reduction indices do not fill steps.
+        """
+        weights = np.asarray(weights, dtype=np.int64)
+        if len(weights) % self.indices:
+            raise ValueError(f"{len(weights)} reduction indices are no steps of {self.indices}")
+        if self.indices == 1:
+            return np.zeros(weights.shape[1], dtype=np.int64)
+        return np.asarray((weights[0::2] * weights[1::2]).sum(0))
+
+
+DIRECT = Arithmetic("direct", indices=1, lead=0, row_sum=False)
+FIP = Arithmetic("fip", indices=2, lead=2, row_sum=True)

@@ -1,0 +1,15 @@
+"""Words of two values, and sums that wrap: for the tests of the fast inner product."""
+
+__all__ = ["word", "wrap"]
+
+
+def word(low, high, width):
+    """Two signed values as the signed word that carries them."""
+    mask = (1 << width) - 1
+    bits = (int(low) & mask) | (int(high) & mask) << width
+    return bits - (1 << 2 * width) if bits >> 2 * width - 1 else bits
+
+
+def wrap(value, bits):
+    """The value modulo 2**bits, as a signed one."""
+    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
