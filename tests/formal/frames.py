@@ -45,6 +45,9 @@ def _receiver(mutant):
     inside = taken & (count >= 3) & (count < length + 3)
     bench.claim(dut.w_stb == inside)
     bench.claim(~dut.w_stb | ((dut.w_index == written) & (dut.w_data == byte)))
+    # A whole frame is as good as its CRC was found in the cycle before.
+    matches = bench.past(bench.peek("crc.match_detected", 1))
+    bench.claim(~dut.o.valid | bench.past(dut.o.valid) | ~whole | ((error == 0) == matches))
     # It takes whatever comes but while a frame is whole or reported; after some silence none is begun.
     bench.claim(dut.i.ready | whole | dut.o.valid)
     bench.claim((silent < TIMEOUT + 4) | (count == 0))
@@ -60,6 +63,8 @@ PROOFS = (
             Mutation(FrameReceiver, "with m.If(left == 1):", "with m.If(left == 2):"),
             Mutation(FrameReceiver, "idle == self.timeout - 1", "idle == self.timeout + 9"),
             Mutation(FrameReceiver, "index.eq(index + 1)", "index.eq(index + 2)"),
+            Mutation(FrameReceiver, "report.error.eq(ErrorCode.TRUNCATED)", "report.error.eq(0)"),
+            Mutation(FrameReceiver, "Mux(crc.match_detected, 0, ErrorCode.BAD_CRC)", "0"),
             Mutation(FrameReceiver, 'm.next = "CHECK"', 'm.next = "REPORT"'),
         ),
         14,

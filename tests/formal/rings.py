@@ -7,11 +7,9 @@ from amaranth.hdl import Cat, Mux, Signal
 from licgate.gateware.streamed.passcredits import ColumnCredits
 from licgate.gateware.streamed.release import StepRelease
 from licgate.gateware.streamed.tilering import TileRing
-from licgate.program.streamed import compile_streamed
-from licgate.target.streamed import StreamedConfig
+from tests.formal.addresses import DOWN, streamed
 from tests.formal.credits import passes
 from tests.formal.kit import Bench, Mutation, Proof
-from tests.manifest.kit import four_transforms
 
 COUNT = 5  # bits of running counts; they wrap
 
@@ -116,8 +114,7 @@ def _later(one, other):
 
 
 def _columns(mutant):
-    config = StreamedConfig(rows=4, cols=4, block_rows=1, band_groups=2, prefetch_words=1)
-    program = compile_streamed(list(four_transforms().transforms.values()), config)
+    program = streamed(DOWN)
     dut, slots = mutant(ColumnCredits)(program), min(program.slots, 5)
     bench = Bench(dut)
     m, begin, moves = bench.m, bench.free(1, "begin"), bench.free(1, "moves")
@@ -174,7 +171,8 @@ PROOFS = (
         "points into the ring, to the word of the tile that is meant, and says whether that tile has come",
         _tiles,
         (
-            Mutation(TileRing, "Mux(sum_pointer >= ring,", "Mux(sum_pointer > ring,"),
+            Mutation(TileRing, "Mux(sum_pointer >= ring,", "Mux(sum_pointer >= 2 * ring,"),
+            Mutation(TileRing, "pointer.eq(gdn_pointer)", "pointer.eq(home)"),
             Mutation(TileRing, "held + ~self.consumed", "held + 1"),
             Mutation(TileRing, "sum_back >= 0", "sum_back > 0"),
         ),
