@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from licgate.errors import ConfigError, ManifestError, SimulationError, ToolError
+from licgate.files import write_whole
 from tests.fuzz.check import differences
 from tests.fuzz.designs import MEMORIES, draw
 
@@ -63,9 +64,7 @@ def _tell(counts, wrong, path):
     seconds = round(sum(os.times()[:4]))
     print(f"{dict(sorted(counts.items()))}; {seconds} s of a core; {len(wrong)} differences", flush=True)
     if path is not None:
-        temporary = path.with_name(f"{path.name}.part")
-        temporary.write_text(json.dumps({"counts": counts, "core_s": seconds, "differences": wrong}, indent=1))
-        temporary.replace(path)
+        write_whole(path, json.dumps({"counts": counts, "core_s": seconds, "differences": wrong}, indent=1))
 
 
 def _run(number, memory, engine, counts):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.program.arithmetic import DIRECT, FIP
+from tests.gateware.engine.pairs import wrap
 
 
 def all_steps(a_width, w_width):
@@ -32,16 +33,15 @@ def test_the_multiplicands_fit_and_would_not_fit_into_a_bit_less(widths):
 def test_sums_may_wrap_where_the_result_fits(bits):
     """Activations of 10 bits, weights of 8: xi alone leaves the range of all these widths."""
     rng = np.random.default_rng(bits)
-    wrap = lambda v: (v + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)  # noqa: E731
     wrapped = 0
     for _ in range(200):
         a, w = rng.choice([-512, 511], 900), rng.integers(-1, 2, (900, 3))
         result = a @ w
-        w = np.where(wrap(result) == result, w, 0)
-        sums = wrap(((a[0::2, None] + w[1::2]) * (a[1::2, None] + w[0::2])).sum(0))
-        xi = wrap((a[0::2] * a[1::2]).sum())
+        w = np.where(wrap(result, bits) == result, w, 0)
+        sums = wrap(((a[0::2, None] + w[1::2]) * (a[1::2, None] + w[0::2])).sum(0), bits)
+        xi = wrap((a[0::2] * a[1::2]).sum(), bits)
         wrapped += xi != (a[0::2] * a[1::2]).sum()
-        assert np.array_equal(wrap(wrap(sums - xi) - FIP.weight_sum(w)), a @ w)
+        assert np.array_equal(wrap(wrap(sums - xi, bits) - FIP.weight_sum(w), bits), a @ w)
     assert wrapped
 
 

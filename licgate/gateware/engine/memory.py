@@ -85,7 +85,7 @@ class BankedMemory(Component):
                 raise ValueError(f"init holds {word}, a word of {width} bits does not")
         self.depth, self.width, self.writable, self.registered = depth, width, writable, registered
         self.latency = LATENCY + 3 * registered
-        # Two words at least: Yosys and Amaranth differ in what is read at an address of no bits.
+        # Two words at least: to CXXRTL an address of no bits lies beyond its memory, and 0 is read.
         depths = [min(deep, 1 << max(1, ceil_log2(depth))) for deep in bank_depths(depth, width)]
         self._bank = depths[0]
         self._banks = [

@@ -25,7 +25,7 @@ def multiplicands(m, arithmetic, inputs, registered):
     if arithmetic.indices == 1:
         return inputs
     (a0, a1), (w0, w1) = (halves(word) for word in registered)
-    width = max(len(a0), len(w0)) + 1
-    sums = [Signal(signed(width), name=name, reset_less=True) for name in ("sum_0", "sum_1")]
+    widths = arithmetic.multiplicand_widths(len(a0), len(w0))
+    sums = [Signal(signed(width), name=f"sum_{k}", reset_less=True) for k, width in enumerate(widths)]
     m.d.sync += [sums[0].eq(a0 + w1), sums[1].eq(a1 + w0)]
     return sums

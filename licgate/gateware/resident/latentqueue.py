@@ -47,11 +47,13 @@ class LatentQueue(Component):
     def elaborate(self, platform):
         m = Module()
         depth, enable, take = self._depth, self.enable, self.take
-        m.submodules.words = words = Memory(shape=self._width, depth=max(2, depth), init=[])
+        # two words at least, as in a BankedMemory
+        places = max(2, depth)
+        m.submodules.words = words = Memory(shape=self._width, depth=places, init=[])
         write, read, level = words.write_port(), words.read_port(domain="comb"), Signal(range(depth + 1))
         m.d.comb += [write.en.eq(enable), write.data.eq(self.word), self.first.eq(read.data)]
         for port, moves, name in ((write, enable, "place_written"), (read, take, "place_read")):
-            place = Signal(range(max(2, depth)), name=name)
+            place = Signal(range(places), name=name)
             m.d.comb += port.addr.eq(place)
             with m.If(moves):
                 m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))

@@ -11,5 +11,5 @@ def word(low, high, width):
 
 
 def wrap(value, bits):
-    """The value modulo 2**bits, as a signed one."""
+    """The value modulo 2**bits, as a signed one; of an integer, or of an array."""
     return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)

@@ -15,7 +15,7 @@ SIZES = [(1, 5), (2, 1), (7, 12), (512, 36), (513, 36), (1300, 36), (1040, 17), 
 
 @pytest.mark.parametrize("writable", [False, True])
 def test_a_single_word_lies_in_two(writable):
-    # Amaranth's simulator reads the word at an address of no bits, CXXRTL another one.
+    # To CXXRTL an address of no bits lies beyond its memory.
     memory = BankedMemory(1, 8, init=[5], writable=writable)
     assert "memory width 8 size 2" in rtlil.convert(memory)
 

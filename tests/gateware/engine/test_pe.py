@@ -6,6 +6,7 @@ import pytest
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
 from licgate.program.timing import FINISHED
+from tests.gateware.engine.pairs import wrap
 from tests.gateware.waves import trace
 
 SHAPES = [(9, 8, 24), (18, 18, 44), (2, 3, 8)]
@@ -126,7 +127,6 @@ def test_packed_sums_part_again(shape):
     steps, marks = steps_of(sums, idle=[int(v) for v in rng.integers(0, 3, len(sums))])
     dut = ProcessingElement(a_width, w_width, acc_width, pack_shift=shift, high_width=high_width)
     seen = trace(dut, steps, ["sum", "high"])
-    wrap = lambda value, bits: (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)  # noqa: E731
     for mark, (low, high) in zip(marks, expected):
         got = seen[mark + FINISHED]
         if high is None:

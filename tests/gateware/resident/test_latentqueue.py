@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from amaranth.back import rtlil
 
 from licgate.gateware.resident.latentqueue import LatentPlace, LatentQueue
 from tests.gateware.resident.programs import build
@@ -32,6 +33,11 @@ def test_words_come_out_in_order_and_room_is_told(depth):
     # a word counts from the cycle after it came, and its room from the one after it went
     room = [depth - inside - record.enable for inside, record in zip(counts, seen, strict=True)]
     assert [s.free for s in seen[1:]] == room[:-1]
+
+
+def test_a_single_word_lies_in_two():
+    # To CXXRTL an address of no bits lies beyond its memory.
+    assert "memory width 8 size 2" in rtlil.convert(LatentQueue(8, 1))
 
 
 @pytest.mark.parametrize("image", [(0, 5, 3, (0, 0, 5, 3)), (0, 7, 4, (2, 1, 3, 2)), (0, 1, 1, (0, 0, 1, 1))])
