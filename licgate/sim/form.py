@@ -11,7 +11,7 @@ from licgate.caches import cache_folder
 from licgate.errors import ConfigError
 from licgate.resources import simulation_source
 from licgate.sim.chance import ChancePlatform, Marked
-from licgate.sim.netlist import SOURCES, first_values, simulated
+from licgate.sim.netlist import SOURCES, first_values, keep_constants, simulated
 from licgate.sim.verilator import SCRIPT, find_verilator, verilated_files
 from licgate.synth.buildplan import make_portable_plan
 from licgate.synth.cache import BuildCache
@@ -151,7 +151,8 @@ def make_netlist(accelerator, *, routed=False):
         if routed:
             flow.check_fit(cells)
             result = flow.route(_SEED, multipliers=cells.get(board.multiplier, 0)).result
-            netlist = json.loads((folder / result).read_text())
+            given, netlist = netlist, json.loads((folder / result).read_text())
+            keep_constants(netlist, given)
     return netlist, starts
 
 

@@ -3,7 +3,7 @@
 from licgate.errors import SimulationError
 from licgate.sim.chance import INIT, RANDOM, START
 
-__all__ = ["SOURCES", "first_values", "simulated"]
+__all__ = ["SOURCES", "first_values", "keep_constants", "simulated"]
 
 #: Models of the cells, below ``sim``.
 SOURCES = ("flipflop.v", "logic.v", "lutram.v", "dp16kd.v", "mult18x18d.v")
@@ -68,6 +68,39 @@ def first_values(module):
             # what no register has moved into shows nothing that was ever given a value
             found[name] = INIT if any(INIT in marks.get(bit, ()) for bits in outputs for bit in bits) else RANDOM
     return found
+
+
+def keep_constants(routed, netlist, top="top"):
+    """Give the outputs of a routed netlist that are constants their values: nextpnr drops what drives them.
+
+    Parameters
+    ----------
+    routed : dict
+        As nextpnr has written it; it is changed.
+    netlist : dict
+        What nextpnr was given.
+
+    Raises
+    ------
+    SimulationError
+        An output that is no constant has no driver.
+    """
+    module, given = routed["modules"][top], netlist["modules"][top]["ports"]
+    driven = {
+        bit
+        for cell in module["cells"].values()
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "output"
+        for bit in bits
+    }
+    driven |= {bit for port in module["ports"].values() if port["direction"] == "input" for bit in port["bits"]}
+    for name, port in module["ports"].items():
+        for k, bit in enumerate(port["bits"]):
+            if bit in driven:
+                continue
+            port["bits"][k] = given[name]["bits"][k]
+            if port["bits"][k] not in ("0", "1"):
+                raise SimulationError(f"nothing drives bit {k} of output {name} in the routed netlist")
 
 
 def simulated(netlist, starts, top="top"):

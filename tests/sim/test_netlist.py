@@ -16,6 +16,7 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.sim import form, transforms
 from licgate.sim.chance import Marked
 from licgate.sim.engine import get_engine
+from licgate.sim.netlist import keep_constants
 from licgate.sim.simulate import compare, simulate
 from licgate.sim.streamedsdram import SdramGateware
 from licgate.synth import fanout, outreg
@@ -184,6 +185,21 @@ def test_cells_and_modes_without_a_model_are_refused(made):
 
     refused(r" is a EHXPLLL, of which there is no model to simulate: use --engine cxxrtl$", type="EHXPLLL")
     refused(r", a TRELLIS_FF, has SRMODE CE_OVER_LSR, of which there is no model", parameters={"SRMODE": "CE_OVER_LSR"})
+
+
+def test_outputs_that_are_constants_keep_their_values():
+    def netlist(one, two):
+        ports = {
+            "x": {"direction": "input", "bits": [2]},
+            "y": {"direction": "output", "bits": [2, one, two]},
+        }
+        return {"modules": {"top": {"ports": ports, "cells": {}}}}
+
+    routed = netlist(7, 8)
+    keep_constants(routed, netlist("1", "0"))
+    assert routed == netlist("1", "0")
+    with pytest.raises(SimulationError, match=r"^nothing drives bit 2 of output y in the routed netlist$"):
+        keep_constants(netlist(7, 8), netlist("1", 9))
 
 
 def of_kind(kind):
