@@ -9,7 +9,7 @@ from pathlib import Path
 
 from licgate.backends import get_backend
 from licgate.backends.base import verdict
-from licgate.backends.options import add_array_arguments, add_memory_arguments, add_packing_argument
+from licgate.backends.options import add_arithmetic_arguments, add_array_arguments, add_memory_arguments
 from licgate.errors import ConfigError
 from licgate.files import check_writable, write_whole
 from licgate.images import demo_image, load_image
@@ -51,7 +51,7 @@ def add_simulate_arguments(parser):
         f"{default.rows} and {default.cols}",
         max_width=f"pixels the line buffers hold (default: {default.max_width})",
     )
-    add_packing_argument(parser, without=default.packed_bits)
+    add_arithmetic_arguments(parser, without=default.packed_bits)
     parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )

@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
+from licgate.backends.options import given
 from licgate.errors import ConfigError
 from licgate.synth.design import Design, Frame
 from licgate.target.board import Board
 from licgate.target.config import AcceleratorConfig
 
-__all__ = ["Backend", "arrays_first", "needed_transforms", "packing_of", "values_line", "verdict"]
+__all__ = ["Backend", "arithmetic_of", "arrays_first", "needed_transforms", "values_line", "verdict"]
 
 
 class Backend(ABC):
@@ -152,24 +153,24 @@ def arrays_first(design: Design, compiled) -> tuple[Design, object]:
     return design, program
 
 
-def packing_of(args: argparse.Namespace, board: Board | None) -> dict:
-    """Fields of a configuration that ``--packing`` and the board's multipliers come to.
+def arithmetic_of(args: argparse.Namespace, board: Board | None) -> dict:
+    """Fields of a configuration that ``--arithmetic``, ``--packing`` and the board's multipliers come to.
 
     Raises
     ------
     ConfigError
         The option names other multipliers than the board has.
     """
-    packing = getattr(args, "packing", None)
+    packing, fields = getattr(args, "packing", None), given(args, "arithmetic")
     if board is None:
-        return {"packing": True, "packed_bits": packing} if packing else {}
+        return fields | ({"packing": True, "packed_bits": packing} if packing else {})
     # without a number the option says 0
     if packing and packing != board.packed_bits:
         raise ConfigError(
             f"--packing {packing} is not for board {board.name}, whose multipliers have {board.packed_bits} bits: "
             "leave the number out"
         )
-    return {"packing": packing is not None, "packed_bits": board.packed_bits}
+    return fields | {"packing": packing is not None, "packed_bits": board.packed_bits}
 
 
 def values_line(result: dict) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from licgate.backends.base import Backend, arrays_first, needed_transforms, packing_of, values_line
+from licgate.backends.base import Backend, arithmetic_of, arrays_first, needed_transforms, values_line
 from licgate.backends.options import given
 from licgate.errors import ConfigError
 from licgate.gateware.top.resident import Accelerator
@@ -38,7 +38,7 @@ class Chip(Backend):
         if board is not None:
             fields = dict(zip(("rows", "cols"), board.shape(args.mode))) | {"max_width": board.max_width} | fields
             check_shape(board, rows=fields["rows"], cols=fields["cols"])
-        return AcceleratorConfig(**fields, **packing_of(args, board))
+        return AcceleratorConfig(**fields, **arithmetic_of(args, board))
 
     def _asked(self, args):
         return {"fixed_width": getattr(args, "max_width", None) is not None}

@@ -7,6 +7,7 @@ from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 
 from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import LANE_MULTIPLIERS
 from licgate.target.streamed import StreamedConfig
@@ -14,13 +15,13 @@ from licgate.target.streamed import StreamedConfig
 __all__ = [
     "MEMORIES",
     "MEMORY_SHAPE",
+    "add_arithmetic_arguments",
     "add_array_arguments",
     "add_channels_argument",
     "add_frame_arguments",
     "add_memory_argument",
     "add_memory_arguments",
     "add_old_names",
-    "add_packing_argument",
     "axi_timing",
     "clock_of",
     "given",
@@ -69,7 +70,7 @@ def _pair(text):
 
 
 def add_frame_arguments(parser: ArgumentParser) -> None:
-    """Add what a design is for: board, mode, size of the image, clock, packing."""
+    """Add what a design is for: board, mode, size of the image, clock, packing, arithmetic."""
     parser.add_argument("--board", required=True, help="name (see: licgate boards) or path of a board file")
     parser.add_argument(
         "--mode",
@@ -82,7 +83,7 @@ def add_frame_arguments(parser: ArgumentParser) -> None:
         "--size", type=_size, default=(768, 512), metavar="WxH", help="image that figures are for (default: 768x512)"
     )
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock, asked for or assumed (default: the board's)")
-    add_packing_argument(parser)
+    add_arithmetic_arguments(parser)
 
 
 def add_old_names(parser: ArgumentParser) -> None:
@@ -91,8 +92,8 @@ def add_old_names(parser: ArgumentParser) -> None:
     parser.add_argument("--frequency", dest="clock", type=float, default=SUPPRESS, help=SUPPRESS)
 
 
-def add_packing_argument(parser: ArgumentParser, *, without: int = 0) -> None:
-    """Add ``--packing``; ``without`` is what it says where no number is given: 0 for the board's."""
+def add_arithmetic_arguments(parser: ArgumentParser, *, without: int = 0) -> None:
+    """Add ``--packing`` and ``--arithmetic``; ``without`` is what packing says without a number: 0 for the board's."""
     usual = "the board's" if not without else f"{without}"
     parser.add_argument(
         "--packing",
@@ -103,6 +104,11 @@ def add_packing_argument(parser: ArgumentParser, *, without: int = 0) -> None:
         metavar="BITS",
         help="two products a multiplier where a layer's widths allow it, for multipliers of BITS bits: 18 (ECP5) or 27 "
         f"(UltraScale+); without BITS, {usual}",
+    )
+    parser.add_argument(
+        "--arithmetic",
+        choices=tuple(ARITHMETICS),
+        help="a product for each multiply-accumulate, or half as many by the fast inner product (default: direct)",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from operator import add
 
-from licgate.backends.base import Backend, arrays_first, needed_transforms, packing_of, values_line
+from licgate.backends.base import Backend, arithmetic_of, arrays_first, needed_transforms, values_line
 from licgate.backends.options import MEMORY_SHAPE, given
 from licgate.errors import ConfigError
 from licgate.perf.predict import input_sizes, joined_predictions
@@ -38,7 +38,7 @@ class Streamed(Backend):
         fields = given(args, "rows", "cols", "lanes", "lane_multipliers", *MEMORY_SHAPE)
         if board is not None:
             fields = dict(zip(("rows", "cols"), board.streamed or _USUAL)) | fields
-        return StreamedConfig(**self._beats(args), **fields, **packing_of(args, board))
+        return StreamedConfig(**self._beats(args), **fields, **arithmetic_of(args, board))
 
     def _asked(self, args):
         return {"cores": args.cores}

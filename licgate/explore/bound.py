@@ -38,11 +38,12 @@ def _run(program, stages, width, height):
         for (parity, kernel_rows), count in _kernel_rows(stage, height, height_out):
             pass_kinds = op.pass_kinds[2 * parity : 2 * parity + 2] if stage.upsampling else op.pass_kinds
             for pass_kind in pass_kinds:
-                steps = kernel_rows * op.channels_in * pass_kind.shape.tap_row_cycles(program.rows)
+                rows = pass_kind.kernel_rows if program.arithmetic.whole_passes else kernel_rows
+                steps = rows * op.words_in * pass_kind.shape.tap_row_cycles(program.rows)
                 cycles += count * groups * _tiles(program, op, steps, gap, late)
         if stage.gdn is not None:
             passes = height_out * groups * (2 if stage.upsampling else 1)
-            cycles += passes * _tiles(program, stage.gdn, stage.gdn.channels_in, gap, late)
+            cycles += passes * _tiles(program, stage.gdn, stage.gdn.words_in, gap, late)
         width, height = width_out, height_out
     return cycles
 

@@ -42,15 +42,16 @@ def _shape(program, chain):
             s.span(0),
             s.span(1),
             s.conv.channels_in,
+            s.conv.words_in,
             s.conv.channels_out,
             s.conv.packed,
-            None if s.gdn is None else (s.gdn.channels_in, s.gdn.packed),
+            None if s.gdn is None else (s.gdn.words_in, s.gdn.packed),
         )
         for s in program.stages_of(chain)
     )
     timing = (program.feed_latency, program.drain_gap, program.window_words, program.lanes, program.lane_rows)
     square = any(op.is_gdn and op.layer.square for op in program.ops)
-    timing += (program.merge_latency, program.output_words, program.output_channels)
+    timing += (program.arithmetic, program.merge_latency, program.output_words, program.output_channels)
     return program.rows, program.cols, timing, square, len(program.stages), chain.pixels, stages
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from licgate.backends import get_backend
-from licgate.backends.base import packing_of
+from licgate.backends.base import arithmetic_of
 from licgate.explore.exact import frame_figures
 from licgate.synth.design import Design, Frame
 from licgate.target.board import Board
@@ -44,7 +44,7 @@ class Planner(ABC):
 
     def __init__(self, args: argparse.Namespace, board: Board, clock_mhz: float):
         self.args, self.board, self.clock_mhz = args, board, clock_mhz
-        self.facts = {"packing": packing_of(args, board)["packing"]}
+        self.facts = {"packing": arithmetic_of(args, board)["packing"]}
 
     def prepared(self, manifest):
         """What is to be planned; a ConfigError if the array does not run the model."""

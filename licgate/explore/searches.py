@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from licgate.backends.base import packing_of
+from licgate.backends.base import arithmetic_of
 from licgate.backends.sdram import sdram_cycles
 from licgate.errors import ConfigError
 from licgate.explore.cycles import CycleCounter
@@ -74,7 +74,7 @@ def search_chip(args, board, clock_mhz: float, manifest) -> Found:
     if args.exact or args.cores:
         raise ConfigError("--cores and --exact go with --memory sdram: shapes on the chip have one core, always exact")
     width, height = args.size
-    packing = packing_of(args, board)["packing"]
+    packing = arithmetic_of(args, board)["packing"]
     space, budget = Space(manifest, board, args.mode, width, height, packing=packing), Budget.of(board)
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
@@ -114,7 +114,7 @@ def search_sdram(args, board, clock_mhz: float, manifest) -> Found:
     ConfigError
         The board has no SDRAM, the array does not run the model, or nothing fits.
     """
-    timing, packing = sdram_cycles(board, clock_mhz), packing_of(args, board)["packing"]
+    timing, packing = sdram_cycles(board, clock_mhz), arithmetic_of(args, board)["packing"]
     options = {"cores": tuple(args.cores or (1,)), "packing": packing, "mode": args.mode}
     space, budget = StreamSpace(manifest, board, *args.size, timing, **options), Budget.of(board)
     found = search_streams(space, budget, least=LEAST, say=Progress("arrays bounded"), more=Progress("arrays searched"))

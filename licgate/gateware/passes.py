@@ -32,6 +32,7 @@ __all__ = [
     "Destination",
     "address_width",
     "pass_layout",
+    "place_names",
     "record_layout",
     "release_shape",
     "tile_layout",
@@ -53,25 +54,33 @@ def address_width(program):
 def pass_layout(program):
     """What the feeder must know of a pass.
 
-    pass_kind: its number. row: line buffer address of the first kernel row. offset: from there to the window's first
-    word (modulo the address width). kernel_rows: rows inside the image. mask: words of the window inside the row.
-    weight: first weight word. x: first word of the GDN inputs. release: what the array is done with once the pass is
+    pass_kind: its number. row: line buffer address of the first kernel row inside the image. offset: from there to the
+    window's first word (modulo the address width). kernel_rows: rows that are fed, of which, where passes are whole,
+    ``above`` lie above the image and ``inside`` in it. mask: words of the window inside the row. weight: first weight
+    word. x: first channel of the GDN inputs. release: what the array is done with once the pass is
     fed: the row of a convolution, or slots of the line memory and words of the weight ring. wrap: words of the window
     behind which the line memory's ring begins again.
     """
+    rows = range(program.kernel_rows + 1)
     return data.StructLayout(
         {
             "pass_kind": ceil_log2(max(2, len(program.pass_kinds))),
             "row": range(max(memory.depth for memory in program.line_memories)),
             "offset": address_width(program),
-            "kernel_rows": range(program.kernel_rows + 1),
+            "kernel_rows": rows,
             "mask": program.window_words,
             "weight": range(max(memory.depth for memory in program.weight_memories)),
             "x": range(program.gdn_depth),
             "release": release_shape(program),
             "wrap": program.window_words if program.ring_words else 0,
+            **({"above": rows, "inside": rows} if program.arithmetic.whole_passes else {}),
         }
     )
+
+
+def place_names(program):
+    """Fields of a pass that say what it reads of the line buffers."""
+    return ("row", "offset", "kernel_rows", "mask", *(("above", "inside") if program.arithmetic.whole_passes else ()))
 
 
 def release_shape(program):
@@ -97,13 +106,14 @@ def tile_layout(program):
 def write_layout(program):
     """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
 
+    An address counts channels: its low bits say which part of a word.
     column: parity of the columns that the tile holds, of those that its stage makes parity by parity.
     """
     return data.StructLayout(
         {
             "to": 2,
             "line": range(max(2, len(program.stages))),
-            "address": address_width(program),
+            "address": address_width(program) + program.arithmetic.part_bits,
             "count": range(program.most_channels + 1),
             "column": 1,
             "row_done": 1,

@@ -24,7 +24,8 @@ class Timing:
     def of(cls, program):
         """Delays of a program's gateware."""
         lane = lane_latency(program)
-        post = array_latency(program.cols) + program.merge_latency + lane + program.lanes * program.lane_rows
+        drained = array_latency(program.cols, program.arithmetic) + program.merge_latency
+        post = drained + lane + program.lanes * program.lane_rows
         return cls(program.feed_latency, post, program.lane_rows)
 
 
@@ -100,18 +101,18 @@ class EngineModel:
         return max(self._finish, self._reads_end - (self._window_words - words))
 
     def feed(self, op, pass_kind, tile, kernel_rows, now):
-        """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` inside the image."""
+        """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` that are fed."""
         program, timing, shape = self._program, self.timing, pass_kind.shape
         accepted = max(now, self.taken + 1)
         self.taken = max(accepted + 1, self.earliest(pass_kind))
         first = self.taken + 1
         if op.is_gdn:
-            tap_rows, tap_row_cycles, columns = op.channels_in, 1, 1
-            # that of a single channel has an idle cycle first
+            tap_rows, tap_row_cycles, columns = op.words_in, 1, 1
+            # that of a single word has an idle cycle first
             final = max(first + max(tap_rows, 2) - 1, self._drained)
         else:
             tap_rows, tap_row_cycles, columns = (
-                kernel_rows * op.channels_in,
+                kernel_rows * op.words_in,
                 shape.tap_row_cycles(program.rows),
                 shape.columns,
             )

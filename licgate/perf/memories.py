@@ -57,7 +57,7 @@ class GdnMemories:
     layers : int
         GDN layers.
     words : int
-        Words of their inputs.
+        Channels of their inputs, each of a group of pixels.
     norm_bits, input_bits : int
         Widest size and widest input.
     index_bits, slope_bits : int
@@ -93,7 +93,8 @@ def memory_uses(program, *, lines, weights, bias_bits, offset_bits, gdn=None):
     program : Program
         For its rows, columns and lanes, and its output channels, one for each of ``biases``.
     lines : iterable of (int, int, bool)
-        Bits of a value, words, and whether even and odd pixels lie apart, of each line memory.
+        Bits of a value, words, and whether even and odd pixels lie apart, of each line memory; of every part of its
+        words.
     weights : iterable of (int, int)
         Bits of a column (a value, or two where they are packed) and words of each weight memory.
     bias_bits, offset_bits : int
@@ -103,14 +104,15 @@ def memory_uses(program, *, lines, weights, bias_bits, offset_bits, gdn=None):
     -------
     list of MemoryUse
     """
-    rows, found = program.rows, []
+    rows, indices, found = program.rows, program.arithmetic.indices, []
     for bits, depth, split in lines:
         parts = (rows - rows // 2, rows // 2) if split else (rows,)
-        found += [MemoryUse("line buffers", depth, part * bits) for part in parts if part]
+        found += [MemoryUse("line buffers", depth, part * bits, indices) for part in parts if part]
     found += [MemoryUse("weights", depth, program.cols * bits) for bits, depth in weights]
     found += [MemoryUse("parameters", len(program.biases), width) for width in (bias_bits, 6, 17, offset_bits)]
     if gdn is not None:
-        found += [MemoryUse("GDN inputs", gdn.words, rows * width) for width in (gdn.norm_bits, gdn.input_bits)]
+        found.append(MemoryUse("GDN inputs", gdn.words // indices, rows * gdn.norm_bits, indices))
+        found.append(MemoryUse("GDN inputs", gdn.words, rows * gdn.input_bits))
         found.append(MemoryUse("GDN tables", gdn.layers * (2 << gdn.index_bits), 18 + gdn.slope_bits, program.lanes))
     return found
 
@@ -130,7 +132,7 @@ def streamed_memories(program):
     Words of all widths share one memory each for feature maps and for weights.
     """
     return [
-        MemoryUse("line buffers", program.ring_words, max(program.map_kinds)),
+        MemoryUse("line buffers", program.ring_words, max(program.map_kinds), program.arithmetic.indices),
         MemoryUse("weights", program.weight_ring, max(program.weight_kinds)),
         *_program_uses(program, lines=[], weights=[]),
         *_queues(program),

@@ -104,7 +104,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
             for op, (height_in, width_in) in zip(ops, transform.layer_sizes(run[1], run[0]), strict=False):
                 op_cycles[op.index] += steps[op.index]
                 op_macs[op.index] += layer_macs(op.layer, height_in, width_in)
-        macs, busy = sum(op_macs[op.index] for op in ops), sum(op_macs[op.index] / op.products for op in ops)
+        macs, busy = sum(op_macs[op.index] for op in ops), sum(op_macs[op.index] / op.macs_per_product for op in ops)
         rows.append(
             {
                 "name": transform.name,
@@ -118,7 +118,7 @@ def predict(manifest, config, width, height, *, windows=None, transforms=("g_a",
         )
     whole = sum(manifest.transforms[name].macs(size[1], size[0]) for name, size in sizes.items())
     cycles, macs = sum(row["cycles"] for row in rows), sum(op_macs)
-    busy = sum(op_macs[op.index] / op.products for op in program.ops)
+    busy = sum(op_macs[op.index] / op.macs_per_product for op in program.ops)
     return Prediction(
         cycles,
         macs,
@@ -134,7 +134,7 @@ def multiplier_cycles(program, chain, width, height):
     """Cycles of one multiplier that the products of a run of a chain take: two products one where they are packed."""
     ops = [op for stage in program.stages_of(chain) for op in (stage.conv, stage.gdn) if op is not None]
     sizes = chain.transform.layer_sizes(height, width)
-    return sum(layer_macs(op.layer, *size) / op.products for op, size in zip(ops, sizes, strict=False))
+    return sum(layer_macs(op.layer, *size) / op.macs_per_product for op, size in zip(ops, sizes, strict=False))
 
 
 def image_runs(program, manifest, config, width, height, *, windows=None):
@@ -203,9 +203,9 @@ def layer_row(op, macs, cycles, multipliers):
         "output_bits": op.layer.output.bits,
         "accumulator_bits": op.layer.accumulator.bits,
         "macs": macs,
-        "products": op.products,
+        "products": op.macs_per_product,
         "cycles": round(cycles),
-        "utilization": macs / (op.products * multipliers * cycles),
+        "utilization": macs / (op.macs_per_product * multipliers * cycles),
     }
 
 

@@ -15,14 +15,18 @@ from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
 from licgate.manifest.model import Manifest
 from licgate.manifest.transform import Transform
-from licgate.program.ops import Op, PassKind, Shape, extents, matrices, words_of
+from licgate.program.ops import Op, PassKind, Shape, extents, matrices, steps_of, words_of
 from licgate.program.packing import Packing, choose_packing, lane_count
 from licgate.program.program import Chain, Memory, Program
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.config import AcceleratorConfig
 
 __all__ = ["compile_program", "input_widths"]
+
+# of a multiplier, signed
+_WIDEST_OPERAND = 18
 
 # of a line memory: bits and sign of its values, and where they come from
 LineKind: TypeAlias = tuple[int, bool, str]
@@ -101,6 +105,7 @@ class _Compiler:
 
     def __init__(self, config: AcceleratorConfig, with_weights: bool, packing: Packing | None) -> None:
         self.config, self.with_weights, self.packing = config, with_weights, packing
+        self.arithmetic = ARITHMETICS[config.arithmetic]
         self.chains: list[Chain] = []
         self.ops: list[Op] = []
         self.stages: list[Stage] = []
@@ -161,7 +166,7 @@ class _Compiler:
             words = 2 * -(-(width // 2) // config.rows)
         key = (layer.input.bits, layer.input.signed, source)
         base = used.get(key, 0)
-        used[key] = base + ring * words * layer.in_channels
+        used[key] = base + ring * words * op.words_in
         depth, split = self.lines.get(key, (0, False))
         self.lines[key] = (max(depth, used[key]), split or upsampled)
         memory = list(self.lines).index(key)
@@ -171,15 +176,16 @@ class _Compiler:
     def _op(self, layer: Layer, *, depth_form: bool = False) -> Op:
         """Append the operation of a layer, its weights and its parameters."""
         cols, index = self.config.cols, len(self.ops)
+        words_in = self.arithmetic.words(layer.in_channels)
         kinds: list[tuple[int, int, Shape | None, int, int]] = []
         if layer.kind == "gdn":
             bits, added = layer.gamma_type.bits, layer.beta
-            kinds.append((0, 0, None, 1, layer.channels))
+            kinds.append((0, 0, None, 1, words_in))
         else:
             bits, added = layer.weight_type.bits, layer.bias
             for p, q, left, rows, columns in extents(layer, depth_form=depth_form):
                 window = Shape(1 if layer.transposed else layer.stride, left, columns)
-                kinds.append((p, q, window, rows, rows * layer.in_channels * columns))
+                kinds.append((p, q, window, rows, rows * words_in * columns))
         made: Sequence[Integers | None] = [None] * len(kinds)
         if self.with_weights:
             made = self._weights(layer, depth_form)
@@ -190,11 +196,23 @@ class _Compiler:
         held = self.weights.setdefault(key, [])
         memory, start = list(self.weights).index(key), len(held)
         words: list[int] = []
+        biases: list[list[int]] = []
         pass_kinds: list[PassKind] = []
         number = sum(len(op.pass_kinds) for op in self.ops)
         for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
-            pass_kinds.append(PassKind(number + len(pass_kinds), index, p, q, rows, shape, steps, start + len(words)))
-            words += [0] * (tiles * steps) if matrix is None else words_of(matrix, cols, bits, packed=packed)
+            own = [int(v) for v in added] * times
+            base = start + len(words)
+            if matrix is None:
+                words += [0] * (tiles * steps)
+            else:
+                words += words_of(matrix, cols, bits, packed=packed)
+                sums = self.arithmetic.weight_sum(matrix.reshape(len(matrix), -1).T)
+                own = [bias - int(much) for bias, much in zip(own, sums, strict=True)]
+            # Passes whose sums have more too much, or less, have parameters of their own.
+            if not biases or self.arithmetic.row_sum:
+                biases.append(own)
+            params = (len(biases) - 1) * len(own)
+            pass_kinds.append(PassKind(number + len(pass_kinds), index, p, q, rows, shape, steps, base, params))
         held += words
         op = Op(
             index,
@@ -210,26 +228,27 @@ class _Compiler:
             tuple(pass_kinds),
             depth_form,
             packed,
+            self.arithmetic,
         )
         requantize = layer.requantize
-        self.biases += [int(v) for v in added] * times
+        self.biases += [value for own in biases for value in own]
+        times *= len(biases)
         self.multipliers += [int(v) for v in requantize.multiplier] * times
         self.shifts += [int(v) for v in requantize.shift] * times
         self.offsets += [int(v) for v in requantize.offset] * times
         self.ops.append(op)
         return op
 
-    @staticmethod
-    def _weights(layer: Layer, depth_form: bool) -> list[Integers]:
-        """Weights of a layer, (O, steps) for each pass kind."""
+    def _weights(self, layer: Layer, depth_form: bool) -> list[Integers]:
+        """Weights of a layer, (O, steps, indices) for each pass kind."""
         if layer.kind == "gdn":
-            return [np.asarray(layer.gamma, dtype=np.int64)]
-        return [weight.reshape(len(weight), -1) for *_, weight in matrices(layer, depth_form=depth_form)]
+            return [steps_of(np.asarray(layer.gamma, dtype=np.int64), self.arithmetic)]
+        return [steps_of(weight, self.arithmetic) for *_, weight in matrices(layer, depth_form=depth_form)]
 
     def program(self) -> Program:
         """The program of the chains so far."""
-        config = self.config
-        return Program(
+        config, indices = self.config, self.arithmetic.indices
+        program = Program(
             chains=tuple(self.chains),
             rows=config.rows,
             cols=config.cols,
@@ -237,10 +256,11 @@ class _Compiler:
             ops=tuple(self.ops),
             stages=tuple(self.stages),
             line_memories=tuple(
-                Memory(key[0], key[1], depth, split=split) for key, (depth, split) in self.lines.items()
+                Memory(bits, signed, depth, split=split, indices=indices)
+                for (bits, signed, _), (depth, split) in self.lines.items()
             ),
             weight_memories=tuple(
-                Memory(bits, signed, len(words), tuple(words), packed=packed)
+                Memory(bits, signed, len(words), tuple(words), packed=packed, indices=indices)
                 for (bits, signed, packed), words in self.weights.items()
             ),
             biases=tuple(self.biases),
@@ -250,4 +270,12 @@ class _Compiler:
             lane_multipliers=config.lane_multipliers,
             pack_shift=None if self.packing is None else self.packing.shift,
             output_words=cast(int, config.output_words),  # settled when the configuration was made
+            arithmetic=self.arithmetic,
         )
+        widest = max(self.arithmetic.multiplicand_widths(program.activation_width, program.weight_width))
+        if self.arithmetic.row_sum and widest > _WIDEST_OPERAND:
+            raise ConfigError(
+                f"arithmetic {self.arithmetic.name} multiplies {widest} bits by as many here, a multiplier has "
+                f"{_WIDEST_OPERAND}: choose direct, or narrower values"
+            )
+        return program

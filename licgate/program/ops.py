@@ -13,6 +13,7 @@ import numpy as np
 
 from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
+from licgate.target.arithmetic import DIRECT, Arithmetic
 
 __all__ = [
     "IN_FLIGHT",
@@ -23,6 +24,7 @@ __all__ = [
     "Shape",
     "extents",
     "matrices",
+    "steps_of",
     "tap_range",
     "words_of",
 ]
@@ -83,6 +85,8 @@ class PassKind:
         Steps of a full pass.
     base : int
         Address of its first weight word; a tile has ``steps`` words.
+    params : int
+        Where its parameters begin, from the layer's first ones on.
     """
 
     index: int
@@ -93,6 +97,7 @@ class PassKind:
     shape: Shape | None
     steps: int
     base: int
+    params: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,8 @@ class Op:
     packed : bool
         Two products a multiplier, see :mod:`licgate.program.packing`: a tile has ``2 * cols`` channels, and column c
         holds, from its low bits on, channel ``tile * 2 * cols + 2 * c`` and the next one.
+    arithmetic : Arithmetic
+        Of the array: how many reduction channels a step takes.
     """
 
     index: int
@@ -140,11 +147,22 @@ class Op:
     pass_kinds: tuple[PassKind, ...]
     depth_form: bool = False
     packed: bool = False
+    arithmetic: Arithmetic = DIRECT
 
     @property
     def products(self) -> int:
-        """Products that a multiplier makes in a step."""
+        """Products that a column makes in a step: output channels of it."""
         return 1 + self.packed
+
+    @property
+    def macs_per_product(self) -> int:
+        """Multiply-accumulates for which a multiplier multiplies once."""
+        return self.products * self.arithmetic.indices
+
+    @property
+    def words_in(self) -> int:
+        """Words of a memory that hold the reduction channels of a group of pixels: so many steps a tap."""
+        return self.arithmetic.words(self.channels_in)
 
     @property
     def is_gdn(self) -> bool:
@@ -153,7 +171,7 @@ class Op:
 
     @property
     def steps(self) -> int:
-        """Steps of one output of every pass kind, in full passes: ``channels_in * kernel**2``, not so in depth form."""
+        """Steps of one output of every pass kind, in full passes: ``words_in * kernel**2``, not so in depth form."""
         return sum(pass_kind.steps for pass_kind in self.pass_kinds)
 
     @property
@@ -242,19 +260,41 @@ def _padded(weight: Integers) -> Integers:
     return np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, max(0, _FEWEST_TAPS - weight.shape[3]))))
 
 
-def words_of(matrix: Integers, cols: int, bits: int, *, packed: bool = False) -> list[int]:
-    """Weight words of a pass kind: ``matrix`` (O, steps) cut into tiles of ``cols`` channels, or of twice as many.
+def steps_of(matrix: Integers, arithmetic: Arithmetic = DIRECT) -> Integers:
+    """Weights of a pass kind in the order of its steps.
 
-    A packed column holds its lower weight and its upper one less the lower one's sign: their sum, shifted against each
-    other, is then the two side by side, with the lower one's sign between them.
+    Parameters
+    ----------
+    matrix : ndarray
+        (O, kernel rows, I, kernel columns), or (O, I) of a GDN.
+    arithmetic : Arithmetic
+
+    Returns
+    -------
+    ndarray
+        (O, steps, reduction indices of a step), with zeros for channels that fill a word.
     """
-    out, steps = matrix.shape
+    matrix = matrix if matrix.ndim == 4 else matrix[:, None, :, None]
+    out, rows, channels, columns = matrix.shape
+    indices, words = arithmetic.indices, arithmetic.words(channels)
+    padded = np.pad(matrix, ((0, 0), (0, 0), (0, words * indices - channels), (0, 0)))
+    return padded.reshape(out, rows, words, indices, columns).swapaxes(3, 4).reshape(out, -1, indices)
+
+
+def words_of(weights: Integers, cols: int, bits: int, *, packed: bool = False) -> list[int]:
+    """Weight words of a pass kind: ``weights`` (O, steps, indices) in tiles of ``cols`` channels, or of twice as many.
+
+    A word holds every column's weight of a step's first reduction index, then those of the next one. A packed column
+    holds its lower weight and its upper one less the lower one's sign: their sum, shifted against each other, is then
+    the two side by side, with the lower one's sign between them.
+    """
+    out, steps, indices = weights.shape
     fields = cols << packed
     tiles = -(-out // fields)
-    padded = np.zeros((tiles * fields, steps), dtype=np.int64)
-    padded[:out] = matrix
+    padded = np.zeros((tiles * fields, steps, indices), dtype=np.int64)
+    padded[:out] = weights
     if packed:
         padded[1::2] -= padded[::2] < 0
     padded &= (1 << bits) - 1
-    rows = padded.reshape(tiles, fields, steps).transpose(0, 2, 1).reshape(tiles * steps, fields)
+    rows = padded.reshape(tiles, fields, steps, indices).transpose(0, 2, 3, 1).reshape(tiles * steps, indices * fields)
     return [sum(int(v) << (bits * c) for c, v in enumerate(row)) for row in rows]

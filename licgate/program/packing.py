@@ -18,6 +18,7 @@ from licgate.manifest.layers import Layer
 from licgate.manifest.transform import Transform
 from licgate.program.ops import Op, extents
 from licgate.program.stages import Stage, check_convolution
+from licgate.target.arithmetic import Arithmetic
 from licgate.target.config import AcceleratorConfig
 
 __all__ = ["SHORTEST_DRAIN", "PackedPasses", "Packing", "choose_packing", "drain_gap", "lane_count", "shift_range"]
@@ -54,6 +55,7 @@ class PackedPasses:
     ops: tuple[Op, ...]
     stages: tuple[Stage, ...]
     pack_shift: int | None
+    arithmetic: Arithmetic
 
     @property
     def packing(self) -> bool:
@@ -86,7 +88,7 @@ class PackedPasses:
 
     def word_bits(self, op: Op) -> int:
         """Bits of a weight word of an operation."""
-        return self.tile_channels(op) * op.weight_bits
+        return self.tile_channels(op) * op.weight_bits * self.arithmetic.indices
 
     def gap_behind(self, op: Op) -> int:
         """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""

@@ -7,6 +7,7 @@ from licgate.manifest.transform import Transform
 from licgate.program.ops import LINE_LATENCY, Op, PassKind, Shape
 from licgate.program.packing import PackedPasses, drain_gap
 from licgate.program.stages import Stage
+from licgate.target.arithmetic import DIRECT, Arithmetic
 
 __all__ = ["Chain", "Memory", "Program"]
 
@@ -51,6 +52,8 @@ class Memory:
         Even and odd pixels of a word are written apart, since an upsampling stage makes them apart.
     packed : bool
         A word holds two weights for each column.
+    indices : int
+        Values of a word for each row or column that are of channels: first those of one channel, then of the next.
     """
 
     bits: int
@@ -59,11 +62,12 @@ class Memory:
     init: tuple[int, ...] = ()
     split: bool = False
     packed: bool = False
+    indices: int = 1
 
     @property
     def field(self) -> int:
         """Bits of a word for each row or column."""
-        return self.bits << self.packed
+        return (self.bits << self.packed) * self.indices
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Program(PackedPasses):
     lane_multipliers: str = "dsp"
     pack_shift: int | None = None
     output_words: int = 0
+    arithmetic: Arithmetic = DIRECT
 
     @property
     def pass_kinds(self) -> tuple[PassKind, ...]:
@@ -126,8 +131,9 @@ class Program(PackedPasses):
 
     @property
     def gdn_depth(self) -> int:
-        """Words of the GDN inputs: those of the largest band."""
-        return max(1, *(stage.gdn_words for stage in self.stages))
+        """Channels of the GDN inputs, each of a group of pixels: those of the largest band, in whole words."""
+        least = self.arithmetic.indices
+        return max(least, *(stage.gdn_words * self.arithmetic.indices for stage in self.stages))
 
     @property
     def upsampling(self) -> bool:

@@ -56,7 +56,7 @@ class Stage:
     @property
     def row_stride(self) -> int:
         """Line buffer words between two rows."""
-        return self.words * self.conv.channels_in
+        return self.words * self.conv.words_in
 
     @property
     def depth(self) -> int:
@@ -105,7 +105,7 @@ class Stage:
     @property
     def gdn_words(self) -> int:
         """Words of GDN inputs of the largest band of a resident core."""
-        return 0 if self.gdn is None else (2 * self.band_groups - 1) * self.gdn.channels_in
+        return 0 if self.gdn is None else (2 * self.band_groups - 1) * self.gdn.words_in
 
     @property
     def most_rows(self) -> int:

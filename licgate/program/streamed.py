@@ -92,11 +92,10 @@ class StreamedProgram(Program):
 
     @property
     def gdn_depth(self) -> int:
-        """Words of the GDN inputs: those of a whole band."""
-        return self.band_groups * max(
-            [s.gdn.channels_in * self.stage_rows(s) * s.parities for s in self.stages if s.gdn is not None],
-            default=self.block_rows,
-        )
+        """Channels of the GDN inputs, in whole words: those of a whole band."""
+        padded = self.arithmetic.padded
+        counts = [padded(s.gdn.channels_in) * self.stage_rows(s) * s.parities for s in self.stages if s.gdn is not None]
+        return self.band_groups * max(counts, default=padded(self.block_rows))
 
     def stage_rows(self, stage: Stage) -> int:
         """Most output rows of a block of the stage: whole pairs where the parities of rows are made apart."""
@@ -211,7 +210,7 @@ def compile_streamed(
     widest = max(made.band_words(stage, config.band_groups) for stage in stages)
     ahead = max(stage.stride for stage in stages) * config.band_groups
     slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
-    slot_words = max(made.in_rows(stage) * stage.conv.channels_in for stage in stages)
+    slot_words = max(made.in_rows(stage) * stage.conv.words_in for stage in stages)
     weight_words = _weight_words(made, config)
     made = replace(
         made,

@@ -1,7 +1,7 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
-from licgate.program.arithmetic import DIRECT, Arithmetic
 from licgate.program.program import Program
+from licgate.target.arithmetic import DIRECT, Arithmetic
 
 __all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency", "settling"]
 

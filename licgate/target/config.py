@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from licgate.errors import ConfigError
 from licgate.manifest.patches import margins
 from licgate.manifest.transform import Transform
+from licgate.target.arithmetic import ARITHMETICS
 
 __all__ = ["LANE_MULTIPLIERS", "AcceleratorConfig", "check_range"]
 
@@ -38,6 +39,9 @@ class AcceleratorConfig:
         them (in GDN's table), or logic, which leaves all blocks to the array. Neither cycles nor results depend on it.
     packing : bool
         Give every multiplier two products where a layer's widths allow it; see :mod:`licgate.program.packing`.
+    arithmetic : {"direct", "fip"}
+        How the array sums: a product for each multiply-accumulate, or half as many by the fast inner product; see
+        :mod:`licgate.target.arithmetic`. Results do not depend on it. Only the direct one packs.
     packed_bits : int
         Widest operand of the device's multipliers, signed: 18 on ECP5, 27 on UltraScale+. Only packing asks for it.
 
@@ -58,10 +62,15 @@ class AcceleratorConfig:
     lane_multipliers: str = "dsp"
     packing: bool = False
     packed_bits: int = 18
+    arithmetic: str = "direct"
 
     def __post_init__(self) -> None:
         if not isinstance(self.packing, bool):
             raise ConfigError(f"packing is {self.packing!r}: give True or False")
+        if self.arithmetic not in ARITHMETICS:
+            raise ConfigError(f"arithmetic is {self.arithmetic!r}: choose {', '.join(ARITHMETICS)}")
+        if self.packing and self.arithmetic != "direct":
+            raise ConfigError(f"packing needs arithmetic direct, not {self.arithmetic}: leave one of them out")
         channels = self.cols << self.packing if isinstance(self.cols, int) else 1
         if self.output_words is None and isinstance(self.cols, int):
             # with packing there is room for a pass at work and for the one behind it

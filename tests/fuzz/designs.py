@@ -10,6 +10,7 @@ import numpy as np
 
 from licgate.manifest import Manifest, sealed
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -157,6 +158,8 @@ def _config(coin, memory):
         "packing": coin.random() < 0.25,
         "lane_multipliers": coin.choice(("dsp", "mixed", "fabric")),
     }
+    if not shape["packing"]:
+        shape["arithmetic"] = coin.choice(tuple(ARITHMETICS))
     fewest = cols << shape["packing"]
     if memory == "chip":
         slack = {

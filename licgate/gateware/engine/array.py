@@ -9,8 +9,8 @@ from licgate.gateware.arith import delayed
 from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
-from licgate.program.arithmetic import DIRECT
 from licgate.program.timing import FINISHED, array_latency, collect_levels, settling
+from licgate.target.arithmetic import DIRECT
 
 __all__ = ["SystolicArray", "drain_shape"]
 
@@ -29,7 +29,7 @@ class SystolicArray(Component):
 
     With the fast inner product a step is two reduction indices. An element of logic beside each row's first one sums
     the row's xi, which is taken off each of its sums on their way; the weights' eta is in the results, which are modulo
-    ``2**acc_width``, and bubbles need zeros as weights, see :mod:`licgate.program.arithmetic`.
+    ``2**acc_width``, and bubbles need zeros as weights, see :mod:`licgate.target.arithmetic`.
 
     The sums of a row end one column a cycle. So one word a cycle is enough to bring them, by OR of outputs that are 0
     in all other cycles, to a small memory at the row's end, from which ``drain`` reads them in any order.

@@ -8,7 +8,7 @@ from licgate.gateware.clear import clearable
 from licgate.gateware.engine.array import SystolicArray
 from licgate.gateware.engine.feed.window import words_layout
 from licgate.gateware.engine.feeder import Feeder
-from licgate.gateware.engine.memory import BankedMemory
+from licgate.gateware.engine.memory import BankedMemory, PartedMemory
 from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.passes import address_width, pass_layout, release_shape, tile_layout, write_layout
@@ -67,6 +67,7 @@ class Engine(Component):
             acc_width=program.accumulator_width,
             pack_shift=program.pack_shift,
             high_width=program.packed_accumulator_width or None,
+            arithmetic=program.arithmetic,
         )
         self.result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
         self._writer = writer = ResultWriter(program, self.result_width, norm_width)
@@ -149,7 +150,7 @@ class Engine(Component):
         connect(m, front.o, target)
 
     def _gdn_inputs(self, m):
-        """The two copies of the GDN inputs: what the array sums, and what the lanes divide.
+        """The two copies of the GDN inputs: what the array sums, in parts of words, and what the lanes divide.
 
         Writes come through a register: nobody reads within many cycles of them, and the blocks may be far from the
         lanes.
@@ -157,11 +158,12 @@ class Engine(Component):
         feeder, post, writer = self._feeder, self._post, self._writer
         enable, address = Signal(name="write_norms"), Signal.like(writer.norm_address, name="write_norms_to")
         m.d.sync += [enable.eq(writer.norm_enable), address.eq(writer.norm_address)]
-        for name, written, wanted, output in (
-            ("norms", writer.norm_data, feeder.norm_address, feeder.norm_data),
-            ("gdn_inputs", writer.x_data, post.x_address, post.x_data),
+        for name, parts, written, wanted, output in (
+            ("norms", self._program.arithmetic.indices, writer.norm_data, feeder.norm_address, feeder.norm_data),
+            ("gdn_inputs", 1, writer.x_data, post.x_address, post.x_data),
         ):
-            m.submodules[name] = memory = BankedMemory(post.x_depth, len(written))
+            depth, width = post.x_depth // parts, len(written)
+            m.submodules[name] = memory = PartedMemory([BankedMemory(depth, width) for _ in range(parts)])
             held = Signal.like(written, name=f"write_{name}", reset_less=True)
             m.d.sync += held.eq(written)
             m.d.comb += [

@@ -10,7 +10,7 @@ from licgate.gateware.engine.feed.nextpass import NextPass
 from licgate.gateware.engine.feed.operands import Activations, Weights
 from licgate.gateware.engine.feed.reads import OperandAddresses, WindowReads
 from licgate.gateware.engine.feed.walk import PassWalk
-from licgate.gateware.engine.feed.window import PixelWindow, words_layout
+from licgate.gateware.engine.feed.window import PixelWindow, operand_shape, words_layout
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.passes import address_width, pass_layout, release_shape
 from licgate.gateware.stream import connect
@@ -70,6 +70,8 @@ class Feeder(Component):
     def __init__(self, program):
         self._program = program
         self.latency = program.feed_latency + 2
+        indices = program.arithmetic.indices
+        norm_bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
         super().__init__(
             {
                 "i": In(stream.Signature(pass_layout(program))),
@@ -77,10 +79,10 @@ class Feeder(Component):
                 "line_data": In(words_layout(program.line_memories, program.rows)),
                 "weight_address": Out(range(max(memory.depth for memory in program.weight_memories))),
                 "weight_data": In(words_layout(program.weight_memories, program.cols)),
-                "norm_address": Out(range(program.gdn_depth)),
-                "norm_data": In(program.rows * max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)),
-                "a": Out(signed(program.activation_width)).array(program.rows),
-                "w": Out(signed(program.weight_width)).array(program.cols),
+                "norm_address": Out(range(program.gdn_depth // indices)),
+                "norm_data": In(indices * program.rows * norm_bits),
+                "a": Out(operand_shape(program)).array(program.rows),
+                "w": Out(signed(indices * program.weight_width)).array(program.cols),
                 "last": Out(1),
                 "release": Out(release_shape(program)),
                 "released": Out(release_shape(program)),
@@ -137,6 +139,7 @@ class Feeder(Component):
             activations.kind.eq(line(walk.kind, arrival - 2)),
             activations.step.eq(line(walk.step, arrival - 2)),
             activations.gdn.eq(line(walk.gdn, arrival - 2)),
+            *([weights.step.eq(line(walk.step, arrival - 2))] if program.arithmetic.row_sum else []),
             Cat(self.w).eq(Cat(weights.w)),
             Cat(self.a).eq(Cat(activations.a)),
         ]

@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 from licgate.gateware.arith import delayed
 from licgate.target.cells import BLOCK_RAMS
 
-__all__ = ["LATENCY", "BankedMemory", "SplitMemory", "bank_depths"]
+__all__ = ["LATENCY", "BankedMemory", "PartedMemory", "SplitMemory", "bank_depths"]
 
 #: Cycles of a memory without address registers.
 LATENCY = 3
@@ -211,5 +211,70 @@ class SplitMemory(Component):
                 half.write_address.eq(self.write_address),
                 half.write_data.eq(Cat(self.write_data.word_select(position, self.bits) for position in positions)),
                 Cat(self.data.word_select(position, self.bits) for position in positions).eq(half.data),
+            ]
+        return m
+
+
+class PartedMemory(Component):
+    """Words of several parts, which are written apart and read at once.
+
+    Parameters
+    ----------
+    parts : sequence of memories
+        Alike; a power of two of them.
+
+    Members
+    -------
+    address, data : :py:`In(range(depth))`, :py:`Out(parts * width)`
+        As of a part; the first one in the low bits.
+    write_enable, write_data
+        As of a part.
+    write_address : :py:`In(range(parts * depth))`
+        Of a part of a word: its number in the low bits.
+
+    Attributes
+    ----------
+    latency : int
+        That of a part. interval is 1.
+
+    Resources: the parts; a LUT4 each.
+
+    Raises
+    ------
+    ValueError
+        The number of parts is not a power of two.
+    """
+
+    interval = 1
+
+    def __init__(self, parts):
+        self._parts = list(parts)
+        count = len(self._parts)
+        if count < 1 or count & (count - 1):
+            raise ValueError(f"a word has a power of two of parts, not {count}")
+        part = self._parts[0]
+        self.depth, self.latency = part.depth, part.latency
+        super().__init__(
+            {
+                "address": In(len(part.address)),
+                "data": Out(count * len(part.data)),
+                "write_enable": In(len(part.write_enable)),
+                "write_address": In(len(part.write_address) + (count - 1).bit_length()),
+                "write_data": In(len(part.write_data)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        low = (len(self._parts) - 1).bit_length()
+        for number, part in enumerate(self._parts):
+            m.submodules[f"part_{number}"] = part
+            chosen = self.write_address[:low] == number
+            m.d.comb += [
+                part.address.eq(self.address),
+                part.write_enable.eq(self.write_enable & chosen.replicate(len(self.write_enable))),
+                part.write_address.eq(self.write_address[low:]),
+                part.write_data.eq(self.write_data),
+                self.data.word_select(number, len(part.data)).eq(part.data),
             ]
         return m

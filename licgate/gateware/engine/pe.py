@@ -6,8 +6,8 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.engine.accumulator import RestartingAdder
 from licgate.gateware.engine.multiplicands import multiplicands
 from licgate.gateware.engine.multiplier import Multiplier
-from licgate.program.arithmetic import DIRECT
 from licgate.program.timing import FINISHED
+from licgate.target.arithmetic import DIRECT
 
 __all__ = ["ProcessingElement"]
 
@@ -21,7 +21,7 @@ class ProcessingElement(Component):
     combined by OR: no element spends logic on a choice.
 
     With the fast inner product a step has two reduction indices, and the sum has the row's xi and the weights' eta too
-    much, modulo ``2**acc_width``, see :mod:`licgate.program.arithmetic`. A bubble then needs ``w = 0``.
+    much, modulo ``2**acc_width``, see :mod:`licgate.target.arithmetic`. A bubble then needs ``w = 0``.
 
     With packing a second sum takes the products' part above ``pack_shift`` alone, one more where the part below is
     negative; see :mod:`licgate.program.packing`. It moves with the first one and is of no meaning in a step whose

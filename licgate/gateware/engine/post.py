@@ -43,7 +43,7 @@ class PostProcessor(Component):
     last : :py:`In(1)`
         The step now entering the array is the last one of a tile.
     tile : :py:`In(stream.Signature(tile_layout(program)))`
-        Descriptor of the next tile to be drained, taken ``array_latency(cols) - 4`` cycles after its ``last``; it must
+        Descriptor of the next tile to be drained, taken ``array_latency - 4`` cycles after its ``last``; it must
         be valid then.
     results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
         The array's finished sums.
@@ -73,7 +73,7 @@ class PostProcessor(Component):
         lane = self._lanes[0]
         self.interval = program.lane_rows
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
-        drained = array_latency(program.cols) + program.merge_latency
+        drained = array_latency(program.cols, program.arithmetic) + program.merge_latency
         self.latency = drained + lane.latency + program.lanes * program.lane_rows
         self.x_depth = program.gdn_depth
         rows = program.rows
@@ -102,7 +102,7 @@ class PostProcessor(Component):
         active, sub, word = Signal(), Signal(range(max(2, drain_interval))), Signal(range(program.most_channels))
         tile = Signal(tile_layout(program))
         last_cycle = Signal()
-        go = line(self.last, array_latency(program.cols) - _LEAD - 1)
+        go = line(self.last, array_latency(program.cols, program.arithmetic) - _LEAD - 1)
         m.d.comb += [last_cycle.eq(sub == drain_interval - 1), self.tile.ready.eq(go)]
         final = Signal()  # the tile's last word
         # Counted rather than added to the tile's first ones: they address memories, which are far away.

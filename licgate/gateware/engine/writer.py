@@ -124,7 +124,8 @@ class ResultWriter(Component):
         """Write the line buffers where words may come from an upsampling stage."""
         rows, stages, tile = self._program.rows, self._program.stages, self.i.payload
         upsampled = Array(int(k > 0 and stages[k - 1].upsampling) for k in range(len(stages)))[tile.line]
-        channels = Array(stage.conv.channels_in for stage in stages)[tile.line]
+        padded = self._program.arithmetic.padded
+        channels = Array(padded(stage.conv.channels_in) for stage in stages)[tile.line]
         # Words come at every second cycle at most, so the one after a word is free for B. Nobody reads B early, though
         # `row_done` comes a cycle before its last write: the sequencer's count follows it by one cycle, the row's first
         # pass by two more at least, and a write is seen by reads that begin a cycle later.

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.clear import clearable
 from licgate.gateware.engine.engine import Engine
-from licgate.gateware.engine.memory import BankedMemory, SplitMemory
+from licgate.gateware.engine.memory import BankedMemory, PartedMemory, SplitMemory
 from licgate.gateware.ports import latent_layout
 from licgate.gateware.resident.latents import LatentReader
 from licgate.gateware.resident.maps import MapWriter
@@ -178,11 +178,8 @@ class Core(Component):
                 engine.weight_data[f"m{k}"].eq(rom.data),
             ]
         for k, values in enumerate(program.line_memories):
-            if values.split:
-                lines = SplitMemory(values.depth, program.rows, values.bits)
-            else:
-                lines = BankedMemory(values.depth, program.rows * values.bits, registered=True)
-            m.submodules[f"lines_{k}"] = lines
+            parts = [self._line_memory(values) for _ in range(values.indices)]
+            m.submodules[f"lines_{k}"] = lines = PartedMemory(parts)
             m.d.comb += [
                 lines.address.eq(engine.line_address[: len(lines.address)]),
                 engine.line_data[f"m{k}"].eq(lines.data),
@@ -190,6 +187,12 @@ class Core(Component):
             ports = (lines.write_enable, lines.write_address, lines.write_data)
             for port, value in zip(ports, self._line_writes(k, values), strict=True):
                 m.d.comb += port.eq(value[: len(port)])
+
+    def _line_memory(self, values):
+        """A memory for a part of the words of a line buffer."""
+        if values.split:
+            return SplitMemory(values.depth, self._program.rows, values.bits)
+        return BankedMemory(values.depth, self._program.rows * values.bits, registered=True)
 
     def _line_writes(self, k, values):
         """Who writes a line buffer: the host's values, or results. Enable, address and word."""

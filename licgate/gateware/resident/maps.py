@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
+from licgate.gateware.arith import delayed
 from licgate.gateware.resident.rows import DIMENSION
 
 __all__ = ["MapWriter"]
@@ -70,6 +71,7 @@ class MapWriter(Component):
         taken = [stage for stage in self._stages if stage is not None]
         if not taken:
             raise ValueError("no chain of the program takes feature maps")
+        part_bits = program.arithmetic.part_bits
         bits = max(program.line_memories[stage.memory].bits for stage in taken)
         super().__init__(
             {
@@ -82,7 +84,7 @@ class MapWriter(Component):
                 "row_done": Out(1),
                 "busy": Out(1),
                 "write_enable": Out(len(program.line_memories)),
-                "write_address": Out(range(max(2, *(stage.base + stage.depth for stage in taken)))),
+                "write_address": Out(range(max(2, *((stage.base + stage.depth) << part_bits for stage in taken)))),
                 "write_word": Out(bits).array(program.rows),
             }
         )
@@ -117,6 +119,7 @@ class MapWriter(Component):
             m.d.sync += [channel.eq(0), self._pending.eq(~self._final), *self._next_group()]
         # The value, then its word, then the write.
         value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
+        padding = self._padding(m, group_ends)
         at, row_ends = Signal.like(lane, reset_less=True), Signal()
         m.d.sync += [
             value.eq(self._magnitude()),
@@ -135,16 +138,33 @@ class MapWriter(Component):
                 with m.Elif(at == 0):
                     m.d.sync += target.eq(0)
         with m.If(self.write_enable.any()):
-            m.d.sync += self.write_address.eq(self.write_address + 1)
+            m.d.sync += self.write_address.eq(self.write_address + 1 + padding)
         with m.If(self.start):
             m.d.sync += [lane.eq(0), channel.eq(0)]
+
+    def _padding(self, m, group_ends):
+        """Channels that fill the last word of a group, in the cycle of that word's write; else 0."""
+        arithmetic = self._program.arithmetic
+        if arithmetic.indices == 1:
+            return 0
+        counts = (stage.conv.channels_in for stage in self._stages if stage is not None)
+        if all(arithmetic.padded(count) == count for count in counts):
+            return 0
+        padding = self._constant(
+            m,
+            "padding",
+            lambda stage: arithmetic.padded(stage.conv.channels_in) - stage.conv.channels_in,
+        )
+        ended = delayed(m, group_ends, 2, name="group_ended")
+        return Mux(ended, padding, 0)
 
     def _rows(self, m):
         """From row to row."""
         # The chain's constants follow `chain` by a cycle, the first value follows `start` by four.
-        first_base = self._constant(m, "first_base", lambda stage: stage.base)
-        stride = self._constant(m, "stride", lambda stage: stage.row_stride)
-        last_row = self._constant(m, "last_row", lambda stage: stage.last_row)
+        part_bits = self._program.arithmetic.part_bits
+        first_base = self._constant(m, "first_base", lambda stage: stage.base << part_bits)
+        stride = self._constant(m, "stride", lambda stage: stage.row_stride << part_bits)
+        last_row = self._constant(m, "last_row", lambda stage: stage.last_row << part_bits)
         base, rows_left = Signal.like(self.write_address), Signal(DIMENSION)
         m.d.comb += self.busy.eq(rows_left != 0)
         with m.FSM():

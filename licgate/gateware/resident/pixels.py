@@ -25,7 +25,7 @@ class PixelWriter(Component):
     room : :py:`In(1)`
         The line buffer has room for another row (sampled between rows).
     write_enable, write_address, write_data
-        Write port of the line buffer. Lanes beyond the image's width are written as zero.
+        Write port of the line buffer; an address counts channels. Lanes beyond the image's width are written as zero.
     row_done : :py:`Out(1)`
         A row is complete.
     busy : :py:`Out(1)`
@@ -66,7 +66,7 @@ class PixelWriter(Component):
                 "row_done": Out(1),
                 "busy": Out(1),
                 "write_enable": Out(1),
-                "write_address": Out(range(stage.depth)),
+                "write_address": Out(range(stage.depth << program.arithmetic.part_bits)),
                 "write_data": Out(program.rows * self._bits),
             }
         )
@@ -120,9 +120,10 @@ class PixelWriter(Component):
         """Write a word, channel by channel."""
         channels, bits, end = self._channels, self._bits, self._end
         waiting = [Signal(len(pixel), name=f"waiting_{r}", reset_less=True) for r, pixel in enumerate(collected)]
-        channel = Signal(range(channels + 1))
+        channel, padding = Signal(range(channels + 1)), self._program.arithmetic.padded(channels) - channels
         with m.If(self._writing):
-            m.d.sync += [channel.eq(channel + 1), self._target.eq(self._target + 1), end.eq(channel == channels - 2)]
+            m.d.sync += [channel.eq(channel + 1), end.eq(channel == channels - 2)]
+            m.d.sync += self._target.eq(self._target + Mux(end, 1 + padding, 1))
             with m.If(end):
                 m.d.sync += self._writing.eq(0)
         with m.If(self._hand):
@@ -141,7 +142,8 @@ class PixelWriter(Component):
 
     def _rows(self, m):
         """From row to row."""
-        stage = self._stage
+        stage, part_bits = self._stage, self._program.arithmetic.part_bits
+        first, last, stride = (value << part_bits for value in (stage.base, stage.last_row, stage.row_stride))
         rows_left, behind_all = Signal(DIMENSION, name="rows_left"), Signal.like(self._behind, name="behind_all")
         single, starting, ended = Signal(name="single"), Signal(name="starting"), Signal(init=1, name="ended")
         base, following = (Signal.like(self.write_address, name=n) for n in ("base", "following"))
@@ -156,7 +158,7 @@ class PixelWriter(Component):
             behind_all.eq(self.width - 3),
             single.eq(self.width == 1),
             ended.eq(rows_left == 0),
-            following.eq(Mux(base == stage.last_row, stage.base, base + stage.row_stride)),
+            following.eq(Mux(base == last, first, base + stride)),
         ]
         with m.FSM():
             with m.State("IDLE"), m.If(starting):
@@ -179,4 +181,4 @@ class PixelWriter(Component):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM"
         with m.If(starting):
-            m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(stage.base)]
+            m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(first)]

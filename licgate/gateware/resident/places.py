@@ -5,7 +5,7 @@ from itertools import pairwise
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.passes import address_width, pass_layout
+from licgate.gateware.passes import address_width, pass_layout, place_names
 from licgate.gateware.resident.rowbands import band_layout
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.sequence.tables import of_stage
@@ -29,10 +29,10 @@ class RowPlaces(Component):
     last_tile, has_gdn, moves_group, moves_tile : :py:`In(1)`
     pass_kind : :py:`In(...)`
         Of the convolution, a cycle behind the band.
-    row, offset, kernel_rows, mask : :py:`Out(...)`
-        For the feeder, see :func:`~licgate.gateware.passes.pass_layout`.
+    row, offset, kernel_rows, mask, above, inside : :py:`Out(...)`
+        For the feeder, see :func:`~licgate.gateware.passes.pass_layout`; the last two only where it has them.
     target : :py:`Out(...)`
-        Line buffer address of the first channel of what the pass makes.
+        Line buffer address of the first channel of what the pass makes, which counts channels.
 
     Timing: all is there four cycles after the one in which ``begin`` or ``issued`` was said.
 
@@ -41,13 +41,13 @@ class RowPlaces(Component):
 
     def __init__(self, program):
         self._program = program
-        layout, address = pass_layout(program), address_width(program)
+        layout, address = pass_layout(program), address_width(program) + program.arithmetic.part_bits
         super().__init__(
             {
                 "band": In(band_layout(program)),
                 **{name: In(1) for name in ("begin", "issued", "last_tile", "has_gdn", "moves_group", "moves_tile")},
                 "pass_kind": In(layout["pass_kind"].shape),
-                **{name: Out(layout[name].shape) for name in ("row", "offset", "kernel_rows", "mask")},
+                **{name: Out(layout[name].shape) for name in place_names(program)},
                 "target": Out(address),
             }
         )
@@ -62,26 +62,31 @@ class RowPlaces(Component):
         offsets = []
         for kind in program.pass_kinds:
             word = 0 if kind.shape is None else kind.shape.first_word(program.rows)
-            offsets.append(word * program.ops[kind.op].channels_in & ((1 << len(first)) - 1))
+            offsets.append(word * program.ops[kind.op].words_in & ((1 << len(first)) - 1))
         m.d.sync += first.eq(Array(offsets)[self.pass_kind])
         m.d.comb += [
             self.row.eq(band.read_base),
-            self.kernel_rows.eq(band.kernel_rows),
             self.offset.eq(base + first),
             self.mask.eq(self._inside(m)),
         ]
+        if program.arithmetic.whole_passes:
+            m.d.comb += [self.above.eq(band.above), self.inside.eq(band.kernel_rows)]
+            m.d.sync += self.kernel_rows.eq(Array(kind.kernel_rows for kind in program.pass_kinds)[self.pass_kind])
+        else:
+            m.d.comb += self.kernel_rows.eq(band.kernel_rows)
         return m
 
     def _move(self, m, base):
         """Move on from group to group, and back to the band's first one."""
         band, stages, rows = self.band, self._program.stages, self._program.rows
-        made = [following.conv.channels_in << stage.upsampling for stage, following in pairwise(stages)]
+        padded, part_bits = self._program.arithmetic.padded, self._program.arithmetic.part_bits
+        made = [padded(following.conv.channels_in) << stage.upsampling for stage, following in pairwise(stages)]
         # Where a row begins, and how far a group of each stage moves.
         places = (
             (self._left, band.width, [-stage.stride * rows for stage in stages]),
             (self._word, 0, [stage.stride for stage in stages]),
-            (base, 0, [stage.stride * stage.conv.channels_in for stage in stages]),
-            (self.target, band.write_base, [*made, 0]),
+            (base, 0, [stage.stride * stage.conv.words_in for stage in stages]),
+            (self.target, band.write_base << part_bits, [*made, 0]),
         )
         back = self.issued & self.moves_tile & (~self.last_tile | self.has_gdn)
         # Flip-flops: what enables four wide registers comes from no logic.
@@ -166,12 +171,13 @@ class FixedWeights(Component):
         lasts = [stage.last_op for stage in program.stages]
         first, gdn = (Signal.like(weight, name=name) for name in ("first", "gdn"))
         steps, begun = Signal(range(1 + max(kind.steps for kind in program.pass_kinds))), Signal(2)
-        # Kernel rows above the image are left out.
+        # Kernel rows above the image are left out, where passes are not whole.
+        most = 0 if program.arithmetic.whole_passes else program.kernel_rows
         firsts = []
         for kind in program.pass_kinds:
-            row = 0 if kind.shape is None else kind.shape.columns * program.ops[kind.op].channels_in
+            row = 0 if kind.shape is None else kind.shape.columns * program.ops[kind.op].words_in
             above = range(1 << len(band.above))
-            firsts += [kind.base + min(count, kind.kernel_rows) * row for count in above]
+            firsts += [kind.base + min(count, kind.kernel_rows, most) * row for count in above]
         m.d.sync += [
             begun.eq(Cat(self.begin, begun[0])),
             first.eq(Array(firsts)[Cat(band.above, self.pass_kind)]),

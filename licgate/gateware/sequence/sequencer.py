@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from types import SimpleNamespace
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.passes import pass_layout, tile_layout, write_layout
+from licgate.gateware.passes import pass_layout, place_names, tile_layout, write_layout
 from licgate.gateware.sequence.results import ResultCredits
 from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.sequence.walk import BandWalk
@@ -182,14 +182,14 @@ class PassSequencer(Component, ABC):
         fields = {
             self.o_pass: {
                 "pass_kind": Mux(walk.is_gdn, gdn_kind, at.pass_kind),
-                **{name: getattr(places, name) for name in ("row", "offset", "kernel_rows", "mask")},
+                **{name: getattr(places, name) for name in place_names(program)},
                 "x": walk.x,
                 **of_pass,
             },
             self.o_tile: {
                 "op": Mux(walk.is_gdn, gdn_op, of_stage(band.stage, (op.index for op in convs))),
                 "count": walk.count,
-                "param": walk.param,
+                "param": walk.param + self._params(at),
                 "x": x,
                 "pixels": Mux(walk.last_group, band.pixels, program.rows),
             },
@@ -200,6 +200,11 @@ class PassSequencer(Component, ABC):
         # this alone is said in the cycle itself
         m.d.comb += self.o_pass.payload.weight.eq(at.weights.weight)
         return waits
+
+    def _params(self, at):
+        """Where the parameters of the pass's kind begin, from those of its layer on."""
+        params = [pass_kind.params for pass_kind in self._program.pass_kinds]
+        return Mux(at.walk.is_gdn, 0, Array(params)[at.pass_kind]) if any(params) else 0
 
     def _states(self, m, at):
         walk = at.walk

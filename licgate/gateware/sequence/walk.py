@@ -35,8 +35,8 @@ class BandWalk(Component):
     column, parity : :py:`Out(1)`
         Parity of the pass's output columns and rows; 0 where a band has but one of them.
     x, channel, param, count : :py:`Out(...)`
-        Of the GDN inputs the word of the pass's pixels, and the first channel of the tile in it; its first parameter;
-        its channels.
+        Of the GDN inputs the first one of the pass's pixels, and the first channel of the tile from there on; its first
+        parameter; its channels.
     last_tile, last_group, last_row, last_column : :py:`Out(1)`
         Of what the pass is one of the last.
     group_left : :py:`Out(...)`
@@ -133,9 +133,13 @@ class BandWalk(Component):
     def _pixels(self, m, row_left, moves_pixel):
         """Group, row and parities, and the pixels' place in the GDN inputs."""
         program = self._program
-        channels = Signal(range(1 + max(op.channels_out for op in program.ops)))
+
+        def padded(stage):
+            return program.arithmetic.padded(stage.conv.channels_out)
+
+        channels = Signal(range(1 + max(map(padded, program.stages))))
         with m.If(self.begin):
-            m.d.sync += channels.eq(of_stage(self.stage, (stage.conv.channels_out for stage in program.stages)))
+            m.d.sync += channels.eq(of_stage(self.stage, map(padded, program.stages)))
         with m.If(self.issued):
             with m.If(moves_pixel):
                 m.d.sync += self.x.eq(self.x + channels)

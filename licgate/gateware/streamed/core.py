@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 from licgate.gateware.arith import delayed
 from licgate.gateware.clear import clearable
 from licgate.gateware.engine.engine import Engine
-from licgate.gateware.engine.memory import BankedMemory
+from licgate.gateware.engine.memory import BankedMemory, PartedMemory
 from licgate.gateware.memory.port import MemoryPort
 from licgate.gateware.stream import Queue, connect
 from licgate.gateware.streamed.commander import Commander
@@ -177,11 +177,12 @@ class StreamedCore(Component):
 
     def _memories(self, m):
         program, engine = self._program, self._engine
-        for name, loader, kinds, views, count, address, data in (
+        for name, loader, kinds, parts, views, count, address, data in (
             (
                 "lines",
                 self._maps,
                 program.map_kinds,
+                program.arithmetic.indices,
                 program.line_memories,
                 program.rows,
                 engine.line_address,
@@ -191,19 +192,29 @@ class StreamedCore(Component):
                 "ring",
                 self._weights,
                 program.weight_kinds,
+                1,
                 program.weight_memories,
                 program.cols,
                 engine.weight_address,
                 engine.weight_data,
             ),
         ):
-            depth = views[0].depth
-            m.submodules[name] = memory = BankedMemory(depth, max(kinds), registered=True)
+            depth, width = views[0].depth, max(kinds)
+            m.submodules[name] = memory = PartedMemory(
+                [BankedMemory(depth, width, registered=True) for _ in range(parts)]
+            )
             m.d.comb += [
                 memory.address.eq(address[: len(memory.address)]),
                 memory.write_enable.eq(loader.write_enable),
                 memory.write_address.eq(loader.write_address),
                 memory.write_data.eq(loader.write_data),
-                # all kinds of words lie in the low bits
-                *(data[f"m{k}"].eq(memory.data[: count * view.field]) for k, view in enumerate(views)),
+                # all kinds of words lie in the low bits of a part
+                *(
+                    data[f"m{k}"].eq(
+                        Cat(
+                            memory.data.word_select(part, width)[: count * view.field // parts] for part in range(parts)
+                        )
+                    )
+                    for k, view in enumerate(views)
+                ),
             ]

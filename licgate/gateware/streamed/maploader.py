@@ -25,7 +25,8 @@ class MapLoader(Component):
     Members
     -------
     start, i, released, port, write_enable, write_address, write_data, loaded, waits
-        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``start`` says, too, that no write is done,
+        See :func:`~licgate.gateware.streamed.layouts.loader_members`; ``write_address`` counts channels, which are
+        parts of a word; ``start`` says, too, that no write is done,
         ``released`` counts slots, and a command waits for a slot or for writes.
     writes : :py:`In(24)`
         Writes of this run that are done.
@@ -42,7 +43,9 @@ class MapLoader(Component):
 
     def __init__(self, program):
         self._program = program
-        depth, convs = program.slots * program.slot_words, [stage.conv for stage in program.stages]
+        arithmetic, convs = program.arithmetic, [stage.conv for stage in program.stages]
+        depth = program.ring_words * arithmetic.indices
+        self._padded = [arithmetic.padded(conv.channels_in) for conv in convs]
         self._beats = [program.record_beats(conv.channels_in, conv.layer.input.bits) for conv in convs]
         self._reader = WordReader(
             program,
@@ -68,6 +71,7 @@ class MapLoader(Component):
         address, line = Signal.like(command.address), Signal.like(self.write_address)
         # Of the command's stage, and of the slot and row at which it begins.
         channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
+        padded = Signal(range(1 + max(self._padded)))
         beats, memory = Signal.like(reader.stretch.payload.beats), Signal.like(reader.record.payload.kind)
         slot_line, row_line = Signal.like(line), Signal.like(line)
         record, stretch = reader.record, reader.stretch
@@ -93,6 +97,7 @@ class MapLoader(Component):
                     address.eq(command.address),
                     *self._begin(command, slot_line, row_line),
                     channels.eq(of_stage(command.stage, (stage.conv.channels_in for stage in stages))),
+                    padded.eq(of_stage(command.stage, self._padded)),
                     memory.eq(of_stage(command.stage, (stage.memory for stage in stages))),
                     beats.eq(of_stage(command.stage, self._beats)),
                 ]
@@ -108,7 +113,7 @@ class MapLoader(Component):
                     m.d.sync += [
                         rows.eq(rows - 1),
                         before.eq(before - 1),
-                        line.eq(line + channels),
+                        line.eq(line + padded),
                         address.eq(Mux(before == 1, command.wrapped, address + command.pitch)),
                     ]
                     with m.If(rows == 1):
@@ -119,9 +124,9 @@ class MapLoader(Component):
     def _begin(self, command, slot_line, row_line):
         """Where the command's slot begins, and how far its row lies in it."""
         program = self._program
-        begins = Array(slot * program.slot_words for slot in range(program.slots))
+        begins = Array(slot * program.slot_words * program.arithmetic.indices for slot in range(program.slots))
         most_rows = max(program.in_rows(stage) for stage in program.stages)
-        into = Array(Array(row * stage.conv.channels_in for row in range(most_rows)) for stage in program.stages)
+        into = Array(Array(row * padded for row in range(most_rows)) for padded in self._padded)
         return [slot_line.eq(begins[command.slot]), row_line.eq(into[command.stage][command.row])]
 
     def _room(self, m, command, reserve):

@@ -3,7 +3,7 @@
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.passes import pass_layout
+from licgate.gateware.passes import pass_layout, place_names
 from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.streamed.layouts import command_layout
 
@@ -24,8 +24,9 @@ class BandPlaces(Component):
     is_gdn, column, parity, last_tile, moves_row, moves_group, moves_tile, to_gdn : :py:`In(1)`
     stride : :py:`Out(2)`
         Input words from a group to the next.
-    row, offset, kernel_rows, mask, wrap : :py:`Out(...)`
-        For the feeder, see :func:`~licgate.gateware.engine.feeder.pass_layout`.
+    row, offset, kernel_rows, mask, above, inside, wrap : :py:`Out(...)`
+        For the feeder, see :func:`~licgate.gateware.passes.pass_layout`; ``above`` and ``inside`` only where it has
+        them.
     skip : :py:`Out(...)`
         Weights of the tile in front of those that the pass reads.
     address : :py:`Out(address_bits)`
@@ -44,7 +45,7 @@ class BandPlaces(Component):
                 "band": In(command_layout(program, "band")),
                 **{name: In(1) for name in (*flags, *moves)},
                 "stride": Out(2),
-                **{name: Out(layout[name].shape) for name in ("row", "offset", "kernel_rows", "mask", "wrap")},
+                **{name: Out(layout[name].shape) for name in (*place_names(program), "wrap")},
                 "skip": Out(range(program.weight_ring + 1)),
                 "address": Out(program.address_bits),
             }
@@ -94,20 +95,24 @@ class BandPlaces(Component):
 
         first, beyond = Signal.like(kernel_row, name="first"), Signal.like(kernel_end, name="beyond")
         above = Signal(range(program.kernel_rows + 1))
+        inside = self.kernel_rows
+        if program.arithmetic.whole_passes:
+            inside = self.inside
+            m.d.comb += [self.kernel_rows.eq(self._by_parity(lambda kind: kind.kernel_rows)), self.above.eq(above)]
         most_rows = max(program.in_rows(stage) for stage in stages)
-        row = Array(Array(row * stage.conv.channels_in for row in range(most_rows + 1)) for stage in stages)
+        row = Array(Array(row * stage.conv.words_in for row in range(most_rows + 1)) for stage in stages)
 
         def skipped(pass_kind):
             op = program.ops[pass_kind.op]
             before = sum(other.steps for other in op.pass_kinds if other.index < pass_kind.index)
-            width = pass_kind.shape.columns * op.channels_in
+            width = 0 if program.arithmetic.whole_passes else pass_kind.shape.columns * op.words_in
             return Array(before + count * width for count in range(program.kernel_rows + 1))
 
         m.d.sync += [
             first.eq(Mux(kernel_row < band.top, band.top, kernel_row)),
             above.eq(Mux(kernel_row < band.top, band.top - kernel_row, 0)),
             beyond.eq(Mux(kernel_end < band.height, kernel_end, band.height)),
-            self.kernel_rows.eq(beyond - first),
+            inside.eq(beyond - first),
             self.row.eq(row[band.stage][first]),
             self.skip.eq(Mux(self.is_gdn, 0, self._by_parity(skipped)[above])),
         ]

@@ -40,7 +40,7 @@ def streamed_cost(jobs, width, height, cycles, *, clock_mhz):
         sizes = [transform.layer_sizes(job.patch.height, job.patch.width)[index] for job in jobs]
         needed = sum(layer_macs(op.layer, *size) for size in sizes)
         steps = sum(run.op_steps[op.index] for run in model.runs) / len(jobs)
-        macs, busy = macs + needed, busy + needed / op.products
+        macs, busy = macs + needed, busy + needed / op.macs_per_product
         layers.append(layer_row(op, needed, steps, multipliers))
     row = {
         "name": transform.name,

@@ -89,15 +89,15 @@ class _Planner:
         for row in range(target.height):
             first, last = stage.span(row)
             rows = min(last, source.height) - max(0, first)
-            kinds.update((rows, pass_kind.index) for pass_kind in _phases(stage, row))
-        lengths = [rows * stage.conv.channels_in * self._tap_row_cycles(pass_kind) for rows, pass_kind in kinds]
+            kinds.update((self._fed(rows, pass_kind), pass_kind.index) for pass_kind in _phases(stage, row))
+        lengths = [rows * stage.conv.words_in * self._tap_row_cycles(pass_kind) for rows, pass_kind in kinds]
         cycles = sum(
             groups * cycles * count
             for passes in self._passes(stage.conv, lengths, conv.flight)
             for cycles, count in zip(passes, kinds.values(), strict=True)
         )
         if gdn is not None:
-            norm = self._passes(stage.gdn, (stage.gdn.channels_in,), gdn.flight)
+            norm = self._passes(stage.gdn, (stage.gdn.words_in,), gdn.flight)
             cycles += groups * stage.parities * target.height * sum(each for (each,) in norm)
         blocks = [
             block_span(program, stage, source.height, target.height, row)
@@ -132,13 +132,16 @@ class _Planner:
         for row in range(rows):
             first, last = stage.span(row)
             kernel_rows = min(last - begin, height) - max(first - begin, top)
-            tap_rows += [(kernel_rows * stage.conv.channels_in, pass_kind) for pass_kind in _phases(stage, row)]
+            tap_rows += [
+                (self._fed(kernel_rows, pass_kind) * stage.conv.words_in, pass_kind)
+                for pass_kind in _phases(stage, row)
+            ]
         lengths = tuple(count * self._tap_row_cycles(pass_kind.index) for count, pass_kind in tap_rows)
         passes = self._passes(stage.conv, lengths, conv.flight)
         norm, channels = (), 0
         steps = band.groups * stage.conv.tiles * sum(count * pass_kind.shape.columns for count, pass_kind in tap_rows)
         if gdn is not None:
-            channels = stage.gdn.channels_in
+            channels = stage.gdn.words_in
             norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
             steps += band.groups * len(tap_rows) * stage.gdn.tiles * channels
         middle = [stage.stride] * max(0, band.groups - 2)
@@ -171,6 +174,10 @@ class _Planner:
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
         )
+
+    def _fed(self, inside, pass_kind):
+        """Kernel rows that a pass is fed, of which so many lie inside the image."""
+        return pass_kind.kernel_rows if self.program.arithmetic.whole_passes else inside
 
     def _tap_row_cycles(self, pass_kind):
         """Cycles in which a kernel row of one channel is fed."""

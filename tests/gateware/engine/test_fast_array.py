@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.array import SystolicArray
-from licgate.program.arithmetic import FIP
 from licgate.program.timing import array_latency
+from licgate.target.arithmetic import FIP
 from tests.gateware.engine.pairs import word, wrap
 from tests.gateware.waves import trace
 

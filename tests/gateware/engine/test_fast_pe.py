@@ -7,7 +7,7 @@ import pytest
 
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
-from licgate.program.arithmetic import FIP
+from licgate.target.arithmetic import FIP
 from tests.gateware.engine.pairs import word, wrap
 from tests.gateware.waves import trace
 

@@ -30,7 +30,7 @@ class PassKinds:
     delays : list of int
         Cycles from a read's issue to the read: windows of fewer words than the widest are read later.
     channels : list of int
-        Slots of a kernel row, with the idle one of a GDN of a single channel.
+        Words of channels in a kernel row, with an idle one of a GDN of a single word.
     """
 
     def __init__(self, program):
@@ -45,7 +45,7 @@ class PassKinds:
         self.columns = [shape.columns for shape in self.shapes]
         self.words = [shape.words(rows) for shape in self.shapes]
         self.delays = [program.window_words - words for words in self.words]
-        self.channels = [max(op.channels_in, FEWEST_STEPS) if op.is_gdn else op.channels_in for op in self.ops]
+        self.channels = [max(op.words_in, FEWEST_STEPS) if op.is_gdn else op.words_in for op in self.ops]
 
     @cached_property
     def shortest(self):
@@ -55,8 +55,8 @@ class PassKinds:
 
     @cached_property
     def idle(self):
-        """1 for a GDN of a single channel: it has no last step but one, so an idle cycle takes its place."""
-        return [int(count > op.channels_in) for count, op in zip(self.channels, self.ops, strict=True)]
+        """1 for a GDN of a single word of channels: it has no last step but one, so an idle cycle takes its place."""
+        return [int(count > op.words_in) for count, op in zip(self.channels, self.ops, strict=True)]
 
     @cached_property
     def gaps(self):

@@ -1,6 +1,6 @@
 """Addresses of what a pass reads: words of its window, weights, inputs of GDN."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Const, Module, Mux, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -80,17 +80,35 @@ class WindowReads(Component):
         mask = Signal(self._program.window_words)
         with m.If(self.take):
             m.d.sync += [stage.eq(Array(kinds.stages)[kind]), mask.eq(self.next.work.mask)]
-        asked, asks = Signal(read_layout(self._program)), Signal()
+        asked, asks, inside = Signal(read_layout(self._program)), Signal(), self._inside(m)
         m.d.comb += [
             asks.eq(self.run & ~self.gdn & (self.position < words)),
             asked.address.eq(self._address(m)),
-            asked.inside.eq(Array(mask)[self.position] & (self.position < words)),
+            asked.inside.eq(Array(mask)[self.position] & (self.position < words) & inside),
             asked.stage.eq(stage),
             asked.last.eq(self.run & ~self.gdn & (self.position == words - 1)),
             asked.kind.eq(self.kind),
         ]
         m.d.comb += self.read.eq(self._due(m, asked, asks, delay))
         return m
+
+    def _inside(self, m):
+        """The kernel row at hand lies in the image: of whole passes, which have rows that do not."""
+        self._above = Const(0)
+        if not self._program.arithmetic.whole_passes:
+            return Const(1)
+        # Rows above the image that are left, then rows inside, the one at hand counted.
+        work, inside = self.next.work, Signal(name="row_inside")
+        above, left = (Signal.like(work[name], name=f"rows_{name}") for name in ("above", "inside"))
+        self._above = above != 0
+        with m.If(self.row_ends & self.run):
+            with m.If(self._above):
+                m.d.sync += [above.eq(above - 1), inside.eq(above == 1)]
+            with m.Elif(inside):
+                m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
+        with m.If(self.take):
+            m.d.sync += [above.eq(work.above), left.eq(work.inside), inside.eq(work.above == 0)]
+        return inside
 
     def _address(self, m):
         """Address of the word at hand, which follows the pass at work."""
@@ -102,7 +120,7 @@ class WindowReads(Component):
         )
         wrap = Signal(self._program.window_words)
         # A pass reads a row for two cycles at least.
-        m.d.sync += next_row.eq(Mux(row == end, begin, row + step))
+        m.d.sync += next_row.eq(Mux(self._above, row, Mux(row == end, begin, row + step)))
         with m.If(self.run):
             m.d.sync += address.eq(self._next_word(address, wrap))
             with m.If(self.tap_row_ends):
@@ -170,14 +188,14 @@ class OperandAddresses(Component):
     """
 
     def __init__(self, program):
-        self._ring = program.weight_ring
+        self._ring, self._part_bits = program.weight_ring, program.arithmetic.part_bits
         super().__init__(
             {
                 "take": In(1),
                 "step": In(1),
                 "next": In(next_layout(program)),
                 "weight": Out(range(max(memory.depth for memory in program.weight_memories))),
-                "norm": Out(range(program.gdn_depth)),
+                "norm": Out(range(program.gdn_depth // program.arithmetic.indices)),
             }
         )
 
@@ -195,7 +213,7 @@ class OperandAddresses(Component):
                     wraps.eq(Mux(wraps, ring == 1, weight == ring - 2)),
                 ]
         with m.If(taken):
-            m.d.sync += [weight.eq(work.weight), self.norm.eq(work.x)]
+            m.d.sync += [weight.eq(work.weight), self.norm.eq(work.x[self._part_bits :])]
             if ring is not None:
                 m.d.sync += wraps.eq(work.weight == ring - 1)
         return m

@@ -2,7 +2,7 @@
 
 import itertools
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -10,7 +10,7 @@ from licgate.gateware.arith import DelayLine
 from licgate.gateware.engine.feed.reads import read_layout
 from licgate.program import LINE_LATENCY
 
-__all__ = ["PixelWindow", "spread_register", "unpacked", "window_pixels", "words_layout"]
+__all__ = ["PixelWindow", "operand_shape", "spread_register", "unpacked", "window_pixels", "words_layout"]
 
 # pixels of the window that share a register of the signal to load it
 _SPREAD = 3
@@ -39,7 +39,7 @@ class PixelWindow(Component):
         The read that the line buffers are given in this cycle.
     words : :py:`In(words_layout(...))`
         A word of each line buffer, of the read ``LINE_LATENCY`` cycles ago.
-    window : :py:`Out(signed(activation_width)).array(window_pixels(program))`
+    window : :py:`Out(operand_shape(program)).array(window_pixels(program))`
 
     Attributes
     ----------
@@ -58,19 +58,18 @@ class PixelWindow(Component):
             {
                 "read": In(read_layout(program)),
                 "words": In(words_layout(program.line_memories, program.rows)),
-                "window": Out(signed(program.activation_width)).array(window_pixels(program)),
+                "window": Out(operand_shape(program)).array(window_pixels(program)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         line, program = DelayLine(m), self._program
-        words, rows, width = program.window_words, program.rows, program.activation_width
+        words, rows, pixel = program.window_words, program.rows, operand_shape(program)
         word = self._word(m, line)
         # The words in front of it wait; with the last one the window is complete.
         before = [
-            [Signal(signed(width), name=f"before_{j}_{r}", reset_less=True) for r in range(rows)]
-            for j in range(words - 1)
+            [Signal(pixel, name=f"before_{j}_{r}", reset_less=True) for r in range(rows)] for j in range(words - 1)
         ]
         for target, source in itertools.pairwise([*before, word]):
             m.d.sync += [t.eq(s) for t, s in zip(target, source, strict=True)]
@@ -80,15 +79,18 @@ class PixelWindow(Component):
 
     def _word(self, m, line):
         """The chosen line buffer's word, masked, unpacked and sign-extended, one cycle behind the memory."""
-        program, width = self._program, self._program.activation_width
+        program, pixel = self._program, operand_shape(self._program)
         stage, inside = (line(_signal(m, value), LINE_LATENCY - 1) for value in (self.read.stage, self.read.inside))
         memory_of = Array(s.memory for s in program.stages)[stage]
-        word = [Signal(signed(width), name=f"word_{r}", reset_less=True) for r in range(program.rows)]
+        word = [Signal(pixel, name=f"word_{r}", reset_less=True) for r in range(program.rows)]
         for r in range(program.rows):
-            values = [unpacked(m, self.words, memory, k, r, width) for k, memory in enumerate(program.line_memories)]
+            values = [
+                unpacked(m, self.words, memory, k, r, program.rows, program.activation_width)
+                for k, memory in enumerate(program.line_memories)
+            ]
             chosen = Array(values)[spread_register(m, memory_of, range(len(values)), f"line_of_{r}")]
             # An AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
-            m.d.sync += word[r].eq(chosen & spread_register(m, inside, 1, f"inside_{r}").replicate(width))
+            m.d.sync += word[r].eq(chosen & spread_register(m, inside, 1, f"inside_{r}").replicate(pixel.width))
         return word
 
     def _window(self, m, pixels, loads, kind):
@@ -100,10 +102,7 @@ class PixelWindow(Component):
             for shape in program.shapes
         }
         sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
-        window = [
-            Signal(signed(program.activation_width), name=f"window_{p}", reset_less=True)
-            for p in range(len(self.window))
-        ]
+        window = [Signal(operand_shape(program), name=f"window_{p}", reset_less=True) for p in range(len(self.window))]
         for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
             places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
             anywhere = next(iter(places.values()))
@@ -122,12 +121,23 @@ def spread_register(m, value, shape, name):
     return register
 
 
-def unpacked(m, words, memory, index, position, width):
-    """Value ``position`` of the word of memory ``index``, extended to ``width`` bits as its type asks."""
-    value = words[f"m{index}"].word_select(position, memory.bits)
-    extended = Signal(signed(width), name=f"value_{index}_{position}")
-    m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
-    return extended
+def operand_shape(program):
+    """Shape of the array's operand of a row: activations of a step's reduction indices, side by side."""
+    return signed(program.arithmetic.indices * program.activation_width)
+
+
+def unpacked(m, words, memory, index, position, count, width):
+    """Values ``position`` of each part of the word of memory ``index``, extended to ``width`` bits as their type asks.
+
+    A part has ``count`` values.
+    """
+    parts = []
+    for part in range(memory.indices):
+        value = words[f"m{index}"].word_select(part * count + position, memory.bits)
+        extended = Signal(signed(width), name=f"value_{index}_{position}_{part}")
+        m.d.comb += extended.eq(value.as_signed() if memory.signed else value)
+        parts.append(extended)
+    return Cat(parts).as_signed()
 
 
 def _signal(m, value):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from licgate.program.arithmetic import DIRECT, FIP
+from licgate.target.arithmetic import DIRECT, FIP
 from tests.gateware.engine.pairs import wrap
 
 

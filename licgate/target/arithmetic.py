@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["DIRECT", "FIP", "Arithmetic"]
+__all__ = ["ARITHMETICS", "DIRECT", "FIP", "Arithmetic"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,24 @@ class Arithmetic:
     indices: int
     lead: int
     row_sum: bool
+
+    @property
+    def part_bits(self) -> int:
+        """Bits that say which part of a word a channel is."""
+        return (self.indices - 1).bit_length()
+
+    @property
+    def whole_passes(self) -> bool:
+        """Passes take kernel rows outside the image too, as zeros: the weights' sum is that of all rows."""
+        return self.row_sum
+
+    def words(self, channels: int) -> int:
+        """Words that hold as many channels, ``indices`` in a word: so many steps a tap."""
+        return -(-channels // self.indices)
+
+    def padded(self, channels: int) -> int:
+        """Channels that whole words hold."""
+        return self.words(channels) * self.indices
 
     def multiplicand_widths(self, a_width: int, w_width: int) -> tuple[int, int]:
         """Widths of the signed operands of an element's multiplier."""
@@ -65,3 +83,4 @@ class Arithmetic:
 
 DIRECT = Arithmetic("direct", indices=1, lead=0, row_sum=False)
 FIP = Arithmetic("fip", indices=2, lead=2, row_sum=True)
+ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (DIRECT, FIP)}
