@@ -38,8 +38,11 @@ def _run(program, stages, width, height):
         for (parity, kernel_rows), count in _kernel_rows(stage, height, height_out):
             pass_kinds = op.pass_kinds[2 * parity : 2 * parity + 2] if stage.upsampling else op.pass_kinds
             for pass_kind in pass_kinds:
-                rows = pass_kind.kernel_rows if program.arithmetic.whole_passes else kernel_rows
-                steps = rows * op.words_in * pass_kind.shape.tap_row_cycles(program.rows)
+                steps = (
+                    program.fed_rows(pass_kind, kernel_rows)
+                    * op.words_in
+                    * pass_kind.shape.tap_row_cycles(program.rows)
+                )
                 cycles += count * groups * _tiles(program, op, steps, gap, late)
         if stage.gdn is not None:
             passes = height_out * groups * (2 if stage.upsampling else 1)

@@ -146,8 +146,6 @@ class CoreModel:
         """Issue the passes of a band; the last one of a row ``ends`` it."""
         stage = self.stages[k]
         kernel_rows = self._need(k, row) - self._first(k, row)
-        if self.program.arithmetic.whole_passes:
-            kernel_rows = kind.kernel_rows
         for one in band_passes(stage, groups):
             fed = self._issue(one, kind, kernel_rows, groups, stage.last and one.op is stage.last_op)
             if stage.last and one.op is stage.last_op:

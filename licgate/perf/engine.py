@@ -101,7 +101,7 @@ class EngineModel:
         return max(self._finish, self._reads_end - (self._window_words - words))
 
     def feed(self, op, pass_kind, tile, kernel_rows, now):
-        """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` that are fed."""
+        """Offer a pass, of tile number ``tile``, from cycle ``now`` on, with ``kernel_rows`` inside the image."""
         program, timing, shape = self._program, self.timing, pass_kind.shape
         accepted = max(now, self.taken + 1)
         self.taken = max(accepted + 1, self.earliest(pass_kind))
@@ -112,7 +112,7 @@ class EngineModel:
             final = max(first + max(tap_rows, 2) - 1, self._drained)
         else:
             tap_rows, tap_row_cycles, columns = (
-                kernel_rows * op.words_in,
+                program.fed_rows(pass_kind, kernel_rows) * op.words_in,
                 shape.tap_row_cycles(program.rows),
                 shape.columns,
             )

@@ -176,6 +176,10 @@ class Program(PackedPasses):
         """Signed width of the accumulators: the largest that the manifest proves is needed."""
         return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
 
+    def fed_rows(self, pass_kind: PassKind, inside: int) -> int:
+        """Kernel rows that a pass is fed, of which so many lie inside the image."""
+        return pass_kind.kernel_rows if self.arithmetic.whole_passes else inside
+
     def chain_of(self, name: str) -> Chain:
         """The chain of the transform of that name.
 

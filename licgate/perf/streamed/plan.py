@@ -89,7 +89,7 @@ class _Planner:
         for row in range(target.height):
             first, last = stage.span(row)
             rows = min(last, source.height) - max(0, first)
-            kinds.update((self._fed(rows, pass_kind), pass_kind.index) for pass_kind in _phases(stage, row))
+            kinds.update((program.fed_rows(pass_kind, rows), pass_kind.index) for pass_kind in _phases(stage, row))
         lengths = [rows * stage.conv.words_in * self._tap_row_cycles(pass_kind) for rows, pass_kind in kinds]
         cycles = sum(
             groups * cycles * count
@@ -133,7 +133,7 @@ class _Planner:
             first, last = stage.span(row)
             kernel_rows = min(last - begin, height) - max(first - begin, top)
             tap_rows += [
-                (self._fed(kernel_rows, pass_kind) * stage.conv.words_in, pass_kind)
+                (program.fed_rows(pass_kind, kernel_rows) * stage.conv.words_in, pass_kind)
                 for pass_kind in _phases(stage, row)
             ]
         lengths = tuple(count * self._tap_row_cycles(pass_kind.index) for count, pass_kind in tap_rows)
@@ -174,10 +174,6 @@ class _Planner:
             _mean(source.record, program.burst_beats),
             sum(mean) / len(mean),
         )
-
-    def _fed(self, inside, pass_kind):
-        """Kernel rows that a pass is fed, of which so many lie inside the image."""
-        return pass_kind.kernel_rows if self.program.arithmetic.whole_passes else inside
 
     def _tap_row_cycles(self, pass_kind):
         """Cycles in which a kernel row of one channel is fed."""
