@@ -11,7 +11,7 @@ from licgate.backends.options import given
 from licgate.errors import ConfigError
 from licgate.synth.design import Design, Frame
 from licgate.target.board import Board
-from licgate.target.config import AcceleratorConfig
+from licgate.target.config import LANE_MULTIPLIERS, AcceleratorConfig
 
 __all__ = ["Backend", "arithmetic_of", "arrays_first", "needed_transforms", "values_line", "verdict"]
 
@@ -138,7 +138,7 @@ def needed_transforms(design: Design) -> list:
 
 
 def arrays_first(design: Design, compiled) -> tuple[Design, object]:
-    """A design with its program; where multipliers do not suffice for arrays and lanes, lanes are made of logic.
+    """A design with its program; where multipliers do not suffice for arrays and lanes, more of lanes is made of logic.
 
     Parameters
     ----------
@@ -147,9 +147,10 @@ def arrays_first(design: Design, compiled) -> tuple[Design, object]:
         Gets a configuration, returns its program.
     """
     program = compiled(design.config)
-    if design.cores * program.multiplier_cells > design.board.multipliers:
-        design = replace(design, config=replace(design.config, lane_multipliers="fabric"))
-        program = compiled(design.config)
+    for kind in LANE_MULTIPLIERS[LANE_MULTIPLIERS.index(design.config.lane_multipliers) + 1 :]:
+        if design.cores * program.multiplier_cells > design.board.multipliers:
+            design = replace(design, config=replace(design.config, lane_multipliers=kind))
+            program = compiled(design.config)
     return design, program
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from licgate.backends.options import axi_timing
-from licgate.explore.planner import StreamedPlanner, packing_note, streamed_row
+from licgate.explore.planner import StreamedPlanner, arithmetic_note, streamed_row
 from licgate.synth.design import Design
 
 __all__ = ["AxiPlanner", "project"]
@@ -23,7 +23,7 @@ class AxiPlanner(StreamedPlanner):
         transforms = "g_a" if args.mode == "analysis" else args.mode
         self.headline = (
             f"{board.title} ({board.device}), {transforms} of {width} x {height} on {self.shape}, a frame and an AXI4 "
-            f"bus of {timing.data_bits} bits each{packing_note(self.facts['packing'])}: a projection. {clock_mhz:g} "
+            f"bus of {timing.data_bits} bits each{arithmetic_note(**self.kind)}: a projection. {clock_mhz:g} "
             f"MHz are assumed, and a memory that answers after {timing.read_latency} cycles, writes after "
             f"{timing.write_latency}, and moves {timing.beats / timing.per:g} beats a cycle each way; nothing is "
             "placed or routed"

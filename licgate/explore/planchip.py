@@ -6,7 +6,7 @@ from licgate.backends.options import given
 from licgate.errors import ConfigError
 from licgate.explore.cycles import CycleCounter
 from licgate.explore.plan import plan_model
-from licgate.explore.planner import Planner, packing_note
+from licgate.explore.planner import Planner, arithmetic_note
 from licgate.explore.progress import Progress
 from licgate.explore.space import Space
 
@@ -25,12 +25,12 @@ class ChipPlanner(Planner):
         self._counter, (width, height) = CycleCounter(), args.size
         self.headline = (
             f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock_mhz:g} MHz assumed"
-            f"{packing_note(self.facts['packing'])}: a prediction, nothing is placed or routed"
+            f"{arithmetic_note(**self.kind)}: a prediction, nothing is placed or routed"
         )
 
     def prepared(self, manifest):
         """See `Planner.prepared`: the space of shapes."""
-        return Space(manifest, self.board, self.args.mode, *self.args.size, packing=self.facts["packing"])
+        return Space(manifest, self.board, self.args.mode, *self.args.size, **self.kind)
 
     def plan(self, prepared):
         """See `Planner.plan`."""

@@ -13,7 +13,7 @@ from licgate.explore.exact import frame_figures
 from licgate.synth.design import Design, Frame
 from licgate.target.board import Board
 
-__all__ = ["Planner", "StreamedPlanner", "packing_note", "streamed_row", "widest"]
+__all__ = ["Planner", "StreamedPlanner", "arithmetic_note", "streamed_row", "sums_of", "widest"]
 
 
 class Planner(ABC):
@@ -30,6 +30,8 @@ class Planner(ABC):
     Attributes
     ----------
     headline : str
+    kind : dict
+        How the array sums, see `sums_of`.
     facts : dict
         What JSON says of this memory.
 
@@ -40,11 +42,13 @@ class Planner(ABC):
     """
 
     headline: str
+    kind: dict
     facts: dict
 
     def __init__(self, args: argparse.Namespace, board: Board, clock_mhz: float):
         self.args, self.board, self.clock_mhz = args, board, clock_mhz
-        self.facts = {"packing": arithmetic_of(args, board)["packing"]}
+        self.kind = sums_of(args, board)
+        self.facts = dict(self.kind)
 
     def prepared(self, manifest):
         """What is to be planned; a ConfigError if the array does not run the model."""
@@ -113,6 +117,14 @@ def widest(rows: Sequence[dict], fps: float) -> dict | None:
     return max(reached, key=lambda row: (row["macs"], row["fps"]), default=None)
 
 
-def packing_note(packing: bool) -> str:
-    """What a headline says of packing."""
+def sums_of(args: argparse.Namespace, board: Board) -> dict:
+    """How the array sums, as a space of shapes takes it: ``arithmetic`` and ``packing``."""
+    fields = arithmetic_of(args, board)
+    return {"arithmetic": fields.get("arithmetic", "direct"), "packing": fields["packing"]}
+
+
+def arithmetic_note(*, arithmetic: str, packing: bool) -> str:
+    """What a headline says of how the array sums."""
+    if arithmetic != "direct":
+        return f", arithmetic {arithmetic}"
     return ", two products a multiplier where widths allow it" if packing else ""

@@ -58,6 +58,7 @@ def build_command(
     command += ["--rows", config.rows, "--cols", config.cols, "--lanes", config.lanes, *candidate.options]
     command += ["--clock", f"{clock_mhz:g}", "--size", f"{space.width}x{space.height}", "--jobs", 1]
     command += ["--packing"] if config.packing else []
+    command += ["--arithmetic", config.arithmetic] if config.arithmetic != "direct" else []
     command += ["--out", out, "--seed", *seeds]
     return [str(part) for part in (*command, *(["--model", model] if model else []))]
 

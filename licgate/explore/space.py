@@ -16,8 +16,9 @@ from licgate.program import Program, compile_program, input_widths
 from licgate.program.packing import shift_range
 from licgate.program.strips import least_width
 from licgate.synth.fit import memory_fit
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.board import Board
-from licgate.target.config import AcceleratorConfig
+from licgate.target.config import LANE_MULTIPLIERS, AcceleratorConfig
 
 __all__ = ["Budget", "Candidate", "Space"]
 
@@ -108,6 +109,8 @@ class Space:
         Image in pixels.
     packing : bool
         Two products a multiplier where a layer's widths allow it.
+    arithmetic : str
+        One of `ARITHMETICS`.
 
     Raises
     ------
@@ -115,9 +118,19 @@ class Space:
         The model lacks a transform of the mode, or the array does not run one.
     """
 
-    def __init__(self, manifest, board: Board, mode: str, width: int, height: int, *, packing: bool = False):
+    def __init__(
+        self,
+        manifest,
+        board: Board,
+        mode: str,
+        width: int,
+        height: int,
+        *,
+        packing: bool = False,
+        arithmetic: str = "direct",
+    ):
         self.manifest, self.board, self.mode = manifest, board, mode
-        self.packing = packing
+        self.packing, self.arithmetic = packing, arithmetic
         self.width, self.height = width, height
         self.transforms = MODES[mode]
         missing = [name for name in self.transforms if name not in manifest.transforms]
@@ -207,9 +220,10 @@ class Space:
             for width in widths:
                 config = self._config(rows, cols, lanes, width)
                 candidate = self.candidate(config)
-                if candidate.multipliers > budget.multipliers:
+                for kind in LANE_MULTIPLIERS:
                     # as `licgate build` does: the array comes first
-                    candidate = self.candidate(replace(config, lane_multipliers="fabric"))
+                    if candidate.multipliers > budget.multipliers:
+                        candidate = self.candidate(replace(config, lane_multipliers=kind))
                 lacking = budget.lacks(candidate)
                 if not lacking:
                     yield candidate
@@ -270,13 +284,11 @@ class Space:
             for layer, size in zip(chain.transform.layers, chain.transform.layer_sizes(height, width)):
                 packs = self.packing and bool(shift_range(layer, self.board.packed_bits))
                 macs += layer_macs(layer, *size)
-                work += layer_macs(layer, *size) / (1 + packs)
+                work += layer_macs(layer, *size) / (ARITHMETICS[self.arithmetic].indices * (1 + packs))
         return macs, work
 
     def _work(self, program: Program, config: AcceleratorConfig) -> float:
         """Cycles of a multiplier that the image's products take in a shape, not cut into strips."""
-        if not program.packing:
-            return self.macs
         runs = image_runs(program, self.manifest, config, self.width, self.height)
         return sum(multiplier_cycles(program, chain, *size) for chain, size, _ in runs)
 
@@ -287,5 +299,6 @@ class Space:
             lanes=lanes,
             max_width=max_width,
             packing=self.packing,
+            arithmetic=self.arithmetic,
             packed_bits=self.board.packed_bits,
         )

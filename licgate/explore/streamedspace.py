@@ -19,6 +19,7 @@ from licgate.program.packing import shift_range
 from licgate.program.streamed import StreamedProgram, compile_streamed
 from licgate.synth.design import Design
 from licgate.synth.fit import streamed_fit
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 
 __all__ = ["StreamSpace"]
@@ -48,6 +49,8 @@ class StreamSpace:
         Numbers of cores that are tried.
     packing : bool
         Two products a multiplier where a layer's widths allow it.
+    arithmetic : str
+        One of `ARITHMETICS`.
     mode : str
         One of `MODES`.
 
@@ -57,11 +60,24 @@ class StreamSpace:
         The array does not run the model, or a number of cores is out of range.
     """
 
-    def __init__(self, manifest, board, width, height, cycles, *, cores=(1,), packing=False, mode="analysis"):
+    def __init__(
+        self,
+        manifest,
+        board,
+        width,
+        height,
+        cycles,
+        *,
+        cores=(1,),
+        packing=False,
+        arithmetic="direct",
+        mode="analysis",
+    ):
         for count in cores:
             if not 1 <= count <= 16:
                 raise ConfigError(f"{count} cores make no sense: give --cores from 1 to 16")
         self.manifest, self.board, self.packing = manifest, board, packing
+        self._sums = {"packing": packing, "arithmetic": arithmetic, "packed_bits": board.packed_bits}
         self.width, self.height, self.cycles = width, height, cycles
         self.cores = tuple(sorted(set(cores)))
         self.mode, names = mode, MODES[mode]
@@ -223,14 +239,14 @@ class StreamSpace:
         ConfigError
             The array does not run the model, or external memory does not hold the image.
         """
-        config = StreamedConfig(rows=rows, cols=cols, packing=self.packing, packed_bits=self.board.packed_bits)
+        config = StreamedConfig(rows=rows, cols=cols, **self._sums)
         return self.candidate(config, self.cores[0])
 
     def _tried(self, cores, *, config=None, **shape) -> StreamCandidate | None:
         """A candidate, or None where the array does not run the model."""
         try:
             if config is None:
-                config = StreamedConfig(packing=self.packing, packed_bits=self.board.packed_bits, **shape)
+                config = StreamedConfig(**self._sums, **shape)
             return self.candidate(config, cores)
         except ConfigError:
             return None
@@ -249,9 +265,9 @@ class StreamSpace:
 
     def _least_work(self) -> float:
         """Cycles of one multiplier that the image takes at least, whatever is packed."""
-        bits = self.board.packed_bits
+        bits, indices = self.board.packed_bits, ARITHMETICS[self._sums["arithmetic"]].indices
         return sum(
-            layer_macs(layer, *size) / (1 + (self.packing and bool(shift_range(layer, bits))))
+            layer_macs(layer, *size) / (indices * (1 + (self.packing and bool(shift_range(layer, bits)))))
             for transform, (width, height) in self._transforms
             for layer, size in zip(transform.layers, transform.layer_sizes(height, width), strict=False)
         )
