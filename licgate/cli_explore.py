@@ -108,7 +108,7 @@ def _show(args, found, clock) -> None:
     board, manifest = space.board, space.manifest
     print(
         f"{manifest.name} on {board.title} ({board.device}){found.memory}, {found.transforms} of {width} x {height}, "
-        f"{clock:g} MHz assumed{arithmetic_note(arithmetic=space.arithmetic, packing=space.packing)}\n"
+        f"{clock:g} MHz assumed{arithmetic_note(**space.sums)}\n"
         f"{found.counted}; of the Pareto set over frames/s, {board.multiplier} and {board.memory}, down to "
         f"{100 * LEAST:g} % of the fastest, {len(found.rows)} are listed; a shape that takes more is listed if it is "
         f"{100 * found.margin:g} % faster"

@@ -23,7 +23,7 @@ class AxiPlanner(StreamedPlanner):
         transforms = "g_a" if args.mode == "analysis" else args.mode
         self.headline = (
             f"{board.title} ({board.device}), {transforms} of {width} x {height} on {self.shape}, a frame and an AXI4 "
-            f"bus of {timing.data_bits} bits each{arithmetic_note(**self.kind)}: a projection. {clock_mhz:g} "
+            f"bus of {timing.data_bits} bits each{arithmetic_note(**self.sums)}: a projection. {clock_mhz:g} "
             f"MHz are assumed, and a memory that answers after {timing.read_latency} cycles, writes after "
             f"{timing.write_latency}, and moves {timing.beats / timing.per:g} beats a cycle each way; nothing is "
             "placed or routed"

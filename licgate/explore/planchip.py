@@ -25,12 +25,12 @@ class ChipPlanner(Planner):
         self._counter, (width, height) = CycleCounter(), args.size
         self.headline = (
             f"{board.title} ({board.device}), {args.mode} of {width} x {height}, {clock_mhz:g} MHz assumed"
-            f"{arithmetic_note(**self.kind)}: a prediction, nothing is placed or routed"
+            f"{arithmetic_note(**self.sums)}: a prediction, nothing is placed or routed"
         )
 
     def prepared(self, manifest):
         """See `Planner.prepared`: the space of shapes."""
-        return Space(manifest, self.board, self.args.mode, *self.args.size, **self.kind)
+        return Space(manifest, self.board, self.args.mode, *self.args.size, **self.sums)
 
     def plan(self, prepared):
         """See `Planner.plan`."""

@@ -30,7 +30,7 @@ class Planner(ABC):
     Attributes
     ----------
     headline : str
-    kind : dict
+    sums : dict
         How the array sums, see `sums_of`.
     facts : dict
         What JSON says of this memory.
@@ -42,13 +42,13 @@ class Planner(ABC):
     """
 
     headline: str
-    kind: dict
+    sums: dict
     facts: dict
 
     def __init__(self, args: argparse.Namespace, board: Board, clock_mhz: float):
         self.args, self.board, self.clock_mhz = args, board, clock_mhz
-        self.kind = sums_of(args, board)
-        self.facts = dict(self.kind)
+        self.sums = sums_of(args, board)
+        self.facts = dict(self.sums)
 
     def prepared(self, manifest):
         """What is to be planned; a ConfigError if the array does not run the model."""

@@ -83,7 +83,7 @@ class SdramPlanner(StreamedPlanner):
             The array does not run the model.
         """
         args = self.args
-        options = {"cores": (args.cores,), "mode": args.mode, **self.kind}
+        options = {"cores": (args.cores,), "mode": args.mode, **self.sums}
         space = StreamSpace(manifest, self.board, *args.size, self._timing, **options)
         found = fastest_stream(space, Budget.of(self.board), Progress(f"{manifest.name}: arrays searched"))
         if found is None:

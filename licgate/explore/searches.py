@@ -74,8 +74,8 @@ def search_chip(args, board, clock_mhz: float, manifest) -> Found:
     if args.exact or args.cores:
         raise ConfigError("--cores and --exact go with --memory sdram: shapes on the chip have one core, always exact")
     width, height = args.size
-    kind = sums_of(args, board)
-    space, budget = Space(manifest, board, args.mode, width, height, **kind), Budget.of(board)
+    sums = sums_of(args, board)
+    space, budget = Space(manifest, board, args.mode, width, height, **sums), Budget.of(board)
     candidates = space.search(budget, least=LEAST, say=Progress("arrays tried"))
     if not candidates:
         raise ConfigError(
@@ -102,7 +102,7 @@ def search_chip(args, board, clock_mhz: float, manifest) -> Found:
             for row in rows
         ],
         args.mode,
-        facts={**kind, "shapes_that_fit": len(candidates)},
+        facts={**sums, "shapes_that_fit": len(candidates)},
     )
 
 
@@ -114,8 +114,8 @@ def search_sdram(args, board, clock_mhz: float, manifest) -> Found:
     ConfigError
         The board has no SDRAM, the array does not run the model, or nothing fits.
     """
-    timing, kind = sdram_cycles(board, clock_mhz), sums_of(args, board)
-    options = {"cores": tuple(args.cores or (1,)), "mode": args.mode, **kind}
+    timing, sums = sdram_cycles(board, clock_mhz), sums_of(args, board)
+    options = {"cores": tuple(args.cores or (1,)), "mode": args.mode, **sums}
     space, budget = StreamSpace(manifest, board, *args.size, timing, **options), Budget.of(board)
     found = search_streams(space, budget, least=LEAST, say=Progress("arrays bounded"), more=Progress("arrays searched"))
     if not found:
@@ -142,7 +142,7 @@ def search_sdram(args, board, clock_mhz: float, manifest) -> Found:
         ],
         "g_a" if args.mode == "analysis" else args.mode,
         " with SDRAM",
-        {**kind, "memory": "sdram", "cycles": "estimated", "shapes_estimated": len(found)},
+        {**sums, "memory": "sdram", "cycles": "estimated", "shapes_estimated": len(found)},
     )
 
 

@@ -130,7 +130,7 @@ class Space:
         arithmetic: str = "direct",
     ):
         self.manifest, self.board, self.mode = manifest, board, mode
-        self.packing, self.arithmetic = packing, arithmetic
+        self.packing, self.sums = packing, {"arithmetic": arithmetic, "packing": packing}
         self.width, self.height = width, height
         self.transforms = MODES[mode]
         missing = [name for name in self.transforms if name not in manifest.transforms]
@@ -284,7 +284,7 @@ class Space:
             for layer, size in zip(chain.transform.layers, chain.transform.layer_sizes(height, width)):
                 packs = self.packing and bool(shift_range(layer, self.board.packed_bits))
                 macs += layer_macs(layer, *size)
-                work += layer_macs(layer, *size) / (ARITHMETICS[self.arithmetic].indices * (1 + packs))
+                work += layer_macs(layer, *size) / (ARITHMETICS[self.sums["arithmetic"]].indices * (1 + packs))
         return macs, work
 
     def _work(self, program: Program, config: AcceleratorConfig) -> float:
@@ -298,7 +298,6 @@ class Space:
             cols=cols,
             lanes=lanes,
             max_width=max_width,
-            packing=self.packing,
-            arithmetic=self.arithmetic,
+            **self.sums,
             packed_bits=self.board.packed_bits,
         )

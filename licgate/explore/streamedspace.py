@@ -77,7 +77,7 @@ class StreamSpace:
             if not 1 <= count <= 16:
                 raise ConfigError(f"{count} cores make no sense: give --cores from 1 to 16")
         self.manifest, self.board, self.packing = manifest, board, packing
-        self._sums = {"packing": packing, "arithmetic": arithmetic, "packed_bits": board.packed_bits}
+        self.sums = {"arithmetic": arithmetic, "packing": packing}
         self.width, self.height, self.cycles = width, height, cycles
         self.cores = tuple(sorted(set(cores)))
         self.mode, names = mode, MODES[mode]
@@ -239,14 +239,17 @@ class StreamSpace:
         ConfigError
             The array does not run the model, or external memory does not hold the image.
         """
-        config = StreamedConfig(rows=rows, cols=cols, **self._sums)
+        config = self._config(rows=rows, cols=cols)
         return self.candidate(config, self.cores[0])
+
+    def _config(self, **shape) -> StreamedConfig:
+        return StreamedConfig(packed_bits=self.board.packed_bits, **self.sums, **shape)
 
     def _tried(self, cores, *, config=None, **shape) -> StreamCandidate | None:
         """A candidate, or None where the array does not run the model."""
         try:
             if config is None:
-                config = StreamedConfig(**self._sums, **shape)
+                config = self._config(**shape)
             return self.candidate(config, cores)
         except ConfigError:
             return None
@@ -265,7 +268,7 @@ class StreamSpace:
 
     def _least_work(self) -> float:
         """Cycles of one multiplier that the image takes at least, whatever is packed."""
-        bits, indices = self.board.packed_bits, ARITHMETICS[self._sums["arithmetic"]].indices
+        bits, indices = self.board.packed_bits, ARITHMETICS[self.sums["arithmetic"]].indices
         return sum(
             layer_macs(layer, *size) / (indices * (1 + (self.packing and bool(shift_range(layer, bits)))))
             for transform, (width, height) in self._transforms
