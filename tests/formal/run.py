@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.formal import addresses, credits, frames, ports, rings, streams
+from tests.formal import addresses, credits, elements, frames, ports, rings, streams
 from tests.formal.kit import prove
 
 PROOFS = (
@@ -12,6 +12,7 @@ PROOFS = (
     *rings.PROOFS,
     *frames.PROOFS,
     *addresses.PROOFS,
+    *elements.PROOFS,
 )
 
 
