@@ -26,6 +26,8 @@ _STREAMING = 3030
 
 # a product of a lane in logic instead of a multiplier block: a lane of three synthesised both ways, 667 and 3100
 _PRODUCT = 811
+# the smallest of them, of GDN's table: 11 x 11 bits, synthesised
+_SMALL_PRODUCT = 312
 
 
 def estimate_lut(program, *, family):
@@ -45,9 +47,11 @@ def estimate_lut(program, *, family):
     count = _ALWAYS + bits + _STAGE * len(program.stages)
     if isinstance(program, StreamedProgram):
         count += _STREAMING
+    gdns = [op.layer for op in program.ops if op.is_gdn]
     if program.lane_multipliers == "fabric":
-        gdns = [op.layer for op in program.ops if op.is_gdn]
         count += _PRODUCT * program.lanes * (1 + 2 * bool(gdns) + any(layer.square for layer in gdns))
+    elif program.lane_multipliers == "mixed":
+        count += _SMALL_PRODUCT * program.lanes * bool(gdns)
     return round(_SHARE[family] * count)
 
 

@@ -48,6 +48,17 @@ def test_old_names_are_understood_and_not_shown():
     assert parsed("build").size == (768, 512)
 
 
+@pytest.mark.parametrize("memory", ["chip", "sdram"])
+def test_arithmetic_is_asked_for(memory):
+    board, backend = find_board("ulx3s-85f"), get_backend(memory)
+    for verb in ("build", "plan", "explore", "simulate"):
+        args = parsed(verb, "--memory", memory, "--arithmetic", "fip")
+        assert backend.config(args, None if verb == "simulate" else board).arithmetic == "fip"
+    assert backend.config(parsed("build", "--memory", memory), board).arithmetic == "direct"
+    with pytest.raises(ConfigError, match=r"^packing needs arithmetic direct, not fip: leave one of them out$"):
+        backend.config(parsed("build", "--memory", memory, "--arithmetic", "fip", "--packing"), board)
+
+
 def test_packing_is_for_the_boards_multipliers():
     board, chip = find_board("zcu102"), get_backend("chip")
     for words, packing in (([], False), (["--packing"], True), (["--packing", "27"], True)):

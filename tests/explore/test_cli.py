@@ -46,20 +46,27 @@ def test_plan_says_what_is_reached(model, tmp_path, capsys):
     assert json.loads(file.read_text())["plans"][0]["fps"] == pytest.approx(row["fps"] / 2)
 
 
-def test_packing_is_asked_for_and_told(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--packing"], "two products a multiplier where widths allow it"), (["--arithmetic", "fip"], "arithmetic fip")],
+    ids=lambda value: value[0],
+)
+def test_what_a_multiplier_does_more_is_asked_for_and_told(words, told, tmp_path, capsys):
     folder, files = tmp_path / "narrow", [tmp_path / name for name in ("plan.json", "plain.json", "packed.json")]
     save_manifest(tiny_model(weight_bits=5), folder)
-    assert plan("--model", str(folder), "--packing", "--json", str(files[0])) == 0
-    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
+    assert plan("--model", str(folder), *words, "--json", str(files[0])) == 0
+    assert told in capsys.readouterr().out
     assert explore("--model", str(folder), "--json", str(files[1])) == 0
-    assert "two products" not in capsys.readouterr().out
-    assert explore("--model", str(folder), "--packing", "--json", str(files[2]), "--plot", str(tmp_path / "p.svg")) == 0
-    assert "two products a multiplier where widths allow it" in capsys.readouterr().out
-    planned, plain, packed = (json.loads(file.read_text()) for file in files)
-    assert [one["packing"] for one in (planned, plain, packed)] == [True, False, True]
-    fastest = [max(row["fps"] for row in one["pareto"]) for one in (plain, packed)]
+    assert told not in capsys.readouterr().out
+    assert explore("--model", str(folder), *words, "--json", str(files[2]), "--plot", str(tmp_path / "p.svg")) == 0
+    assert told in capsys.readouterr().out
+    planned, plain, more = (json.loads(file.read_text()) for file in files)
+    for name, usual in (("packing", False), ("arithmetic", "direct")):
+        assert (planned[name] == usual) == (name not in words[0])
+        assert (planned[name], plain[name]) == (more[name], usual)
+    fastest = [max(row["fps"] for row in one["pareto"]) for one in (plain, more)]
     assert fastest[1] > 1.4 * fastest[0]
-    assert all(row["utilization"] <= 1 for row in packed["pareto"])
+    assert all(row["utilization"] <= 1 for row in more["pareto"])
 
 
 def test_plan_returns_four_where_nothing_reaches_the_rate(model, tmp_path, capsys):

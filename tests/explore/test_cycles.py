@@ -40,11 +40,12 @@ def test_no_cycle_of_difference_and_no_bound_above(mode, options, size):
     assert 0.8 * exact < bound <= exact
 
 
+@pytest.mark.parametrize("way", [{"packing": True}, {"arithmetic": "fip"}], ids=str)
 @pytest.mark.parametrize(("mode", "options", "size"), [*CASES, ("both", {"rows": 2, "cols": 1}, (16, 256))])
-def test_the_same_of_packed_layers(mode, options, size):
+def test_the_same_where_a_multiplier_does_more(mode, options, size, way):
     counter = CycleCounter()
     plain = counted(mode, options, size, counter)[0]
-    found, exact, bound = counted(mode, {**options, "packing": True}, size, counter, manifest=NARROW)
+    found, exact, bound = counted(mode, options | way, size, counter, manifest=NARROW)
     assert found == exact <= plain
     assert 0.7 * exact < bound <= exact
 

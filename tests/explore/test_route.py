@@ -124,9 +124,12 @@ def test_a_board_of_ones_own_is_built_by_its_path(tmp_path):
     assert result_key(space, shape, 90.0, [1]) != key
 
 
-def test_a_packed_shape_is_built_packed(space, shapes, tmp_path):
+@pytest.mark.parametrize(
+    ("way", "expected"), [({"packing": True}, ["--packing"]), ({"arithmetic": "fip"}, ["--arithmetic", "fip"])]
+)
+def test_a_shape_is_built_as_it_was_found(way, expected, space, shapes, tmp_path):
     candidate = shapes[0]
-    packed = replace(candidate, config=replace(candidate.config, packing=True))
-    words, others = (build_command(space, one, None, 90.0, [1], tmp_path) for one in (packed, candidate))
-    assert [word for word in words if word not in others] == ["--packing"]
-    assert result_key(space, packed, 90.0, [1]) != result_key(space, candidate, 90.0, [1])
+    found = replace(candidate, config=replace(candidate.config, **way))
+    words, others = (build_command(space, one, None, 90.0, [1], tmp_path) for one in (found, candidate))
+    assert [word for word in words if word not in others] == expected
+    assert result_key(space, found, 90.0, [1]) != result_key(space, candidate, 90.0, [1])

@@ -16,6 +16,7 @@ from licgate.perf.memories import MemoryUse, block_rams, memory_uses, program_me
 from licgate.program import compile_program, input_widths
 from licgate.synth.design import Design
 from licgate.synth.fit import memory_fit
+from licgate.target.arithmetic import DIRECT
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 
@@ -51,7 +52,7 @@ def test_a_queue_has_the_cells_of_its_parts():
 
 def test_a_split_memory_is_two_of_half_the_pixels():
     def lines_of(rows, lines):
-        shape = SimpleNamespace(rows=rows, cols=2, lanes=1, biases=range(7))
+        shape = SimpleNamespace(rows=rows, cols=2, lanes=1, biases=range(7), arithmetic=DIRECT)
         uses = memory_uses(shape, lines=lines, weights=[(8, 100)], bias_bits=20, offset_bits=3)
         return uses, [(use.depth, use.width) for use in uses if use.holds == "line buffers"]
 
@@ -105,7 +106,7 @@ def test_a_small_board_gets_narrow_lines(manifest):
 
 @pytest.mark.parametrize(
     ("rows", "cols", "lanes", "made_of"),
-    [(8, 12, 3, "dsp"), (12, 12, 4, "dsp"), (12, 12, 6, "fabric"), (13, 12, 5, "fabric")],
+    [(8, 12, 3, "dsp"), (12, 12, 4, "dsp"), (12, 12, 6, "mixed"), (13, 12, 5, "fabric")],
 )
 def test_the_array_comes_before_the_lanes(manifest, rows, cols, lanes, made_of):
     config, _ = choose(manifest, "analysis", rows=rows, cols=cols, lanes=lanes)
@@ -113,7 +114,7 @@ def test_the_array_comes_before_the_lanes(manifest, rows, cols, lanes, made_of):
     program = compile_program(manifest.g_a, config)
     built, cells = program.lanes, program.multiplier_cells
     assert built == lanes
-    assert cells == rows * cols + (3 * lanes if made_of == "dsp" else 0) <= ULX3S.multipliers
+    assert cells == rows * cols + {"dsp": 3, "mixed": 2, "fabric": 0}[made_of] * lanes <= ULX3S.multipliers
 
 
 def test_a_mode_that_the_model_has_no_transforms_for(manifest):
