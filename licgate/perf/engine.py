@@ -7,7 +7,7 @@ when it is offered; what keeps it from being offered is the business of who make
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from licgate.program.timing import array_latency, lane_latency
+from licgate.program.timing import lane_latency, program_latency
 
 __all__ = ["EngineModel", "Fed", "Timing"]
 
@@ -24,7 +24,7 @@ class Timing:
     def of(cls, program):
         """Delays of a program's gateware."""
         lane = lane_latency(program)
-        drained = array_latency(program.cols, program.arithmetic) + program.merge_latency
+        drained = program_latency(program) + program.merge_latency
         post = drained + lane + program.lanes * program.lane_rows
         return cls(program.feed_latency, post, program.lane_rows)
 

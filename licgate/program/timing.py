@@ -3,7 +3,16 @@
 from licgate.program.program import Program
 from licgate.target.arithmetic import DIRECT, Arithmetic
 
-__all__ = ["COLLECTED", "FINISHED", "array_latency", "collect_levels", "lane_latency", "settling"]
+__all__ = [
+    "COLLECTED",
+    "FINISHED",
+    "array_latency",
+    "collect_levels",
+    "lane_latency",
+    "program_latency",
+    "row_sum_wait",
+    "settling",
+]
 
 #: Cycles from a multiplier's operands at a sum's last step to the sum in its element's output register: three in the
 #: multiplier, one to the adder, one to the accumulator, one there.
@@ -23,15 +32,26 @@ def collect_levels(cols: int) -> list[int]:
     return levels
 
 
-def settling(cols: int, arithmetic: Arithmetic) -> int:
+def row_sum_wait(arithmetic: Arithmetic, a_width: int) -> int:
+    """Cycles by which a row's own sum comes behind those of its elements."""
+    # a stage for every two bits, and a product's register, where an element has its lead, three and one
+    return max(0, -(-a_width // 2) + 1 - (arithmetic.lead + 4)) if arithmetic.row_sum else 0
+
+
+def settling(cols: int, arithmetic: Arithmetic, a_width: int) -> int:
     """Cycles from a row's elements to its memory: the trees, and taking the row's own sum off, which is held first."""
     levels = len(collect_levels(cols))
-    return max(levels, 1) + 1 if arithmetic.row_sum else levels
+    return max(levels, 1) + 1 + row_sum_wait(arithmetic, a_width) if arithmetic.row_sum else levels
 
 
-def array_latency(cols: int, arithmetic: Arithmetic = DIRECT) -> int:
-    """Cycles from the last step of a sum to the first of the array's results."""
-    return arithmetic.lead + FINISHED + settling(cols, arithmetic) + COLLECTED
+def array_latency(cols: int, arithmetic: Arithmetic = DIRECT, a_width: int = 1) -> int:
+    """Cycles from the last step of a sum to the first of the array's results, for activations of ``a_width`` bits."""
+    return arithmetic.lead + FINISHED + settling(cols, arithmetic, a_width) + COLLECTED
+
+
+def program_latency(program: Program) -> int:
+    """The same of a program's array."""
+    return array_latency(program.cols, program.arithmetic, program.activation_width)
 
 
 def lane_latency(program: Program) -> int:

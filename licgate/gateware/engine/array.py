@@ -6,9 +6,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
-from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
+from licgate.gateware.engine.rowsum import RowSum
 from licgate.program.timing import FINISHED, array_latency, collect_levels, settling
 from licgate.target.arithmetic import DIRECT
 
@@ -63,7 +63,7 @@ class SystolicArray(Component):
     latency : int
         Cycles from the last step to the earliest cycle in which ``results[0]`` can show its column 0: 8, and one for
         each power of four that the columns exceed, the zeroth included; three more with the fast inner product, four
-        for one column. Column c follows c cycles later. A column's sum
+        for one column, and what a :class:`~.rowsum.RowSum` waits. Column c follows c cycles later. A column's sum
         can be read until that of the next ``last`` arrives in the same way. interval is 1.
 
     Timing: two ``last`` steps are at least ``cols`` cycles apart; ``S * cols`` when columns are read in order, one
@@ -71,8 +71,8 @@ class SystolicArray(Component):
 
     Resources: ``rows * cols`` processing elements, ``rows * (rows - 1) / 2 * a_width + cols * (cols - 1) / 2 *
     w_width`` flip-flops of skew, and in each row, for each bit of a sum, a LUT4 for three to four columns and a bit of
-    distributed memory of ``cols`` words. With the fast inner product both skews double, and each row has an element
-    with a multiplier of logic and a subtractor.
+    distributed memory of ``cols`` words. With the fast inner product both skews double, and each row has a
+    :class:`~.rowsum.RowSum` and a subtractor.
     """
 
     interval = 1
@@ -83,17 +83,15 @@ class SystolicArray(Component):
                 raise ValueError(f"{name} must be an integer from 1 to 64, not {value!r}")
         self.rows, self.cols = rows, cols
         self.arithmetic = arithmetic
-        self.latency = array_latency(cols, arithmetic)
+        self.latency = array_latency(cols, arithmetic, a_width)
         options = {"pack_shift": pack_shift, "high_width": high_width, "arithmetic": arithmetic}
         self._packing = pack_shift is not None
         self._pes = [
             [ProcessingElement(a_width, w_width, acc_width, site=(r, c, rows, cols), **options) for c in range(cols)]
             for r in range(rows)
         ]
-        self._row_sums = [
-            ProcessingElement(a_width, a_width, acc_width, fabric=True)
-            for _ in range(rows if arithmetic.row_sum else 0)
-        ]
+        self._row_sums = [RowSum(a_width, acc_width) for _ in range(rows if arithmetic.row_sum else 0)]
+        self._settling = settling(cols, arithmetic, a_width)
         super().__init__(
             {
                 "a": In(signed(arithmetic.indices * a_width)).array(rows),
@@ -112,9 +110,7 @@ class SystolicArray(Component):
         late = delayed(m, self.last, self.arithmetic.lead + Multiplier.latency, name="last")
         restart, quiet = Signal(), Signal(init=1)
         m.d.sync += [restart.eq(late | self.clear), quiet.eq(~late)]
-        write = self._first_write(
-            m, delayed(m, late, FINISHED - 4 + settling(self.cols, self.arithmetic), name="arrives")
-        )
+        write = self._first_write(m, delayed(m, late, FINISHED - 4 + self._settling, name="arrives"))
         read = delayed(m, self.drain.as_value(), 1, name="drain")
         for r in range(self.rows):
             a = delayed(m, self.a[r], r, name=f"a{r}", reset_less=True)
@@ -150,11 +146,9 @@ class SystolicArray(Component):
     def _row_sum(self, m, r, a, restart, quiet):
         """A row's xi, held from the cycle in which column 0 has come through the trees, and those of one column."""
         m.submodules[f"row_sum_{r}"] = element = self._row_sums[r]
-        late = delayed(m, a, self.arithmetic.lead, name=f"xi_a{r}", reset_less=True)
-        first, second = halves(late)
-        m.d.comb += [element.a.eq(first), element.w.eq(second), element.restart.eq(restart), element.quiet.eq(quiet)]
-        wait = settling(self.cols, self.arithmetic) - 2
-        ends = delayed(m, ~element.quiet_out, 1 + wait, name=f"xi_ends{r}")
+        m.d.comb += [element.a.eq(a), element.restart.eq(restart), element.quiet.eq(quiet)]
+        wait = self._settling - 2 - element.wait
+        ends = delayed(m, element.ends, wait, name=f"xi_ends{r}")
         own = delayed(m, element.sum, wait, name=f"xi_sum{r}", reset_less=True)
         held = Signal.like(element.sum, name=f"xi_{r}", reset_less=True)
         with m.If(ends):
@@ -178,7 +172,7 @@ class SystolicArray(Component):
             sums = joined
         if own is not None:
             less = Signal.like(result, name=f"{name}_less", reset_less=True)
-            lag = settling(self.cols, self.arithmetic) - 1 - len(collect_levels(self.cols))
+            lag = self._settling - 1 - len(collect_levels(self.cols))
             m.d.sync += less.eq(delayed(m, sums[0], lag, name=f"{name}_late", reset_less=True) - own)
             sums = [less]
         memory = Memory(shape=len(result), depth=max(2, self.cols), init=[])

@@ -39,8 +39,6 @@ class ProcessingElement(Component):
         Width of the second sum, 2 to ``acc_width``; only with ``pack_shift``.
     arithmetic : Arithmetic
         What a step is. Only the direct one packs.
-    fabric : bool
-        The multiplier is made of logic, see :class:`~.multiplier.Multiplier`.
     site : (int, int, int, int) or None
         Row and column in the array, and its rows and columns, see :class:`~.multiplier.Multiplier`.
 
@@ -88,10 +86,9 @@ class ProcessingElement(Component):
         pack_shift=None,
         high_width=None,
         arithmetic=DIRECT,
-        fabric=False,
         site=None,
     ):
-        self._multiplier = Multiplier(*arithmetic.multiplicand_widths(a_width, w_width), fabric=fabric, site=site)
+        self._multiplier = Multiplier(*arithmetic.multiplicand_widths(a_width, w_width), site=site)
         self.arithmetic = arithmetic
         self.latency = arithmetic.lead + FINISHED
         limits = [("acc_width", acc_width, 2, 48)]

@@ -12,7 +12,7 @@ from licgate.gateware.engine.array import drain_shape
 from licgate.gateware.engine.lane import PostLane
 from licgate.gateware.engine.memory import LATENCY, BankedMemory
 from licgate.gateware.passes import tile_layout
-from licgate.program.timing import COLLECTED, array_latency
+from licgate.program.timing import COLLECTED, program_latency
 
 __all__ = ["PostProcessor"]
 
@@ -73,7 +73,7 @@ class PostProcessor(Component):
         lane = self._lanes[0]
         self.interval = program.lane_rows
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
-        drained = array_latency(program.cols, program.arithmetic) + program.merge_latency
+        drained = program_latency(program) + program.merge_latency
         self.latency = drained + lane.latency + program.lanes * program.lane_rows
         self.x_depth = program.gdn_depth
         rows = program.rows
@@ -102,7 +102,7 @@ class PostProcessor(Component):
         active, sub, word = Signal(), Signal(range(max(2, drain_interval))), Signal(range(program.most_channels))
         tile = Signal(tile_layout(program))
         last_cycle = Signal()
-        go = line(self.last, array_latency(program.cols, program.arithmetic) - _LEAD - 1)
+        go = line(self.last, program_latency(program) - _LEAD - 1)
         m.d.comb += [last_cycle.eq(sub == drain_interval - 1), self.tile.ready.eq(go)]
         final = Signal()  # the tile's last word
         # Counted rather than added to the tile's first ones: they address memories, which are far away.

@@ -10,7 +10,7 @@ from tests.gateware.engine.pairs import word, wrap
 from tests.gateware.waves import trace
 
 SHAPES = [(1, 1, 2), (1, 4, 2), (4, 1, 3), (2, 3, 2), (3, 5, 2), (1, 17, 2)]
-WIDTHS = [(5, 4, 16), (10, 8, 24), (13, 13, 30)]
+WIDTHS = [(5, 4, 16), (10, 8, 24), (13, 13, 30), (17, 9, 36)]
 
 
 def build(rows, cols, widths):
@@ -24,7 +24,7 @@ def schedule(rng, rows, cols, spacing, lengths, widths):
     Activations of bubbles are as they come: their weights alone are zero.
     """
     a_width, w_width, acc_width = widths
-    latency, gap, last = array_latency(cols, FIP), spacing * cols, -spacing * cols
+    latency, gap, last = array_latency(cols, FIP, a_width), spacing * cols, -spacing * cols
     steps, expected = [], {}
     for index, n in enumerate(lengths):
         a = rng.integers(-(1 << a_width - 1), 1 << a_width - 1, (2 * n, rows))
@@ -104,7 +104,7 @@ def test_reset_in_the_middle_of_a_tile():
     before, _ = schedule(rng, 2, 3, 2, [6, 9], WIDTHS[0])
     steps, expected = schedule(rng, 2, 3, 2, [4, 8, 3], WIDTHS[0])
     cut = next(t for t, s in enumerate(before) if t > 10 and not s["last"] and any(s["w"]))
-    hold = 2 + 3 + array_latency(3, FIP)
+    hold = 2 + 3 + array_latency(3, FIP, WIDTHS[0][0])
     quiet = [{"a": [0] * 2, "w": [0] * 3, "last": 0, "drain": {"enable": 0, "column": 0}}] * hold
     seen = trace(build(2, 3, WIDTHS[0]), before[:cut] + quiet + steps, ["results"], resets=range(cut, cut + hold))
     check(seen, expected, WIDTHS[0][2], offset=cut + hold)
