@@ -126,6 +126,10 @@ class SdramCycles:
         """First cycle after the reset in which the chip is ready."""
         return self.power_up + self.STEPS * self.gap
 
+    def pace(self, beat: int) -> int:
+        """Cycles from a read's first beat to its beat number ``beat``: one a cycle."""
+        return beat
+
     @classmethod
     def at(
         cls,

@@ -15,8 +15,6 @@ from tests.gateware.kit import monitor, run_simulation
 from tests.gateware.memory.axipaced import PacedSlave
 from tests.marks import regress
 
-WIDTH, HEIGHT = 21, 3
-
 
 def make_program(bits):
     shape = {"rows": 8, "cols": 8, "output_words": 32, "packing": True, "packed_bits": 27, "address_bits": 28}
@@ -25,16 +23,24 @@ def make_program(bits):
 
 
 @pytest.mark.parametrize(
-    ("bits", "latencies", "rate"), [regress(32, (1, 1), (1, 1)), (64, (70, 25), (1, 1)), regress(64, (23, 140), (5, 8))]
+    ("bits", "latencies", "rate", "size"),
+    [
+        regress(32, (1, 1), (1, 1), (21, 3)),
+        regress(64, (70, 25), (1, 1), (21, 3)),
+        regress(64, (23, 140), (5, 8), (21, 3)),
+        # the last command comes while it is to be decided whether more are read
+        (64, (10, 41), (1, 2), (37, 2)),
+    ],
 )
-def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate):
+def test_every_event_comes_in_the_cycle_that_is_predicted(bits, latencies, rate, size):
+    width, height = size
     timing = AxiTiming(
         data_bits=bits, read_latency=latencies[0], write_latency=latencies[1], beats=rate[0], per=rate[1]
     )
     program = make_program(bits)
     chain = program.chains[0]
-    schedule = make_schedule(program, chain, WIDTH, HEIGHT, origin=1 << 20)
-    x = np.random.default_rng(1).integers(0, 256, (3, HEIGHT, WIDTH))
+    schedule = make_schedule(program, chain, width, height, origin=1 << 20)
+    x = np.random.default_rng(1).integers(0, 256, (3, height, width))
     system = AxiSystem(program)
     bus, events = system.buses[0], system.events[0]
     memory = schedule.memory(x).tolist()

@@ -30,8 +30,8 @@ class Served(NamedTuple):
     valid, accepted : int
         Cycles in which the request was first valid, and accepted.
     first, last : int
-        Cycles of its first and last beat at the port. Those of a read are contiguous. A write is fetched 8 beats ahead
-        of the memory.
+        Cycles of its first and last beat at the port. Those of a read come at the memory's ``pace``. A write is fetched
+        8 beats ahead of the memory.
     done : int
         Cycle of ``done`` at the port.
     """

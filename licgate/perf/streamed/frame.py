@@ -260,4 +260,5 @@ class _Core(Loaders, Passes):
         self.reader_done = True
 
     def _command_beats(self, served):
-        self.readable += range(served.first + FIFO, served.last + FIFO + 1)
+        pace = self.memory.cycles.pace
+        self.readable += (served.first + pace(beat) + FIFO for beat in range(served.beats))
