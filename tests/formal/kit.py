@@ -80,9 +80,16 @@ class Bench:
     def peek(self, path, shape):
         """A signal inside of the component, by its path in the flattened netlist."""
         signal = Signal(shape, name="peek_" + re.sub(r"\W", "_", path))
+        if signal.name in self.peeks:
+            raise ValueError(f"{path} is looked at twice")
         self.inputs.append(signal)
         self.peeks[signal.name] = path
         return signal
+
+    def states(self, *names):
+        """Whether the component's only state machine is in each of these states: all, as its source comes to them."""
+        state = self.peek("fsm_state", range(len(names)))
+        return [state == k for k in range(len(names))]
 
     def drive(self, *targets):
         """Give inputs of the component free values."""
@@ -142,6 +149,8 @@ class Proof:
         Cycles from the reset for which the claim is checked; with ``unbounded``, of the induction.
     unbounded : bool
         It is proved for all time, by induction, else for ``depth`` cycles.
+    reach : int
+        With ``unbounded``, cycles from the reset in which mutations are looked for.
     """
 
     name: str
@@ -150,6 +159,7 @@ class Proof:
     mutations: tuple[Mutation, ...]
     depth: int
     unbounded: bool = False
+    reach: int = 8
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,7 @@ def prove(proof, mutation=None):
         (place / "top.il").write_text(rtlil.convert(bench.m, ports=bench.inputs))
         # A mutation is looked for from the reset on only, far enough: that induction fails would say nothing.
         induction = proof.unbounded and mutation is None
-        mode, depth = ("prove", proof.depth) if induction else ("bmc", max(proof.depth, 8))
+        mode, depth = ("prove", proof.depth) if induction else ("bmc", max(proof.depth, proof.reach))
         peeks = [
             line
             for name, path in bench.peeks.items()
