@@ -79,7 +79,8 @@ class PixelWriter(Component):
         )
         # A word is handed over; it is written, its last channel now; with it ends the row.
         self._hand, self._writing, self._row_ends = (Signal(name=n) for n in ("hand", "writing", "row_ends"))
-        self._end, self._target = Signal(init=self._channels == 1, name="end"), Signal.like(self.write_address)
+        self._end = Signal(init=self._channels == 1, name="end")
+        self._target = Signal.like(self.write_address, name="target")
         # The row's pixels that are still to come, less three: its sign says that this one is the last but one.
         self._behind = Signal(signed(DIMENSION + 1), name="behind")
         self._write(m, self._collect(m))
