@@ -113,7 +113,7 @@ def _windows(mutant, program):
     asked = {"address": place, "inside": inside, "stage": of_kind(kind, kinds.stages), "kind": kind}
     # one entry for each cycle since: whether, how much later, what, and whether it is the window's last one
     chain = [(asks, delay, asked, cycle == words - 1)]
-    for k in range(1, reads.latest + 1):
+    for _ in range(reads.latest):
         valid, wait, before, last = chain[-1]
         chain.append(
             (bench.past(valid), bench.past(wait), {n: bench.past(v) for n, v in before.items()}, bench.past(last))
