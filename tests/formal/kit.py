@@ -19,6 +19,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, Module, Signal, Value
+from amaranth.lib.wiring import Component
 
 __all__ = ["TOOLS", "Bench", "Mutation", "Proof", "Verdict", "mutated", "prove"]
 
@@ -45,6 +46,18 @@ prep -top top
 [files]
 {folder}/top.il
 """
+
+
+class _Cut(Component):
+    """Stands in for a component: its members, which the bench drives, and numbers that others ask it for."""
+
+    def __init__(self, component, names):
+        for name in names:
+            setattr(self, name, getattr(component, name))
+        super().__init__(component.signature)
+
+    def elaborate(self, platform):
+        return Module()
 
 
 class Bench:
@@ -90,6 +103,12 @@ class Bench:
         """Whether the component's only state machine is in each of these states: all, as its source comes to them."""
         state = self.peek("fsm_state", range(len(names)))
         return [state == k for k in range(len(names))]
+
+    def cut(self, component, *names):
+        """What takes a part's place inside of the component: its members, and those of its attributes."""
+        # Amaranth wants the part itself used
+        self.m.submodules += component
+        return _Cut(component, names)
 
     def drive(self, *targets):
         """Give inputs of the component free values."""
