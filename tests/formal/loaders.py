@@ -27,7 +27,10 @@ def short():
 
 
 def without_reader(bench):
-    """Cut the loader's WordReader off: whatever it does is free; return what stands in for it."""
+    """Cut the loader's WordReader off: what it does is free; return what stands in for it.
+
+    That it gives as many words as were asked for, in order, is tested, not proved.
+    """
     reader = bench.dut._reader = bench.cut(bench.dut._reader)
     bench.drive(reader.stretch.ready, reader.record.ready, reader.o_valid, reader.word, reader.tag)
     bench.drive(reader.first, reader.last)

@@ -209,7 +209,7 @@ PROOFS = (
             ),
             5,
             unbounded=True,
-            reach=16,
+            reach=12,
         )
         for name, options, more in (
             ("GDN", {"max_width": 8}, (Mutation(RowPlaces, "self._word >= -offset", "self._word >= -offset - 1"),)),
