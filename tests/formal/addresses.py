@@ -175,7 +175,7 @@ PROOFS = (
         (
             Mutation(OperandAddresses, "weight == ring - 2", "weight == ring - 1"),
             Mutation(OperandAddresses, "wraps.eq(work.weight == ring - 1)", "wraps.eq(0)"),
-            Mutation(OperandAddresses, "self.norm.eq(work.x)", "self.norm.eq(work.x + 1)"),
+            Mutation(OperandAddresses, "self.norm.eq(work.x[self._part_bits :])", "self.norm.eq(work.x + 1)"),
         ),
         2,
         unbounded=True,

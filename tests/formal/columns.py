@@ -107,10 +107,11 @@ def _maps(mutant):
             **{name: len(dut.write_address) for name in ("slot_line", "row_line", "line")},
         }.items()
     }
-    channels, beats, memory = (
+    channels, padded, beats, memory = (
         bench.peek(name, shape)
         for name, shape in (
             ("channels", record.payload.words.shape()),
+            ("padded", record.payload.words.shape()),
             ("beats", stretch.payload.beats.shape()),
             ("memory", record.payload.kind.shape()),
         )
@@ -128,6 +129,7 @@ def _maps(mutant):
                 & (at["rows"] != 0)
                 & (waits | (at["line"] == line_of(stage, n)))
                 & (channels == stage.conv.channels_in)
+                & (padded == stage.conv.channels_in)
                 & (beats == beats_of(stage))
                 & (memory == stage.memory)
             )

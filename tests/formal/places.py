@@ -221,7 +221,7 @@ PROOFS = (
         "are those of the tile at hand, without rows above the image, and all that a pass reads is there",
         _weights,
         (
-            Mutation(FixedWeights, "min(count, kind.kernel_rows)", "min(count + 1, kind.kernel_rows)"),
+            Mutation(FixedWeights, "min(count, kind.kernel_rows, most)", "min(count + 1, kind.kernel_rows, most)"),
             Mutation(FixedWeights, "self.to_gdn | self.again", "self.to_gdn"),
             Mutation(FixedWeights, "begun.eq(Cat(self.begin, begun[0]))", "begun.eq(self.begin << 1)"),
         ),

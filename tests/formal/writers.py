@@ -264,7 +264,7 @@ PROOFS = (
         _pixels,
         (
             Mutation(PixelWriter, "self._behind < 0", "self._behind <= 0"),
-            Mutation(PixelWriter, "base == stage.last_row", "base == stage.base"),
+            Mutation(PixelWriter, "base == last", "base == first"),
             Mutation(PixelWriter, "places.eq(1), ", ""),
         ),
         2,

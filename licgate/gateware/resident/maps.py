@@ -120,9 +120,9 @@ class MapWriter(Component):
         with m.If(group_ends):
             m.d.sync += [channel.eq(0), self._pending.eq(~self._final), *self._next_group()]
         # The value, then its word, then the write.
-        value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
+        value, at = Signal(16, reset_less=True), Signal.like(lane, reset_less=True)
+        arrived, ends, row_ends = (Signal(name=name) for name in ("arrived", "ends", "row_ends"))
         padding = self._padding(m, group_ends)
-        at, row_ends = Signal.like(lane, reset_less=True), Signal()
         m.d.sync += [
             value.eq(self._magnitude()),
             at.eq(lane),

@@ -121,7 +121,8 @@ class PixelWriter(Component):
         """Write a word, channel by channel."""
         channels, bits, end = self._channels, self._bits, self._end
         waiting = [Signal(len(pixel), name=f"waiting_{r}", reset_less=True) for r, pixel in enumerate(collected)]
-        channel, padding = Signal(range(channels + 1)), self._program.arithmetic.padded(channels) - channels
+        channel = Signal(range(channels + 1))
+        padding = self._program.arithmetic.padded(channels) - channels
         with m.If(self._writing):
             m.d.sync += [channel.eq(channel + 1), end.eq(channel == channels - 2)]
             m.d.sync += self._target.eq(self._target + Mux(end, 1 + padding, 1))
