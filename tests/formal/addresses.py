@@ -18,10 +18,10 @@ UP = chain("g_s", 1, (5, -2, 2, "abs"), (3, -2, 1))
 DOWN = chain("g_a", 2, (3, 2, 2, "abs"), (3, 1, 1))
 
 
-def streamed(*transforms):
+def streamed(*transforms, address_bits=14):
     """A small program of a streamed core."""
     shape = {"rows": 2, "cols": 1, "block_rows": 2, "band_groups": 2, "prefetch_words": 1}
-    return compile_streamed(transforms, StreamedConfig(**shape, beat_bits=8, page_beats=4, address_bits=14))
+    return compile_streamed(transforms, StreamedConfig(**shape, beat_bits=8, page_beats=4, address_bits=address_bits))
 
 
 def any_of(conditions):
@@ -175,7 +175,7 @@ PROOFS = (
         (
             Mutation(OperandAddresses, "weight == ring - 2", "weight == ring - 1"),
             Mutation(OperandAddresses, "wraps.eq(work.weight == ring - 1)", "wraps.eq(0)"),
-            Mutation(OperandAddresses, "self.norm.eq(work.x)", "self.norm.eq(work.x + 1)"),
+            Mutation(OperandAddresses, "self.norm.eq(work.x[self._part_bits :])", "self.norm.eq(work.x + 1)"),
         ),
         2,
         unbounded=True,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, Module, Signal, Value
+from amaranth.lib.wiring import Component
 
 __all__ = ["TOOLS", "Bench", "Mutation", "Proof", "Verdict", "mutated", "prove"]
 
@@ -45,6 +46,18 @@ prep -top top
 [files]
 {folder}/top.il
 """
+
+
+class _Cut(Component):
+    """Stands in for a component: its members, which the bench drives, and numbers that others ask it for."""
+
+    def __init__(self, component, names):
+        for name in names:
+            setattr(self, name, getattr(component, name))
+        super().__init__(component.signature)
+
+    def elaborate(self, platform):
+        return Module()
 
 
 class Bench:
@@ -80,9 +93,22 @@ class Bench:
     def peek(self, path, shape):
         """A signal inside of the component, by its path in the flattened netlist."""
         signal = Signal(shape, name="peek_" + re.sub(r"\W", "_", path))
+        if signal.name in self.peeks:
+            raise ValueError(f"{path} is looked at twice")
         self.inputs.append(signal)
         self.peeks[signal.name] = path
         return signal
+
+    def states(self, *names):
+        """Whether the component's only state machine is in each of these states: all, as its source comes to them."""
+        state = self.peek("fsm_state", range(len(names)))
+        return [state == k for k in range(len(names))]
+
+    def cut(self, component, *names):
+        """What takes a part's place inside of the component: its members, and those of its attributes."""
+        # Amaranth wants the part itself used
+        self.m.submodules += component
+        return _Cut(component, names)
 
     def drive(self, *targets):
         """Give inputs of the component free values."""
@@ -142,6 +168,8 @@ class Proof:
         Cycles from the reset for which the claim is checked; with ``unbounded``, of the induction.
     unbounded : bool
         It is proved for all time, by induction, else for ``depth`` cycles.
+    reach : int
+        With ``unbounded``, cycles from the reset in which mutations are looked for.
     """
 
     name: str
@@ -150,6 +178,7 @@ class Proof:
     mutations: tuple[Mutation, ...]
     depth: int
     unbounded: bool = False
+    reach: int = 8
 
 
 @dataclass(frozen=True)
@@ -198,7 +227,7 @@ def prove(proof, mutation=None):
         (place / "top.il").write_text(rtlil.convert(bench.m, ports=bench.inputs))
         # A mutation is looked for from the reset on only, far enough: that induction fails would say nothing.
         induction = proof.unbounded and mutation is None
-        mode, depth = ("prove", proof.depth) if induction else ("bmc", max(proof.depth, 8))
+        mode, depth = ("prove", proof.depth) if induction else ("bmc", max(proof.depth, proof.reach))
         peeks = [
             line
             for name, path in bench.peeks.items()

@@ -2,18 +2,43 @@
 
 import sys
 
-from tests.formal import addresses, credits, elements, frames, ports, rings, streams
+from tests.formal import (
+    addresses,
+    columns,
+    credits,
+    drains,
+    elements,
+    frames,
+    loaders,
+    places,
+    ports,
+    reads,
+    requests,
+    rings,
+    streams,
+    walks,
+    writers,
+)
 from tests.formal.kit import prove
 
-PROOFS = (
-    *streams.PROOFS,
-    *ports.PROOFS,
-    *credits.PROOFS,
-    *rings.PROOFS,
-    *frames.PROOFS,
-    *addresses.PROOFS,
-    *elements.PROOFS,
+SUBJECTS = (
+    streams,
+    ports,
+    credits,
+    rings,
+    frames,
+    elements,
+    requests,
+    loaders,
+    columns,
+    addresses,
+    reads,
+    places,
+    walks,
+    drains,
+    writers,
 )
+PROOFS = tuple(proof for subject in SUBJECTS for proof in subject.PROOFS)
 
 
 def main():

@@ -4,10 +4,12 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from amaranth.hdl import Module
 
 from licgate.program.schedule import make_schedule
 from tests.formal.addresses import DOWN, UP, band_fits, streamed
-from tests.formal.kit import TOOLS, Mutation, mutated, prove
+from tests.formal.columns import load_fits
+from tests.formal.kit import TOOLS, Bench, Mutation, mutated, prove
 from tests.formal.run import PROOFS
 
 pytestmark = pytest.mark.skipif(shutil.which("z3", path=TOOLS) is None, reason="no z3: pip install z3-solver")
@@ -34,16 +36,24 @@ def test_a_mutation_that_is_older_than_its_class_is_told():
         mutated(Mutation(Mutation, "go" + "ne", ""))
 
 
+def test_what_is_looked_at_twice_is_told():
+    bench = Bench(Module())
+    bench.peek("place", 1)
+    with pytest.raises(ValueError, match="place is looked at twice"):
+        bench.peek("place", 1)
+
+
 @pytest.mark.parametrize("transform", [DOWN, UP], ids=lambda transform: transform.name)
-def test_schedules_keep_to_what_proofs_assume_of_bands(transform):
+def test_schedules_keep_to_what_proofs_assume_of_commands(transform):
     program = streamed(transform)
     for width in range(1, 10):
         for height in range(1, 10):
             schedule = make_schedule(program, program.chains[0], width, height)
-            bands = [SimpleNamespace(**fields) for kind, fields in schedule.commands if kind == "band"]
-            assert all(band_fits(program, program.stages[band.stage], band) for band in bands)
-            # and it is no empty word
-            assert not any(
-                band_fits(program, program.stages[band.stage], SimpleNamespace(**{**vars(band), "slot": program.slots}))
-                for band in bands
-            )
+            for kind, fits in (("band", band_fits), ("load", load_fits)):
+                found = [SimpleNamespace(**fields) for name, fields in schedule.commands if name == kind]
+                assert found
+                for command in found:
+                    stage = program.stages[command.stage]
+                    assert fits(program, stage, command)
+                    # and it is no empty word
+                    assert not fits(program, stage, SimpleNamespace(**{**vars(command), "slot": program.slots}))

@@ -99,7 +99,9 @@ class PostProcessor(Component):
         drain_interval = program.lane_rows
 
         # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
-        active, sub, word = Signal(), Signal(range(max(2, drain_interval))), Signal(range(program.most_channels))
+        active = Signal()
+        sub = Signal(range(max(2, drain_interval)))
+        word = Signal(range(program.most_channels))
         tile = Signal(tile_layout(program))
         last_cycle = Signal()
         go = line(self.last, program_latency(program) - _LEAD - 1)

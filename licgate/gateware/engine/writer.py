@@ -91,7 +91,7 @@ class ResultWriter(Component):
         x_bits = len(self.x_data) // program.rows
         channel = Signal(range(program.most_channels + 1))
         # That the next word is the last one is found out with the word before it, but for a tile of a single one.
-        end, nearly = Signal(), Signal()
+        end, nearly = (Signal(name=name) for name in ("end", "nearly"))
         m.d.comb += [end.eq(self.valid & (nearly | (tile.count == 1))), self.i.ready.eq(end)]
         to_line = self.valid & (tile.to == Destination.LINE)
         memory = Array(s.memory for s in program.stages)[tile.line]

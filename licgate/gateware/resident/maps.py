@@ -92,8 +92,9 @@ class MapWriter(Component):
     def elaborate(self, platform):
         m = Module()
         # Columns of the row behind the group at work; values are still to come; the group is the row's last one.
-        self._behind, self._pending, self._final = Signal(DIMENSION), Signal(name="pending"), Signal(name="final")
-        self._last_lane = Signal(range(max(2, self._program.rows)))
+        self._behind = Signal(DIMENSION, name="behind")
+        self._pending, self._final = Signal(name="pending"), Signal(name="final")
+        self._last_lane = Signal(range(max(2, self._program.rows)), name="last_lane")
         self._place_and_write(m)
         self._rows(m)
         return m
@@ -103,7 +104,8 @@ class MapWriter(Component):
         last_channel = self._constant(m, "last_channel", lambda stage: stage.conv.channels_in - 1)
         memory = self._constant(m, "memory", lambda stage: 1 << stage.memory)
         # Where the next value belongs: its lane, its channel.
-        lane, channel = Signal.like(self._last_lane), Signal.like(last_channel)
+        lane = Signal.like(self._last_lane)
+        channel = Signal.like(last_channel)
         taken, word_ends, group_ends = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(self._pending),
@@ -118,9 +120,9 @@ class MapWriter(Component):
         with m.If(group_ends):
             m.d.sync += [channel.eq(0), self._pending.eq(~self._final), *self._next_group()]
         # The value, then its word, then the write.
-        value, arrived, ends = Signal(16, reset_less=True), Signal(), Signal()
+        value, at = Signal(16, reset_less=True), Signal.like(lane, reset_less=True)
+        arrived, ends, row_ends = (Signal(name=name) for name in ("arrived", "ends", "row_ends"))
         padding = self._padding(m, group_ends)
-        at, row_ends = Signal.like(lane, reset_less=True), Signal()
         m.d.sync += [
             value.eq(self._magnitude()),
             at.eq(lane),
@@ -165,7 +167,8 @@ class MapWriter(Component):
         first_base = self._constant(m, "first_base", lambda stage: stage.base << part_bits)
         stride = self._constant(m, "stride", lambda stage: stage.row_stride << part_bits)
         last_row = self._constant(m, "last_row", lambda stage: stage.last_row << part_bits)
-        base, rows_left = Signal.like(self.write_address), Signal(DIMENSION)
+        base = Signal.like(self.write_address)
+        rows_left = Signal(DIMENSION)
         m.d.comb += self.busy.eq(rows_left != 0)
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):

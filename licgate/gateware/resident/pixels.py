@@ -79,7 +79,8 @@ class PixelWriter(Component):
         )
         # A word is handed over; it is written, its last channel now; with it ends the row.
         self._hand, self._writing, self._row_ends = (Signal(name=n) for n in ("hand", "writing", "row_ends"))
-        self._end, self._target = Signal(init=self._channels == 1, name="end"), Signal.like(self.write_address)
+        self._end = Signal(init=self._channels == 1, name="end")
+        self._target = Signal.like(self.write_address, name="target")
         # The row's pixels that are still to come, less three: its sign says that this one is the last but one.
         self._behind = Signal(signed(DIMENSION + 1), name="behind")
         self._write(m, self._collect(m))
@@ -120,7 +121,8 @@ class PixelWriter(Component):
         """Write a word, channel by channel."""
         channels, bits, end = self._channels, self._bits, self._end
         waiting = [Signal(len(pixel), name=f"waiting_{r}", reset_less=True) for r, pixel in enumerate(collected)]
-        channel, padding = Signal(range(channels + 1)), self._program.arithmetic.padded(channels) - channels
+        channel = Signal(range(channels + 1))
+        padding = self._program.arithmetic.padded(channels) - channels
         with m.If(self._writing):
             m.d.sync += [channel.eq(channel + 1), end.eq(channel == channels - 2)]
             m.d.sync += self._target.eq(self._target + Mux(end, 1 + padding, 1))

@@ -170,7 +170,8 @@ class FixedWeights(Component):
         program, band, weight = self._program, self.band, self.weight
         lasts = [stage.last_op for stage in program.stages]
         first, gdn = (Signal.like(weight, name=name) for name in ("first", "gdn"))
-        steps, begun = Signal(range(1 + max(kind.steps for kind in program.pass_kinds))), Signal(2)
+        steps = Signal(range(1 + max(kind.steps for kind in program.pass_kinds)))
+        begun = Signal(2)
         # Kernel rows above the image are left out, where passes are not whole.
         most = 0 if program.arithmetic.whole_passes else program.kernel_rows
         firsts = []

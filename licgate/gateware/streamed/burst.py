@@ -70,7 +70,8 @@ class PageCutter(Component):
     def elaborate(self, platform):
         m = Module()
         page = self._page_beats
-        address, left = Signal.like(self.i.payload.address), Signal.like(self.i.payload.beats)
+        address = Signal.like(self.i.payload.address)
+        left = Signal.like(self.i.payload.beats)
         room, length = Signal(range(page + 1)), Signal(range(page + 1))
         # The stretch's last beat, counted from its first one and from the page's: in the same page if what lies above a
         # page's beats is 0.

@@ -65,15 +65,18 @@ class MapLoader(Component):
         m.submodules.reader = reader = self._reader
         connect(m, reader.port, flipped(self.port))
 
-        command, reserve = Signal.like(self.i.payload), Signal()
+        command = Signal.like(self.i.payload)
+        reserve = Signal()
         ready = self._room(m, command, reserve)
-        rows, before = Signal.like(command.rows), Signal.like(command.before)
-        address, line = Signal.like(command.address), Signal.like(self.write_address)
+        rows, before = (Signal.like(command[name], name=name) for name in ("rows", "before"))
+        address = Signal.like(command.address)
+        line = Signal.like(self.write_address)
         # Of the command's stage, and of the slot and row at which it begins.
         channels = Signal(range(1 + max(stage.conv.channels_in for stage in stages)))
         padded = Signal(range(1 + max(self._padded)))
-        beats, memory = Signal.like(reader.stretch.payload.beats), Signal.like(reader.record.payload.kind)
-        slot_line, row_line = Signal.like(line), Signal.like(line)
+        beats = Signal.like(reader.stretch.payload.beats)
+        memory = Signal.like(reader.record.payload.kind)
+        slot_line, row_line = (Signal.like(line, name=name) for name in ("slot_line", "row_line"))
         record, stretch = reader.record, reader.stretch
         m.d.comb += [
             record.payload.kind.eq(memory),
@@ -131,8 +134,10 @@ class MapLoader(Component):
 
     def _room(self, m, command, reserve):
         """Return that a slot is free for the command's column, and that its rows are written."""
-        free, fits, there = Signal(range(self._program.slots + 1)), Signal(), Signal()
-        late_writes, difference = Signal.like(self.writes), Signal(24)
+        free = Signal(range(self._program.slots + 1))
+        fits, there = (Signal(name=name) for name in ("fits", "there"))
+        late_writes = Signal.like(self.writes)
+        difference = Signal(24)
         m.d.comb += difference.eq(late_writes - command.after)
         m.d.sync += [
             free.eq(free + self.released - reserve),

@@ -61,13 +61,18 @@ class WeightLoader(Component):
         tile, stretch = reader.record, reader.stretch
         connect(m, reader.port, flipped(self.port))
 
-        op, more = Signal(range(max(2, len(ops)))), Signal()  # more: the stage's GDN follows
-        left, steps = Signal(range(1 + max(o.tiles for o in ops))), Signal(range(1 + max(o.steps for o in ops)))
+        op = Signal(range(max(2, len(ops))))
+        more = Signal()  # the stage's GDN follows
+        left = Signal(range(1 + max(o.tiles for o in ops)))
+        steps = Signal(range(1 + max(o.steps for o in ops)))
         # Segments of a tile, those that are left, words and beats of this one.
         count = Array(map(len, segments))[op]
-        rest, words = Signal(range(1 + max(map(len, segments)))), Signal(range(1 + max(map(max, segments))))
-        beats, last_segment = Signal.like(stretch.payload.beats), Signal()
-        address, reserve, first = Signal.like(self.i.payload.address), Signal(), Signal(init=1)
+        rest = Signal(range(1 + max(map(len, segments))))
+        words = Signal(range(1 + max(map(max, segments))))
+        beats = Signal.like(stretch.payload.beats)
+        address = Signal.like(self.i.payload.address)
+        reserve, last_segment = Signal(), Signal()
+        first = Signal(init=1)
         m.d.comb += [
             tile.payload.kind.eq(Array(o.memory for o in ops)[op]),
             tile.payload.words.eq(steps),
@@ -138,7 +143,9 @@ class WeightLoader(Component):
 
     def _room(self, m, words, reserve):
         """Return that there is room for the next segment, three cycles behind the reservation of the last one."""
-        free, room, reserved = Signal(range(self._program.weight_ring + 1)), Signal(), Signal.like(words)
+        free = Signal(range(self._program.weight_ring + 1))
+        room = Signal()
+        reserved = Signal.like(words)
         m.d.sync += [
             reserved.eq(Mux(reserve, words, 0)),
             free.eq(free + self.released - reserved),

@@ -85,7 +85,7 @@ class ReadGap(Component):
             m.d.comb += self.free.eq(1)
             return m
         tap_row = held(m, self.take, self.next.work.pass_kind, kinds.tap_rows, "tap_row")
-        busy, ending = Signal(range(words + 1)), Signal(range(words + 1))
+        busy, ending = (Signal(range(words + 1), name=name) for name in ("busy", "ending"))
         m.d.comb += [
             ending.eq(Mux(self.finish & ~self.gdn & (tap_row < words), words - tap_row, busy)),
             self.free.eq(ending <= self.next.margin),

@@ -87,7 +87,8 @@ class PassWalk(Component):
         self._final_tap_row, self._last_channel, self._last_row = (
             Signal(name=n) for n in ("final_tap_row", "last_channel", "last_row")
         )
-        self._channels_left, self._rows_left = Signal.like(self.channels), Signal(range(self._kernel_rows + 1))
+        self._channels_left = Signal.like(self.channels, name="channels_left")
+        self._rows_left = Signal(range(self._kernel_rows + 1), name="rows_left")
         m.d.comb += [
             self.channels.eq(channels),
             self.i.ready.eq((~self._active | self.finish) & self.free),
