@@ -26,6 +26,8 @@ __all__ = [
 
 UP = chain("g_s", 2, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (3, 1, 2), bits=(6, 7, 8, 9))
 FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "relu"), (1, 1, 1), weight_bits=(8, 5, 8))
+# what weights alone sum to leaves the accumulators
+THIN = chain("h_a", 3, (5, 1, 4), (3, 1, 2), bits=(3, 4, 5), weight_bits=12)
 PACKED_UP = chain("g_s", 4, (5, -2, 3, "relu"), (3, -2, 4, "relu"), (5, -2, 3), weight_bits=(5, 8, 4))
 MIXED = (
     chain("g_a", 2, (5, 2, 3, "abs"), (7, 2, 2), unsigned=True),
@@ -59,7 +61,7 @@ PROGRAMS = {
         (),
         {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12, "arithmetic": "fip"},
     ),
-    "fip, stride 1, 5 rows": ((FLAT,), {"rows": 5, "max_width": 9, "arithmetic": "fip"}),
+    "fip, sums that wrap, 5 rows": ((THIN,), {"rows": 5, "max_width": 9, "arithmetic": "fip"}),
     "fip, upsampling, 2 rows": ((UP,), {"rows": 2, "max_width": 6, "arithmetic": "fip"}),
     "fip, mixed, 4 rows": (MIXED, {"rows": 4, "max_width": (20, 7, 5), "arithmetic": "fip"}),
 }

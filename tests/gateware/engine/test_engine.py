@@ -8,7 +8,7 @@ from licgate.gateware.passes import Destination
 from licgate.perf.engine import EngineModel
 from licgate.program import IN_FLIGHT
 from tests.gateware.engine.passes import Maps, build, expected_parts, random_pass
-from tests.gateware.engine.test_lane import golden
+from tests.gateware.engine.test_lane import biases_of, golden
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import trace
 
@@ -31,6 +31,7 @@ NAMES = [
     "upsampling, 2 rows",
     "fip, 5x5, 3 rows",
     "fip, mixed, 4 rows",
+    "fip, sums that wrap, 5 rows",
 ]
 
 
@@ -99,7 +100,7 @@ def test_words_of_passes_and_their_cycles(name, p):
         for j in range(tile["count"]):
             channel = number * program.tile_channels(op) + j
             # what the manifest says: the parameters' biases lack what the array's sums have too much
-            case = {"op": op.index, "channel": channel, "x": 0, "bias": int(biases_of(op)[channel])}
+            case = {"op": op.index, "channel": channel, "x": 0, "bias": biases_of(op)[channel]}
             cases = [case | {"acc": int(acc), "keep": row < tile["pixels"]} for row, acc in enumerate(sums[:, j])]
             word = [golden(program, one_of_them)[0] for one_of_them in cases]
             words.append((fed.word + model.timing.drain_interval * j, word))
@@ -112,11 +113,6 @@ def test_words_of_passes_and_their_cycles(name, p):
     assert [t for t, s in enumerate(seen) if s.output_written] == ends
     assert [t for t, s in enumerate(seen) if s.row_done] == completed
     assert sum(s.released for s in seen) == sum(one["release"] for (one, _, _), *_ in made)
-
-
-def biases_of(op):
-    """Biases of an operation's channels: in depth form, of the layer's again and again."""
-    return np.resize(op.layer.bias, op.channels_out)
 
 
 def weights_of(operands, op, program):
