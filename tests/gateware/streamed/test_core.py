@@ -54,7 +54,7 @@ CASES = {
     ),
 }
 TIGHT = {"ring", "ring of pairs", "fip, ring"}
-QUICK = {"plain", "packed", "packed g_s", "ring", "g_s", "h_s", "one value", "fip", "fip, g_s"}
+QUICK = {"plain", "packed", "packed g_s", "ring", "g_s", "h_s", "one value", "fip, g_s"}
 # A transform of a codec: all four are in the program, one runs.
 CODECS = {
     "g_s": ("g_s", {}, {"rows": 4, "cols": 4}, (3, 2)),
