@@ -78,6 +78,7 @@ def small_program(
     map_slack=1,
     packing=False,
     packed_bits=18,
+    arithmetic="direct",
     **manifest,
 ):
     """Compile transforms, or g_a of a synthetic manifest, for a small array.
@@ -101,5 +102,6 @@ def small_program(
         map_slack=map_slack,
         packing=packing,
         packed_bits=packed_bits,
+        arithmetic=arithmetic,
     )
     return compile_program(transforms, config, widths)

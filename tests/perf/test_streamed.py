@@ -18,6 +18,7 @@ from tests.gateware.kit import run_simulation
 from tests.gateware.memory.chip import SdramChip, attach
 from tests.gateware.memory.kit import CHIP
 from tests.manifest.kit import four_transforms
+from tests.marks import regress
 
 WIDTH, HEIGHT = 37, 5
 
@@ -55,10 +56,12 @@ RUNS = {
     "h_a": (codec_program, {"gdn": "relu", "rows": 4}, "h_a", (7, 5)),
     "h_s": (codec_program, {"gdn": "relu", "rows": 4, "block_rows": 3}, "h_s", (5, 2)),
     "g_s": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (4, 2)),
+    "g_a, fip": (make_program, {"arithmetic": "fip"}, "g_a", (13, 5)),
+    "g_s, fip": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2, "arithmetic": "fip"}, "g_s", (4, 2)),
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [regress(name) if name == "g_s, fip" else name for name in RUNS])
 def test_every_event_comes_in_the_cycle_that_is_predicted(name):
     make, options, wanted, (width, height) = RUNS[name]
     program = make(**options)

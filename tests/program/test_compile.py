@@ -11,6 +11,7 @@ from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d, synthetic_gdn, synthetic_manifest
 from licgate.program import compile_program
 from licgate.program.depthform import depth_form
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.config import AcceleratorConfig
 from tests.gateware.golden import FEWEST_TAPS, reads, rows_read
 from tests.gateware.waves import small_program
@@ -22,16 +23,17 @@ def compiled(*transforms, rows=3, cols=4, max_width=48, **options):
 
 
 def unpacked(op, pass_kind, cols):
-    """Weights of a phase by output channel and step, sign-extended, from the memory's words."""
+    """Weights of a phase by output channel, step and reduction index, sign-extended, from the memory's words."""
     sign = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
-    out = np.zeros((op.tiles * cols, pass_kind.steps), dtype=np.int64)
+    indices = op.arithmetic.indices
+    out = np.zeros((op.tiles * cols, pass_kind.steps, indices), dtype=np.int64)
     first = pass_kind.base - op.base
     for address, word in enumerate(op.words[first : first + op.tiles * pass_kind.steps]):
         tile, step = divmod(address, pass_kind.steps)
-        for c in range(cols):
-            value = word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1)
-            out[tile * cols + c, step] = (value ^ sign) - sign
-        assert word < 1 << (op.weight_bits * cols)
+        for part, c in np.ndindex(indices, cols):
+            value = word >> (op.weight_bits * (part * cols + c)) & ((1 << op.weight_bits) - 1)
+            out[tile * cols + c, step, part] = (value ^ sign) - sign
+        assert word < 1 << (op.weight_bits * cols * indices)
     np.testing.assert_array_equal(out[op.channels_out :], 0)
     return out[: op.channels_out]
 
@@ -45,13 +47,24 @@ def swept(program, stage, x):
     times = 2 if stage.upsampling else 1
     for pass_kind in op.pass_kinds:
         shape = pass_kind.shape
-        matrix = unpacked(op, pass_kind, program.cols).reshape(-1, pass_kind.kernel_rows, op.channels_in, shape.columns)
+        matrix = by_channel(op, pass_kind, program.cols)
         for y, z in np.ndindex(-(-out.shape[1] // times), -(-out.shape[2] // times)):
             row = times * y + pass_kind.row
             top, left = stage.span(row)[0] + border, shape.stride * z + shape.first_column + border
             window = padded[:, top : top + pass_kind.kernel_rows, left : left + shape.columns].transpose(1, 0, 2)
             out[:, row, times * z + pass_kind.column] = (matrix * window).sum(axis=(1, 2, 3))
     return out
+
+
+def by_channel(op, pass_kind, cols):
+    """Weights of a phase as (O, kernel rows, channels, columns); what fills words is zero."""
+    weights = unpacked(op, pass_kind, cols)
+    out, *_, indices = weights.shape
+    columns = 1 if pass_kind.shape is None else pass_kind.shape.columns
+    weights = weights.reshape(out, -1, op.words_in, columns, indices).swapaxes(3, 4)
+    weights = weights.reshape(out, -1, op.words_in * indices, columns)
+    np.testing.assert_array_equal(weights[:, :, op.channels_in :], 0)
+    return weights[:, :, : op.channels_in]
 
 
 def scattered(layer, x):
@@ -79,18 +92,19 @@ def gathered(layer, x):
 CONVOLUTIONS = [*product((1, 3, 5, 7), (1, 2)), *product((2, 3, 4, 5, 6, 7), (-2,))]
 
 
+@pytest.mark.parametrize(("channels", "arithmetic"), [(2, "direct"), (2, "fip"), (3, "fip")])
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(("kernel", "stride"), CONVOLUTIONS)
-def test_passes_make_the_convolution(kernel, stride, last):
+def test_passes_make_the_convolution(kernel, stride, last, channels, arithmetic):
     """Weight words against scatter and gather: phase by phase, or in depth form where nothing follows."""
     follows = () if last else ((1, 1, 2),)
-    g_s = kit.chain("g_s", 2, (kernel, stride, 3, "relu"), *follows, weight_bits=[6, 8][: 2 - last])
-    program = compiled(g_s, cols=2)
+    g_s = kit.chain("g_s", channels, (kernel, stride, 3, "relu"), *follows, weight_bits=[6, 8][: 2 - last])
+    program = compiled(g_s, cols=2, arithmetic=arithmetic)
     stage, layer = program.stages[0], program.stages[0].conv.layer
     assert stage.conv.depth_form == (last and stride < 0)
     assert stage.upsampling == (not last and stride < 0)
     for size in ((1, 1), (2, 3), (4, 2)):
-        x = np.random.default_rng(kernel).integers(-128, 128, (2, *size))
+        x = np.random.default_rng(kernel).integers(-128, 128, (channels, *size))
         expected = scattered(layer, x) if layer.transposed else gathered(layer, x)
         expected = depth_form(expected) if stage.conv.depth_form else expected
         np.testing.assert_array_equal(swept(program, stage, x), expected)
@@ -124,12 +138,13 @@ def test_windows(kernel, stride, rows):
         assert stage.most_above == max(0, *(-rows_read(stage, row)[0] for row in range(4)))
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("cols", [1, 4, 9])
-def test_words_of_a_gdn_are_its_gamma(cols):
-    program = compiled(cols=cols, channels=(3, 5, 9), weight_bits=(4, 11))
+def test_words_of_a_gdn_are_its_gamma(cols, arithmetic):
+    program = compiled(cols=cols, channels=(3, 5, 9), weight_bits=(4, 11), arithmetic=arithmetic)
     op = program.ops[1]
     assert (op.is_gdn, op.tiles, len(op.pass_kinds), op.pass_kinds[0].shape) == (True, -(-5 // cols), 1, None)
-    np.testing.assert_array_equal(unpacked(op, op.pass_kinds[0], cols), op.layer.gamma)
+    np.testing.assert_array_equal(by_channel(op, op.pass_kinds[0], cols)[:, 0, :, 0], op.layer.gamma)
 
 
 def test_phases_follow_each_other_in_the_weight_memory():

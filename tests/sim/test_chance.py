@@ -1,5 +1,6 @@
 """What hardware leaves open may be anything: no value and no cycle depends on it, and both simulators show it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from licgate.sim.engine import get_engine, seed_of
 from licgate.sim.simulate import compare, simulate
 from licgate.sim.streamedaxi import AxiGateware
 from licgate.sim.streamedsdram import SdramGateware
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -24,6 +26,7 @@ from tests.marks import regress
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=2, cols=2, max_width=16)
+FAST = replace(CONFIG, arithmetic="fip")
 
 
 class Delay(Component):
@@ -105,18 +108,19 @@ def _range(target):
     return (-(1 << width - 1), 1 << width - 1) if signed else (0, 1 << width)
 
 
-def resident(engine, random, *, channels=(3, 2, 3), **options):
+def resident(engine, random, *, channels=(3, 2, 3), config=CONFIG, **options):
     manifest = synthetic_manifest(channels=channels, seed=1)
     x = np.random.default_rng(0).integers(0, 256, (3, 10, 13))
-    return simulate(manifest, CONFIG, x, engine=engine, random=random, **options)
+    return simulate(manifest, config, x, engine=engine, random=random, **options)
 
 
 def without(result, *names):
     return {key: value for key, value in result.items() if key not in names}
 
 
-def test_no_value_and_no_cycle_depends_on_it():
-    results = [resident("amaranth", random) for random in (None, 1, 2)]
+@pytest.mark.parametrize("config", [CONFIG, regress(FAST)], ids=lambda config: config.arithmetic)
+def test_no_value_and_no_cycle_depends_on_it(config):
+    results = [resident("amaranth", random, config=config) for random in (None, 1, 2)]
     assert all(result["bit_exact"] for result in results)
     clashes = [result["counters"].pop("clashes") for result in results[1:]]
     # they do happen, at the same times, and nobody minds
@@ -136,14 +140,15 @@ def test_nor_on_the_other_simulator(seed):
 
 @pytest.mark.synth
 @pytest.mark.regress
+@pytest.mark.parametrize("config", [CONFIG, FAST], ids=lambda config: config.arithmetic)
 @pytest.mark.parametrize("name", ["h_a", "h_s", "g_s"])
 @pytest.mark.parametrize("late", [None, 5])
-def test_nor_in_other_transforms(name, late):
+def test_nor_in_other_transforms(name, late, config):
     manifest = tiny_codec()
     transform = manifest.transforms[name]
     x = np.random.default_rng(1).integers(transform.input.min, transform.input.max + 1, (transform.in_channels, 3, 4))
     results = [
-        simulate(manifest, CONFIG, x, transform=name, engine="cxxrtl", random=random, faults=late)
+        simulate(manifest, config, x, transform=name, engine="cxxrtl", random=random, faults=late)
         for random in (None, 1, 2)
     ]
     assert all(result["bit_exact"] for result in results)
@@ -161,9 +166,10 @@ STREAMED = StreamedConfig(rows=2, cols=3, block_rows=2)
 @pytest.mark.regress
 @pytest.mark.synth
 @pytest.mark.slow
-def test_nor_with_an_sdram():
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_nor_with_an_sdram(arithmetic):
     x = np.random.default_rng(1).integers(0, 256, (3, 9, 17))
-    gateware = SdramGateware(MANIFEST, STREAMED, ("g_a",), random=1)
+    gateware = SdramGateware(MANIFEST, replace(STREAMED, arithmetic=arithmetic), ("g_a",), random=1)
     result, _ = compare(gateware, "g_a", x)
     assert result["bit_exact"]
     assert result["cycles_of_cores"] == result["cycles_predicted"]

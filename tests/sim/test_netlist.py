@@ -22,6 +22,7 @@ from licgate.sim.streamedsdram import SdramGateware
 from licgate.synth import fanout, outreg
 from licgate.synth.buildplan import make_portable_plan
 from licgate.synth.flow import Flow, find_tools
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -208,6 +209,9 @@ def of_kind(kind):
     if kind == "packed":
         manifest = synthetic_manifest(channels=(3, 4, 5), weight_bits=5, seed=2)
         return manifest, replace(CONFIG, packing=True, packed_bits=18), "g_a", source.integers(0, 256, (3, 9, 14))
+    if kind == "fast":
+        manifest = synthetic_manifest(channels=(3, 5, 4), seed=2)
+        return manifest, replace(CONFIG, arithmetic="fip"), "g_a", source.integers(0, 256, (3, 7, 9))
     manifest, name = tiny_codec(), {"encoder": "h_a", "decoder": "g_s"}[kind]
     transform = manifest.transforms[name]
     shape = (transform.in_channels, 3, 4)
@@ -216,11 +220,11 @@ def of_kind(kind):
 
 @pytest.mark.regress
 @pytest.mark.parametrize("engine", ["netlist", "routed"])
-@pytest.mark.parametrize("kind", ["encoder", "decoder", "packed"])
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "packed", "fast"])
 def test_resident_cores_of_every_kind(kind, engine):
     manifest, config, name, x = of_kind(kind)
     # the encoder's accelerator holds what a build of it would
-    names = {"encoder": ("g_a", "h_a"), "decoder": ("h_s", "g_s"), "packed": ("g_a",)}[kind]
+    names = {"encoder": ("g_a", "h_a"), "decoder": ("h_s", "g_s"), "packed": ("g_a",), "fast": ("g_a",)}[kind]
     options = {"manifest": manifest, "config": config, "x": x, "transform": name, "transforms": names}
     described = run("cxxrtl", **options)
     for seed in (1, 2):
@@ -230,9 +234,10 @@ def test_resident_cores_of_every_kind(kind, engine):
 
 
 @pytest.mark.regress
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("engine", ["netlist", "routed"])
-def test_streamed_cores(engine):
-    config = StreamedConfig(rows=2, cols=2, block_rows=2)
+def test_streamed_cores(engine, arithmetic):
+    config = StreamedConfig(rows=2, cols=2, block_rows=2, arithmetic=arithmetic)
     manifest = synthetic_manifest(channels=(3, 4), seed=5)
     x = np.random.default_rng(1).integers(0, 256, (3, 5, 8))
     result, _ = compare(SdramGateware(manifest, config, ("g_a",), engine=engine), "g_a", x)

@@ -15,6 +15,7 @@ from licgate.sim.simulate import compare
 from licgate.sim.streamedsdram import SdramGateware
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
+from tests.marks import regress
 from tests.sim.kit import tiny_codec
 
 
@@ -69,10 +70,11 @@ def test_memory_that_is_late_at_random_changes_cycles_and_no_value():
             simulated(MANIFEST, config, x, faults=seed)
 
 
-@pytest.fixture(scope="module")
-def codec():
+@pytest.fixture(scope="module", params=["direct", regress("fip")])
+def codec(request):
     """A codec, and an accelerator that has all of its transforms."""
-    manifest, config = tiny_codec(), StreamedConfig(rows=4, cols=4, block_rows=2, band_groups=2)
+    config = StreamedConfig(rows=4, cols=4, block_rows=2, band_groups=2, arithmetic=request.param)
+    manifest = tiny_codec()
     return manifest, SdramGateware(manifest, config, list(manifest.transforms))
 
 

@@ -25,6 +25,7 @@ from licgate.synth.flow import Flow, find_tools
 from licgate.target.board import find_board
 from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
 from licgate.target.streamed import StreamedConfig
+from tests.marks import regress
 
 ULX3S = find_board("ulx3s-85f")
 TINY = synthetic_manifest(channels=(3, 5, 7), seed=3)
@@ -128,8 +129,9 @@ def test_costs_are_those_of_the_model(cores):
 
 @pytest.mark.slow
 @pytest.mark.synth
-def test_blocks_are_those_that_yosys_makes(tmp_path):
-    config = StreamedConfig(rows=4, cols=4)
+@pytest.mark.parametrize("arithmetic", ["direct", regress("fip")])
+def test_blocks_are_those_that_yosys_makes(arithmetic, tmp_path):
+    config = StreamedConfig(rows=4, cols=4, arithmetic=arithmetic)
     accelerator = StreamedAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     cells, _ = Flow(

@@ -1,6 +1,6 @@
-"""Words of two values, and sums that wrap: for the tests of the fast inner product."""
+"""Words of several values, and sums that wrap: for the tests of the fast inner product."""
 
-__all__ = ["word", "wrap"]
+__all__ = ["side_by_side", "word", "wrap"]
 
 
 def word(low, high, width):
@@ -8,6 +8,11 @@ def word(low, high, width):
     mask = (1 << width) - 1
     bits = (int(low) & mask) | (int(high) & mask) << width
     return bits - (1 << 2 * width) if bits >> 2 * width - 1 else bits
+
+
+def side_by_side(parts, width):
+    """Lists of signed values, one for each part of the words, as a list of signed words."""
+    return list(parts[0]) if len(parts) == 1 else [word(*values, width) for values in zip(*parts, strict=True)]
 
 
 def wrap(value, bits):

@@ -9,13 +9,25 @@ import numpy as np
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.passes import address_width
 from licgate.program import LINE_LATENCY
+from tests.gateware.engine.pairs import side_by_side
 from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
 
-__all__ = ["PROGRAMS", "Maps", "build", "conv_pass", "expected_steps", "random_pass", "walk_cycles"]
+__all__ = [
+    "PROGRAMS",
+    "Maps",
+    "build",
+    "conv_pass",
+    "expected_parts",
+    "expected_steps",
+    "random_pass",
+    "walk_cycles",
+]
 
 UP = chain("g_s", 2, (5, -2, 3, "abs"), (3, -2, 2, "relu"), (3, 1, 2), bits=(6, 7, 8, 9))
 FLAT = chain("h_a", 2, (3, 1, 3, "relu"), (1, 1, 2, "relu"), (1, 1, 1), weight_bits=(8, 5, 8))
+# what weights alone sum to leaves the accumulators
+THIN = chain("h_a", 3, (5, 1, 4), (3, 1, 2), bits=(3, 4, 5), weight_bits=12)
 PACKED_UP = chain("g_s", 4, (5, -2, 3, "relu"), (3, -2, 4, "relu"), (5, -2, 3), weight_bits=(5, 8, 4))
 MIXED = (
     chain("g_a", 2, (5, 2, 3, "abs"), (7, 2, 2), unsigned=True),
@@ -41,6 +53,17 @@ PROGRAMS = {
     **{f"stride 1, {rows} rows": ((FLAT,), {"rows": rows, "max_width": 9}) for rows in (1, 2, 5)},
     **{f"upsampling, {rows} rows": ((UP,), {"rows": rows, "max_width": 6}) for rows in (1, 2, 3, 4)},
     **{f"mixed, {rows} rows": (MIXED, {"rows": rows, "max_width": (20, 7, 5)}) for rows in (1, 2, 3, 4, 8)},
+    "fip, 5x5, 3 rows": (
+        (),
+        {"rows": 3, "channels": (3, 5, 2), "gdn": "abs", "max_width": 20, "arithmetic": "fip"},
+    ),
+    "fip, 5x5, 1 row": (
+        (),
+        {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12, "arithmetic": "fip"},
+    ),
+    "fip, sums that wrap, 5 rows": ((THIN,), {"rows": 5, "max_width": 9, "arithmetic": "fip"}),
+    "fip, upsampling, 2 rows": ((UP,), {"rows": 2, "max_width": 6, "arithmetic": "fip"}),
+    "fip, mixed, 4 rows": (MIXED, {"rows": 4, "max_width": (20, 7, 5), "arithmetic": "fip"}),
 }
 
 
@@ -50,18 +73,26 @@ def build(name):
 
 
 def conv_pass(program, pass_kind, *, ring_row=0, group=0, words=None, skipped=0, kernel_rows=None, tile=0, release=0):
-    """A pass of a convolution, (descriptor, where); ``skipped`` kernel rows lie above the image."""
+    """A pass of a convolution, (descriptor, where).
+
+    ``skipped`` kernel rows lie above the image, ``kernel_rows`` in it.
+    """
     op, rows = program.ops[pass_kind.op], program.rows
+    kernel_rows = pass_kind.kernel_rows - skipped if kernel_rows is None else kernel_rows
+    given = {"kernel_rows": kernel_rows}
+    if program.arithmetic.whole_passes:
+        given = {"kernel_rows": pass_kind.kernel_rows, "above": skipped, "inside": kernel_rows}
+        skipped = 0
     stage = next(s for s in program.stages if s.conv is op)
     words = stage.words if words is None else words
     first = pass_kind.shape.stride * group + pass_kind.shape.first_word(rows)
     descriptor = {
         "pass_kind": pass_kind.index,
         "row": stage.base + ring_row * stage.row_stride,
-        "offset": first * op.channels_in % (1 << address_width(program)),
-        "kernel_rows": pass_kind.kernel_rows - skipped if kernel_rows is None else kernel_rows,
+        "offset": first * op.words_in % (1 << address_width(program)),
+        **given,
         "mask": sum((0 <= first + j < words) << j for j in range(pass_kind.shape.words(rows))),
-        "weight": pass_kind.base + tile * pass_kind.steps + skipped * pass_kind.shape.columns * op.channels_in,
+        "weight": pass_kind.base + tile * pass_kind.steps + skipped * pass_kind.shape.columns * op.words_in,
         "x": 0,
         "release": release,
     }
@@ -74,7 +105,8 @@ def random_pass(program, rng, *, pass_kind=None):
     op = program.ops[pass_kind.op]
     tile = int(rng.integers(op.tiles))
     if op.is_gdn:
-        x = int(rng.integers(program.gdn_depth // op.channels_in)) * op.channels_in
+        channels = program.arithmetic.padded(op.channels_in)
+        x = int(rng.integers(program.gdn_depth // channels)) * channels
         # what only convolutions read is at random
         row, offset, mask = (int(v) for v in rng.integers(0, 2, 3))
         return {
@@ -86,6 +118,7 @@ def random_pass(program, rng, *, pass_kind=None):
             "weight": op.base + tile * op.steps,
             "x": x,
             "release": 0,
+            **({"above": row, "inside": mask} if program.arithmetic.whole_passes else {}),
         }, None
     stage = next(s for s in program.stages if s.conv is op)
     words = int(rng.integers(1, stage.words + 1))
@@ -104,7 +137,7 @@ def random_pass(program, rng, *, pass_kind=None):
 
 
 class Maps:
-    """Contents of the memories: rings of input rows, weights, norms."""
+    """Contents of the memories: rings of input rows, weights, norms; of a word first the values of one channel."""
 
     def __init__(self, program, seed):
         rng = np.random.default_rng(seed)
@@ -113,14 +146,15 @@ class Maps:
         for memory in program.line_memories:
             half = 1 << memory.bits - 1
             low, high = (-half, half) if memory.signed else (0, 2 * half)
-            self.lines.append(rng.integers(low, high, (memory.depth, program.rows)))
+            self.lines.append(rng.integers(low, high, (memory.depth, memory.indices * program.rows)))
         self.norm_bits = max([op.layer.norm_bits for op in program.ops if op.is_gdn], default=1)
-        self.norms = rng.integers(0, 1 << self.norm_bits, (program.gdn_depth, program.rows))
+        indices = program.arithmetic.indices
+        self.norms = rng.integers(0, 1 << self.norm_bits, (program.gdn_depth // indices, indices * program.rows))
 
     def answers(self, records):
         """What the memories give for the addresses of earlier cycles; outside of a memory, rubbish."""
         program, step = self.program, {}
-        rubbish = [-1] * program.rows
+        rubbish = [-1] * program.arithmetic.indices * program.rows
         if len(records) >= LINE_LATENCY:
             line, weight = records[-LINE_LATENCY].line_address, records[-LINE_LATENCY].weight_address
             step["line_data"] = {
@@ -142,38 +176,52 @@ def pack(values, bits):
 
 
 def expected_steps(program, maps, descriptor, where):
-    """(a, w) of every step of a pass, in order."""
+    """(a, w) of every step of a pass, in order: operands as the array takes them."""
+    widths = program.activation_width, program.weight_width
+    return [
+        tuple(side_by_side(parts, width) for parts, width in zip(step, widths, strict=True))
+        for step in expected_parts(program, maps, descriptor, where)
+    ]
+
+
+def expected_parts(program, maps, descriptor, where):
+    """(a, w) of every step of a pass, in order: of each, lists of values for every reduction index of the step."""
     pass_kind = program.pass_kinds[descriptor["pass_kind"]]
-    op, shape = program.ops[pass_kind.op], pass_kind.shape
+    op, shape, rows, indices = program.ops[pass_kind.op], pass_kind.shape, program.rows, program.arithmetic.indices
 
     def weights(address):
         half = 0 if op.is_gdn else 1 << (op.weight_bits - 1)
         word = program.weight_memories[op.memory].init[address]
-        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(program.tile_channels(op))]
+        count = program.tile_channels(op)
+        fields = [word >> (op.weight_bits * c) & ((1 << op.weight_bits) - 1) for c in range(indices * count)]
         values = [(v ^ half) - half for v in fields]
         if not op.packed:
-            return values
+            return [values[part * count :][:count] for part in range(indices)]
         # the upper one lacks what the lower one's sign takes
-        return [low + (high + (low < 0) << program.pack_shift) for low, high in zip(values[::2], values[1::2])]
+        return [[low + (high + (low < 0) << program.pack_shift) for low, high in zip(values[::2], values[1::2])]]
 
     if op.is_gdn:
-        activations = [maps.norms[descriptor["x"] + c].tolist() for c in range(op.channels_in)]
+        words = maps.norms[descriptor["x"] // indices :][: op.words_in]
+        activations = words.reshape(-1, indices, rows).tolist()
     else:
         stage, ring_row, group, words = where
 
-        def pixel(ky, c, column):
-            word, lane = divmod(column, program.rows)
-            if not 0 <= word < words:
-                return 0
-            row = (ring_row + ky) % stage.ring
-            address = stage.base + row * stage.row_stride + word * op.channels_in + c
-            return int(maps.lines[stage.memory][address][lane])
+        above = descriptor.get("above", 0)
+        inside = range(above, above + descriptor.get("inside", descriptor["kernel_rows"]))
 
-        first = shape.stride * group * program.rows + shape.first_column
+        def pixel(ky, c, part, column):
+            word, lane = divmod(column, rows)
+            if not 0 <= word < words or ky not in inside:
+                return 0
+            row = (ring_row + ky - above) % stage.ring
+            address = stage.base + row * stage.row_stride + word * op.words_in + c
+            return int(maps.lines[stage.memory][address][part * rows + lane])
+
+        first = shape.stride * group * rows + shape.first_column
         activations = [
-            [pixel(ky, c, first + shape.stride * r + k) for r in range(program.rows)]
+            [[pixel(ky, c, part, first + shape.stride * r + k) for r in range(rows)] for part in range(indices)]
             for ky in range(descriptor["kernel_rows"])
-            for c in range(op.channels_in)
+            for c in range(op.words_in)
             for k in range(shape.columns)
         ]
     return [(a, weights(descriptor["weight"] + k)) for k, a in enumerate(activations)]
@@ -189,9 +237,9 @@ def walk_cycles(program, passes, early):
     for number, (descriptor, _) in enumerate(passes):
         pass_kind = program.pass_kinds[descriptor["pass_kind"]]
         op, shape = program.ops[pass_kind.op], pass_kind.shape
-        idle = op.is_gdn and op.channels_in == 1
+        idle = op.is_gdn and op.words_in == 1
         columns, length = (1, 1) if op.is_gdn else (shape.columns, shape.tap_row_cycles(program.rows))
-        channels = op.channels_in + idle
+        channels = op.words_in + idle
         tap_rows = channels * (1 if op.is_gdn else descriptor["kernel_rows"])
         gate = tap_rows - 2 if op.is_gdn else tap_rows - 1
         for tap_row in range(tap_rows):

@@ -7,8 +7,8 @@ from licgate.gateware.engine.engine import Engine
 from licgate.gateware.passes import Destination
 from licgate.perf.engine import EngineModel
 from licgate.program import IN_FLIGHT
-from tests.gateware.engine.passes import Maps, build, expected_steps, random_pass
-from tests.gateware.engine.test_lane import golden
+from tests.gateware.engine.passes import Maps, build, expected_parts, random_pass
+from tests.gateware.engine.test_lane import biases_of, golden
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import trace
 
@@ -23,7 +23,16 @@ WATCH = (
     "output_written",
     "row_done",
 )
-NAMES = ["5x5, 3 rows", "mixed, 3 rows", "ReLU, 4 rows", "packed, one by one", "upsampling, 2 rows"]
+NAMES = [
+    "5x5, 3 rows",
+    "mixed, 3 rows",
+    "ReLU, 4 rows",
+    "packed, one by one",
+    "upsampling, 2 rows",
+    "fip, 5x5, 3 rows",
+    "fip, mixed, 4 rows",
+    "fip, sums that wrap, 5 rows",
+]
 
 
 def passes_to_the_output(program, rng, count):
@@ -37,7 +46,8 @@ def passes_to_the_output(program, rng, count):
             continue
         full, number = program.tile_channels(op), (one["weight"] - pass_kind.base) // pass_kind.steps
         channels = min(full, op.channels_out - number * full)
-        tile = {"op": op.index, "count": channels, "param": op.param_base + number * full, "x": 0}
+        param = op.param_base + pass_kind.params + number * full
+        tile = {"op": op.index, "count": channels, "param": param, "x": 0}
         tile["pixels"] = int(rng.integers(1, program.rows + 1))
         write = {"to": Destination.OUTPUT, "count": channels, "row_done": int(rng.integers(2))}
         made.append(((one, tile, write), where, op, number))
@@ -83,12 +93,15 @@ def test_words_of_passes_and_their_cycles(name, p):
     for (descriptors, where, op, number), offer in zip(made, offered, strict=True):
         one, tile, write = descriptors
         fed = model.feed(op, program.pass_kinds[one["pass_kind"]], number, one["kernel_rows"], offer)
-        steps = expected_steps(program, maps, one, where)
+        parts = [part for step in expected_parts(program, maps, one, where) for part in zip(*step, strict=True)]
+        a = np.array([a for a, _ in parts], dtype=np.int64)
+        w = np.array([weights_of(w, op, program) for _, w in parts], dtype=np.int64)
+        sums = a.T @ w
         for j in range(tile["count"]):
-            sums = [sum(int(a[row]) * weights_of(w, op, program)[j] for a, w in steps) for row in range(program.rows)]
-            case = {"op": op.index, "channel": number * program.tile_channels(op) + j, "x": 0}
-            case["bias"] = program.biases[tile["param"] + j]
-            cases = [case | {"acc": acc, "keep": row < tile["pixels"]} for row, acc in enumerate(sums)]
+            channel = number * program.tile_channels(op) + j
+            # what the manifest says: the parameters' biases lack what the array's sums have too much
+            case = {"op": op.index, "channel": channel, "x": 0, "bias": biases_of(op)[channel]}
+            cases = [case | {"acc": int(acc), "keep": row < tile["pixels"]} for row, acc in enumerate(sums[:, j])]
             word = [golden(program, one_of_them)[0] for one_of_them in cases]
             words.append((fed.word + model.timing.drain_interval * j, word))
         ends.append(fed.written)

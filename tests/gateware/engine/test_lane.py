@@ -48,6 +48,11 @@ def golden(program, case):
     return q, min(rsr(magnitude, following.norm_shift), (1 << following.norm_bits) - 1)
 
 
+def biases_of(op):
+    """What an operation's channels are added, as the manifest has it; in depth form the layer's again and again."""
+    return np.resize(op.layer.beta if op.is_gdn else op.layer.bias, op.channels_out).tolist()
+
+
 def cases_of(program, rng, count=250):
     """Random sums, of every size, and the extremes of every channel."""
     cases = []

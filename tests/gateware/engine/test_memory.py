@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from licgate.gateware.engine.memory import BLOCK_SHAPES, LATENCY, BankedMemory, SplitMemory, bank_depths
+from licgate.gateware.engine.memory import BLOCK_SHAPES, LATENCY, BankedMemory, PartedMemory, SplitMemory, bank_depths
 from tests.gateware.waves import trace
 
 # (depth, width): one bank, exactly one block, two and three banks, banks of several depths
@@ -164,6 +164,50 @@ def test_halves_are_written_apart(size):
     assert (dut.latency, dut.interval) == (6, 1) == (BankedMemory(depth, bits, registered=True).latency, 1)
     seen = trace(dut, steps, ["data"], cycles=len(steps) + 6)
     assert [s.data for s in seen[6:]] == expected
+
+
+# of a part: its memory, and how many values of how many bits are written apart
+PARTS = {
+    "whole words": (lambda: BankedMemory(7, 5), 1, 5),
+    "registered": (lambda: BankedMemory(600, 36, registered=True), 1, 36),
+    "halves of words": (lambda: SplitMemory(9, 3, 4), 3, 4),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_are_written_apart_and_read_at_once(part, count):
+    made, lanes, bits = PARTS[part]
+    dut = PartedMemory([made() for _ in range(count)])
+    enables, depth, rng = len(dut.write_enable), dut.depth, np.random.default_rng(count)
+    model, steps, expected, last = np.zeros((depth, count, lanes), dtype=np.int64), [], [], 0
+    for _ in range(200):
+        read = last if rng.random() < 0.5 else int(rng.integers(depth))
+        target, number = int(rng.choice([rng.integers(depth), 0, depth - 1])), int(rng.integers(count))
+        enable = 0 if target == read else int(rng.integers(1 << enables))
+        values = rng.integers(1 << bits, size=lanes)
+        steps.append(
+            {
+                "address": read,
+                "write_enable": enable,
+                "write_address": target * count + number,
+                "write_data": sum(int(v) << bits * k for k, v in enumerate(values)),
+            }
+        )
+        expected.append(sum(int(v) << bits * k for k, v in enumerate(model[read].flat)))
+        for k in range(lanes):
+            if enable >> k % enables & 1:
+                model[target, number, k], last = values[k], target
+    latency = made().latency
+    assert (dut.latency, dut.interval, dut.depth) == (latency, 1, made().depth)
+    seen = trace(dut, steps, ["data"], cycles=len(steps) + latency)
+    assert [s.data for s in seen[latency:]] == expected
+
+
+@pytest.mark.parametrize("count", [0, 3, 6])
+def test_a_word_has_a_power_of_two_of_parts(count):
+    with pytest.raises(ValueError, match=f"^a word has a power of two of parts, not {count}$"):
+        PartedMemory([BankedMemory(4, 8)] * count)
 
 
 @pytest.mark.parametrize(

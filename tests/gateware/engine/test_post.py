@@ -7,7 +7,8 @@ from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.passes import tile_layout
 from licgate.program.timing import array_latency
-from tests.gateware.engine.test_lane import golden
+from tests.gateware.engine.pairs import wrap
+from tests.gateware.engine.test_lane import biases_of, golden
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import four_transforms
 
@@ -39,7 +40,8 @@ class Job:
             full = program.tile_channels(op)
             channels, first = min(full, op.channels_out - tile * full), tile * full
             bound = op.layer.accumulator.bound
-            bias = [program.biases[op.param_base + first + j] for j in range(channels)]
+            param = op.param_base + int(rng.choice([kind.params for kind in op.pass_kinds])) + first
+            bias = biases_of(op)[first:][:channels]
             high = bound - max(map(abs, bias))
             low = 0 if op.is_gdn else -high
             self.tiles.append(
@@ -47,7 +49,8 @@ class Job:
                     "last": last,
                     "op": op.index,
                     "count": channels,
-                    "param": op.param_base + first,
+                    "param": param,
+                    "bias": bias,
                     "first": first,
                     "x": op.is_gdn * pixel * op.channels_in + first,
                     "pixels": int(rng.integers(1, program.rows + 1)) if k % 2 else program.rows,
@@ -59,7 +62,7 @@ class Job:
 
     def shown(self, tile, j):
         """Cycle in which row 0 shows channel j of the tile."""
-        return tile["last"] + array_latency(self.program.cols) + j * self.program.lane_rows
+        return tile["last"] + latency_of(self.program) + j * self.program.lane_rows
 
     def results(self, cycle):
         """The array's results: those of a channel in the cycle for which it was asked, one later for each row."""
@@ -71,7 +74,10 @@ class Job:
                 row = cycle - self.shown(tile, j)
                 if 0 <= row < program.rows:
                     first = j - j % products
-                    values[row], highs[row] = int(tile["sums"][row, first]), cycle
+                    # with what the parameters take off
+                    much = tile["bias"][first] - program.biases[tile["param"] + first]
+                    values[row] = wrap(int(tile["sums"][row, first]) + much, program.accumulator_width)
+                    highs[row] = cycle
                     if products == 2:
                         highs[row] = int(tile["sums"][row, first + 1])
                         values[row] += highs[row] << program.pack_shift
@@ -86,7 +92,7 @@ class Job:
         def inputs(cycle, records):
             cycle -= base
             step = {"last": any(t["last"] == cycle for t in self.tiles), **self.results(cycle)}
-            go = [t for t in self.tiles if t["last"] + array_latency(self.program.cols) - 4 == cycle]
+            go = [t for t in self.tiles if t["last"] + latency_of(self.program) - 4 == cycle]
             step["tile.valid"] = bool(go)
             if go:
                 step["tile.payload"] = {name: go[0][name] for name in ("op", "count", "param", "x", "pixels")}
@@ -117,7 +123,7 @@ class Job:
                         "op": op.index,
                         "channel": tile["first"] + j,
                         "acc": int(tile["sums"][row, j]),
-                        "bias": program.biases[tile["param"] + j],
+                        "bias": tile["bias"][j],
                         "x": int(self.x_words[tile["x"] + j, row]) if op.is_gdn else 0,
                         "keep": row < tile["pixels"],
                     }
@@ -126,8 +132,8 @@ class Job:
         return columns, words
 
 
-def wrap(value, bits):
-    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+def latency_of(program):
+    return array_latency(program.cols, program.arithmetic)
 
 
 WATCH = ["x_address", "drain", "tile.ready", "word", "norms", "valid"]
@@ -136,7 +142,7 @@ WATCH = ["x_address", "drain", "tile.ready", "word", "norms", "valid"]
 def check(job, seen):
     columns, words = job.expected()
     assert {t: s.drain.column for t, s in enumerate(seen) if s.drain.enable} == columns
-    taken = array_latency(job.program.cols) - 4
+    taken = latency_of(job.program) - 4
     assert [t for t, s in enumerate(seen) if s.tile_ready] == [t["last"] + taken for t in job.tiles]
     assert [t for t, s in enumerate(seen) if s.valid] == [t for t, _ in words]
     for cycle, word in words:
@@ -183,12 +189,14 @@ def test_packed_tiles_among_others(shape, gdn, bits, slack):
     assert dut.latency == array_latency(program.cols) + 1 + lane + program.lanes * program.lane_rows
 
 
-@pytest.mark.parametrize("gdn", ["abs", "relu"])
-def test_tiles_of_several_transforms(gdn):
-    """Parameters of every layer, and channels of depth form with those of the layer again and again."""
-    program = small_program(*four_transforms(gdn=gdn).transforms.values(), rows=3, cols=5)
+@pytest.mark.parametrize(("gdn", "arithmetic"), [("abs", "direct"), ("relu", "direct"), ("abs", "fip")])
+def test_tiles_of_several_transforms(gdn, arithmetic):
+    """Parameters of every layer, or pass kind, and channels of depth form with those of the layer again and again."""
+    program = small_program(*four_transforms(gdn=gdn).transforms.values(), rows=3, cols=5, arithmetic=arithmetic)
     job = Job(program, seed=3, count=4 * len(program.ops))
     assert any(program.ops[tile["op"]].depth_form and tile["first"] >= 3 for tile in job.tiles)
+    apart = any(tile["param"] >= program.ops[tile["op"]].param_base + tile["first"] + 4 for tile in job.tiles)
+    assert apart == (arithmetic == "fip")
     dut = PostProcessor(program)
     check(job, trace(dut, job.drive(), WATCH, cycles=job.end + dut.latency + program.cols * program.lane_rows))
 

@@ -15,7 +15,12 @@ WATCH = [
     *("i.ready", "norm_enable", "norm_address", "norm_data", "x_data", "line_enable", "line_address", "line_word"),
     *("output_enable", "output_word", "written", "output_written", "row_done", "row_line"),
 ]
-SHAPES = [{"rows": 1, "cols": 1}, {"rows": 3, "cols": 4}, {"rows": 2, "cols": 3, "gdn": "none"}]
+SHAPES = [
+    {"rows": 1, "cols": 1},
+    {"rows": 3, "cols": 4},
+    {"rows": 2, "cols": 3, "gdn": "none"},
+    {"rows": 3, "cols": 2, "arithmetic": "fip"},
+]
 RESULT, NORM = 12, 9
 
 
@@ -114,7 +119,7 @@ def test_widths_are_checked(widths, message):
         ResultWriter(build(SHAPES[0]), *widths)
 
 
-def synthesis(rows, cols):
+def synthesis(rows, cols, arithmetic="direct"):
     """A chain that upsamples twice, with and without a GDN behind it, and has an ordinary convolution between."""
     kind, wide = IntType(6), IntType(8)
     options = {"transposed": True, "output_padding": 1}
@@ -126,20 +131,21 @@ def synthesis(rows, cols):
         synthetic_conv2d("g_s.4", in_channels=4, out_channels=3, input_type=kind, output_type=kind, **options),
     ]
     g_s = Transform(name="g_s", in_channels=2, input=kind, input_scale=1.0, layers=layers)
-    return compile_program(g_s, AcceleratorConfig(rows=rows, cols=cols, max_width=4 * rows))
+    return compile_program(g_s, AcceleratorConfig(rows=rows, cols=cols, max_width=4 * rows, arithmetic=arithmetic))
 
 
 def words_of_tiles(program, seed, gap):
     """Tiles for line buffers; inputs a cycle, and for each line buffer's memory the pixels that it must hold."""
     rng = np.random.default_rng(seed)
-    steps, held, rows = [], {}, program.rows
+    steps, held, rows, padded = [], {}, program.rows, program.arithmetic.padded
     for k in range(16):
         line = int(rng.integers(1, len(program.stages)))
         made, stage = program.stages[line - 1], program.stages[line]
         channels = stage.conv.channels_in
         group, first = int(rng.integers(2)), int(rng.integers(channels))
         count, column = int(rng.integers(1, 1 + min(program.cols, channels - first))), k % 2
-        base = stage.base + (2 if made.upsampling else 1) * group * channels + first
+        base = stage.base << program.arithmetic.part_bits
+        base += (2 if made.upsampling else 1) * group * padded(channels) + first
         tile = {
             "to": Destination.LINE,
             "line": line,
@@ -154,14 +160,25 @@ def words_of_tiles(program, seed, gap):
             steps += [{"valid": 0, "word": [0] * rows, "i.payload": {}}] * int(rng.integers(1, 2 + gap))
             for r, value in enumerate(word):
                 half, lane = divmod(2 * r + column, rows) if made.upsampling else (0, r)
-                held[stage.memory, base + channel + half * channels, lane] = value
+                held[stage.memory, base + channel + half * padded(channels), lane] = value
     return steps, held
 
 
 @pytest.mark.parametrize("gap", [0, 2])
-@pytest.mark.parametrize(("rows", "cols"), [(1, 2), (2, 3), (3, 2), (4, 4), (5, 1)])
-def test_words_of_upsampling_stages_are_spread_over_two(rows, cols, gap):
-    program = synthesis(rows, cols)
+@pytest.mark.parametrize(
+    ("rows", "cols", "arithmetic"),
+    [
+        (1, 2, "direct"),
+        (2, 3, "direct"),
+        (3, 2, "direct"),
+        (4, 4, "direct"),
+        (5, 1, "direct"),
+        (1, 2, "fip"),
+        (3, 4, "fip"),
+    ],
+)
+def test_words_of_upsampling_stages_are_spread_over_two(rows, cols, arithmetic, gap):
+    program = synthesis(rows, cols, arithmetic)
     assert [stage.upsampling for stage in program.stages] == [True, False, True, False]
     steps, expected = words_of_tiles(program, rows, gap)
     seen = trace(ResultWriter(program, RESULT, NORM), steps, WATCH, cycles=len(steps) + 1)

@@ -29,6 +29,11 @@ PROGRAMS = {
     ),
     "packed, 3 columns": ((PACKED,), {"rows": 3, "cols": 3, "max_width": 5, "packing": True, "packed_bits": 27}),
     "chains": ((DOWN, FLAT, UP, BOTH), {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6)}),
+    "fip": ((), {"rows": 2, "channels": (1, 3, 2), "gdn": "abs", "arithmetic": "fip"}),
+    "fip, chains": (
+        (DOWN, FLAT, UP, BOTH),
+        {"rows": 2, "cols": 3, "max_width": (12, 9, 6, 6), "arithmetic": "fip"},
+    ),
 }
 
 

@@ -9,17 +9,20 @@ from licgate.gateware.resident.maps import MapWriter
 from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d
 from licgate.program import compile_program
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.config import AcceleratorConfig
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_put
 from tests.gateware.waves import small_program, trace
 
-# array rows, channels, (width, height) of maps one after the other
+# array rows, channels, (width, height) of maps one after the other, arithmetic
 CASES = [
-    (1, 1, [(5, 4), (1, 1)]),
-    (1, 3, [(4, 5)]),
-    (2, 3, [(7, 9), (1, 1), (2, 3)]),
-    (3, 1, [(11, 8)]),
-    (4, 5, [(6, 3), (4, 10), (9, 2)]),
+    (1, 1, [(5, 4), (1, 1)], "direct"),
+    (1, 3, [(4, 5)], "direct"),
+    (2, 3, [(7, 9), (1, 1), (2, 3)], "direct"),
+    (3, 1, [(11, 8)], "direct"),
+    (4, 5, [(6, 3), (4, 10), (9, 2)], "direct"),
+    (1, 1, [(5, 4), (1, 1)], "fip"),
+    (2, 3, [(7, 9), (1, 1), (2, 3)], "fip"),
 ]
 WATCH = ["i.ready", "write_enable", "write_address", "write_word", "row_done", "busy"]
 
@@ -40,9 +43,9 @@ def chain(name, channels, bits, *, absolute=False):
     )
 
 
-def build(rows, channels, slack=1):
+def build(rows, channels, slack=1, arithmetic="direct"):
     """Two chains of maps behind one of pixels; each has a memory of its own."""
-    config = AcceleratorConfig(rows=rows, cols=2, max_width=12, map_slack=slack)
+    config = AcceleratorConfig(rows=rows, cols=2, max_width=12, map_slack=slack, arithmetic=arithmetic)
     pixels = small_program(channels=(3, 2)).chains[0].transform
     return compile_program([pixels, chain("h_a", channels, 7, absolute=True), chain("g_s", channels + 1, 9)], config)
 
@@ -58,6 +61,7 @@ def expected_writes(program, index, feature_map):
     """(memory, address, lanes) in order, and the writes of a row."""
     transform, stage, rows = program.chains[index].transform, program.stages[program.chains[index].first], program.rows
     channels, height, width = feature_map.shape
+    part_bits, beyond = program.arithmetic.part_bits, program.arithmetic.padded(channels)
     padded = np.zeros((channels, height, -(-width // rows) * rows), dtype=np.int64)
     padded[:, :, :width] = np.abs(feature_map) if transform.absolute_input else feature_map
     writes, mask = [], (1 << transform.input.bits) - 1
@@ -65,7 +69,8 @@ def expected_writes(program, index, feature_map):
         for k in range(padded.shape[2] // rows * channels):
             group, c = divmod(k, channels)
             lanes = padded[c, y, group * rows : (group + 1) * rows] & mask
-            writes.append((stage.memory, stage.base + y % stage.ring * stage.row_stride + k, lanes.tolist()))
+            address = (stage.base + y % stage.ring * stage.row_stride << part_bits) + group * beyond + c
+            writes.append((stage.memory, address, lanes.tolist()))
     return writes, padded.shape[2] // rows * channels
 
 
@@ -85,9 +90,9 @@ def random_map(program, index, width, height, rng):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.4])
-@pytest.mark.parametrize(("rows", "channels", "sizes"), CASES)
-def test_maps_of_two_chains_one_after_the_other(rows, channels, sizes, p):
-    program = build(rows, channels)
+@pytest.mark.parametrize(("rows", "channels", "sizes", "arithmetic"), CASES)
+def test_maps_of_two_chains_one_after_the_other(rows, channels, sizes, arithmetic, p):
+    program = build(rows, channels, arithmetic=arithmetic)
     rng = np.random.default_rng(rows)
     maps = [(index, random_map(program, index, w, h, rng)) for w, h in sizes for index in (1, 2, 2)]
     dut, writes, done_after = MapWriter(program), [], []
@@ -154,9 +159,10 @@ def offer(program, index, feature_map, cycles, *, room=lambda cycle: True, begin
     return trace(dut, drive, WATCH, cycles=cycles, resets=resets), taken
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize(("rows", "channels", "width"), [(1, 1, 7), (3, 2, 8), (4, 1, 5), (2, 4, 2)])
-def test_latency_interval_and_gap_between_rows(rows, channels, width):
-    program = build(rows, channels)
+def test_latency_interval_and_gap_between_rows(rows, channels, width, arithmetic):
+    program = build(rows, channels, arithmetic=arithmetic)
     feature_map = random_map(program, 1, width, 3, np.random.default_rng(1))
     row = channels * width
     seen, taken = offer(program, 1, feature_map, 4 + 3 * (row + MapWriter.row_gap))
@@ -182,9 +188,11 @@ def test_no_value_is_taken_without_room():
     assert not seen[-1].busy
 
 
-@pytest.mark.parametrize("reset", [17, 18, 19, 20])
-def test_reset_in_the_middle_of_a_word(reset):
-    program = build(3, 2)
+@pytest.mark.parametrize(
+    ("reset", "arithmetic"), [(17, "direct"), (18, "direct"), (19, "direct"), (20, "direct"), (18, "fip"), (19, "fip")]
+)
+def test_reset_in_the_middle_of_a_word(reset, arithmetic):
+    program = build(3, 2, arithmetic=arithmetic)
     feature_map = random_map(program, 2, 8, 4, np.random.default_rng(6))
     begin = reset + 3
     seen, _ = offer(program, 2, feature_map, 180, begin=begin, reset=reset)

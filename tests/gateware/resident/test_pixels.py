@@ -6,22 +6,26 @@ import numpy as np
 import pytest
 
 from licgate.gateware.resident.pixels import PixelWriter
+from licgate.target.arithmetic import ARITHMETICS
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_put
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import chain
 
-# array rows, image channels, (width, height) of images one after the other
+# array rows, image channels, (width, height) of images one after the other, arithmetic
 CASES = [
-    (1, 1, [(5, 4)]),
-    (2, 3, [(7, 9), (1, 1), (2, 3)]),
-    (3, 1, [(11, 12)]),
-    (4, 5, [(6, 3), (4, 10)]),
-    (3, 6, [(7, 2)]),
+    (1, 1, [(5, 4)], "direct"),
+    (2, 3, [(7, 9), (1, 1), (2, 3)], "direct"),
+    (3, 1, [(11, 12)], "direct"),
+    (4, 5, [(6, 3), (4, 10)], "direct"),
+    (3, 6, [(7, 2)], "direct"),
+    (1, 1, [(5, 4)], "fip"),
+    (2, 3, [(7, 9), (1, 1), (2, 3)], "fip"),
+    (3, 6, [(7, 2)], "fip"),
 ]
 
 
-def build(rows, channels, input_skew=1):
-    return small_program(rows=rows, cols=2, channels=(channels, 2), max_width=12, input_slack=input_skew)
+def build(rows, channels, input_skew=1, **options):
+    return small_program(rows=rows, cols=2, channels=(channels, 2), max_width=12, input_slack=input_skew, **options)
 
 
 def pixels_of(image):
@@ -33,6 +37,7 @@ def expected_writes(program, image):
     """(address, data) in order, and the writes after which a row is complete."""
     channels, height, width = image.shape
     stage, rows = program.stages[next(c for c in program.chains if c.pixels).first], program.rows
+    part_bits, beyond = program.arithmetic.part_bits, program.arithmetic.padded(channels)
     padded = np.zeros((channels, height, -(-width // rows) * rows), dtype=np.int64)
     padded[:, :, :width] = image
     writes = []
@@ -40,15 +45,16 @@ def expected_writes(program, image):
         for word in range(padded.shape[2] // rows):
             for c in range(channels):
                 lanes = padded[c, y, word * rows : (word + 1) * rows]
-                address = stage.base + (y % stage.ring) * stage.row_stride + word * channels + c
+                address = stage.base + (y % stage.ring) * stage.row_stride << part_bits
+                address += word * beyond + c
                 writes.append((address, sum(int(v) << (8 * r) for r, v in enumerate(lanes))))
     return writes, -(-width // rows) * channels
 
 
 @pytest.mark.parametrize("p", [0.0, 0.4])
-@pytest.mark.parametrize(("rows", "channels", "sizes"), CASES)
-def test_images_one_after_the_other(rows, channels, sizes, p):
-    program = build(rows, channels)
+@pytest.mark.parametrize(("rows", "channels", "sizes", "arithmetic"), CASES)
+def test_images_one_after_the_other(rows, channels, sizes, arithmetic, p):
+    program = build(rows, channels, arithmetic=arithmetic)
     rng = np.random.default_rng(rows)
     images = [rng.integers(0, 256, (channels, h, w)) for w, h in sizes]
     dut, writes, done_after, opened = PixelWriter(program), [], [], []
@@ -110,10 +116,11 @@ def offer(program, width, height, pixels, cycles, room=lambda cycle: True, reset
     return trace(dut, drive, watch, cycles=cycles, resets=resets), taken
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize(("rows", "channels", "period"), [(3, 1, 4), (3, 4, 5), (3, 6, 7), (2, 3, 4), (4, 3, 5)])
-def test_latency_and_interval(rows, channels, period):
+def test_latency_and_interval(rows, channels, period, arithmetic):
     """A pixel a cycle and one cycle a word, unless the channels of a word, and one cycle, take longer to write."""
-    program = build(rows, channels)
+    program = build(rows, channels, arithmetic=arithmetic)
     words = 3
     seen, taken = offer(program, words * rows, 1, list(range(words * rows)), 60)
     assert [b - a for a, b in pairwise(taken)][: rows - 1] == [1] * (rows - 1)

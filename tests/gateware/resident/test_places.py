@@ -17,7 +17,7 @@ LENGTHS = (4, 5)  # groups of the bands of a row
 
 def expected(program, stage, kind, group, band):
     """What a pass of a group of the row reads, and where it writes."""
-    layer, channels = stage.conv.layer, stage.conv.channels_in
+    layer, arithmetic = stage.conv.layer, program.arithmetic
     columns = reads(layer, kind.column, depth_form=stage.conv.depth_form)
     taps = max(FEWEST_TAPS, len(columns))
     stride = 1 if layer.transposed else layer.stride
@@ -27,12 +27,16 @@ def expected(program, stage, kind, group, band):
     writes = {}
     if not stage.last:
         following = program.stages[program.stages.index(stage) + 1]
-        writes = {"target": band["write_base"] + group * (following.conv.channels_in << stage.upsampling)}
+        made = arithmetic.padded(following.conv.channels_in) << stage.upsampling
+        writes = {"target": (band["write_base"] << arithmetic.part_bits) + group * made}
+    rows = {"kernel_rows": band["kernel_rows"]}
+    if arithmetic.whole_passes:
+        rows = {"kernel_rows": kind.kernel_rows, "above": band["above"], "inside": band["kernel_rows"]}
     return writes | {
         "row": band["read_base"],
-        "offset": first * channels % (1 << address_width(program)),
+        "offset": first * stage.conv.words_in % (1 << address_width(program)),
         "mask": sum((0 <= w < words) << j for j, w in enumerate(range(first, last + 1))),
-        "kernel_rows": band["kernel_rows"],
+        **rows,
     }
 
 
@@ -57,6 +61,7 @@ def test_places_of_every_group_of_a_row(name):
             columns = sum(LENGTHS) * program.rows - (program.rows > 1)
             width = columns if stage.upsampling else columns * stage.stride - (stage.stride == 2)
             row = {"stage": number, "width": width, "kernel_rows": 1, "read_base": 1, "write_base": 3}
+            row["above"] = number % (stage.most_above + 1)
             ctx.set(dut.has_gdn, stage.gdn is not None)
             before = 0
             for length in LENGTHS:
@@ -105,8 +110,8 @@ def test_weights_of_every_pass_kind_and_tile(name):
                     ctx.set(dut.pass_kind, kind.index)
                     await ctx.tick().repeat(2)
                     row = max(FEWEST_TAPS, len(reads(stage.conv.layer, kind.column, depth_form=stage.conv.depth_form)))
-                    row *= stage.conv.channels_in
-                    skipped = min(above, kind.kernel_rows) * row
+                    row *= stage.conv.words_in
+                    skipped = 0 if program.arithmetic.whole_passes else min(above, kind.kernel_rows) * row
                     for tile in range(stage.conv.tiles):
                         await ctx.tick()
                         assert ctx.get(dut.weight) == kind.base + skipped + tile * kind.steps

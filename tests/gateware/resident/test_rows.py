@@ -44,7 +44,14 @@ class Rows:
 
 
 @pytest.mark.parametrize(
-    ("name", "image"), [("GDN", (0, 7, 9)), ("3x3", (0, 4, 6)), ("upsampling", (0, 3, 4)), ("chains", (2, 2, 3))]
+    ("name", "image"),
+    [
+        ("GDN", (0, 7, 9)),
+        ("3x3", (0, 4, 6)),
+        ("upsampling", (0, 3, 4)),
+        ("chains", (2, 2, 3)),
+        ("fip, chains", (2, 2, 3)),
+    ],
 )
 def test_rows_that_come_and_go(name, image):
     program = build(name)

@@ -52,7 +52,7 @@ def sizes_of(stages, width, height):
 
 def conv_fields(program, stage, pass_kind, y, group, in_width, in_height):
     """Fields of a convolution's pass that say what it reads; the weights are those of the first tile."""
-    layer, channels = stage.conv.layer, stage.conv.channels_in
+    layer, channels = stage.conv.layer, stage.conv.words_in
     columns = reads(layer, pass_kind.column, depth_form=stage.conv.depth_form)
     taps = max(FEWEST_TAPS, len(columns))
     stride = 1 if layer.transposed else layer.stride
@@ -60,13 +60,18 @@ def conv_fields(program, stage, pass_kind, y, group, in_width, in_height):
     words = range(stride * group + min(reached) // program.rows, stride * group + max(reached) // program.rows + 1)
     rows = rows_read(stage, y)
     inside = [row for row in rows if 0 <= row < in_height]
+    above = inside[0] - rows[0]
+    fed, skipped = {"kernel_rows": len(inside)}, above
+    if program.arithmetic.whole_passes:
+        fed, skipped = {"kernel_rows": len(rows), "above": above, "inside": len(inside)}, 0
     return {
         "pass_kind": pass_kind.index,
-        "kernel_rows": len(inside),
+        "need": inside[-1] + 1,
+        **fed,
         "pass_row": stage.base + inside[0] % stage.ring * stage.row_stride,
         "offset": words[0] * channels % (1 << address_width(program)),
         "mask": sum((0 <= w < -(-in_width // program.rows)) << j for j, w in enumerate(words)),
-        "weight": pass_kind.base + (inside[0] - rows[0]) * taps * channels,
+        "weight": pass_kind.base + skipped * taps * channels,
     }
 
 
@@ -111,23 +116,23 @@ def expected_passes(program, chain, width, height):
                         "count": min(full, op.channels_out - tile * full),
                         "column": q,
                         "pixels": min(program.rows, across - g * program.rows),
-                        "param": op.param_base + tile * full,
+                        "param": op.param_base + (pass_kind.params if conv else 0) + tile * full,
                         "weight": one["weight"] + tile * program.pass_kinds[one["pass_kind"]].steps,
                         "release": int(op is stages[0].conv and row_ends),
                         "row_issued": int(row_ends),
                         "row_done": int(to == Destination.LINE and row_ends),
                     }
                     if stage.gdn is not None:
-                        x = (g - groups[0]) * stage.conv.channels_out
+                        x = (g - groups[0]) * program.arithmetic.padded(stage.conv.channels_out)
                         one["tile_x"] = x + tile * full
                         one |= {"address": x + tile * full} if conv else {"x": x}
                     if to == Destination.LINE:
                         following = stages[k + 1]
                         one["line"] = one["stage"] + 1
+                        begins = following.base + y % following.ring * following.row_stride
                         one["address"] = (
-                            following.base
-                            + y % following.ring * following.row_stride
-                            + g * parities * op.channels_out
+                            (begins << program.arithmetic.part_bits)
+                            + g * parities * program.arithmetic.padded(op.channels_out)
                             + tile * full
                         )
                     passes[one["stage"]].append(one)
@@ -190,6 +195,7 @@ class Surroundings:
             "offset": step.offset,
             "kernel_rows": step.kernel_rows,
             "mask": step.mask,
+            **({name: step[name] for name in ("above", "inside")} if program.arithmetic.whole_passes else {}),
             "line": write.line,
             "address": write.address,
             "x": step.x,
@@ -204,8 +210,7 @@ class Surroundings:
             if one["last_tile"]:
                 self.arrived.remove(group)
         else:
-            need = one["kernel_rows"] + first_row(stage, one["row"])
-            assert (self.input_rows if stage.first else self.rows_done[k]) >= need
+            assert (self.input_rows if stage.first else self.rows_done[k]) >= one["need"]
         if one["to"] == Destination.LINE:
             oldest = first_row(program.stages[k + 1], self.rows_issued[k + 1])
             assert one["row"] - oldest < program.stages[k + 1].ring, "a row that is still needed is overwritten"
@@ -319,6 +324,7 @@ IMAGES = {
     "upsampling, 3 rows": [(0, 1, 1), (0, 4, 2), (0, 2, 1)],
     "upsampling, 1 row": [(0, 2, 1), (0, 1, 2)],
     "chains": [(2, 1, 2), (0, 7, 6), (3, 3, 1), (1, 1, 3), (2, 2, 1), (3, 1, 1)],
+    "fip, chains": [(2, 1, 2), (0, 3, 6), (3, 3, 1), (1, 1, 3), (3, 1, 1)],
 }
 
 

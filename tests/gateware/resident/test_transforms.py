@@ -125,13 +125,21 @@ def test_four_transforms_in_any_order(gdn, kernel, up, array, p):
 
 
 @pytest.mark.parametrize(
-    ("interrupted", "part", "wait", "then"),
-    [("g_s", 0.6, 100, "h_a"), regress("h_s", 1, 260, "g_a"), regress("g_a", 0.5, 3, "g_s"), ("h_a", 0.1, 0, "h_a")],
+    ("interrupted", "part", "wait", "then", "arithmetic"),
+    [
+        ("g_s", 0.6, 100, "h_a", "direct"),
+        regress("h_s", 1, 260, "g_a", "direct"),
+        regress("g_a", 0.5, 3, "g_s", "direct"),
+        ("h_a", 0.1, 0, "h_a", "direct"),
+        regress("g_s", 0.6, 100, "h_a", "fip"),
+        regress("h_s", 1, 260, "g_a", "fip"),
+        ("g_a", 0.5, 3, "h_s", "fip"),
+    ],
 )
-def test_reset_in_mid_stream_then_another_transform(interrupted, part, wait, then):
+def test_reset_in_mid_stream_then_another_transform(interrupted, part, wait, then, arithmetic):
     """In a map or a picture, in the middle of a word, with all of it sent and outputs waiting."""
     manifest = four_transforms()
-    config = AcceleratorConfig(rows=3, cols=4, max_width=16)
+    config = AcceleratorConfig(rows=3, cols=4, max_width=16, arithmetic=arithmetic)
     dut = Accelerator(manifest, config, transforms=["g_a", "h_a", "h_s", "g_s"])
     sizes = {"g_a": (6, 7), "h_a": (3, 4), "h_s": (1, 1), "g_s": (2, 3)}
 

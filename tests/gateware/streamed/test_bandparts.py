@@ -7,6 +7,7 @@ import pytest
 from licgate.gateware.streamed.passcredits import ColumnCredits, RecordCredits
 from licgate.gateware.streamed.tilering import TileRing
 from licgate.program.streamed import compile_streamed
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import run_simulation
 from tests.manifest.kit import four_transforms
@@ -14,10 +15,11 @@ from tests.manifest.kit import four_transforms
 SHAPE = {"rows": 4, "cols": 3, "block_rows": 4, "band_groups": 3, "weight_words": 301, "output_words": 6}
 
 
-@pytest.fixture(scope="module")
-def program():
+@pytest.fixture(scope="module", params=ARITHMETICS)
+def program(request):
     """Stages with and without GDN, some that make parities apart, of several tiles."""
-    return compile_streamed(list(four_transforms().transforms.values()), StreamedConfig(**SHAPE))
+    config = StreamedConfig(**SHAPE, arithmetic=request.param)
+    return compile_streamed(list(four_transforms().transforms.values()), config)
 
 
 def test_tiles_lie_behind_each_other_around_the_ring(program):

@@ -46,9 +46,15 @@ CASES = {
         (5, 5),
     ),
     "point": ({"channels": (3, 5, 7)}, {"rows": 5, "cols": 8}, (1, 1)),
+    "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "arithmetic": "fip"}, (7, 5)),
+    "fip, ring": (
+        {"channels": (3, 3, 4), "kernel": 3, "gdn": "square_root"},
+        {"rows": 4, "cols": 4, "block_rows": 1, "band_groups": 1, "arithmetic": "fip"},
+        (3, 28),
+    ),
 }
-TIGHT = {"ring", "ring of pairs"}
-QUICK = {"plain", "packed", "packed g_s", "ring", "g_s", "h_s", "one value"}
+TIGHT = {"ring", "ring of pairs", "fip, ring"}
+QUICK = {"plain", "packed", "packed g_s", "ring", "g_s", "h_s", "one value", "fip, g_s"}
 # A transform of a codec: all four are in the program, one runs.
 CODECS = {
     "g_s": ("g_s", {}, {"rows": 4, "cols": 4}, (3, 2)),
@@ -59,6 +65,9 @@ CODECS = {
     "packed g_s": ("g_s", {"weight_bits": 4}, {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8}, (3, 1)),
     "ring of pairs": ("g_s", {"kernel": 3}, {"rows": 4, "cols": 4, "block_rows": 2, "band_groups": 1}, (2, 12)),
     "one value": ("g_s", {}, {"rows": 5, "cols": 8}, (1, 1)),
+    "fip, g_s": ("g_s", {"kernel": 3}, {"rows": 4, "cols": 2, "block_rows": 2, "arithmetic": "fip"}, (2, 2)),
+    "fip, h_s": ("h_s", {"gdn": "relu"}, {"rows": 3, "cols": 3, "output_words": 6, "arithmetic": "fip"}, (4, 3)),
+    "fip, h_a": ("h_a", {"gdn": "relu"}, {"rows": 4, "cols": 4, "band_groups": 1, "arithmetic": "fip"}, (6, 5)),
 }
 
 

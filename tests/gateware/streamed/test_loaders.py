@@ -21,6 +21,10 @@ SHAPES = {
         {"channels": (3, 6, 5), "weight_bits": (5, 7), "activation_bits": (7, 6)},
         {"rows": 3, "cols": 4, "beat_bits": 8, "page_beats": 32, "block_rows": 2, "weight_words": 170},
     ),
+    "fip": (
+        {"channels": (3, 5, 7), "weight_bits": (5, 7), "activation_bits": (7, 6)},
+        {"rows": 3, "cols": 4, "weight_words": 100, "arithmetic": "fip"},
+    ),
 }
 
 
@@ -173,7 +177,8 @@ def test_columns_lie_in_their_slots(name, seed):
         for k, row in enumerate(rows):
             for c in range(channels):
                 pixels = x[c, row, column * program.rows : (column + 1) * program.rows] & ((1 << kind.bits) - 1)
-                place = command["slot"] * program.slot_words + (command["row"] + k) * channels + c
+                place = command["slot"] * program.slot_words * program.arithmetic.indices
+                place += (command["row"] + k) * program.arithmetic.padded(channels) + c
                 expected.append((place, sum(int(v) << (kind.bits * r) for r, v in enumerate(pixels))))
     mask = (1 << program.rows * kind.bits) - 1
     assert [(address, word & mask) for address, word in bench.written] == expected

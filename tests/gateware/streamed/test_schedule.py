@@ -22,6 +22,7 @@ CASES = {
         (45, 31),
     ),
     "narrow": ({"channels": (3, 5, 7)}, {"rows": 8, "cols": 12}, (1, 1)),
+    "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "block_rows": 2, "arithmetic": "fip"}, (37, 23)),
 }
 
 
@@ -32,6 +33,7 @@ CODECS = {
     "even": ({"kernel": 5, "up": 4}, {"rows": 5, "cols": 3, "block_rows": 1, "band_groups": 1}),
     "wide": ({"gdn": "square", "kernel": 7, "up": 2}, {"rows": 3, "cols": 8, "block_rows": 6, "band_groups": 3}),
     "packed": ({"weight_bits": 4}, {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8}),
+    "fip": ({"gdn": "abs_root"}, {"rows": 3, "cols": 2, "block_rows": 3, "arithmetic": "fip"}),
 }
 SIZES = [(1, 1), (7, 5), (12, 9), (3, 14)]
 

@@ -23,6 +23,7 @@ SHAPES = {
         (14, 11),
     ),
     "resident": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "band_groups": 1, "weight_words": 700}, (37, 9)),
+    "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "output_words": 8, "arithmetic": "fip"}, (17, 9)),
 }
 # a transform of a codec, whose parities of rows and columns are made apart: the last groups with and without a second
 # record, as few credits as there may be
@@ -30,6 +31,7 @@ CODECS = {
     "pairs": ("g_s", {}, {"rows": 4, "cols": 4, "block_rows": 3, "band_groups": 2}, (13, 5)),
     "pairs of two tiles": ("g_s", {}, {"rows": 3, "cols": 3, "output_words": 6, "band_groups": 1}, (7, 6)),
     "pairs without GDN": ("h_s", {"gdn": "relu", "kernel": 3}, {"rows": 5, "cols": 2, "weight_words": 200}, (12, 5)),
+    "pairs, fip": ("g_s", {}, {"rows": 4, "cols": 3, "block_rows": 3, "band_groups": 2, "arithmetic": "fip"}, (7, 5)),
 }
 
 
@@ -79,10 +81,15 @@ def expected_passes(program, schedule):
                 early = band["release_first"] if g == 0 else stage.stride
                 slots = band["release"] if last_group else early
             top, bottom = (end - nominal for end in stage.span(r))
-            first, begin, window = max(top, band["top"]), places[op.index, t], None
+            first, begin, window, fed = max(top, band["top"]), places[op.index, t], None, {}
             if conv:
                 begin += sum(other.steps for other in op.pass_kinds[: pass_kind.index - op.pass_kinds[0].index])
-                begin += (first - top) * pass_kind.shape.columns * op.channels_in
+                fed = {"kernel_rows": min(bottom, band["height"]) - first}
+                if program.arithmetic.whole_passes:
+                    above, inside = first - top, fed["kernel_rows"]
+                    fed = {"kernel_rows": pass_kind.kernel_rows, "above": above, "inside": inside}
+                else:
+                    begin += (first - top) * pass_kind.shape.columns * op.channels_in
                 window = pass_kind.shape.first_word(program.rows) - offset
             part = sum(layout.part_beats(count) for count in layout.parts[: t * op.products])
             record = stage.parities * g + q
@@ -94,14 +101,14 @@ def expected_passes(program, schedule):
                     "op": op.index,
                     "tile": t,
                     "count": min(size, op.channels_out - t * size),
-                    "param": op.param_base + t * size,
+                    "param": op.param_base + pass_kind.params + t * size,
                     "weight": begin % program.weight_ring,
                     "pixels": band["pixels"] if last_group else program.rows,
                     "pass_kind": pass_kind.index,
                     "words": pass_kind.steps if ends and not band["keep"] else 0,
                     "consumes": not band["keep"] and (g, r, q) == pixels[-1],
                     "slots": slots,
-                    "kernel_rows": min(bottom, band["height"]) - first if conv else None,
+                    "fed": fed,
                     "offset": (band["slot"] + stage.stride * g + window) % program.slots * program.slot_words
                     if conv
                     else None,
@@ -111,7 +118,7 @@ def expected_passes(program, schedule):
                     )
                     if conv
                     else None,
-                    "x": k * stage.conv.channels_out if stage.gdn is not None else None,
+                    "x": k * program.arithmetic.padded(stage.conv.channels_out) if stage.gdn is not None else None,
                     "address": band["target"] + r * band["pitch"] + record * layout.record + part if out else None,
                     "beyond": beyond,
                     "column": q,
@@ -221,8 +228,8 @@ class Bench:
         }
         if want["x"] is not None:
             got["x"] = one.x
-        if want["kernel_rows"] is not None:
-            got |= {"kernel_rows": one.kernel_rows, "offset": one.offset, "mask": one.mask}
+        if want["fed"]:
+            got |= {"offset": one.offset, "mask": one.mask, "fed": {name: one[name] for name in want["fed"]}}
         assert got == {name: want[name] for name in got}
         # GDN only on what was written
         assert self.given.written >= want["needs"]

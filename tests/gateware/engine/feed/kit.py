@@ -14,7 +14,7 @@ def following(program, descriptor):
     return {
         "work": descriptor,
         "gdn": int(op.is_gdn),
-        "shortest": int(op.channels_in <= (2 if op.is_gdn else 1)),
+        "shortest": int(op.words_in <= (2 if op.is_gdn else 1)),
         "one_row": int(descriptor["kernel_rows"] == 1),
         "begin": (descriptor["row"] + descriptor["offset"]) % (1 << address_width(program)),
         "bounds": 1 << bounds.index(_bound(program, pass_kind)),

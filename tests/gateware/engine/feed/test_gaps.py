@@ -28,7 +28,9 @@ def drive_at_random(program, rng, cycles, wait):
     return steps, kinds
 
 
-@pytest.mark.parametrize("name", ["5x5, 3 rows", "mixed, 3 rows", "packed", "packed, one by one", "packed GDN"])
+@pytest.mark.parametrize(
+    "name", ["5x5, 3 rows", "mixed, 3 rows", "packed", "packed, one by one", "packed GDN", "fip, mixed, 4 rows"]
+)
 def test_last_steps_keep_their_distance(name):
     """From a gate to its last step lie ``columns - 1`` cycles, or one, of a GDN."""
     program = build(name)

@@ -10,7 +10,7 @@ from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_ge
 from tests.gateware.waves import trace
 
 
-@pytest.mark.parametrize("name", ["5x5, 3 rows", "5x5, 1 row", "mixed, 4 rows", "packed GDN"])
+@pytest.mark.parametrize("name", ["5x5, 3 rows", "5x5, 1 row", "mixed, 4 rows", "packed GDN", "fip, mixed, 4 rows"])
 @pytest.mark.parametrize("p", [0.0, 0.6])
 def test_passes_and_what_they_say_of_themselves(name, p):
     program = build(name)
@@ -34,7 +34,7 @@ def test_passes_and_what_they_say_of_themselves(name, p):
             assert {key: one.work[key] for key in given} == given
             assert one.gdn == op.is_gdn
             assert one.one_row == (given["kernel_rows"] == 1)
-            assert one.shortest == (op.channels_in <= 2 if op.is_gdn else op.channels_in == 1)
+            assert one.shortest == (op.words_in <= 2 if op.is_gdn else op.words_in == 1)
             assert one.begin == (given["row"] + given["offset"]) % (1 << address_width(program))
             own = 1 if op.is_gdn else pass_kind.shape.columns - 1
             assert one.bounds == 1 << bounds.index(own)

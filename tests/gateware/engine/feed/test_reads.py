@@ -9,6 +9,7 @@ from licgate.gateware.engine.feed.reads import OperandAddresses, WindowReads
 from licgate.gateware.passes import address_width
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.streamed import compile_streamed
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.engine.feed.kit import following
 from tests.gateware.engine.passes import PROGRAMS, build, random_pass, walk_cycles
@@ -27,15 +28,20 @@ def streamed_pass(program, rng):
     op = program.ops[pass_kind.op]
     words = 1 if op.is_gdn else pass_kind.shape.words(program.rows)
     stage = next(s for s in program.stages if op in (s.conv, s.gdn))
+    rows = {"kernel_rows": int(rng.integers(1, stage.conv.layer.kernel + 1))}
+    if program.arithmetic.whole_passes:
+        above = int(rng.integers(pass_kind.kernel_rows))
+        inside = int(rng.integers(1, pass_kind.kernel_rows - above + 1))
+        rows = {"kernel_rows": pass_kind.kernel_rows, "above": above, "inside": inside}
     slot = program.slots - 1 - int(rng.integers(min(4, program.slots)))
     return {
         "pass_kind": pass_kind.index,
-        "row": int(rng.integers(program.in_rows(stage) - stage.conv.layer.kernel + 1)) * stage.conv.channels_in,
+        "row": int(rng.integers(program.in_rows(stage) - stage.conv.layer.kernel + 1)) * stage.conv.words_in,
         "offset": slot * program.slot_words,
-        "kernel_rows": int(rng.integers(1, stage.conv.layer.kernel + 1)),
+        **rows,
         "mask": int(rng.integers(1 << words)),
         "weight": int(rng.integers(program.weight_ring)),
-        "x": int(rng.integers(program.gdn_depth)),
+        "x": program.arithmetic.indices * int(rng.integers(program.gdn_depth // program.arithmetic.indices)),
         "release": {"slots": 0, "words": 0},
         "wrap": sum((slot + j == program.slots - 1) << j for j in range(words)),
     }, slot
@@ -60,7 +66,7 @@ def inputs_of(program, passes, cycles):
                 "row_ends": at is not None and at.row_ends,
                 "gdn": op.is_gdn,
                 "kind": passes[number][0]["pass_kind"],
-                "channels": op.channels_in,
+                "channels": op.words_in,
                 "step": at is not None and at.step,
             }
             | ({"position": at.position} if at is not None else {})
@@ -70,14 +76,17 @@ def inputs_of(program, passes, cycles):
 
 
 def expected_read(program, descriptor, slot_of, at):
-    """Address of the word at hand, as the layout of the maps has it."""
+    """Address of the word at hand, as the layout of the maps has it; None where its row lies outside the image."""
     op, j = at.op, at.position
-    ky, c = divmod(at.tap_row, op.channels_in)
+    ky, c = divmod(at.tap_row, op.words_in)
+    ky -= descriptor.get("above", 0)
+    if not 0 <= ky < descriptor.get("inside", descriptor["kernel_rows"]):
+        return None
     stage = next(s for s in program.stages if s.conv is op)
     if program.word_stride is None:
         rows_on = (descriptor["row"] - stage.base) // stage.row_stride + ky
         row = stage.base + rows_on % stage.ring * stage.row_stride
-        return (row + descriptor["offset"] + c + j * op.channels_in) % (1 << address_width(program))
+        return (row + descriptor["offset"] + c + j * op.words_in) % (1 << address_width(program))
     row = descriptor["row"] + ky * stage.row_stride
     return row + c + (slot_of + j) % program.slots * program.slot_words
 
@@ -101,8 +110,9 @@ def check_reads(program, passes, slots, p):
             continue
         due = cycle + program.window_words - words
         read = seen[due].read
-        assert read.address == expected_read(program, descriptor, slots[at.number], at), cycle
-        assert read.inside == descriptor["mask"] >> at.position & 1
+        address = expected_read(program, descriptor, slots[at.number], at)
+        assert read.inside == (descriptor["mask"] >> at.position & 1 if address is not None else 0), cycle
+        assert address in (None, read.address), cycle
         assert read.kind == pass_kind.index
         assert program.stages[read.stage].conv is at.op
         checked += 1
@@ -136,9 +146,10 @@ def test_every_word_of_every_window(name, p):
     check_reads(program, passes, [None] * len(passes), p)
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("p", [0.0, 0.6])
-def test_words_of_a_ring_of_slots(p):
-    program = streamed()
+def test_words_of_a_ring_of_slots(p, arithmetic):
+    program = streamed(arithmetic=arithmetic)
     rng = np.random.default_rng(11)
     passes = [streamed_pass(program, rng) for _ in range(8)]
     passes = apart(program, passes)
@@ -146,7 +157,9 @@ def test_words_of_a_ring_of_slots(p):
     check_reads(program, passes, [slot for _, slot in passes], p)
 
 
-@pytest.mark.parametrize("name", ["5x5, 3 rows", "5x5, 1 row", "mixed, 3 rows", "ring", "ring of an odd length"])
+@pytest.mark.parametrize(
+    "name", ["5x5, 3 rows", "5x5, 1 row", "mixed, 3 rows", "fip, 5x5, 3 rows", "ring", "ring of an odd length"]
+)
 def test_every_step_has_its_own_weight_and_input(name):
     """Behind the step by a cycle; where the weights are a ring, from its end to its beginning."""
     ring = {"ring": None, "ring of an odd length": 409}
@@ -172,6 +185,8 @@ def test_every_step_has_its_own_weight_and_input(name):
             weight %= program.weight_ring
         assert seen[cycle + 1].weight == weight, cycle
         if at.op.is_gdn:
-            assert seen[cycle + 1].norm == (descriptor["x"] + k) % (1 << (program.gdn_depth - 1).bit_length()), cycle
+            indices = program.arithmetic.indices
+            depth = 1 << (program.gdn_depth // indices - 1).bit_length()
+            assert seen[cycle + 1].norm == (descriptor["x"] // indices + k) % depth, cycle
         done[at.number] += 1
     assert wrapped == (name in ring)

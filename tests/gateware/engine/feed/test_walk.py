@@ -59,7 +59,7 @@ def test_slots_and_flags_of_passes_that_follow_each_other(name, p):
         descriptor = passes[one.number][0]
         assert got.kind == descriptor["pass_kind"]
         assert got.gdn == one.op.is_gdn
-        assert got.channels == max(one.op.channels_in, 2 if one.op.is_gdn else 1)
+        assert got.channels == max(one.op.words_in, 2 if one.op.is_gdn else 1)
         assert got.release == descriptor["release"]
         assert got.released == (descriptor["release"] if one.finish else 0), cycle
     assert not any(s.run or s.released for s in seen[len(expected) :])

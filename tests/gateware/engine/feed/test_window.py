@@ -5,6 +5,7 @@ import pytest
 
 from licgate.gateware.engine.feed.window import PixelWindow, window_pixels
 from licgate.program import LINE_LATENCY
+from tests.gateware.engine.pairs import side_by_side
 from tests.gateware.engine.passes import PROGRAMS, build
 from tests.gateware.waves import trace
 
@@ -28,14 +29,14 @@ def test_windows_of_every_kind(name):
         count, pixels = shape.words(rows), []
         cycle, moving = cycle + max(count, moving), shape.columns
         for j in range(count):
-            values, inside = rng.integers(low, high, rows), int(rng.integers(4) > 0)
+            values, inside = rng.integers(low, high, (memory.indices, rows)), int(rng.integers(4) > 0)
             at = cycle - count + 1 + j
             reads[at] = {"stage": stage, "inside": inside, "last": j == count - 1, "kind": pass_kind.index}
             words[at + LINE_LATENCY] = {
-                f"m{k}": pack(values if k == program.stages[stage].memory else rng.integers(0, 9, rows), m.bits)
+                f"m{k}": pack(values.flat if k == program.stages[stage].memory else rng.integers(0, 9, rows), m.bits)
                 for k, m in enumerate(program.line_memories)
             }
-            pixels += [int(v) * inside for v in values]
+            pixels += side_by_side(values * inside, program.activation_width)
         first = shape.first_word(rows) * -rows + shape.first_column
         size = shape.stride * (rows - 1) + shape.columns
         loaded[cycle + PixelWindow.latency] = (pixels[first : first + size], shape)
