@@ -1,6 +1,6 @@
 """The output side: keeps what belongs to the image of a patch's results and sends it value by value."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
@@ -118,7 +118,8 @@ class LatentReader(Component):
 
     def _serialise(self, m, place, out, load, step, loaded, next_position, word):
         """Offer the word's latents, one after the other; say whether it is kept, and this is its last column."""
-        current, value = Signal(len(word), reset_less=True), Signal(len(word) // self._program.rows, reset_less=True)
+        bits = len(word) // self._program.rows
+        value, current = Signal(bits, reset_less=True), Signal(len(word) - bits, reset_less=True)
         column, following = Signal(DIMENSION, name="column"), Signal(DIMENSION, name="following")
         inside, kept, final, last_kept, column_last = (
             Signal(name=n) for n in ("inside", "kept", "final", "last_kept", "column_last")
@@ -129,7 +130,7 @@ class LatentReader(Component):
             out.payload.last.eq(last_kept & final),
         ]
         with m.If(load):
-            m.d.sync += [current.eq(word), next_position.eq(1), inside.eq(place.begins_inside)]
+            m.d.sync += [next_position.eq(1), inside.eq(place.begins_inside)]
             m.d.sync += [column.eq(place.x), following.eq(place.x + 1), column_last.eq(place.begins_last)]
             m.d.sync += [kept.eq(place.row_kept), final.eq(place.final)]
         with m.If(step):
@@ -140,11 +141,11 @@ class LatentReader(Component):
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < place.end_x)),
             ]
-        values = Array(current.word_select(r, len(value)) for r in range(self._program.rows))
-        # What is offered next. A word is loaded only where there is none, so the choice need not wait for `step`.
+        # What is offered next, and what comes behind it. A word is loaded only where there is none, so the choice need
+        # not wait for `step`.
         with m.If(load | step):
             m.d.sync += [
-                value.eq(Mux(loaded, values[next_position], word)),
+                Cat(value, current).eq(Mux(loaded, current, word)),
                 last_kept.eq(Mux(loaded, following == place.last_kept_x, place.begins_last_kept)),
             ]
         return kept, column_last

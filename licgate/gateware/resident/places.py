@@ -172,6 +172,8 @@ class FixedWeights(Component):
         first, gdn = (Signal.like(weight, name=name) for name in ("first", "gdn"))
         steps = Signal(range(1 + max(kind.steps for kind in program.pass_kinds)))
         begun = Signal(2)
+        # Where the next tile's weights begin: passes are further apart than this takes to settle.
+        behind = Signal.like(weight, name="behind")
         # Kernel rows above the image are left out, where passes are not whole.
         most = 0 if program.arithmetic.whole_passes else program.kernel_rows
         firsts = []
@@ -181,6 +183,7 @@ class FixedWeights(Component):
             firsts += [kind.base + min(count, kind.kernel_rows, most) * row for count in above]
         m.d.sync += [
             begun.eq(Cat(self.begin, begun[0])),
+            behind.eq(weight + steps),
             first.eq(Array(firsts)[Cat(band.above, self.pass_kind)]),
             gdn.eq(of_stage(band.stage, (op.base for op in lasts))),
             steps.eq(
@@ -192,7 +195,7 @@ class FixedWeights(Component):
             ),
         ]
         with m.If(self.next_tile):
-            m.d.sync += weight.eq(weight + steps)
+            m.d.sync += weight.eq(behind)
         with m.If(self.to_gdn | self.again):
             m.d.sync += weight.eq(gdn)
         with m.If(begun[1]):
