@@ -113,6 +113,8 @@ def _headlines(backend, design):
     board, config = design.board, design.config
     logic = ", multipliers of the lanes in logic" if config.lane_multipliers == "fabric" else ""
     yield f"{design.manifest.name} on {board.title} ({board.device}): {backend.told(design)}{logic}"
+    if config.arithmetic != "direct":
+        yield f"arithmetic: {config.arithmetic}"
     if config.packing:
         packed = [op.layer.name for op in design.program.ops if op.packed]
         none = "no layer's widths allow it, or no layer is faster with it"

@@ -36,13 +36,13 @@ class Prediction:
     macs : int
         Multiply-accumulates that the model needs on real pixels, margin included.
     utilization : float
-        Share of the multipliers' cycles that those take, two of a packed layer one: macs / (multipliers * cycles) where
-        nothing is packed, 1 at most.
+        Share of the multipliers' cycles that those take, so many of them one as a multiplier makes in a cycle: macs /
+        (multipliers * cycles) where that is one, 1 at most.
     recompute_factor : float
         macs over those of the whole image.
     layers : list of dict
-        transform, name, kind, activation_bits, weight_bits, macs, products (of a multiplier in a cycle), cycles (of
-        array steps), utilization (macs over products * multipliers * cycles).
+        transform, name, kind, activation_bits, weight_bits, macs, products (multiply-accumulates of a multiplier in a
+        cycle), packed, cycles (of array steps), utilization (macs over products * multipliers * cycles).
     transforms : list of dict
         name, runs (patches or strips), inputs (pixels or values sent), cycles, macs, utilization, recompute_factor.
     program : Program
@@ -204,6 +204,7 @@ def layer_row(op, macs, cycles, multipliers):
         "accumulator_bits": op.layer.accumulator.bits,
         "macs": macs,
         "products": op.macs_per_product,
+        "packed": op.packed,
         "cycles": round(cycles),
         "utilization": macs / (op.macs_per_product * multipliers * cycles),
     }

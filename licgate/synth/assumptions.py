@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from licgate.synth.design import Design, Frame
+from licgate.target.arithmetic import ARITHMETICS, DIRECT
 
 __all__ = ["assumptions"]
 
@@ -48,6 +49,13 @@ def _of_the_design(design):
             "Frames per second are a projection: the clock and the memory's latency and rate are assumed. The "
             "processor system, the interconnect of its ports and what else uses that memory are not part of it."
         )
+    arithmetic = ARITHMETICS[design.config.arithmetic]
+    if arithmetic is not DIRECT:
+        yield (
+            f"Arithmetic {arithmetic.name}: a multiplication stands for {arithmetic.indices} "
+            "multiply-accumulates. In utilisation and roofline these count as one, so that 100 % is all that the "
+            "multipliers can do."
+        )
     if design.mode != "analysis":
         yield (
             "The transforms run one after the other, on one image padded to whole hyper latents. The entropy coder is "
@@ -62,7 +70,7 @@ def _of_the_figures(frame):
         "GDN, loads and drains in them. Utilisation is multiply-accumulates of the model (no padding, no idle lanes), "
         "recomputed margin included, over multipliers times cycles; the recompute factor stands beside it."
     )
-    if packed := [row["name"] for row in frame.prediction.layers if row.get("products") == 2]:
+    if packed := [row["name"] for row in frame.prediction.layers if row.get("packed")]:
         yield (
             f"Packed: a multiplier makes two products in a cycle in {', '.join(packed)}. In utilisation they count as "
             "one, so that 100 % is all that the multipliers can do."

@@ -197,7 +197,7 @@ def _layers(report: dict) -> str:
         shape = f"{layer['kernel']}×{layer['kernel']} {step}" if layer["kind"] == "conv2d" else ""
         rows.append(
             [
-                f"{escape(layer['name'])} {escape(layer['kind'])}{', packed' if layer['products'] == 2 else ''}",
+                f"{escape(layer['name'])} {escape(layer['kind'])}{', packed' if layer['packed'] else ''}",
                 shape,
                 f"{layer['in_channels']} → {layer['out_channels']}",
                 *(str(layer[f"{kind}_bits"]) for kind in ("input", "weight", "accumulator", "output")),

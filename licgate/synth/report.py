@@ -13,6 +13,9 @@ from licgate.target.board import Board
 
 __all__ = ["Built", "headline", "lacking", "layer_rows", "make_report", "timing_of", "utilization_of"]
 
+# what a layer has of the cycle model
+_OF_THE_MODEL = ("macs", "products", "packed", "cycles", "utilization")
+
 
 def timing_of(routes: list[Routed], clock_mhz: float) -> tuple[dict, Routed | None]:
     """Timing section, and the best of the runs (None without place-and-route)."""
@@ -83,7 +86,7 @@ def layer_rows(manifest, prediction) -> list[dict]:
                 "weight_bits": (layer.weight_type if convolution else layer.gamma_type).bits,
                 "accumulator_bits": layer.accumulator.bits,
                 "output_bits": layer.output.bits,
-                **{key: costs.get(layer.name, {}).get(key) for key in ("macs", "products", "cycles", "utilization")},
+                **{key: costs.get(layer.name, {}).get(key) for key in _OF_THE_MODEL},
             }
         )
     return rows
@@ -157,6 +160,7 @@ def _performance(design: Design, frame: Frame, clock: float, utilization: dict) 
         "cols": config.cols,
         "multipliers": multipliers,
         "lane_multipliers": config.lane_multipliers,
+        "arithmetic": config.arithmetic,
         "macs_per_multiplier_cycle": design.copies * prediction.macs / (multipliers * prediction.cycles),
         "macs": prediction.macs,
         "cycles": prediction.cycles,

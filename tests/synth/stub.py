@@ -56,6 +56,7 @@ class StubConfig:
     lanes: int = 1
     max_width: int = 64
     lane_multipliers: str = "dsp"
+    arithmetic: str = "direct"
 
     @property
     def multipliers(self):

@@ -78,6 +78,7 @@ def report(
     cells=CELL_COUNTS,
     cost=None,
     external=None,
+    arithmetic="direct",
 ):
     board = find_board(board)
     clock = 100.0
@@ -85,7 +86,7 @@ def report(
     design = Design(
         board=board,
         manifest=manifest or synthetic_manifest(channels=(3, 5)),
-        config=StubConfig(3, 1),
+        config=StubConfig(3, 1, arithmetic=arithmetic),
         clock_mhz=clock,
         mode=mode,
         fit=stub_fit(),
@@ -283,14 +284,24 @@ def test_page_is_whole_and_self_contained(result):
         assert text in page
 
 
+def test_an_arithmetic_is_explained_where_it_is_not_the_usual_one():
+    fast = report(arithmetic="fip")
+    assert fast["performance"]["arithmetic"] == "fip"
+    (line,) = (line for line in fast["assumptions"] if line.startswith("Arithmetic fip: "))
+    assert "stands for 2 multiply-accumulates" in line
+    usual = report()
+    assert usual["performance"]["arithmetic"] == "direct"
+    assert not any(line.startswith("Arithmetic") for line in usual["assumptions"])
+
+
 def test_packed_layers_are_named():
     manifest = synthetic_manifest(channels=(3, 5, 7))
     layers = [
-        {"name": layer.name, "macs": 9, "cycles": 9, "products": 1 + (layer.name == "g_a.2"), "utilization": 0.9}
+        {"name": layer.name, "macs": 9, "cycles": 9, "packed": layer.name == "g_a.2", "products": 2, "utilization": 0.9}
         for layer in manifest.g_a.layers
     ]
     result = report(routes=[routed(1, 125.0)], manifest=manifest, prediction=StubPrediction(layers=layers))
-    assert [row["products"] for row in result["layers"]] == [1, 1, 2]
+    assert [row["packed"] for row in result["layers"]] == [False, False, True]
     (line,) = (line for line in result["assumptions"] if line.startswith("Packed: "))
     assert " in g_a.2. In utilisation" in line
     assert result["performance"]["macs_per_multiplier_cycle"] == 900 / (3 * 1000)
