@@ -118,17 +118,7 @@ class Space:
         The model lacks a transform of the mode, or the array does not run one.
     """
 
-    def __init__(
-        self,
-        manifest,
-        board: Board,
-        mode: str,
-        width: int,
-        height: int,
-        *,
-        packing: bool = False,
-        arithmetic: str = "direct",
-    ):
+    def __init__(self, manifest, board, mode, width, height, *, packing=False, arithmetic="direct"):
         self.manifest, self.board, self.mode = manifest, board, mode
         self.packing, self.sums = packing, {"arithmetic": arithmetic, "packing": packing}
         self.width, self.height = width, height
