@@ -24,6 +24,7 @@ BENCHES = {
     "estimate": "tests.bench.estimate",
     "model-exact": "tests.bench.exact",
     "packing": "tests.bench.packing",
+    "arithmetic": "tests.bench.arithmetic",
     "layer": "tests.bench.layer",
     "codec": "tests.bench.codec",
     "resources": "tests.bench.resources",

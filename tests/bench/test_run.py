@@ -10,7 +10,7 @@ import pytest
 from licgate.errors import ToolError
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.target.config import AcceleratorConfig
-from tests.bench import exact, layer, nngen, packing, run
+from tests.bench import arithmetic, exact, layer, nngen, packing, run
 from tests.bench.kit import Options
 
 
@@ -127,6 +127,15 @@ def test_a_tool_that_fails_is_one_line(tmp_path):
     code = "import sys; print('begun'); print('ERROR: no network', file=sys.stderr); sys.exit(3)"
     with pytest.raises(ToolError, match=r"^pip failed: ERROR: no network$"):
         nngen.call([sys.executable, "-c", code], "pip", tmp_path)
+
+
+def test_arithmetic_says_what_is_gained(monkeypatch, tmp_path):
+    monkeypatch.setattr(arithmetic, "SIZE", (48, 32))
+    monkeypatch.setattr(arithmetic, "SIMULATED", {"channels": (3, 5, 4), "size": (6, 4), "rows": 2, "cols": 2})
+    found = arithmetic.bench(Options(tmp_path, quick=True, say=lambda line: None))
+    assert found["headline"]["largest difference to the model, cycles"] == found["headline"]["values that differ"] == 0
+    assert [row["what"] for row in found["figures"]["predicted"]] == ["g_a", "g_a, four lanes", "layer"]
+    assert all(1.2 < row["speedup"] < 2 for row in found["figures"]["predicted"])
 
 
 def test_packing_says_what_the_layers_gain(monkeypatch, tmp_path):

@@ -1,0 +1,86 @@
+"""The fast inner product against the direct form: cycles of the default model and of a layer; a small one simulated.
+
+On one array; the direct form with the fewest lanes that keep up, the other with as many as 156 multipliers leave.
+"""
+
+import numpy as np
+
+from licgate.manifest import find_model
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf import predict
+from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
+from tests.bench.kit import Options
+
+SIZE, ARRAY, LANES = (768, 512), {"rows": 12, "cols": 12}, {"direct": None, "fip": 6}
+TRANSFORMS = ("g_a", "g_s", "h_a", "h_s")
+#: one layer of stride 2: channels, side of its input, array
+LAYER = {"channels": (32, 32), "side": 64, "rows": 32, "cols": 3}
+#: what is simulated, to the bit: small, since all of it is
+SIMULATED = {"channels": (3, 7, 5), "size": (17, 9), "rows": 3, "cols": 2}
+SEED = 0
+GOAL = 1.8
+
+
+def bench(options: Options) -> dict:
+    """Count cycles of both, transform by transform, and simulate a small model with both."""
+    model = find_model(None)
+    rows = [compared(model, name, **LANES) for name in TRANSFORMS[: 1 if options.quick else None]]
+    rows.append({**compared(model, "g_a", direct=None, fip=4), "what": "g_a, four lanes"})
+    rows.append(layer())
+    small = {name: simulated(name) for name in LANES}
+    headline = {
+        "multiply-accumulates a multiplier and cycle": round(rows[0]["macs_per_multiplier_cycle"]["fip"], 4),
+        "goal": GOAL,
+        "cycles": {row["what"]: list(row["cycles"].values()) for row in rows},
+        "largest difference to the model, cycles": max(row["difference"] for row in small.values()),
+        "values that differ": sum(row["mismatches"] for row in small.values()),
+    }
+    return {
+        "headline": headline,
+        "configuration": {"image": SIZE, "array": ARRAY, "lanes": LANES, "layer": LAYER, "simulated": SIMULATED},
+        "seeds": [SEED],
+        "figures": {"predicted": rows, "simulated": small},
+    }
+
+
+def compared(model, transform: str, **lanes) -> dict:
+    """Cycles of a transform in each arithmetic, with its lanes."""
+    found = {name: predict(model, config(name, count), *SIZE, transforms=(transform,)) for name, count in lanes.items()}
+    return figures(transform, found, ARRAY)
+
+
+def layer() -> dict:
+    """The same of one layer."""
+    manifest, side = synthetic_manifest(channels=LAYER["channels"], seed=SEED), LAYER["side"]
+    array = {name: LAYER[name] for name in ("rows", "cols")}
+    shapes = {name: AcceleratorConfig(**array, max_width=side, arithmetic=name) for name in LANES}
+    found = {name: predict(manifest, shape, side, side) for name, shape in shapes.items()}
+    return figures("layer", found, array)
+
+
+def figures(what: str, found: dict, array: dict) -> dict:
+    """Cycles side by side."""
+    multipliers = array["rows"] * array["cols"]
+    return {
+        "what": what,
+        "cycles": {name: one.cycles for name, one in found.items()},
+        "macs_per_multiplier_cycle": {name: one.macs / (multipliers * one.cycles) for name, one in found.items()},
+        "speedup": found["direct"].cycles / found["fip"].cycles,
+    }
+
+
+def config(arithmetic: str, lanes: int | None) -> AcceleratorConfig:
+    """The array."""
+    return AcceleratorConfig(**ARRAY, max_width=SIZE[0], lanes=lanes, arithmetic=arithmetic)
+
+
+def simulated(arithmetic: str) -> dict:
+    """Simulate a small model and hold it against reference and cycle model."""
+    width, height = SIMULATED["size"]
+    manifest = synthetic_manifest(channels=SIMULATED["channels"], seed=SEED)
+    array = AcceleratorConfig(rows=SIMULATED["rows"], cols=SIMULATED["cols"], max_width=width, arithmetic=arithmetic)
+    image = np.random.default_rng(SEED).integers(0, 256, (3, height, width))
+    result = simulate(manifest, array, image, engine="amaranth")
+    difference = abs(result["cycles"] - predict(manifest, array, width, height).cycles)
+    return {"cycles": result["cycles"], "difference": difference, "mismatches": result["mismatches"]}
