@@ -147,18 +147,13 @@ class MapWriter(Component):
     def _padding(self, m, group_ends):
         """Channels that fill the last word of a group, in the cycle of that word's write; else 0."""
         arithmetic = self._program.arithmetic
-        if arithmetic.indices == 1:
+
+        def lacking(stage):
+            return arithmetic.padded(stage.conv.channels_in) - stage.conv.channels_in
+
+        if not any(lacking(stage) for stage in self._stages if stage is not None):
             return 0
-        counts = (stage.conv.channels_in for stage in self._stages if stage is not None)
-        if all(arithmetic.padded(count) == count for count in counts):
-            return 0
-        padding = self._constant(
-            m,
-            "padding",
-            lambda stage: arithmetic.padded(stage.conv.channels_in) - stage.conv.channels_in,
-        )
-        ended = delayed(m, group_ends, 2, name="group_ended")
-        return Mux(ended, padding, 0)
+        return Mux(delayed(m, group_ends, 2, name="group_ended"), self._constant(m, "padding", lacking), 0)
 
     def _rows(self, m):
         """From row to row."""
