@@ -108,7 +108,8 @@ def add_arithmetic_arguments(parser: ArgumentParser, *, without: int = 0) -> Non
     parser.add_argument(
         "--arithmetic",
         choices=tuple(ARITHMETICS),
-        help="a product for each multiply-accumulate, or half as many by the fast inner product (default: direct)",
+        default="direct",
+        help="a product for each multiply-accumulate, or half as many by the fast inner product (default: %(default)s)",
     )
 
 

@@ -120,7 +120,7 @@ def widest(rows: Sequence[dict], fps: float) -> dict | None:
 def sums_of(args: argparse.Namespace, board: Board) -> dict:
     """How the array sums, as a space of shapes takes it: ``arithmetic`` and ``packing``."""
     fields = arithmetic_of(args, board)
-    return {"arithmetic": fields.get("arithmetic", "direct"), "packing": fields["packing"]}
+    return {name: fields[name] for name in ("arithmetic", "packing")}
 
 
 def arithmetic_note(*, arithmetic: str, packing: bool) -> str:

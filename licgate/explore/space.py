@@ -120,7 +120,7 @@ class Space:
 
     def __init__(self, manifest, board, mode, width, height, *, packing=False, arithmetic="direct"):
         self.manifest, self.board, self.mode = manifest, board, mode
-        self.packing, self.sums = packing, {"arithmetic": arithmetic, "packing": packing}
+        self.sums = {"arithmetic": arithmetic, "packing": packing}
         self.width, self.height = width, height
         self.transforms = MODES[mode]
         missing = [name for name in self.transforms if name not in manifest.transforms]
@@ -155,7 +155,9 @@ class Space:
         channels = [op.channels_out for op in self.program(self._config(1, 1, None, self._unit)).ops]
         for count in range(1, LARGEST + 1):
             passes = tuple(
-                -(-number // each) for each in dict.fromkeys((count, count << self.packing)) for number in channels
+                -(-number // each)
+                for each in dict.fromkeys((count, count << self.sums["packing"]))
+                for number in channels
             )
             if passes not in tiles:
                 tiles.add(passes)
@@ -272,7 +274,7 @@ class Space:
         runs = image_runs(self.program(config), self.manifest, config, self.width, self.height)
         for chain, (width, height), _ in runs:
             for layer, size in zip(chain.transform.layers, chain.transform.layer_sizes(height, width)):
-                packs = self.packing and bool(shift_range(layer, self.board.packed_bits))
+                packs = self.sums["packing"] and bool(shift_range(layer, self.board.packed_bits))
                 macs += layer_macs(layer, *size)
                 work += layer_macs(layer, *size) / (ARITHMETICS[self.sums["arithmetic"]].indices * (1 + packs))
         return macs, work

@@ -76,7 +76,7 @@ class StreamSpace:
         for count in cores:
             if not 1 <= count <= 16:
                 raise ConfigError(f"{count} cores make no sense: give --cores from 1 to 16")
-        self.manifest, self.board, self.packing = manifest, board, packing
+        self.manifest, self.board = manifest, board
         self.sums = {"arithmetic": arithmetic, "packing": packing}
         self.width, self.height, self.cycles = width, height, cycles
         self.cores = tuple(sorted(set(cores)))
@@ -191,7 +191,7 @@ class StreamSpace:
     def bands(self, array: StreamCandidate, block_rams: int) -> Iterator[Bands]:
         """Heights of blocks and widths of bands for which an array's buffers can fit so many block RAMs."""
         config = array.config
-        channels = config.cols << self.packing
+        channels = config.cols << self.sums["packing"]
         for rows in BLOCK_ROWS:
             for groups in BAND_GROUPS:
                 shape = replace(
@@ -259,7 +259,7 @@ class StreamSpace:
         seen, found = set(), []
         layers = [layer for transform, _ in self._transforms for layer in transform.layers]
         for count in range(1, LARGEST + 1):
-            each = {count, count << self.packing}
+            each = {count, count << self.sums["packing"]}
             passes = tuple(-(-layer.out_channels // cols) for cols in sorted(each) for layer in layers)
             if passes not in seen:
                 seen.add(passes)
@@ -270,7 +270,7 @@ class StreamSpace:
         """Cycles of one multiplier that the image takes at least, whatever is packed."""
         bits, indices = self.board.packed_bits, ARITHMETICS[self.sums["arithmetic"]].indices
         return sum(
-            layer_macs(layer, *size) / (indices * (1 + (self.packing and bool(shift_range(layer, bits)))))
+            layer_macs(layer, *size) / (indices * (1 + (self.sums["packing"] and bool(shift_range(layer, bits)))))
             for transform, (width, height) in self._transforms
             for layer, size in zip(transform.layers, transform.layer_sizes(height, width), strict=False)
         )
