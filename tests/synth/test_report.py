@@ -93,7 +93,7 @@ def report(
         external=external,
     )
     components = count_components(CELLS, instances_of(RTLIL))
-    tools = {"yosys": {"version": "0.70", "kind": "native", "program": "/opt/bin/yosys"}}
+    tools = {"yosys": {"version": "0.70", "kind": "native", "program": "bin/yosys"}}
     built = Built(tools, timing, best, cells, components, clock)
     return make_report(design, Frame((768, 512), prediction or StubPrediction(), cost), built)
 

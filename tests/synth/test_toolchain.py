@@ -101,7 +101,7 @@ def test_a_native_tool(tmp_path, monkeypatch, tool, says, stream, version):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(tool.variable, f"./{program.name}")
     assert tool.native() == str(program)
-    for name in ("", f"yowasp-{tool.name}", f"/opt/bin/yowasp-{tool.name}"):
+    for name in ("", f"yowasp-{tool.name}", f"{tmp_path}/yowasp-{tool.name}"):
         monkeypatch.setenv(tool.variable, name)
         assert (tool.native(), tool.find().kind) == (None, "YoWASP")
 
