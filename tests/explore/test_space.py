@@ -119,3 +119,13 @@ def test_the_estimate_of_luts_is_near_what_synthesis_counted(mode, rows, cols, w
     program = space.program(AcceleratorConfig(rows=rows, cols=cols, max_width=width))
     assert abs(estimate_lut(program, family="ecp5") / counted - 1) < 0.07
     assert estimate_lut(program, family="xcup") < estimate_lut(program, family="ecp5")
+
+
+def test_the_fast_inner_product_is_counted_with_its_adders_and_row_sums(space):
+    direct, fast = (
+        space.program(AcceleratorConfig(rows=3, cols=4, lanes=1, max_width=64, arithmetic=name))
+        for name in ("direct", "fip")
+    )
+    more = estimate_lut(fast, family="ecp5") - estimate_lut(direct, family="ecp5")
+    widths = fast.arithmetic.multiplicand_widths(fast.activation_width, fast.weight_width)
+    assert more > 3 * 4 * sum(widths) + 3 * fast.activation_width**2
