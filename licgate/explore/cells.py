@@ -3,9 +3,9 @@
 Four terms: the accumulators of the array's elements, what collects their sums in every row, one for every stage (line
 buffer, window, addresses, tables of the sequencer), and what is always there. The third was fitted to what Yosys 0.70
 made of the default model for the ECP5 in nine shapes of all modes but ``both``, when the array still had shadow
-registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met within 1 %. What the fast inner product adds to an array is counted from its parts; the one build of it, g_a on
-12 x 12 with six lanes, has 29,903 where this gives 24,154. For UltraScale+ there was one
-build, of 24 x 12, from which the factor is.
+registers; the first and the last to g_a in 4 x 4 and 12 x 12 since, both met within 1 %. What the fast inner product
+adds to an array is counted from its parts; the one build of it, g_a on 12 x 12 with six lanes, has 29,903 where this
+gives 24,154. For UltraScale+ there was one build, of 24 x 12, from which the factor is.
 """
 
 from licgate.program.streamed import StreamedProgram
