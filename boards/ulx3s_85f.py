@@ -8,17 +8,11 @@ def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-    from licgate.gateware.memory.phy import SdramPads
     from licgate.synth.floorplan import ecp5_85f_site
-    from licgate.synth.platforms import Ecp5Tools
+    from licgate.synth.platforms import Ecp5Tools, SdramBoard
 
-    class Ulx3sPlatform(Ecp5Tools, ULX3S_85F_Platform):
+    class Ulx3sPlatform(Ecp5Tools, SdramBoard, ULX3S_85F_Platform):
         multiplier_site = ecp5_85f_site
-
-        def get_sdram(self, round_trip=0):
-            """Pads of the SDRAM, for the `bus` of an `SdramController`."""
-            names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
-            return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
 
     return Ulx3sPlatform()
 

@@ -25,7 +25,7 @@ from licgate.target.streamed import StreamedConfig
 __all__ = ["StreamSpace"]
 
 #: Rows of a block and groups of a band that are tried.
-BLOCK_ROWS = (1, 2, 3, 4, 6, 8)
+BLOCK_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 BAND_GROUPS = (1, 2, 3, 4, 6, 8)
 # what else is tried, from narrow to wide: word columns ahead, words of results for each channel of a pass
 _PREFETCH = (1, 2, 3, 4, 6, 8, 12, 16)

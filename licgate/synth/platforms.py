@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from licgate.gateware.engine.accumulator import ccu2c_adder
 from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
+from licgate.gateware.memory.phy import SdramPads
 
-__all__ = ["Ecp5Tools", "UltraScalePlusPlatform"]
+__all__ = ["Ecp5Tools", "SdramBoard", "UltraScalePlusPlatform"]
 
 
 class Ecp5Tools:
@@ -26,6 +27,15 @@ class Ecp5Tools:
     def get_restarting_adder(self, adder):
         """Body of a `RestartingAdder` on this family."""
         return ccu2c_adder(adder)
+
+
+class SdramBoard:
+    """Mix-in for platforms of `amaranth_boards` with one SDR SDRAM as resource ``sdram``."""
+
+    def get_sdram(self, round_trip=0):
+        """Pads of the SDRAM, for the `bus` of an `SdramController`."""
+        names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
+        return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
 
 
 class UltraScalePlusPlatform:
