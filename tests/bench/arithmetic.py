@@ -8,14 +8,27 @@ import numpy as np
 from licgate.manifest import find_model
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
+from licgate.perf.streamed.frame import StreamedModel
+from licgate.program.cores import core_jobs
+from licgate.program.streamed import compile_streamed
 from licgate.sim.simulate import simulate
+from licgate.synth.fit import streamed_fit
+from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
+from licgate.target.sdram import ULX3S_SDRAM, SdramCycles
+from licgate.target.streamed import StreamedConfig
 from tests.bench.kit import Options
 
 SIZE, ARRAY, LANES = (768, 512), {"rows": 12, "cols": 12}, {"direct": None, "fip": 6}
 TRANSFORMS = ("g_a", "g_s", "h_a", "h_s")
 #: one layer of stride 2: channels, side of its input, array
 LAYER = {"channels": (32, 32), "side": 64, "rows": 32, "cols": 3}
+#: g_a from SDRAM, 8-bit weights and activations: channels, image, MHz, array, and what suits each arithmetic
+STREAMED = {"channels": (3, 128, 128, 128, 192), "size": (1280, 720), "clock": 100.0, "rows": 9, "cols": 16}
+BUFFERS = {
+    "direct": {"block_rows": 6, "band_groups": 4, "prefetch_words": 1, "weight_words": 7680},
+    "fip": {"block_rows": 10, "band_groups": 2, "prefetch_words": 3, "weight_words": 3456, "output_words": 528},
+}
 #: what is simulated, to the bit: small, since all of it is
 SIMULATED = {"channels": (3, 7, 5), "size": (17, 9), "rows": 3, "cols": 2}
 SEED = 0
@@ -28,19 +41,22 @@ def bench(options: Options) -> dict:
     rows = [compared(model, name, **LANES) for name in TRANSFORMS[: 1 if options.quick else None]]
     rows.append({**compared(model, "g_a", direct=None, fip=4), "what": "g_a, four lanes"})
     rows.append(layer())
+    behind = {} if options.quick else {name: streamed(name, find_board(options.board)) for name in BUFFERS}
     small = {name: simulated(name) for name in LANES}
     headline = {
         "multiply-accumulates a multiplier and cycle": round(rows[0]["macs_per_multiplier_cycle"]["fip"], 4),
         "goal": GOAL,
         "cycles": {row["what"]: list(row["cycles"].values()) for row in rows},
+        "from SDRAM, cycles": {name: row["cycles"] for name, row in behind.items()},
         "largest difference to the model, cycles": max(row["difference"] for row in small.values()),
         "values that differ": sum(row["mismatches"] for row in small.values()),
     }
     return {
         "headline": headline,
-        "configuration": {"image": SIZE, "array": ARRAY, "lanes": LANES, "layer": LAYER, "simulated": SIMULATED},
+        "configuration": {"image": SIZE, "array": ARRAY, "lanes": LANES, "layer": LAYER, "simulated": SIMULATED}
+        | {"streamed": STREAMED, "buffers": BUFFERS},
         "seeds": [SEED],
-        "figures": {"predicted": rows, "simulated": small},
+        "figures": {"predicted": rows, "streamed": behind, "simulated": small},
     }
 
 
@@ -57,6 +73,24 @@ def layer() -> dict:
     shapes = {name: AcceleratorConfig(**array, max_width=side, arithmetic=name) for name in LANES}
     found = {name: predict(manifest, shape, side, side) for name, shape in shapes.items()}
     return figures("layer", found, array)
+
+
+def streamed(arithmetic: str, board) -> dict:
+    """Count a frame from SDRAM by the exact model, and the block RAMs that it takes of a board."""
+    shape = StreamedConfig(rows=STREAMED["rows"], cols=STREAMED["cols"], arithmetic=arithmetic, **BUFFERS[arithmetic])
+    transform = synthetic_manifest(channels=STREAMED["channels"]).g_a
+    program = compile_streamed([transform], shape, weights=False)
+    jobs = core_jobs(program, program.chains[0], *STREAMED["size"], 1)
+    timing = SdramCycles.at(ULX3S_SDRAM, STREAMED["clock"])
+    model = StreamedModel([job.schedule for job in jobs], timing, start=timing.start + 1)
+    (run,) = model.runs
+    cycles = run.done - run.start
+    return {
+        "cycles": cycles,
+        "steps": run.steps / cycles,
+        "bus": model.memory.beats / cycles,
+        "block_rams": streamed_fit(program, board, 1).needed,
+    }
 
 
 def figures(what: str, found: dict, array: dict) -> dict:
