@@ -22,7 +22,7 @@ __all__ = ["fastest_stream", "search_streams"]
 # by how much a shape must be faster than one that takes no more, to be looked at
 _MARGIN = 0.002
 # by how much the bound of an array may be above that of one of no more multipliers, for what its buffers may save
-_NEAR = 1.015
+_NEAR = 1.04
 # by how much a shape may be slower for results that wait in fewer words
 _RESULTS_LOST = 1.001
 # shares of the device's block RAMs for which the best buffers are looked for

@@ -149,7 +149,7 @@ class StreamSpace:
         return [(program.chain_of(transform.name), size) for transform, size in self._transforms]
 
     def arrays(self, budget: Budget, least: float, say: Callable = lambda done, of: None) -> list[StreamCandidate]:
-        """Cores, rows, columns and lanes within a budget of multipliers, with usual buffers; the fastest first.
+        """Cores, rows, columns and lanes within a budget of multipliers, with the widest bands; the fastest first.
 
         Parameters
         ----------
@@ -174,7 +174,9 @@ class StreamSpace:
                 break
             known, lanes = set(), None
             for _ in range(_LANES):
-                candidate = self._tried(count, rows=rows, cols=cols, lanes=lanes)
+                # whose weights come least often: buffers that hold less of them may suit another array better
+                wide = {"block_rows": BLOCK_ROWS[-1], "band_groups": BAND_GROUPS[-1]}
+                candidate = self._tried(count, rows=rows, cols=cols, lanes=lanes, **wide)
                 if candidate is None or candidate.lut > budget.lut or candidate.multipliers > budget.multipliers:
                     break
                 lanes = candidate.config.lanes
