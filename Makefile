@@ -16,7 +16,7 @@ BOARD ?= ulx3s-85f
 # Small enough that the demo ends within eight minutes on two cores; what is built is what is simulated.
 DEMO_ROWS ?= 4
 DEMO_COLS ?= 6
-DEMO_SHAPE = --rows $(DEMO_ROWS) --cols $(DEMO_COLS)
+DEMO_SHAPE = --rows $(DEMO_ROWS) --cols $(DEMO_COLS) --arithmetic fip
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo demo-build demo-simulate docs test regress formal lint census bench clean

@@ -31,6 +31,8 @@ BOARD = Board(
     # Nearly all multipliers for g_a alone. Nine columns of 8-bit weights fill the width of block RAMs, of which an
     # encoder needs nearly all.
     shapes={"analysis": (12, 12), "encoder": (8, 9)},
+    # Twice the products for g_a, whose memories leave room for words of two parts.
+    arithmetics={"analysis": "fip"},
     # 128 and 192 channels are multiples of 16; nine pixels of 8 bits fill the width of block RAMs.
     streamed=(9, 16),
     # 32 MiB and 16 bits wide.

@@ -155,7 +155,9 @@ def arrays_first(design: Design, compiled) -> tuple[Design, object]:
 
 
 def arithmetic_of(args: argparse.Namespace, board: Board | None) -> dict:
-    """Fields of a configuration that ``--arithmetic``, ``--packing`` and the board's multipliers come to.
+    """Fields of a configuration that ``--arithmetic``, ``--packing`` and the board come to.
+
+    The board has a default for what lies on the chip, beside which nothing is packed.
 
     Raises
     ------
@@ -171,6 +173,8 @@ def arithmetic_of(args: argparse.Namespace, board: Board | None) -> dict:
             f"--packing {packing} is not for board {board.name}, whose multipliers have {board.packed_bits} bits: "
             "leave the number out"
         )
+    if packing is None and args.memory == "chip":
+        fields = {"arithmetic": board.arithmetic(args.mode)} | fields
     return fields | {"packing": packing is not None, "packed_bits": board.packed_bits}
 
 

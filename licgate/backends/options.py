@@ -108,8 +108,8 @@ def add_arithmetic_arguments(parser: ArgumentParser, *, without: int = 0) -> Non
     parser.add_argument(
         "--arithmetic",
         choices=tuple(ARITHMETICS),
-        default="direct",
-        help="a product for each multiply-accumulate, or half as many by the fast inner product (default: %(default)s)",
+        help="a product for each multiply-accumulate, or half as many by the fast inner product (default: "
+        f"{'direct' if without else 'what the board has for the mode; direct beside --packing and external memory'})",
     )
 
 

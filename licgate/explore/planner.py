@@ -11,6 +11,7 @@ from licgate.backends import get_backend
 from licgate.backends.base import arithmetic_of
 from licgate.explore.exact import frame_figures
 from licgate.synth.design import Design, Frame
+from licgate.target.arithmetic import DIRECT
 from licgate.target.board import Board
 
 __all__ = ["Planner", "StreamedPlanner", "arithmetic_note", "streamed_row", "sums_of", "widest"]
@@ -119,7 +120,7 @@ def widest(rows: Sequence[dict], fps: float) -> dict | None:
 
 def sums_of(args: argparse.Namespace, board: Board) -> dict:
     """How the array sums, as a space of shapes takes it: ``arithmetic`` and ``packing``."""
-    fields = arithmetic_of(args, board)
+    fields = {"arithmetic": DIRECT.name} | arithmetic_of(args, board)
     return {name: fields[name] for name in ("arithmetic", "packing")}
 
 

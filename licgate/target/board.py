@@ -13,6 +13,7 @@ from typing import Any
 from licgate.errors import ConfigError, LicgateError
 from licgate.manifest.architectures import MODES
 from licgate.resources import search_path, shipped_folder
+from licgate.target.arithmetic import ARITHMETICS, DIRECT
 from licgate.target.cells import BLOCK_RAMS, HOST_BLOCK_RAMS, MULTIPLIERS
 from licgate.target.sdram import SdramTiming
 
@@ -58,6 +59,8 @@ class Board:
         Default patch width in pixels, where it fits.
     shapes : dict of str to (int, int)
         Rows and columns for modes of the build that want others; see `licgate.manifest.architectures.MODES`.
+    arithmetics : dict of str to str
+        How the array of a mode on the chip sums by default, where it is not ``direct``: one of `ARITHMETICS`.
     streamed : (int, int) or None
         Default rows and columns with external memory; None without.
     sdram : SdramTiming or None
@@ -92,6 +95,7 @@ class Board:
     baud: int | None = None
     max_width: int = 768
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    arithmetics: Mapping[str, str] = field(default_factory=dict)
     streamed: tuple[int, int] | None = None
     sdram: SdramTiming | None = None
     axi_ports: int = 0
@@ -108,15 +112,20 @@ class Board:
         for what, cell, known in (("multiplier", self.multiplier, MULTIPLIERS), ("memory", self.memory, BLOCK_RAMS)):
             if cell not in known:
                 raise ConfigError(f"board {self.name}: {what} {cell!r} is none of {', '.join(known)}")
-        if unknown := set(self.shapes) - set(MODES):
-            raise ConfigError(f"board {self.name}: shapes for {', '.join(unknown)}, but modes are {', '.join(MODES)}")
+        for what in ("shapes", "arithmetics"):
+            if unknown := set(getattr(self, what)) - set(MODES):
+                named, modes = ", ".join(sorted(unknown)), ", ".join(MODES)
+                raise ConfigError(f"board {self.name}: {what} for {named}, but modes are {modes}")
+        if unknown := set(self.arithmetics.values()) - set(ARITHMETICS):
+            named, names = ", ".join(sorted(unknown)), ", ".join(ARITHMETICS)
+            raise ConfigError(f"board {self.name}: arithmetic {named} is none of {names}")
         if self.routed and (self.clock_input is None or self.baud is None):
             raise ConfigError(f"board {self.name}: a routed board needs clock_input and baud")
         if set(self.resources) != FAMILIES[self.family]:
             cells = ", ".join(sorted(FAMILIES[self.family]))
             raise ConfigError(f"board {self.name}: resources of family {self.family} are {cells}")
-        object.__setattr__(self, "shapes", MappingProxyType(dict(self.shapes)))
-        object.__setattr__(self, "resources", MappingProxyType(dict(self.resources)))
+        for what in ("shapes", "arithmetics", "resources"):
+            object.__setattr__(self, what, MappingProxyType(dict(getattr(self, what))))
 
     @property
     def routed(self) -> bool:
@@ -151,6 +160,10 @@ class Board:
     def shape(self, mode: str) -> tuple[int, int]:
         """Default rows and columns of a mode."""
         return self.shapes.get(mode, (self.rows, self.cols))
+
+    def arithmetic(self, mode: str) -> str:
+        """How the array of a mode on the chip sums by default."""
+        return self.arithmetics.get(mode, DIRECT.name)
 
     @property
     def multipliers(self) -> int:

@@ -1,6 +1,7 @@
 """One option, one name over the verbs, and names that there were before."""
 
 import argparse
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,8 @@ def test_arithmetic_is_asked_for(memory):
     for verb in ("build", "plan", "explore", "simulate"):
         args = parsed(verb, "--memory", memory, "--arithmetic", "fip")
         assert backend.config(args, None if verb == "simulate" else board).arithmetic == "fip"
-    assert backend.config(parsed("build", "--memory", memory), board).arithmetic == "direct"
+        args = parsed(verb, "--memory", memory, "--arithmetic", "direct")
+        assert backend.config(args, None if verb == "simulate" else board).arithmetic == "direct"
     with pytest.raises(ConfigError, match=r"^packing needs arithmetic direct, not fip: leave one of them out$"):
         backend.config(parsed("build", "--memory", memory, "--arithmetic", "fip", "--packing"), board)
 
@@ -87,3 +89,20 @@ def test_every_memory_has_a_backend():
     assert [get_backend(name).name for name in MEMORIES] == list(MEMORIES)
     with pytest.raises(ConfigError, match=r"^memory 'tape' is unknown; there are chip, sdram, axi$"):
         get_backend("tape")
+
+
+def test_a_board_has_its_arithmetic_for_what_lies_on_the_chip():
+    board = replace(find_board("ulx3s-85f"), arithmetics={"analysis": "fip"})
+    for words, name in (
+        ((), "fip"),
+        (("--mode", "decoder"), "direct"),
+        (("--packing",), "direct"),
+        (("--memory", "sdram"), "direct"),
+        (("--arithmetic", "direct"), "direct"),
+    ):
+        args = parsed("build", *words)
+        assert get_backend(args.memory).config(args, board).arithmetic == name, words
+    with pytest.raises(ConfigError, match=r"^board ulx3s-85f: arithmetic slow is none of direct, fip"):
+        replace(board, arithmetics={"analysis": "slow"})
+    with pytest.raises(ConfigError, match=r"^board ulx3s-85f: arithmetics for analyze, but modes are analysis, "):
+        replace(board, arithmetics={"analyze": "fip"})

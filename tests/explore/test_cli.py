@@ -35,7 +35,7 @@ def test_plan_says_what_is_reached(model, tmp_path, capsys):
     file = tmp_path / "plan.json"
     assert plan("--model", model, "--fps", "10", "--json", str(file)) == 0
     out = capsys.readouterr().out
-    assert "100 MHz assumed: a prediction, nothing is placed or routed" in out
+    assert "100 MHz assumed, arithmetic fip: a prediction, nothing is placed or routed" in out
     result = json.loads(file.read_text())
     (row,) = result["plans"]
     assert result["widest"] == row["model"] == "four"
@@ -56,7 +56,7 @@ def test_what_a_multiplier_does_more_is_asked_for_and_told(words, told, tmp_path
     save_manifest(tiny_model(weight_bits=5), folder)
     assert plan("--model", str(folder), *words, "--json", str(files[0])) == 0
     assert told in capsys.readouterr().out
-    assert explore("--model", str(folder), "--json", str(files[1])) == 0
+    assert explore("--model", str(folder), "--arithmetic", "direct", "--json", str(files[1])) == 0
     assert told not in capsys.readouterr().out
     assert explore("--model", str(folder), *words, "--json", str(files[2]), "--plot", str(tmp_path / "p.svg")) == 0
     assert told in capsys.readouterr().out
