@@ -1,7 +1,8 @@
 """Streams: how two of them are connected, and the registers and queues between them."""
 
-from amaranth.hdl import Module, Shape, Signal, Value, ValueCastable
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, ValueCastable
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 __all__ = ["Queue", "SkidBuffer", "StreamBuffer", "connect"]
@@ -74,7 +75,10 @@ class StreamBuffer(Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(self.i.payload)]
+            m.d.sync += self.o.valid.eq(1)
+        # An empty register takes whatever stands in front of it: what enables a whole payload waits for no offer.
+        with m.If(self.i.ready):
+            m.d.sync += self.o.payload.eq(self.i.payload)
         return m
 
 
@@ -129,7 +133,7 @@ class Queue(Component):
     interval : int
         1 cycle; 2 with a single place, which is filled or emptied.
 
-    Resources: ``depth`` words of distributed memory, two pointers and a counter.
+    Resources: ``depth`` words of distributed memory, two pointers, a counter and two flags.
 
     Raises
     ------
@@ -147,14 +151,27 @@ class Queue(Component):
 
     def elaborate(self, platform):
         m = Module()
-        payload = Value.cast(self.i.payload)
-        m.submodules.fifo = queue = fifo.SyncFIFO(width=len(payload), depth=self.depth)
+        payload, depth = Value.cast(self.i.payload), self.depth
+        # two places at least, as in a BankedMemory
+        m.submodules.storage = storage = Memory(shape=len(payload), depth=max(2, depth), init=[])
+        write, read = storage.write_port(), storage.read_port(domain="comb")
+        level, room = Signal(range(depth + 1), name="level"), Signal(init=1, name="room")
+        comes, goes = self.i.valid & room, self.o.valid & self.o.ready
         m.d.comb += [
-            queue.w_data.eq(payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            Value.cast(self.o.payload).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            self.i.ready.eq(room),
+            write.en.eq(comes),
+            write.data.eq(payload),
+            Value.cast(self.o.payload).eq(read.data),
+        ]
+        for port, moves, name in ((write, comes, "produce"), (read, goes, "consume")):
+            place = Signal(range(max(2, depth)), name=name)
+            m.d.comb += port.addr.eq(place)
+            with m.If(moves):
+                m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
+        # Whether there is room, and a word, flip-flops know: what many wait for hangs on no comparison.
+        m.d.sync += [
+            level.eq(level + Cat(comes ^ goes, goes & ~comes).as_signed()),
+            self.o.valid.eq(Mux(goes & ~comes, level != 1, self.o.valid | comes)),
+            room.eq(Mux(comes & ~goes, level != depth - 1, room | goes)),
         ]
         return m

@@ -78,10 +78,9 @@ def _of_two(bench, inside, marked, value, ahead):
 def _of_many(bench, inside, marked, value, ahead):
     depth = bench.dut.depth
     level, at, to = (
-        bench.peek(f"fifo.{name}", range(top))
-        for name, top in (("level", depth + 1), ("consume", depth), ("produce", depth))
+        bench.peek(name, range(top)) for name, top in (("level", depth + 1), ("consume", depth), ("produce", depth))
     )
-    words = Array(bench.peek(f"fifo.storage[{k}]", WIDTH) for k in range(depth))
+    words = Array(bench.peek(f"storage[{k}]", WIDTH) for k in range(depth))
 
     def around(place):
         return Mux(place >= depth, place - depth, place)
@@ -142,8 +141,9 @@ PROOFS = (
             "gives what it takes, in order, takes a word whenever it has room and offers one whenever it has any",
             _stream(Queue, depth, (WIDTH, depth), known=_of_many if depth > 1 else None),
             (
-                Mutation(Queue, "queue.w_en.eq(self.i.valid)", "queue.w_en.eq(self.i.valid & ~self.o.ready)"),
-                Mutation(Queue, "depth=self.depth)", "depth=self.depth + 1)"),
+                Mutation(Queue, "write.en.eq(comes)", "write.en.eq(comes & ~self.o.ready)"),
+                Mutation(Queue, "level != depth - 1", "level != depth"),
+                Mutation(Queue, "goes & ~comes, level", "goes, level"),
             ),
             10,
             unbounded=depth > 1,
@@ -165,7 +165,8 @@ PROOFS = (
         "gives the words that come, in order, and never says that it has room which it has not",
         _latent_queue,
         (
-            Mutation(LatentQueue, "depth - level - enable", "depth - level + enable"),
+            Mutation(LatentQueue, "enable & ~taken", "enable"),
+            Mutation(LatentQueue, "taken & (free == depth - 1)", "0"),
             Mutation(LatentQueue, "place == depth - 1", "place == depth"),
         ),
         12,

@@ -1,6 +1,6 @@
 """Words of latents that wait for the host, and where the next one belongs."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
@@ -40,7 +40,7 @@ class LatentQueue(Component):
                 "take": In(1),
                 "first": Out(width),
                 "there": Out(1),
-                "free": Out(range(depth + 1)),
+                "free": Out(range(depth + 1), init=depth),
             }
         )
 
@@ -50,18 +50,21 @@ class LatentQueue(Component):
         # two words at least, as in a BankedMemory
         places = max(2, depth)
         m.submodules.words = words = Memory(shape=self._width, depth=places, init=[])
-        write, read, level = words.write_port(), words.read_port(domain="comb"), Signal(range(depth + 1))
+        write, read = words.write_port(), words.read_port(domain="comb")
         m.d.comb += [write.en.eq(enable), write.data.eq(self.word), self.first.eq(read.data)]
         for port, moves, name in ((write, enable, "place_written"), (read, take, "place_read")):
             place = Signal(range(places), name=name)
             m.d.comb += port.addr.eq(place)
             with m.If(moves):
                 m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
+        # A word that was taken counts for a cycle more: then nothing but registers moves the counter, by 1, 0 or -1.
+        free, taken = self.free, Signal()
+        empty = (free == depth) | (taken & (free == depth - 1))
         m.d.sync += [
-            level.eq(Mux(enable, Mux(take, level, level + 1), Mux(take, level - 1, level))),
+            taken.eq(take),
+            free.eq(free + Cat(enable ^ taken, enable & ~taken).as_signed()),
             # No word is taken in the cycle behind another one, so this may be a cycle late to see it go.
-            self.there.eq((level != 0) | enable),
-            self.free.eq(depth - level - enable),
+            self.there.eq(enable | ~empty),
         ]
         return m
 
