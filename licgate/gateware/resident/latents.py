@@ -100,12 +100,12 @@ class LatentReader(Component):
         # Nothing here waits for the receiver, who may be far off.
         m.submodules.out = out = SkidBuffer(latent_layout)
         connect(m, out.o, flipped(self.o))
-        kept, column_last = self._serialise(m, place, out.i, load, step, loaded, next_position, fetched_word)
+        kept, column_last = self._serialise(m, place, out.i, step, loaded, next_position, fetched_word)
         m.d.comb += [
-            step.eq(loaded & (~out.i.valid | out.i.ready)),
+            step.eq(loaded & out.i.ready),
             word_done.eq(step & ((next_position == rows) | column_last | ~kept)),
             queue.take.eq(~fetched & queue.there),
-            load.eq(fetched & ~loaded & ~was_done),
+            load.eq(fetched & ~loaded & ~was_done & out.i.ready),
         ]
         m.d.sync += [ended.eq(place.ended & ~loaded), self.done.eq(ended & ~out.o.valid & ~self.start)]
         with m.If(word_done):
@@ -116,7 +116,7 @@ class LatentReader(Component):
             m.d.sync += [s.eq(0) for s in (loaded, fetched, was_done, place.moves, ended)]
         return m
 
-    def _serialise(self, m, place, out, load, step, loaded, next_position, word):
+    def _serialise(self, m, place, out, step, loaded, next_position, word):
         """Offer the word's latents, one after the other; say whether it is kept, and this is its last column."""
         bits = len(word) // self._program.rows
         value, current = Signal(bits, reset_less=True), Signal(len(word) - bits, reset_less=True)
@@ -129,7 +129,8 @@ class LatentReader(Component):
             out.payload.value.eq(value.as_signed()),
             out.payload.last.eq(last_kept & final),
         ]
-        with m.If(load):
+        # What stands here while no word is at work does not matter, so nothing asks whether one comes.
+        with m.If(~loaded):
             m.d.sync += [next_position.eq(1), inside.eq(place.begins_inside)]
             m.d.sync += [column.eq(place.x), following.eq(place.x + 1), column_last.eq(place.begins_last)]
             m.d.sync += [kept.eq(place.row_kept), final.eq(place.final)]
@@ -141,9 +142,8 @@ class LatentReader(Component):
                 following.eq(following + 1),
                 inside.eq((following >= self.skip_x) & (following < place.end_x)),
             ]
-        # What is offered next, and what comes behind it. A word is loaded only where there is none, so the choice need
-        # not wait for `step`.
-        with m.If(load | step):
+        # What is offered next, and what comes behind it: enabled by a register of the buffer behind.
+        with m.If(out.ready):
             m.d.sync += [
                 Cat(value, current).eq(Mux(loaded, current, word)),
                 last_kept.eq(Mux(loaded, following == place.last_kept_x, place.begins_last_kept)),

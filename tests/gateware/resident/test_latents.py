@@ -154,12 +154,12 @@ def test_a_word_counts_from_the_cycle_after_its_enable():
     """The sequencer's reservation ends in that cycle: the room must never look larger than it is."""
     dut = LatentReader(build(1, 1), DEPTH, WIDTH)
     steps = [{"start": 1, **settings((20, 1), (0, 0, 20, 1))}, *[{"start": 0}] * 3]
-    steps += [{"enable": t % 3 == 0, "word": [t]} for t in range(3 * DEPTH + 12)] + [{"enable": 0}] * 2
+    steps += [{"enable": t % 3 == 0, "word": [t]} for t in range(3 * DEPTH + 9)] + [{"enable": 0}] * 2
     seen = trace(dut, steps, ["free"])
-    # nothing leaves: two words wait at the output and two behind them, the others fill the FIFO
-    written = [4 + 3 * k for k in range(DEPTH + 4)]
-    assert [seen[t + 1].free for t in written[6:]] == list(range(DEPTH - 3, -1, -1))
-    assert [seen[t].free for t in written[6:]] == list(range(DEPTH - 2, 0, -1))
+    # nothing leaves: two words wait at the output and one behind them, the others fill the FIFO
+    written = [4 + 3 * k for k in range(DEPTH + 3)]
+    assert [seen[t + 1].free for t in written[5:]] == list(range(DEPTH - 3, -1, -1))
+    assert [seen[t].free for t in written[5:]] == list(range(DEPTH - 2, 0, -1))
 
 
 def test_values_wider_than_the_stream_are_cut_and_narrow_ones_extended():
