@@ -106,7 +106,7 @@ def _pixels(mutant):
     # Of the state between: pixels of the row that were taken; words that are handed over and written.
     idle, room_3, room, room_2, room_4, row = bench.states("IDLE", "ROOM_3", "ROOM", "ROOM_2", "ROOM_4", "ROW")
     names = ("pending", "full", "open", "final", "hand", "writing", "row_ends", "end", "handed", "single", "starting")
-    at = {name: bench.peek(name, 1) for name in (*names, "ended", "row_ended")}
+    at = {name: bench.peek(name, 1) for name in (*names, "ended", "row_ended", "begins")}
     wide = {
         name: bench.peek(name, shape)
         for name, shape in (
@@ -154,13 +154,16 @@ def _pixels(mutant):
     bench.claim(~(at["handed"] | at["writing"]) | (at["row_ends"] == (handed == words)))
     bench.claim(dut.write_enable == bench.past(at["writing"]))
     # From row to row.
-    bench.claim(at["starting"] | (wide["base"] == base(dut.row_done)))
-    bench.claim(~row | ((wide["following"] == base(1)) & ~dut.row_done & ~at["starting"]))
-    bench.claim(~row | (wide["rows_left"] != 0))
+    bench.claim(at["starting"] | (wide["base"] == base()))
+    bench.claim(~(row | room) | ((wide["following"] == base(1)) & ~at["starting"] & (wide["rows_left"] != 0)))
+    bench.claim(~row | ~(dut.row_done | at["begins"]))
+    bench.claim(room == dut.row_done)
     bench.claim(~idle | (wide["rows_left"] == 0))
-    bench.claim(row | room | (at["ended"] == (wide["rows_left"] == 0)))
+    bench.claim(row | room | room_2 | (at["ended"] == (wide["rows_left"] == 0)))
     settled = (at["single"] == (width == 1)) & (wide["behind_all"] == (width - 3)[:17])
     bench.claim(~room_4 | at["ended"] | settled)
+    begun = (wide["target"] == base()) & (at["final"] == at["single"]) & (wide["behind"] == wide["behind_all"])
+    bench.claim(~room_4 | at["ended"] | at["begins"] | begun)
     return bench
 
 

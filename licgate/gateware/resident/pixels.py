@@ -148,6 +148,7 @@ class PixelWriter(Component):
         first, last, stride = (value << part_bits for value in (stage.base, stage.last_row, stage.row_stride))
         rows_left, behind_all = Signal(DIMENSION, name="rows_left"), Signal.like(self._behind, name="behind_all")
         single, starting, ended = Signal(name="single"), Signal(name="starting"), Signal(init=1, name="ended")
+        begins = Signal(name="begins")
         base, following = (Signal.like(self.write_address, name=n) for n in ("base", "following"))
         row_done = Signal(name="row_ended")
         m.d.comb += [
@@ -162,25 +163,29 @@ class PixelWriter(Component):
             ended.eq(rows_left == 0),
             following.eq(Mux(base == last, first, base + stride)),
         ]
+        # Nothing is written and no pixel taken before the next row, so its counters need not wait for room.
+        m.d.sync += begins.eq(starting)
+        with m.If(begins):
+            m.d.sync += [self._behind.eq(behind_all), self._final.eq(single), self._target.eq(base)]
         with m.FSM():
             with m.State("IDLE"), m.If(starting):
                 m.next = "ROOM_3"
             # The count behind `room` follows `start` and `row_done` by two cycles.
             with m.State("ROOM"):
+                m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM_2"
             with m.State("ROOM_2"):
                 m.next = "ROOM_3"
             with m.State("ROOM_3"):
+                m.d.sync += begins.eq(1)
                 m.next = "ROOM_4"
             with m.State("ROOM_4"):
                 with m.If(ended & ~starting):
                     m.next = "IDLE"
-                with m.Elif(self.room & ~self._writing & ~ended):
-                    m.d.sync += [self._behind.eq(behind_all), self._final.eq(single), self._target.eq(base)]
+                with m.Elif(self.room & ~ended):
                     m.d.sync += [self._pending.eq(1), self._open.eq(1)]
                     m.next = "ROW"
             with m.State("ROW"), m.If(row_done):
-                m.d.sync += [rows_left.eq(rows_left - 1), base.eq(following)]
                 m.next = "ROOM"
         with m.If(starting):
             m.d.sync += [rows_left.eq(self.height), ended.eq(0), base.eq(first)]
