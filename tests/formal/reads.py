@@ -22,7 +22,7 @@ def _feeder(mutant, program):
     dut.submodules.reads = reads = mutant(WindowReads)(program)
     connect(dut, waiting.o, walk.i)
     for part in (gap, reads):
-        dut.d.comb += [part.take.eq(walk.take), part.next.eq(waiting.o.payload)]
+        dut.d.comb += [part.opens.eq(walk.opens), part.next.eq(waiting.o.payload)]
     dut.d.comb += [gap.finish.eq(walk.finish), gap.gdn.eq(walk.gdn), walk.free.eq(gap.free)]
     for name in ("run", "tap_row_ends", "row_ends", "position", "kind", "gdn", "channels"):
         dut.d.comb += getattr(reads, name).eq(getattr(walk, name))
@@ -150,7 +150,7 @@ def _windows(mutant, program):
     m.d.comb += firsts_now
     bench.claim(~active | fits_now)
     bench.claim((at["active"] == active) & (~walk.run | active))
-    bench.claim(active | ~(walk.finish | walk.row_ends | at["gate"] | at["final_tap_row"]))
+    bench.claim((active | ~walk.finish) & (walk.opens == (walk.finish | ~active)))
     bench.claim(~active | ((walk.kind == kind) & (walk.gdn == gdn) & (gdn == of_kind(kind, kinds.gdn))))
     bench.claim(~active | ((walk.position == cycle) & (cycle < tap_row) & (channel < channels)))
     bench.claim(~active | gdn | (row < now.kernel_rows))
@@ -160,6 +160,11 @@ def _windows(mutant, program):
     bench.claim(~active | gdn | (at["last_row"] == last_row_of_kernel))
     bench.claim(~active | (at["final_tap_row"] == (~gdn & last_channel & last_row_of_kernel)))
     bench.claim(~active | (bench.peek("walk.channels_left", walk.channels.shape()) == channels - channel))
+    for name, left in (("two_left", 2), ("three_left", 3)):
+        bench.claim(~active | (bench.peek(f"walk.{name}", 1) == (channel + left == channels)))
+    for count in (1, 2, 3):
+        few = [int(n == count) for n in kinds.channels]
+        bench.claim(~active | (look(f"walk.channels_are_{count}", few) == of_kind(kind, few)))
     rows_left = bench.peek("walk.rows_left", range(program.kernel_rows + 1))
     bench.claim(~active | gdn | (rows_left == now.kernel_rows - row))
     gated = Mux(gdn, channel == channels - 2, (cycle == 0) & last_channel & last_row_of_kernel)

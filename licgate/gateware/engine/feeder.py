@@ -107,8 +107,10 @@ class Feeder(Component):
         connect(m, flipped(self.i), waiting.i)
         connect(m, waiting.o, walk.i)
         for part in (drain_gap, read_gap, reads, addresses):
-            m.d.comb += [part.take.eq(walk.take), part.next.eq(waiting.o.payload)]
+            m.d.comb += part.next.eq(waiting.o.payload)
         m.d.comb += [
+            *(part.opens.eq(walk.opens) for part in (drain_gap, read_gap, reads)),
+            addresses.take.eq(walk.take),
             drain_gap.last_step.eq(walk.last_step),
             walk.early.eq(drain_gap.early),
             read_gap.finish.eq(walk.finish),

@@ -21,8 +21,8 @@ class DrainGap(Component):
 
     Members
     -------
-    take, next : :py:`In(1)`, :py:`In(next_layout(program))`
-        A pass is taken, and which.
+    opens, next : :py:`In(1)`, :py:`In(next_layout(program))`
+        A pass may be taken, and which.
     last_step : :py:`In(1)`
         The step issued now is the last one of the pass at work.
     early : :py:`Out(1)`
@@ -35,19 +35,35 @@ class DrainGap(Component):
 
     def __init__(self, program):
         self._kinds = PassKinds(program)
-        super().__init__({"take": In(1), "next": In(next_layout(program)), "last_step": In(1), "early": Out(1)})
+        super().__init__({"opens": In(1), "next": In(next_layout(program)), "last_step": In(1), "early": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         kinds, last_step = self._kinds, self.last_step
-        drain = held(m, self.take, self.next.work.pass_kind, [gap - 1 for gap in kinds.gaps], "drain")
+        drain = held(m, self.opens, self.next.work.pass_kind, [gap - 1 for gap in kinds.gaps], "drain")
         gap, bounds = Signal(range(max(kinds.gaps))), Signal.like(self.next.bounds)
         m.d.sync += gap.eq(Mux(last_step, drain, Mux(gap == 0, 0, gap - 1)))
-        exceeds = [Mux(last_step, drain > bound, gap > bound + 1) for bound in sorted(set(kinds.gate_bounds))]
-        with m.If(self.take):
+        exceeds = [self._exceeds(m, gap, bound) for bound in sorted(set(kinds.gate_bounds))]
+        with m.If(self.opens):
             m.d.sync += bounds.eq(self.next.bounds)
-        m.d.sync += self.early.eq((Mux(self.take, self.next.bounds, bounds) & Cat(exceeds)).any())
+        m.d.sync += self.early.eq((Mux(self.opens, self.next.bounds, bounds) & Cat(exceeds)).any())
         return m
+
+    def _exceeds(self, m, gap, bound):
+        """The next gap exceeds a bound: compared a cycle ahead, or looked up of the pass whose last step it is."""
+        exceeds = Signal(name=f"exceeds_{bound}")
+        now, later = (
+            held(
+                m,
+                self.opens,
+                self.next.work.pass_kind,
+                [int(gap - 1 > bound + cycles) for gap in self._kinds.gaps],
+                f"drain_exceeds_{bound}_by_{cycles}",
+            )
+            for cycles in (0, 1)
+        )
+        m.d.sync += exceeds.eq(Mux(self.last_step, later, gap > bound + 2))
+        return Mux(self.last_step, now, exceeds)
 
 
 class ReadGap(Component):
@@ -62,8 +78,8 @@ class ReadGap(Component):
 
     Members
     -------
-    take, next : :py:`In(1)`, :py:`In(next_layout(program))`
-        A pass is taken; the one that waits.
+    opens, next : :py:`In(1)`, :py:`In(next_layout(program))`
+        A pass may be taken; the one that waits.
     finish, gdn : :py:`In(1)`
         The pass at work ends now; it is a GDN.
     free : :py:`Out(1)`
@@ -75,7 +91,7 @@ class ReadGap(Component):
     def __init__(self, program):
         self._program = program
         super().__init__(
-            {"take": In(1), "next": In(next_layout(program)), "finish": In(1), "gdn": In(1), "free": Out(1)}
+            {"opens": In(1), "next": In(next_layout(program)), "finish": In(1), "gdn": In(1), "free": Out(1)}
         )
 
     def elaborate(self, platform):
@@ -84,7 +100,7 @@ class ReadGap(Component):
         if not kinds.reads_collide:
             m.d.comb += self.free.eq(1)
             return m
-        tap_row = held(m, self.take, self.next.work.pass_kind, kinds.tap_rows, "tap_row")
+        tap_row = held(m, self.opens, self.next.work.pass_kind, kinds.tap_rows, "tap_row")
         busy, ending = (Signal(range(words + 1), name=name) for name in ("busy", "ending"))
         m.d.comb += [
             ending.eq(Mux(self.finish & ~self.gdn & (tap_row < words), words - tap_row, busy)),

@@ -69,8 +69,10 @@ class NextPass(Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
+            m.d.sync += self.o.valid.eq(1)
+        # An empty place takes whatever stands in front of it: what enables so many registers waits for no offer.
+        with m.If(self.i.ready):
             m.d.sync += [
-                self.o.valid.eq(1),
                 following.work.eq(work),
                 following.gdn.eq(Array(kinds.gdn)[work.pass_kind]),
                 following.shortest.eq(Array(kinds.shortest)[work.pass_kind]),

@@ -39,8 +39,8 @@ class WindowReads(Component):
 
     Members
     -------
-    take, next : :py:`In(1)`, :py:`In(next_layout(program))`
-        A pass is taken, and which.
+    opens, next : :py:`In(1)`, :py:`In(next_layout(program))`
+        A pass may be taken, and which.
     run, tap_row_ends, row_ends, position, kind, gdn, channels
         Of the pass at work, see :class:`~licgate.gateware.engine.feed.walk.PassWalk`.
     read : :py:`Out(read_layout(program))`
@@ -60,7 +60,7 @@ class WindowReads(Component):
         kinds = self._kinds
         super().__init__(
             {
-                "take": In(1),
+                "opens": In(1),
                 "next": In(next_layout(program)),
                 **{name: In(1) for name in ("run", "tap_row_ends", "row_ends", "gdn")},
                 "position": In(range(max(2, *kinds.tap_rows))),
@@ -74,11 +74,12 @@ class WindowReads(Component):
         m = Module()
         kinds, kind = self._kinds, self.next.work.pass_kind
         words, delay = (
-            held(m, self.take, kind, values, name) for name, values in (("words", kinds.words), ("delay", kinds.delays))
+            held(m, self.opens, kind, values, name)
+            for name, values in (("words", kinds.words), ("delay", kinds.delays))
         )
         stage = Signal(len(self.read.stage), name="stage")
         mask = Signal(self._program.window_words)
-        with m.If(self.take):
+        with m.If(self.opens):
             m.d.sync += [stage.eq(Array(kinds.stages)[kind]), mask.eq(self.next.work.mask)]
         asked, asks, inside = Signal(read_layout(self._program)), Signal(), self._inside(m)
         m.d.comb += [
@@ -106,7 +107,7 @@ class WindowReads(Component):
                 m.d.sync += [above.eq(above - 1), inside.eq(above == 1)]
             with m.Elif(inside):
                 m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
-        with m.If(self.take):
+        with m.If(self.opens):
             m.d.sync += [above.eq(work.above), left.eq(work.inside), inside.eq(work.above == 0)]
         return inside
 
@@ -127,7 +128,7 @@ class WindowReads(Component):
                 m.d.sync += [column.eq(column + 1), address.eq(column + 1)]
             with m.If(self.row_ends):
                 m.d.sync += [row.eq(next_row), column.eq(next_row + offset), address.eq(next_row + offset)]
-        with m.If(self.take):
+        with m.If(self.opens):
             m.d.sync += [
                 row.eq(work.row),
                 offset.eq(work.offset),

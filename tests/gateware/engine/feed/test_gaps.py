@@ -35,7 +35,7 @@ def test_last_steps_keep_their_distance(name):
     """From a gate to its last step lie ``columns - 1`` cycles, or one, of a GDN."""
     program = build(name)
     steps, kinds = drive_at_random(program, np.random.default_rng(7), 400, 6)
-    inputs = [{"take": s["take"], "next": s["next"], "last_step": s["ends"]} for s in steps]
+    inputs = [{"opens": s["take"], "next": s["next"], "last_step": s["ends"]} for s in steps]
     seen = trace(DrainGap(program), inputs, ("early",))
     next_may_end, shut = 0, 0
     for cycle, (record, (at_work, _), step) in enumerate(zip(seen, kinds, steps, strict=True)):
@@ -65,7 +65,7 @@ def test_reads_of_two_passes_do_not_meet(rows):
     steps, kinds = drive_at_random(program, np.random.default_rng(rows), 400, 4)
     inputs = [
         {
-            "take": s["take"],
+            "opens": s["take"],
             "next": s["next"],
             "finish": s["ends"],
             "gdn": at_work is not None and program.ops[program.pass_kinds[at_work].op].is_gdn,
@@ -97,7 +97,7 @@ def test_reset_forgets_what_was_under_way():
     program = build("5x5, 3 rows")
     gap = program.gap_behind(program.ops[0])
     one = following(program, random_pass(program, np.random.default_rng(1), pass_kind=program.pass_kinds[1])[0])
-    steps = [{"take": 1, "next": one}, {"take": 0, "last_step": 1}, {"last_step": 0}, *[{}] * 6]
+    steps = [{"opens": 1, "next": one}, {"opens": 0, "last_step": 1}, {"last_step": 0}, *[{}] * 6]
     early = [s.early for s in trace(DrainGap(program), steps, ("early",))]
     assert early[2 : 2 + gap - 2] == [1] * (gap - 2)
     assert not any(early[gap:])

@@ -60,6 +60,7 @@ def inputs_of(program, passes, cycles):
         steps.append(
             {
                 "take": take,
+                "opens": take,
                 "next": following(program, passes[waiting][0]),
                 "run": at is not None,
                 "tap_row_ends": at is not None and at.tap_row_ends,
@@ -96,8 +97,8 @@ def check_reads(program, passes, slots, p):
     cycles = walk_cycles(program, passes, early)
     dut = WindowReads(program)
     inputs = inputs_of(program, passes, cycles)
-    names = ("take", "next", "run", "tap_row_ends", "row_ends", "gdn", "kind", "channels", "position")
-    drive = [{name: one[name] for name in names if name in one} for one in inputs] + [{"run": 0, "take": 0}] * 8
+    names = ("opens", "next", "run", "tap_row_ends", "row_ends", "gdn", "kind", "channels", "position")
+    drive = [{name: one[name] for name in names if name in one} for one in inputs] + [{"run": 0, "opens": 0}] * 8
     seen = trace(dut, drive, ("read",))
     lasts, checked = set(), 0
     for cycle, at in enumerate(cycles):
