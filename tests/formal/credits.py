@@ -124,7 +124,7 @@ def _results(mutant, most=3):
         m.d.sync += pixel.eq(pixel + 1)
         with m.If(pixel + 1 == pixels):
             m.d.sync += [gdn.eq(0), marked.eq(0)]
-    settled = bench.past(gdn) & ~bench.past(issued)
+    settled = bench.past(bench.past(gdn)) & ~bench.past(issued) & ~bench.past(bench.past(issued))
     bench.claim(~(dut.arrived & gdn & settled & marked & bench.past(marked) & (pixel + behind + 1 == pixels)))
     bench.claim(dut.none == (outstanding == 0))
     bench.claim(bench.first | ~bench.past(dut.none | ~gdn) | dut.arrived)
@@ -148,7 +148,7 @@ PROOFS = (
         _room,
         (
             Mutation(OutputRoom, "(count + 1) * self._words", "count * self._words"),
-            Mutation(OutputRoom, "(self.issued & self.to_output)", "self.issued"),
+            Mutation(OutputRoom, "self.issued & self.to_output", "self.issued"),
         ),
         24,
     ),

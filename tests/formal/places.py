@@ -90,7 +90,7 @@ def _weights(mutant):
     begun, moved = bench.past(begin), bench.past(moves)
     early = begun | bench.past(begun)
     bench.claim(over | ((tile < tiles) & (~in_gdn | has_gdn)))
-    bench.claim(over | early | (dut.weight == begins))
+    bench.claim(over | early | moved | (dut.weight == begins))
     bench.claim(over | begun | (bench.peek("gdn", dut.weight.shape()) == gdn_base))
     bench.claim(over | early | (bench.peek("first", dut.weight.shape()) == base + band.above * row))
     held_steps = bench.peek("steps", range(1 + max(k.steps for k in kinds)))

@@ -115,9 +115,12 @@ def _walk(mutant, program, most_groups, most_rows, both_parities):
     bench.claim(over | pairs | ~column)
     across = Mux(pairs, 2, 1)
     bench.claim(over | (pixel == (group * dut.rows + row) * across + column))
-    for name in ("is_gdn", "has_gdn", "x", "channel", "param", "group_left"):
+    for name in ("is_gdn", "has_gdn", "x", "group_left"):
         bench.claim(~now | (getattr(dut, name) == said[name]))
-    bench.claim(~now | (dut.last_tile == last_tile))
+    settled = now & ~bench.past(begin | issued)  # what follows the tile
+    for name in ("channel", "param"):
+        bench.claim(~settled | (getattr(dut, name) == said[name]))
+    bench.claim(~settled | (dut.last_tile == last_tile))
     most_tiles, most_channels = (max(getattr(op, name) for op in program.ops) for name in ("tiles", "channels_out"))
     shapes = {
         "row_left": dut.rows.shape(),
@@ -128,7 +131,8 @@ def _walk(mutant, program, most_groups, most_rows, both_parities):
     }
     at = {name: bench.peek(name, shape) for name, shape in shapes.items()}
     bench.claim(~now | (at["row_left"] == dut.rows - row))
-    bench.claim(~now | ((at["left"] == tiles - tile) & (at["tiles"] == tiles) & (at["full"] == size)))
+    bench.claim(~settled | (at["left"] == tiles - tile))
+    bench.claim(~now | ((at["tiles"] == tiles) & (at["full"] == size)))
     bench.claim(~now | (at["final_count"] == outputs - (tiles - 1) * size))
     bench.claim(~now | ((at["first_param"] == first_param) & (at["channels"] == channels)))
     if both_parities:
@@ -164,7 +168,7 @@ PROOFS = tuple(
         ),
         5,
         unbounded=True,
-        reach=14,
+        reach=17,
     )
     for name, make, more in (
         ("resident", _resident, ()),

@@ -148,7 +148,7 @@ class FixedWeights(Component):
     next_tile, again : :py:`In(1)`
         The pass that went was the last one before another tile; it is followed by GDN's first tile again.
     weight : :py:`Out(...)`
-        First word of the pass: three cycles after ``begin``, one after the others.
+        First word of the pass: three cycles after ``begin``, two after the others.
 
     Resources: an adder; tables of stages and pass kinds.
     """
@@ -194,9 +194,11 @@ class FixedWeights(Component):
                 )
             ),
         ]
-        with m.If(self.next_tile):
+        moves, turns = Signal(name="moves"), Signal(name="turns")
+        m.d.sync += [moves.eq(self.next_tile), turns.eq(self.to_gdn | self.again)]
+        with m.If(moves):
             m.d.sync += weight.eq(behind)
-        with m.If(self.to_gdn | self.again):
+        with m.If(turns):
             m.d.sync += weight.eq(gdn)
         with m.If(begun[1]):
             m.d.sync += weight.eq(first)

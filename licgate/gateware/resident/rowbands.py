@@ -145,9 +145,9 @@ class RowBands(Component):
             enough.eq(of_stage(self.stage, (stage.band_groups * rows for stage in program.stages))),
             upsampling.eq(of_stage(self.stage, (stage.upsampling for stage in program.stages))),
         ]
-        final, beyond = Signal(), Signal()
+        final, beyond, offers = Signal(), Signal(), Signal()
         last_column = band.column | ~upsampling
-        m.d.comb += band.ends.eq(self._last & last_column)
+        m.d.comb += [band.ends.eq(self._last & last_column), self.o.valid.eq(offers)]
         m.d.sync += [final.eq(left <= rows), beyond.eq(left > enough)]
         with m.State("COMPARE"):
             m.next = "CUT"
@@ -157,13 +157,12 @@ class RowBands(Component):
                 m.d.sync += [band.pixels.eq(left), self._last.eq(1)]
             m.next = "COMPARE"
             with m.If(final | (beyond & (band.groups == most))):
+                m.d.sync += offers.eq(1)
                 m.next = "OFFER"
-        with m.State("OFFER"):
-            m.d.comb += self.o.valid.eq(1)
-            with m.If(self.o.ready):
-                m.d.sync += [band.begins.eq(0), band.column.eq(~last_column)]
-                with m.If(last_column):
-                    m.d.sync += band.groups.eq(0)
-                    m.next = "CUT"
-                    with m.If(self._last):
-                        m.next = "END_ROW"
+        with m.State("OFFER"), m.If(self.o.ready):
+            m.d.sync += [offers.eq(~last_column), band.begins.eq(0), band.column.eq(~last_column)]
+            with m.If(last_column):
+                m.d.sync += band.groups.eq(0)
+                m.next = "CUT"
+                with m.If(self._last):
+                    m.next = "END_ROW"

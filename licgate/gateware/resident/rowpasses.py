@@ -1,6 +1,6 @@
 """The sequencer of a resident core's bands: what they bring beside the walk, and room for results."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import Destination
@@ -102,10 +102,12 @@ class OutputRoom(Component):
     def elaborate(self, platform):
         m = Module()
         # Passes to the output whose words are not yet in its FIFO.
-        promised = Signal(range(_UNDER_WAY + 1))
+        promised, goes = Signal(range(_UNDER_WAY + 1), name="promised"), Signal(name="goes")
         wanted = Array((count + 1) * self._words for count in range(_UNDER_WAY + 1))[promised]
         m.d.sync += [
-            promised.eq(promised + (self.issued & self.to_output) - self.output_written),
+            # a cycle behind the pass, which is soon enough for the next one
+            goes.eq(self.issued & self.to_output),
+            promised.eq(promised + Cat(goes ^ self.output_written, self.output_written & ~goes).as_signed()),
             self.room.eq(~self.to_output | (self.output_words >= wanted)),
         ]
         return m

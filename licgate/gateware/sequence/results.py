@@ -50,8 +50,11 @@ class ResultCredits(Component):
             self.arrived.eq(~self.is_gdn | (outstanding <= behind)),
             outstanding.eq(outstanding + self.issued - self.written),
         ]
-        with m.If(self.issued & self.is_gdn & ~self.last_tile):
+        # A cycle behind the pass, which is soon enough for the next one.
+        counts, turns = Signal(name="counts"), Signal(name="turns")
+        m.d.sync += [counts.eq(self.issued & self.is_gdn & ~self.last_tile), turns.eq(self.to_gdn)]
+        with m.If(counts):
             m.d.sync += behind.eq(Mux(behind == _MOST_BEHIND, _MOST_BEHIND, behind + 1))
-        with m.If(self.to_gdn):
+        with m.If(turns):
             m.d.sync += behind.eq(Mux(others > _MOST_BEHIND, _MOST_BEHIND, others))
         return m

@@ -207,12 +207,16 @@ class PassSequencer(Component, ABC):
         return Mux(at.walk.is_gdn, 0, Array(params)[at.pass_kind]) if any(params) else 0
 
     def _states(self, m, at):
-        walk = at.walk
+        walk, free = at.walk, Signal(init=1)
+        m.d.comb += self.i.ready.eq(free)
+        # Whatever is there, band or none: what enables so many registers is one, and asks for nothing else.
+        with m.If(free):
+            m.d.sync += at.band.eq(self.i.payload)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.i.ready.eq(1), self.idle.eq(at.results.none)]
+                m.d.comb += self.idle.eq(at.results.none)
                 with m.If(self.i.valid):
-                    m.d.sync += at.band.eq(self.i.payload)
+                    m.d.sync += free.eq(0)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.next = "ROWS"
@@ -237,4 +241,5 @@ class PassSequencer(Component, ABC):
                 m.next = "ROWS"
             with m.State("END"):
                 m.d.comb += at.ends.eq(1)
+                m.d.sync += free.eq(1)
                 m.next = "IDLE"

@@ -99,36 +99,38 @@ class BandWalk(Component):
             size = program.tile_channels
             return [
                 tiles.eq(of_stage(stage, (op.tiles for op in which))),
-                tile_left.eq(of_stage(stage, (op.tiles for op in which))),
-                self.last_tile.eq(of_stage(stage, (op.tiles == 1 for op in which))),
                 final_count.eq(of_stage(stage, (op.channels_out - (op.tiles - 1) * size(op) for op in which))),
                 full.eq(of_stage(stage, (size(op) for op in which))),
-                self.param.eq(of_stage(stage, (op.param_base for op in which))),
                 first_param.eq(of_stage(stage, (op.param_base for op in which))),
                 self.is_gdn.eq(0 if conv else 1),
-                self.channel.eq(0),
             ]
 
         m.d.comb += self.count.eq(Mux(self.last_tile, final_count, full))
         with m.If(self.begin):
             has_gdn = (stage.gdn is not None for stage in program.stages)
             m.d.sync += [*of_op(True), self.has_gdn.eq(of_stage(stage, has_gdn))]
-        with m.If(self.issued & (self.is_gdn | self.moves_tile)):
+        with m.If(self.to_gdn):
+            m.d.sync += of_op(False)
+        # Flip-flops: what counters begin and move by comes from no logic.
+        begins, moves = Signal(name="begins_tiles"), Signal(name="moves_on")
+        m.d.sync += [
+            begins.eq(self.begin | self.to_gdn | (self.issued & self.is_gdn & self.last_tile)),
+            moves.eq(self.issued & (self.is_gdn | self.moves_tile)),
+        ]
+        with m.If(moves):
             m.d.sync += [
                 tile_left.eq(tile_left - 1),
                 self.last_tile.eq(tile_left == 2),
                 self.param.eq(self.param + full),
                 self.channel.eq(self.channel + full),
             ]
-        with m.If(self.issued & self.is_gdn & self.last_tile):
+        with m.If(begins):
             m.d.sync += [
                 tile_left.eq(tiles),
                 self.last_tile.eq(tiles == 1),
                 self.param.eq(first_param),
                 self.channel.eq(0),
             ]
-        with m.If(self.to_gdn):
-            m.d.sync += of_op(False)
 
     def _pixels(self, m, row_left, moves_pixel):
         """Group, row and parities, and the pixels' place in the GDN inputs."""

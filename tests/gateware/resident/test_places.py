@@ -129,7 +129,7 @@ def test_weights_of_every_pass_kind_and_tile(name):
     run_simulation(dut, bench)
 
 
-def test_room_is_promised_to_passes_and_known_a_cycle_later():
+def test_room_is_promised_to_passes_and_known_two_cycles_later():
     words = build("packed").output_channels
     program = replace(build("packed"), output_words=3 * words)
     dut = OutputRoom(program)
@@ -137,7 +137,7 @@ def test_room_is_promised_to_passes_and_known_a_cycle_later():
     steps = [
         {"to_output": 1, "output_words": 3 * words},
         held,
-        *[{"issued": 1}, held, held] * 3,  # room for three
+        *[{"issued": 1}, held, held, held] * 3,  # room for three
         {"output_written": 1, "output_words": 3 * words - 1},
         held,
         {"output_words": 3 * words},
@@ -146,7 +146,7 @@ def test_room_is_promised_to_passes_and_known_a_cycle_later():
         held,
     ]
     room = [record.room for record in trace(dut, steps, ("room",))]
-    assert room[1:10] == [1] * 9
-    assert room[10:13] == [0, 0, 0], "a word is missing"
-    assert room[14] == 1, "words of a pass that is written are no longer promised"
-    assert room[16] == 1, "what stays on the chip needs none"
+    assert room[1:13] == [1] * 12
+    assert room[13:17] == [0] * 4, "a word is missing"
+    assert room[17] == 1, "words of a pass that is written are no longer promised"
+    assert room[19] == 1, "what stays on the chip needs none"
