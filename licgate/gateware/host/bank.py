@@ -169,6 +169,17 @@ class RegisterBank(Component):
         for number in sorted({address >> _ROW_BITS for address in values}):
             word = Signal(32, name=f"row_{number}")
             members = [values.get((number << _ROW_BITS) + low, 0) for low in range(1 << _ROW_BITS)]
-            m.d.sync += word.eq(Array(members)[csr.addr[:_ROW_BITS]])
+            m.d.sync += word.eq(_halved(members, csr.addr[:_ROW_BITS]))
             words.append(Mux(row == number, word, 0))
         m.d.sync += csr.r_data.eq(reduce(or_, words))
+
+
+def _halved(values, index):
+    """The value at an index, half by half: fewer wires than a comparison with each index, whose results all bits read.
+
+    There are as many as the index has numbers.
+    """
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return Mux(index[-1], _halved(values[half:], index[:-1]), _halved(values[:half], index[:-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In, Out
@@ -71,7 +71,7 @@ class UartTransmitter(Component):
         shift = Signal(10, init=0x3FF)
         # The bit ends in this cycle; nothing is being sent, or the stop bit ends in this cycle.
         ends, free = Signal(), Signal(init=1)
-        m.d.sync += ends.eq(timer == 1)
+        m.d.sync += [ends.eq(timer == 1), timer.eq(Mux(ends | free, self.divisor - 1, timer - 1))]
         with m.If((bits == 1) & (timer == 1)):
             m.d.sync += free.eq(1)
 
@@ -84,13 +84,9 @@ class UartTransmitter(Component):
             m.d.sync += [
                 shift.eq(Cat(Const(0, 1), self.i.payload, Const(1, 1))),
                 bits.eq(10),
-                timer.eq(self.divisor - 1),
             ]
-        with m.Elif(bits != 0):
-            with m.If(ends):
-                m.d.sync += [shift.eq(Cat(shift[1:], Const(1, 1))), bits.eq(bits - 1), timer.eq(self.divisor - 1)]
-            with m.Else():
-                m.d.sync += timer.eq(timer - 1)
+        with m.Elif(ends):
+            m.d.sync += [shift.eq(Cat(shift[1:], Const(1, 1))), bits.eq(bits - 1)]
         return m
 
 
