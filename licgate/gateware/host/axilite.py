@@ -35,25 +35,37 @@ class AxiLiteRegisters(Component):
 
     Beyond register 63, and for a write of less than four bytes, the answer is SLVERR, and nothing is written.
 
+    Parameters
+    ----------
+    csr_latency : int
+        Cycles by which ``csr.r_data`` follows ``csr.addr``: 1 or 2.
+
     Members
     -------
     bus : :py:`Out(axilite_signature())`
     csr : :py:`Out(csr_signature)`
-        ``r_data`` follows ``addr`` by one cycle.
 
     Attributes
     ----------
     latency : int
-        From address and data to the write, and to its answer: 1 cycle. From a read's address to its data: 3 cycles.
+        From a read's address to its data: 2 cycles more than the registers take. From a write's address and data to
+        the write, and to its answer: 1 cycle.
     interval : int
-        Writes take 2 cycles each, reads 4, while their answers are taken at once.
+        Writes take 2 cycles each, reads one more than their latency, while their answers are taken at once.
 
     Resources on UltraScale+: about 60 LUT and 60 flip-flops.
+
+    Raises
+    ------
+    ValueError
+        ``csr_latency`` is neither 1 nor 2.
     """
 
-    latency, interval = 3, 4
-
-    def __init__(self):
+    def __init__(self, csr_latency=1):
+        if csr_latency not in (1, 2):
+            raise ValueError(f"csr_latency must be 1 or 2 cycles, not {csr_latency!r}")
+        self._csr_latency = csr_latency
+        self.latency, self.interval = csr_latency + 2, csr_latency + 3
         super().__init__({"bus": Out(axilite_signature()), "csr": Out(csr_signature)})
 
     def elaborate(self, platform):
@@ -89,7 +101,10 @@ class AxiLiteRegisters(Component):
                 m.d.sync += bus.b.valid.eq(0)
                 m.next = "IDLE"
             with m.State("LOOK"):
-                m.next = "FOUND"
+                m.next = "FOUND" if self._csr_latency == 1 else "LOOK_ON"
+            if self._csr_latency > 1:
+                with m.State("LOOK_ON"):
+                    m.next = "FOUND"
             with m.State("FOUND"):
                 m.d.sync += [
                     bus.r.valid.eq(1),

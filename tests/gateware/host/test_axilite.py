@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Array, Module, ResetInserter, Signal
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
+from licgate.gateware.arith import delayed
 from licgate.gateware.host.axilite import AxiLiteRegisters, axilite_signature
 from tests.gateware.kit import monitor, never, random_stalls, run_simulation, stream_get, stream_put
 
@@ -13,10 +14,10 @@ OKAY, SLVERR = 0, 2
 
 
 class Bank(Component):
-    """64 words, which answer a cycle after their address as an accelerator's do."""
+    """64 words, which answer a cycle or two after their address as an accelerator's do."""
 
-    def __init__(self):
-        self.registers = AxiLiteRegisters()
+    def __init__(self, csr_latency=1):
+        self.registers, self._csr_latency = AxiLiteRegisters(csr_latency), csr_latency
         self.words = Array(Signal(32, name=f"word_{k}") for k in range(64))
         super().__init__({"bus": Out(axilite_signature())})
 
@@ -25,7 +26,7 @@ class Bank(Component):
         m.submodules.registers = registers = self.registers
         connect(m, flipped(self.bus), registers.bus)
         csr = registers.csr
-        m.d.sync += csr.r_data.eq(self.words[csr.addr])
+        m.d.sync += csr.r_data.eq(delayed(m, self.words[csr.addr], self._csr_latency - 1))
         with m.If(csr.w_stb):
             m.d.sync += self.words[csr.addr].eq(csr.w_data)
         return m
@@ -57,9 +58,9 @@ def bus_monitors(bus, **options):
     return [monitor(getattr(bus, name), name, **options) for name in ("ar", "r", "aw", "w", "b")]
 
 
-@pytest.mark.parametrize(("p", "seed"), [(0.0, 1), (0.5, 2), (0.9, 3)])
-def test_what_is_written_is_read(p, seed):
-    bank, coin = Bank(), random.Random(seed)
+@pytest.mark.parametrize(("p", "seed", "csr_latency"), [(0.0, 1, 1), (0.0, 4, 2), (0.5, 2, 2), (0.9, 3, 1)])
+def test_what_is_written_is_read(p, seed, csr_latency):
+    bank, coin = Bank(csr_latency), random.Random(seed)
     expected = [0] * 64
 
     async def processor(ctx):
@@ -89,8 +90,10 @@ def test_what_is_not_there_is_refused():
     run_simulation(bank, processor, monitors=bus_monitors(bank.bus))
 
 
-def test_latency_and_interval():
-    bank = Bank()
+@pytest.mark.parametrize(("csr_latency", "latency", "interval"), [(1, 3, 4), (2, 4, 5)])
+def test_latency_and_interval(csr_latency, latency, interval):
+    bank = Bank(csr_latency)
+    assert (bank.registers.latency, bank.registers.interval) == (latency, interval)
     watched = dict(zip(("ar", "r", "aw", "w", "b"), bus_monitors(bank.bus), strict=True))
 
     async def processor(ctx):
@@ -105,14 +108,14 @@ def test_latency_and_interval():
             ctx.set(channel.valid, 0)
         await ctx.tick().repeat(3)
         ctx.set(bus.ar.valid, 1)
-        await ctx.tick().repeat(14)
+        await ctx.tick().repeat(18)
 
     run_simulation(bank, processor, monitors=watched.values())
     at = {name: one.transfer_cycles for name, one in watched.items()}
     assert at["b"] == [cycle + 1 for cycle in at["aw"]]
     assert at["aw"] == at["w"] == [0, 2, 4, 6]
-    assert at["r"] == [cycle + AxiLiteRegisters.latency for cycle in at["ar"]][: len(at["r"])]
-    assert {b - a for a, b in zip(at["ar"], at["ar"][1:])} == {AxiLiteRegisters.interval}
+    assert at["r"] == [cycle + latency for cycle in at["ar"]][: len(at["r"])]
+    assert {b - a for a, b in zip(at["ar"], at["ar"][1:])} == {interval}
     assert len(at["r"]) >= 3
 
 
@@ -135,3 +138,9 @@ def test_a_reset_in_the_middle_starts_over():
         assert await read(ctx, bank.bus, 4) == (0, OKAY)
 
     run_simulation(dut, processor, monitors=bus_monitors(bank.bus, reset=reset))
+
+
+@pytest.mark.parametrize("csr_latency", [0, 3])
+def test_registers_that_answer_at_another_time_are_refused(csr_latency):
+    with pytest.raises(ValueError, match=f"csr_latency must be 1 or 2 cycles, not {csr_latency}"):
+        AxiLiteRegisters(csr_latency)
