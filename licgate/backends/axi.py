@@ -8,7 +8,7 @@ from licgate.backends.options import axi_timing
 from licgate.backends.streamed import Streamed, shape_of
 from licgate.errors import ConfigError
 from licgate.gateware.top.zynq import ZynqAccelerator
-from licgate.gateware.top.zynqmodule import ZynqModule
+from licgate.gateware.top.module import memory_module
 from licgate.sim.streamedaxi import AxiGateware
 from licgate.target.pages import axi_page_beats
 
@@ -26,7 +26,7 @@ class Axi(Streamed):
 
     def accelerator(self, design):
         """See `Backend.accelerator`."""
-        return ZynqModule(ZynqAccelerator(design.manifest, design.config, transforms=design.transforms))
+        return memory_module(ZynqAccelerator(design.manifest, design.config, transforms=design.transforms))
 
     def cost(self, design, width, height):
         """See `Backend.cost`: the bandwidth is what the memory moves at most, for as many frames as there are cores."""

@@ -58,8 +58,8 @@ class Control(Component):
     -------
     csr : :py:`In(csr_signature)`
     core : :py:`Out(core)`
-    done : :py:`Out(1)`
-        The bit of STATUS.
+    interrupt : :py:`Out(1)`
+        STATUS says done, hung or failed (level); a cycle behind it.
     flags : :py:`In(Signature({name: Out(width), ...}))`
         Fields of STATUS that only this kind of accelerator has.
     transfer : :py:`Out(TransferControl(address_bits))`
@@ -92,7 +92,7 @@ class Control(Component):
         members = {
             "csr": In(csr_signature),
             "core": Out(core),
-            "done": Out(1),
+            "interrupt": Out(1),
             "flags": In(Signature({field.name: Out(field.width) for field in self._flags})),
         }
         if kind is Kind.SDRAM:
@@ -114,13 +114,14 @@ class Control(Component):
             core.start.eq(run.core_start),
             core.clear.eq(run.clear),
             core.threshold.eq(bank.held.watchdog),
-            self.done.eq(run.done),
             status.busy.eq(run.busy),
             status.done.eq(run.done),
             status.refused.eq(run.refused | core.refused),
             status.hung.eq(core.hung.any()),
             *(getattr(status, field.name).eq(getattr(self.flags, field.name)) for field in self._flags),
         ]
+        failed = self.flags.failed if self.kind is Kind.AXI else 0
+        m.d.sync += self.interrupt.eq(status.done | status.hung | failed)
         for name in core.settings.signature.members:
             m.d.comb += _all(getattr(core.settings, name)).eq(_all(getattr(bank.held, name)))
         for index, register in enumerate(COUNTERS.values()):

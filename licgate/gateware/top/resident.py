@@ -38,9 +38,13 @@ class Accelerator(Component):
     i : :py:`In(stream.Signature(...))`
         A pixel, channel 0 (red) in the low bits; or a value of a feature map in the low 16.
     o : :py:`Out(stream.Signature(latent_layout))`
+    first : :py:`Out(1)`
+        What is offered on ``o`` is the first of its run.
     o_patch : :py:`Out(stream.Signature(patch_layout))`
     csr : :py:`In(csr_signature)`
-        Registers of docs/registers.md; ``r_data`` follows ``addr`` by two cycles.
+        Registers of docs/registers.md; ``r_data`` follows ``addr`` by ``csr_latency`` cycles.
+    interrupt : :py:`Out(1)`
+        The run is done, or hangs (level, until the next start or reset).
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
 
@@ -48,6 +52,8 @@ class Accelerator(Component):
     ----------
     watchdog : Watchdog
         Knows the streams' names.
+    csr_latency : int
+        2 cycles.
 
     Timing: ``licgate.perf.predict``; counters CYCLES (busy), BUSY (array steps), STALL_INPUT, STALL_MEMORY,
     STALL_OUTPUT.
@@ -57,6 +63,8 @@ class Accelerator(Component):
     ConfigError
         The manifest lacks a transform, or one holds what the array does not run.
     """
+
+    csr_latency = 2
 
     def __init__(self, manifest, config, transforms=("g_a",)):
         widths = input_widths(manifest, transforms, config.max_width)
@@ -70,14 +78,16 @@ class Accelerator(Component):
             self._system.control.signature.flip(),
             constants=identity(kind, manifest, numbers, rows=config.rows, cols=config.cols, max_width=config.max_width),
             resets={Register.TRANSFORM: numbers[0]},
-            latency=2,
+            latency=self.csr_latency,
         )
         super().__init__(
             {
                 "i": In(stream.Signature(len(self._system.i.payload))),
                 "o": Out(stream.Signature(latent_layout)),
+                "first": Out(1),
                 "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
+                "interrupt": Out(1),
             }
         )
 
@@ -90,4 +100,9 @@ class Accelerator(Component):
         connect(m, flipped(self.i), system.i)
         connect(m, system.o, flipped(self.o))
         connect(m, system.o_patch, flipped(self.o_patch))
+        m.d.comb += self.interrupt.eq(control.interrupt)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.first.eq(0)
+        with m.If(control.core.start):
+            m.d.sync += self.first.eq(1)
         return m

@@ -92,6 +92,5 @@ class ZynqAccelerator(Component):
         connect(m, axilite.csr, registers.csr)
         connect(m, registers.core, system.control)
         connect(m, system.buses[0], flipped(self.bus))
-        m.d.comb += registers.flags.failed.eq(system.errors[0])
-        m.d.sync += self.interrupt.eq(registers.done | system.control.hung[0] | system.errors[0])
+        m.d.comb += [registers.flags.failed.eq(system.errors[0]), self.interrupt.eq(registers.interrupt)]
         return m

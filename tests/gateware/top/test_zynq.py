@@ -7,7 +7,7 @@ import pytest
 from amaranth.back import rtlil
 
 from licgate.gateware.top.zynq import ZynqAccelerator
-from licgate.gateware.top.zynqmodule import ZynqModule
+from licgate.gateware.top.module import memory_module
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
@@ -153,7 +153,7 @@ def test_a_memory_that_never_answers_is_a_hang():
 
 
 def test_ports_have_the_names_that_interfaces_are_found_by():
-    module = ZynqModule(ZynqAccelerator(MANIFEST, config_of(4, 4)))
+    module = memory_module(ZynqAccelerator(MANIFEST, config_of(4, 4)))
     text = rtlil.convert(module, name="licgate", ports=module.ports, emit_src=False)
     lines = text[text.index("module \\licgate\n") :].splitlines()
     found = {}
