@@ -43,11 +43,11 @@ class ColumnCredits(Component):
     def elaborate(self, platform):
         m = Module()
         # Columns that are there, that the next pass takes, and that come for the groups behind it.
-        columns, needed, later = (Signal(range(self._slots + 1), name=n) for n in ("columns", "needed", "later"))
+        there, needed, later = (Signal(range(self._slots + 1), name=n) for n in ("there", "needed", "later"))
         band, stride = self.band, self.stride
         m.d.sync += [
-            self.loaded.eq(columns >= needed),
-            columns.eq(columns + self.column_loaded - Mux(self.issued, needed, 0)),
+            self.loaded.eq(there >= needed),
+            there.eq(there + self.column_loaded - Mux(self.issued, needed, 0)),
         ]
         with m.If(self.begin):
             m.d.sync += [needed.eq(band.loads_first), later.eq(band.loads - band.loads_first)]
@@ -60,7 +60,7 @@ class ColumnCredits(Component):
                     later.eq(Mux(later < stride, 0, later - stride)),
                 ]
         with m.If(self.start):
-            m.d.sync += columns.eq(0)
+            m.d.sync += there.eq(0)
         return m
 
 
