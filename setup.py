@@ -2,7 +2,11 @@
 
 from setuptools import find_packages, setup
 
-BESIDE = {"models": ["*", "*/*"], "boards": [], "sim": ["*.cpp", "*.hpp", "ecp5/*.v"]}
+BESIDE = {
+    "models": ["*", "*/*"],
+    "boards": [],
+    "sim": ["*.cpp", "*.hpp", "ecp5/*.v", "verilog/*", "verilog/testbench/*.v"],
+}
 INSIDE = {folder: f"licgate._data.{folder}" for folder in BESIDE}  # where licgate/resources.py looks for them
 
 setup(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from licgate.errors import ToolError
 from licgate.resources import simulation_source
+from licgate.synth.verilog import printing_files, printing_script
 
 __all__ = ["SCRIPT", "find_verilator", "runtime_arguments", "verilated_files", "verilator_command"]
 
-#: For Yosys: Verilog of top.il, as Amaranth has it written.
-SCRIPT = "read_rtlil top.il; proc -nomux -norom; memory_collect; write_verilog -norename top.v"
+#: For Yosys: Verilog of top.il.
+SCRIPT = f"read_rtlil top.il; {printing_script('top.v')}"
 
 _TOP = re.compile(r"^module \\top\n(.*?)^end$", re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"^  wire (?:width (\d+) )?(?:input|output) \d+  (?:signed )?\\(\w+)$", re.MULTILINE)
@@ -84,7 +85,7 @@ def verilated_files(rtlil):
     Returns
     -------
     dict of str to str
-        ``model.cc`` and its header.
+        ``model.cc``, its header, and what `SCRIPT` reads.
     """
     ports = [(name, int(width or 1)) for width, name in _PORT.findall(_TOP.search(rtlil)[1])]
     # what CXXRTL makes of a name, and what Verilator does
@@ -97,4 +98,4 @@ def verilated_files(rtlil):
         f"namespace cxxrtl_design {{\nstruct p_top {{\n    Vtop model;\n{pins}"
         "    void step() { model.eval(); }\n};\n}\n"
     )
-    return {"model.cc": text, _HEADER: simulation_source(_HEADER).read_text(encoding="utf-8")}
+    return {"model.cc": text, _HEADER: simulation_source(_HEADER).read_text(encoding="utf-8"), **printing_files()}

@@ -11,6 +11,7 @@ from amaranth.back import rtlil
 from amaranth.build.run import BuildPlan
 from amaranth.hdl import ClockDomain, Module
 
+from licgate.synth.verilog import printing_files, printing_script
 from licgate.target.board import Board
 
 __all__ = ["ROUTED", "Plan", "make_plan", "make_portable_plan"]
@@ -50,14 +51,7 @@ ROUTED = "routed.json"
 
 # What a user puts beside the processor; blocks of the device stay instances.
 VERILOG = "licgate.v"
-VERILOG_SCRIPT = f"""\
-    read_rtlil {NAME}.il
-    proc -nomux -norom
-    memory_collect
-    rename {NAME} licgate
-    write_verilog -norename -noattr {VERILOG}
-    design -reset
-"""
+VERILOG_SCRIPT = f"read_rtlil {NAME}.il; rename {NAME} licgate; {printing_script(VERILOG)}; design -reset\n"
 XCUP_SCRIPT = f"""\
     read_rtlil {NAME}.il
     hierarchy -top {NAME}
@@ -174,6 +168,8 @@ def _xcup_plan(accelerator, board: Board, frequency: float) -> Plan:
     ports = getattr(accelerator, "ports", None)
     text = rtlil.convert(accelerator, name=NAME, platform=board.platform(), ports=ports, emit_src=False)
     files.add_file(f"{NAME}.il", text)
-    files.add_file(f"{NAME}.ys", dedent(XCUP_SCRIPT if ports is None else VERILOG_SCRIPT + XCUP_SCRIPT))
+    files.add_file(f"{NAME}.ys", ("" if ports is None else VERILOG_SCRIPT) + dedent(XCUP_SCRIPT))
+    for name, content in ({} if ports is None else printing_files()).items():
+        files.add_file(name, content)
     made = () if ports is None else (VERILOG,)
     return Plan(files, ("-q", "-l", f"{NAME}.rpt", f"{NAME}.ys"), None, None, frequency, made)

@@ -115,7 +115,7 @@ def test_ports_have_the_names_that_cxxrtl_gives_them():
         "    licgate::Pin<1> p_rst{model.rst};",
         "    licgate::Pin<33> p_d{model.d};",
     ]
-    assert set(files) == {"model.cc", "pins.hpp"}
+    assert set(files) == {"model.cc", "pins.hpp", "widths.v"}
 
 
 PINS = """

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from licgate.cli import main
+from licgate.gateware.top.module import memory_module
 from licgate.gateware.top.zynq import ZynqAccelerator
-from licgate.gateware.top.zynqmodule import ZynqModule
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.cost import streamed_cost
 from licgate.program.cores import core_jobs
@@ -46,7 +46,7 @@ def test_a_build_on_the_command_line(tmp_path, monkeypatch, capsys):
         cells = {"accelerator.system.core_0.engine.array.x_LUT6": {"type": "LUT6"}}
         (folder / "top.json").write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
         (folder / "top.rpt").write_text("log")
-        assert f"write_verilog -norename -noattr {VERILOG}" in (folder / "top.ys").read_text()
+        assert f"write_verilog -norename {VERILOG}" in (folder / "top.ys").read_text()
         (folder / VERILOG).write_text("module licgate; endmodule\n")
 
     monkeypatch.setattr(flow_module, "run_tool", run_tool)
@@ -107,7 +107,7 @@ def test_refused_in_one_line(words, message, capsys, tmp_path):
 def test_cells_are_those_that_yosys_makes(tmp_path):
     board = find_board("zcu102")
     accelerator = ZynqAccelerator(TINY, CONFIG)
-    plan = make_plan(ZynqModule(accelerator), board=board, frequency=300.0)
+    plan = make_plan(memory_module(accelerator), board=board, frequency=300.0)
     tools = find_tools(board, route=False)
     flow = Flow(plan=plan, board=board, folder=tmp_path, cache=BuildCache(None), say=lambda line: None, tools=tools)
     cells, _ = flow.synthesize()
