@@ -46,6 +46,7 @@ VERBS = {
     "simulate": ("run an image through the gateware", "licgate.cli_simulate"),
     "plan": ("find the widest model that reaches a frame rate on a board", "licgate.cli_plan"),
     "explore": ("search the shapes that an accelerator can have on a board", "licgate.cli_explore"),
+    "verilog": ("write an accelerator for designs of others, in Verilog, with a testbench", "licgate.cli_verilog"),
     "build": ("make a bitstream and a report", "licgate.cli_build"),
     "registers": ("show the registers of an accelerator", "licgate.target.cli_registers"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from licgate.backends import get_backend
 from licgate.backends.base import verdict
-from licgate.backends.options import add_arithmetic_arguments, add_array_arguments, add_memory_arguments
+from licgate.backends.options import add_memory_arguments, add_shape_arguments
 from licgate.errors import ConfigError
 from licgate.files import check_writable, write_whole
 from licgate.images import demo_image, load_image
@@ -19,14 +19,12 @@ from licgate.sim.chain import simulate_codec, summed, transform_input
 from licgate.sim.engine import engine_names
 from licgate.sim.progress import Bars
 from licgate.sim.simulate import compare, described
-from licgate.target.config import AcceleratorConfig
 
 __all__ = ["add_simulate_arguments", "run_simulate"]
 
 
 def add_simulate_arguments(parser):
     """Add the options of ``licgate simulate``."""
-    default = AcceleratorConfig()
     parser.add_argument("--model", metavar="MODEL", help="name under models/ or path; the default if left out")
     parser.add_argument(
         "--transform",
@@ -46,12 +44,7 @@ def add_simulate_arguments(parser):
         "simulator, or its netlist for an ECP5 as it goes into nextpnr or comes back placed and routed (default: "
         "%(default)s)",
     )
-    add_array_arguments(
-        parser,
-        f"{default.rows} and {default.cols}",
-        max_width=f"pixels the line buffers hold (default: {default.max_width})",
-    )
-    add_arithmetic_arguments(parser, without=default.packed_bits)
+    add_shape_arguments(parser)
     parser.add_argument(
         "--patch", type=int, help="side of square patches in pixels (default: strips as wide as the line buffers)"
     )

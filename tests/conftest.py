@@ -3,6 +3,7 @@
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -22,6 +23,10 @@ def pytest_runtest_setup(item):
             find_verilator()
         except ToolError as error:
             pytest.skip(str(error))
+    if item.get_closest_marker("needs_iverilog") and not (which("iverilog") and which("vvp")):
+        pytest.skip("iverilog is not here (Debian: apt install iverilog)")
+    if item.get_closest_marker("needs_cocotb") and not all(map(find_spec, ("cocotb_tools", "cocotbext"))):
+        pytest.skip("cocotb or cocotbext-axi is not here; they are of the extra dev")
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
     if item.get_closest_marker("needs_sphinx") and not all(map(find_spec, ("sphinx", "myst_parser", "furo"))):

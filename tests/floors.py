@@ -11,8 +11,19 @@ FLOORS = [
     {"gateware", "perf"},
     {"train", "sim", "synth"},
     {"backends"},
-    {"explore"},
-    {"cli", "cli_build", "cli_codec", "cli_explore", "cli_files", "cli_info", "cli_plan", "cli_simulate", "__main__"},
+    {"explore", "verilog"},
+    {
+        "cli",
+        "cli_build",
+        "cli_codec",
+        "cli_explore",
+        "cli_files",
+        "cli_info",
+        "cli_plan",
+        "cli_simulate",
+        "cli_verilog",
+        "__main__",
+    },
 ]
 
 

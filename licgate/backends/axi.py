@@ -7,8 +7,8 @@ from dataclasses import replace
 from licgate.backends.options import axi_timing
 from licgate.backends.streamed import Streamed, shape_of
 from licgate.errors import ConfigError
-from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.module import memory_module
+from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.sim.streamedaxi import AxiGateware
 from licgate.target.pages import axi_page_beats
 

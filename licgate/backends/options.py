@@ -9,7 +9,7 @@ from licgate.errors import ConfigError
 from licgate.manifest.architectures import MODES
 from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
-from licgate.target.config import LANE_MULTIPLIERS
+from licgate.target.config import LANE_MULTIPLIERS, AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
 
 __all__ = [
@@ -21,11 +21,14 @@ __all__ = [
     "add_frame_arguments",
     "add_memory_argument",
     "add_memory_arguments",
+    "add_mode_arguments",
     "add_old_names",
+    "add_shape_arguments",
     "axi_timing",
     "clock_of",
     "given",
     "positive",
+    "size_of",
 ]
 
 #: Where weights and feature maps may lie.
@@ -47,7 +50,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _size(text):
+def size_of(text):
     """WIDTHxHEIGHT, for argparse."""
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
@@ -72,6 +75,13 @@ def _pair(text):
 def add_frame_arguments(parser: ArgumentParser) -> None:
     """Add what a design is for: board, mode, size of the image, clock, packing, arithmetic."""
     parser.add_argument("--board", required=True, help="name (see: licgate boards) or path of a board file")
+    add_mode_arguments(parser)
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock, asked for or assumed (default: the board's)")
+    add_arithmetic_arguments(parser)
+
+
+def add_mode_arguments(parser: ArgumentParser) -> None:
+    """Add mode and size of the image."""
     parser.add_argument(
         "--mode",
         choices=tuple(MODES),
@@ -80,15 +90,13 @@ def add_frame_arguments(parser: ArgumentParser) -> None:
         "decoder (h_s, g_s), or both (default: %(default)s)",
     )
     parser.add_argument(
-        "--size", type=_size, default=(768, 512), metavar="WxH", help="image that figures are for (default: 768x512)"
+        "--size", type=size_of, default=(768, 512), metavar="WxH", help="image that figures are for (default: 768x512)"
     )
-    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock, asked for or assumed (default: the board's)")
-    add_arithmetic_arguments(parser)
 
 
 def add_old_names(parser: ArgumentParser) -> None:
     """Add what ``--size`` and ``--clock`` of ``licgate build`` were called in 0.1."""
-    parser.add_argument("--image", dest="size", type=_size, default=SUPPRESS, help=SUPPRESS)
+    parser.add_argument("--image", dest="size", type=size_of, default=SUPPRESS, help=SUPPRESS)
     parser.add_argument("--frequency", dest="clock", type=float, default=SUPPRESS, help=SUPPRESS)
 
 
@@ -125,6 +133,17 @@ def add_array_arguments(parser: ArgumentParser, usual: str, *, max_width: str | 
     parser.add_argument("--lanes", type=positive, help="post-processing lanes (default: enough for the model)")
     if max_width is not None:
         parser.add_argument("--max-width", type=positive, metavar="PIXELS", help=max_width)
+
+
+def add_shape_arguments(parser: ArgumentParser) -> None:
+    """Add the array and its arithmetic where there is no board."""
+    default = AcceleratorConfig()
+    add_array_arguments(
+        parser,
+        f"{default.rows} and {default.cols}",
+        max_width=f"pixels the line buffers hold (default: {default.max_width})",
+    )
+    add_arithmetic_arguments(parser, without=default.packed_bits)
 
 
 def add_memory_argument(parser: ArgumentParser, memories=MEMORIES) -> None:

@@ -21,7 +21,7 @@ from licgate.sim.faults import seeds
 from licgate.sim.order import from_stream, stream_order
 from licgate.target.registers import Register
 
-__all__ = ["LARGEST_SIDE", "Gateware", "PatchResult", "Ran", "check_input"]
+__all__ = ["LARGEST_SIDE", "Gateware", "PatchResult", "Ran", "check_input", "run_registers"]
 
 LARGEST_SIDE = 65520
 
@@ -187,7 +187,7 @@ class Gateware:
                 "make --patch smaller"
             )
         total = transform.out_channels * sum(p.out_width * p.out_height for p in expected)
-        registers = _registers(transform, (width, height), size, independent=independent, overlap=overlap)
+        registers = run_registers(transform, (width, height), size, independent=independent, overlap=overlap)
         words = pixel_words(image, transform.input.bits)
         outcome = self._simulate(
             Job(words, registers, self._faults, self._random), progress and (lambda done: progress(done, total))
@@ -213,7 +213,7 @@ class Gateware:
             part = x[:, :, strip.x : strip.x + strip.width]
             size = (strip.width, height)
             job = Job(
-                stream_order(part, 0, rows) & 0xFFFF, _registers(transform, size, size), self._faults, self._random
+                stream_order(part, 0, rows) & 0xFFFF, run_registers(transform, size, size), self._faults, self._random
             )
             outcome = self._simulate(job, progress and (lambda done, before=before: progress(before + done, total)))
             shape = (transform.out_channels, out_height, out_width)
@@ -237,7 +237,8 @@ class Gateware:
         return self._run(accelerator, job, progress)
 
 
-def _registers(transform, size, patch, *, independent=False, overlap=0):
+def run_registers(transform, size, patch, *, independent=False, overlap=0):
+    """Registers that begin a run, with their values: for an input and patches of (width, height)."""
     return (
         (Register.TRANSFORM, TRANSFORM_NAMES.index(transform.name)),
         (Register.WIDTH, size[0]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-__all__ = ["AXI_PAGE_BEATS", "BEATS_BITS", "SDRAM_PAGE_BEATS", "axi_page_beats", "split"]
+__all__ = ["AXI_BOUNDARY", "AXI_PAGE_BEATS", "BEATS_BITS", "SDRAM_PAGE_BEATS", "axi_page_beats", "split"]
 
 #: Bits of the number of beats of a transaction.
 BEATS_BITS = 10

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.gateware.top.module import memory_module
+from licgate.gateware.top.zynq import ZynqAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.schedule import make_schedule
