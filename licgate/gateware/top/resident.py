@@ -43,7 +43,7 @@ class Accelerator(Component):
     o_patch : :py:`Out(stream.Signature(patch_layout))`
     csr : :py:`In(csr_signature)`
         Registers of docs/registers.md; ``r_data`` follows ``addr`` by ``csr_latency`` cycles.
-    interrupt : :py:`Out(1)`
+    irq : :py:`Out(1)`
         The run is done, or hangs (level, until the next start or reset).
 
     Numerics: docs/numerics.md; latents equal ``licgate.reference.run_transform`` bit by bit, at every size.
@@ -87,7 +87,7 @@ class Accelerator(Component):
                 "first": Out(1),
                 "o_patch": Out(stream.Signature(patch_layout)),
                 "csr": In(csr_signature),
-                "interrupt": Out(1),
+                "irq": Out(1),
             }
         )
 
@@ -100,7 +100,7 @@ class Accelerator(Component):
         connect(m, flipped(self.i), system.i)
         connect(m, system.o, flipped(self.o))
         connect(m, system.o_patch, flipped(self.o_patch))
-        m.d.comb += self.interrupt.eq(control.interrupt)
+        m.d.comb += self.irq.eq(control.interrupt)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.first.eq(0)
         with m.If(control.core.start):

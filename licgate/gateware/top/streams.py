@@ -78,6 +78,6 @@ class StreamAccelerator(Component):
             self.o.payload.first.eq(accelerator.first),
             self.o.valid.eq(accelerator.o.valid),
             accelerator.o.ready.eq(self.o.ready),
-            self.interrupt.eq(accelerator.interrupt),
+            self.interrupt.eq(accelerator.irq),
         ]
         return m
