@@ -30,6 +30,7 @@ FORBIDDEN = {
     "synth": {"torch"},
     "backends": {"torch"},
     "explore": {"torch"},
+    "verilog": {"torch"},
     "train": {"amaranth"},
 }
 

@@ -16,7 +16,7 @@ exclude_patterns = ["site"]
 CONTENTS = {
     "Use it": ["commands", "examples", "training", "results"],
     "How it works": ["gateware", "arithmetic", "streamed", "memory", "numerics"],
-    "Formats and links": ["container", "hostlink", "registers", "zynq"],
+    "Formats and links": ["container", "hostlink", "registers", "zynq", "verilog"],
     "Look up": ["words", "api/index"],
 }
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,11 @@ from tests.verilog.kit import delivered, make
 
 pytestmark = [pytest.mark.synth]
 
-PASS, STATUS_OF_FAILURE = "PASS: ", 2
+STATUS_OF_FAILURE = 2  # of make
 
 
-def passed(said, seconds=True):
+def passed(said):
+    """Cycles, payloads and cycles of waiting of a testbench that passes."""
     (line,) = re.findall(r"^PASS: (\d+) cycles, (\d+) moved, (\d+) cycles of offers that waited$", said, re.MULTILINE)
     return tuple(map(int, line))
 
@@ -61,6 +63,17 @@ def test_it_passes_in_icarus(kind, tmp_path):
     # without stalls the cycles have been compared with the model's
     assert waited[2] == 0 < waited[0]
     assert cycles[2] < cycles[0] < cycles[1]
+
+
+@pytest.mark.slow
+@pytest.mark.regress
+@pytest.mark.needs_iverilog
+def test_multipliers_of_ultrascale_give_the_same(tmp_path):
+    folder = delivered("ultrascale", tmp_path / "out")
+    assert "DSP48E2" in (folder / "licgate.v").read_text()
+    status, said = make(folder, "icarus", CELLS=Path(__file__).with_name("dsp48e2.v"))
+    assert status == 0, said
+    passed(said)
 
 
 @pytest.mark.slow

@@ -123,7 +123,7 @@ module testbench;
     wire [31:0] failures =
         host_failures + register_failures + o_failures + o_broken + patch_failures + patch_broken;
     wire [31:0] waited = o_stalled + patch_stalled;
-    wire whole = sent == `LICGATE_INPUTS && taken == `LICGATE_OUTPUTS && asked == `LICGATE_PATCHES;
+    wire whole = sent == `LICGATE_INPUTS && taken >= `LICGATE_OUTPUTS && asked >= `LICGATE_PATCHES;
 `endif
 
     licgate dut (
