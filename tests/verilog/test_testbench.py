@@ -239,8 +239,8 @@ endmodule
         ("1,0,5 1,0,5 1,1,5 0,0,6 1,1,7 1,0,8 1,1,8", 0, ""),
         ("1,0,5 0,0,5", 1, "it: valid fell before 5 was taken"),
         ("1,0,5 1,1,6", 1, "it: 5 became 6 before it was taken"),
-        ("1,1,4'b1x01", 1, "payload 1x01 is not known"),
-        ("1'bz,0,0", 1, "valid z, payload"),
+        ("1,1,4'b1x01", 1, "it: valid 1, payload X is not known"),
+        ("1'bz,0,0", 1, "it: valid z, payload"),
     ],
 )
 def test_the_rules_of_a_stream(cycles, failures, said, tmp_path):
@@ -251,7 +251,7 @@ def test_the_rules_of_a_stream(cycles, failures, said, tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True)
     done = subprocess.run(["vvp", "rules.vvp"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[-1]) == failures
-    assert said in done.stdout.replace("payload d", "payload 1x01")
+    assert said in done.stdout
 
 
 @pytest.mark.slow
