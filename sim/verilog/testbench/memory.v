@@ -13,23 +13,23 @@ module licgate_memory (
     parameter BITS = 64, BEATS = 1, ORIGIN = 0, READ_LATENCY = 60, WRITE_LATENCY = 30;
     parameter FILE = "vectors/memory.hex", EXPECTED = "vectors/expected.hex", MASK = "vectors/mask.hex";
     localparam [39:0] BYTES = BITS / 8;
-    localparam PLACES = 16;
+    localparam [3:0] PLACES = 15;
     reg [BITS-1:0] contents [0:BEATS-1];
     reg [BITS-1:0] expected [0:BEATS-1];
     reg [BITS-1:0] mask [0:BEATS-1];
 
     // bursts that wait: first beat, beats, and the cycle in which they may begin or be answered
-    reg [39:0] read_place [0:PLACES-1];
-    reg [8:0] read_beats [0:PLACES-1];
-    reg [31:0] read_due [0:PLACES-1];
-    reg [39:0] write_place [0:PLACES-1];
-    reg [8:0] write_beats [0:PLACES-1];
-    reg [31:0] answer_due [0:PLACES-1];
+    reg [31:0] read_place [0:15];
+    reg [8:0] read_beats [0:15];
+    reg [31:0] read_due [0:15];
+    reg [31:0] write_place [0:15];
+    reg [8:0] write_beats [0:15];
+    reg [31:0] answer_due [0:15];
     reg [3:0] read_in, read_out, write_in, write_out, answer_in, answer_out;
     reg [8:0] read_beat, write_beat;
     reg [31:0] now;
     reg offering;
-    integer at;
+    integer at, place;
 
     wire [4:0] stalls;
     wire [31:0] drawn;
@@ -47,6 +47,14 @@ module licgate_memory (
     licgate_coin #(.SALT(14)) b_coin (
         .clk(clk), .resetn(resetn), .seed(seed), .percent(percent), .stall(stalls[4]), .drawn());
 
+    function [31:0] beat_of (input [39:0] address);
+        reg [39:0] whole;
+        begin
+            whole = (address - ORIGIN) / BYTES;
+            beat_of = whole[31:0];
+        end
+    endfunction
+
     task fail (input [8*40-1:0] rule, input [39:0] address);
         begin
             failures = failures + 1;
@@ -61,7 +69,9 @@ module licgate_memory (
             if (burst !== 2'd1 || (40'd1 << size) !== BYTES) fail("not incrementing, or not of whole beats", address);
             if (address % BYTES != 0) fail("not aligned", address);
             if (address[39:12] !== last[39:12]) fail("crosses 4 KB", address);
+            /* verilator lint_off UNSIGNED */
             if (address < ORIGIN || last >= ORIGIN + BEATS * BYTES) fail("outside of the memory", address);
+            /* verilator lint_on UNSIGNED */
         end
     endtask
 
@@ -100,24 +110,26 @@ module licgate_memory (
             if (bvalid && bready) answer_out = answer_out + 1;
             if (arvalid && arready) begin
                 check(araddr, arlen, arsize, arburst);
-                read_place[read_in] = (araddr - ORIGIN) / BYTES;
+                read_place[read_in] = beat_of(araddr);
                 read_beats[read_in] = {1'b0, arlen} + 9'd1;
                 read_due[read_in] = now + READ_LATENCY + late;
                 read_in = read_in + 1;
             end
             if (awvalid && awready) begin
                 check(awaddr, awlen, awsize, awburst);
-                write_place[write_in] = (awaddr - ORIGIN) / BYTES;
+                write_place[write_in] = beat_of(awaddr);
                 write_beats[write_in] = {1'b0, awlen} + 9'd1;
                 write_in = write_in + 1;
             end
             if (wvalid && wready) begin
                 moved = moved + 1;
-                if (wstrb !== {(BITS / 8){1'b1}}) fail("a byte is masked", ORIGIN + write_place[write_out] * BYTES);
-                contents[write_place[write_out] + {31'd0, write_beat}] = wdata;
+                if (wstrb !== {(BITS / 8){1'b1}})
+                    fail("a byte is masked", ORIGIN + {8'd0, write_place[write_out]} * BYTES);
+                place = write_place[write_out] + {23'd0, write_beat};
+                contents[place] = wdata;
                 write_beat = write_beat + 1;
                 if (wlast !== (write_beat == write_beats[write_out]))
-                    fail("last beat not where it belongs", ORIGIN + write_place[write_out] * BYTES);
+                    fail("last beat not where it belongs", ORIGIN + {8'd0, write_place[write_out]} * BYTES);
                 if (wlast) begin
                     write_out = write_out + 1;
                     write_beat = 0;
@@ -128,14 +140,15 @@ module licgate_memory (
             now = now + 1;
             if (!offering && read_in != read_out && read_due[read_out] <= now && !stalls[1]) begin
                 offering = 1;
-                rdata <= contents[read_place[read_out] + {31'd0, read_beat}];
+                place = read_place[read_out] + {23'd0, read_beat};
+                rdata <= contents[place];
                 rlast <= read_beat + 9'd1 == read_beats[read_out];
             end
             rvalid <= offering;
             bvalid <= answer_in != answer_out && answer_due[answer_out] <= now && (!stalls[4] || (bvalid && !bready));
             // places are kept for what is accepted in this cycle and the next
-            arready <= !stalls[0] && reads < PLACES - 2;
-            awready <= !stalls[2] && writes < PLACES - 2;
+            arready <= !stalls[0] && reads < PLACES - 4'd2;
+            awready <= !stalls[2] && writes < PLACES - 4'd2;
             wready <= !stalls[3] && write_in != write_out;
         end
     /* verilator lint_on BLKSEQ */
