@@ -11,5 +11,5 @@ BLOCK_RAMS: dict[str, tuple[tuple[int, int], ...]] = {
 #: Signed widths of the two operands of a multiplier cell, the wider one first: Lattice FPGA-TN-02205, AMD UG579.
 MULTIPLIERS = {"MULT18X18D": (18, 18), "DSP48E2": (27, 18)}
 
-#: Memory cells of the host link.
+#: Memory cells of the host link: those of its frames of pixels.
 HOST_BLOCK_RAMS = 2

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
 
 SYNC = 0xA5
 MAX_PAYLOAD = 255
@@ -47,12 +51,7 @@ class Frame:
 
 def crc16(data: bytes) -> int:
     """CRC-16/IBM-3740 ("CCITT-FALSE": polynomial 0x1021, initial value 0xFFFF, neither reflected nor inverted)."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = ((crc << 1) ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
-    return crc
+    return crc_hqx(data, 0xFFFF)
 
 
 def encode_frame(frame_type: int, payload: bytes = b"") -> bytes:
@@ -87,20 +86,56 @@ def pixel_frames(rgb: bytes) -> Iterator[bytes]:
         yield encode_frame(FrameType.PIXELS, rgb[start : start + 3 * MAX_PIXELS])
 
 
-def decode_frames(data: bytes) -> tuple[list[Frame], bytes]:
-    """Frames in `data`, and the rest which is not a whole frame yet.
+class FrameReader:
+    """Find frames in bytes as they come.
 
     Bytes outside of frames are skipped; after a wrong CRC the search for the next frame goes on behind the sync byte.
+
+    Attributes
+    ----------
+    skipped : int
+        Bytes so far that belonged to no frame: on a clean line there are none.
+    rest : bytes
+        What is not a whole frame yet.
     """
-    frames: list[Frame] = []
-    at = 0
-    while (at := data.find(SYNC, at)) >= 0:
-        if len(data) < at + 3 or len(data) < at + 5 + data[at + 2]:
-            return frames, data[at:]
-        end = at + 3 + data[at + 2]
-        if crc16(data[at + 1 : end]) == int.from_bytes(data[end : end + 2], "big"):
-            frames.append(Frame(data[at + 1], data[at + 3 : end]))
-            at = end + 2
-        else:
-            at += 1
-    return frames, b""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self.rest = b""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take bytes; return the frames that they complete."""
+        frames: list[Frame] = []
+        data, at = self.rest + data, 0
+        while True:
+            start = data.find(SYNC, at)
+            if start < 0:
+                self.skipped, self.rest = self.skipped + len(data) - at, b""
+                return frames
+            self.skipped, at = self.skipped + start - at, start
+            if len(data) < at + 3 or len(data) < at + 5 + data[at + 2]:
+                self.rest = data[at:]
+                return frames
+            end = at + 3 + data[at + 2]
+            if crc16(data[at + 1 : end]) == int.from_bytes(data[end : end + 2], "big"):
+                frames.append(Frame(data[at + 1], data[at + 3 : end]))
+                at = end + 2
+            else:
+                self.skipped, at = self.skipped + 1, at + 1
+
+    def clear(self) -> None:
+        """Forget what is not a whole frame yet."""
+        self.rest = b""
+
+
+def decode_frames(data: bytes) -> tuple[list[Frame], bytes]:
+    """Frames in `data`, and the rest which is not a whole frame yet; see `FrameReader`."""
+    reader = FrameReader()
+    return reader.feed(data), reader.rest
+
+
+def running_sums(words: npt.NDArray[np.integer]) -> tuple[int, int]:
+    """Sum s of words, and sum of s behind each of them, modulo 2^32, as PIXELS_SUMS and LATENTS_SUMS have them."""
+    # of 2^32 alone, so that no product leaves 64 bits
+    first = np.cumsum(words.astype(np.uint64), dtype=np.uint64) & np.uint64(0xFFFFFFFF)
+    return (int(first[-1]), int(first.sum(dtype=np.uint64)) & 0xFFFFFFFF) if len(first) else (0, 0)

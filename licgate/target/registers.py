@@ -12,6 +12,7 @@ __all__ = [
     "ADDRESS_WIDTH",
     "COUNTERS",
     "IDS",
+    "PROTOCOL",
     "STREAMED_COUNTERS",
     "Access",
     "Control",
@@ -24,6 +25,9 @@ __all__ = [
 
 #: Of a register's address.
 ADDRESS_WIDTH = 6
+
+#: Version of frames and registers: a host that knows another one does not know what it talks to.
+PROTOCOL = 1
 
 
 class Kind(Enum):
@@ -73,6 +77,13 @@ class Register(IntEnum):
     MEMORY_WRITE = 36
     MEMORY_READ = 37
     MEMORY_SHAPE = 38
+    PROTOCOL = 48
+    BUILD = 49
+    CLOCK = 51
+    LINE_ERRORS = 52
+    SCRATCH = 53
+    PIXELS_SUMS = 54
+    LATENTS_SUMS = 56
 
 
 class Control(IntFlag):
@@ -140,6 +151,8 @@ class RegisterEntry:
         The most registers in a row, from the address on.
     of_core : bool
         There is one for each core, and CORE says which is meant.
+    of_link : bool
+        It lies in the host link, not in the accelerator.
     reset : int or None
         Value after power-up; None where it depends on the accelerator, or on what it does.
     """
@@ -152,6 +165,7 @@ class RegisterEntry:
     fields: tuple[Field, ...] = ()
     count: int = 1
     of_core: bool = False
+    of_link: bool = False
     reset: int | None = None
 
     @property

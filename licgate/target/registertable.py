@@ -11,6 +11,7 @@ __all__ = ["TABLE", "decode", "encode", "entries", "entry"]
 _ALL = frozenset(Kind)
 _RESIDENT, _SDRAM, _AXI = (frozenset({kind}) for kind in Kind)
 _STREAMED = _SDRAM | _AXI
+_LINKED = _RESIDENT | _SDRAM
 
 
 def _flag(flag: Control | Status, meaning: str, kinds: frozenset[Kind] = _ALL, name: str = "") -> Field:
@@ -131,6 +132,61 @@ TABLE = (
             Field("address_bits", 8, 8, "bits of a beat's address"),
             Field("cores", 16, 8, "how many cores there are"),
         ),
+    ),
+    RegisterEntry(
+        Register.PROTOCOL,
+        _READ,
+        "what a host may expect of the link",
+        _LINKED,
+        fields=(
+            Field(
+                "version", 0, 8, "of frames and registers, 1; 0 is an older device, without the registers from here on"
+            ),
+            Field("frames", 8, 8, "PIXELS frames that may wait for their ACK"),
+            Field("serial", 16, 1, "bytes go through a UART, whose errors LINE_ERRORS counts"),
+            Field(
+                "emulated", 17, 1, "a simulation: what it does is exact, how long it takes on the wall means nothing"
+            ),
+        ),
+        of_link=True,
+    ),
+    RegisterEntry(
+        Register.BUILD,
+        _READ,
+        "64 bits by which a build is known, the low ones first: of the digest of `device.json`, which the build writes",
+        _LINKED,
+        count=2,
+        of_link=True,
+    ),
+    RegisterEntry(Register.CLOCK, _READ, "of the accelerator, in kHz", _LINKED, of_link=True),
+    RegisterEntry(
+        Register.LINE_ERRORS,
+        _READ,
+        "bytes that the UART lost since power-up, modulo 65536 each",
+        _LINKED,
+        fields=(
+            Field("framing", 0, 16, "bytes without a stop bit"),
+            Field("overflow", 16, 16, "bytes that nobody took in time"),
+        ),
+        of_link=True,
+    ),
+    RegisterEntry(Register.SCRATCH, _BOTH, "holds what is written, and means nothing", _LINKED, reset=0, of_link=True),
+    RegisterEntry(
+        Register.PIXELS_SUMS,
+        _READ,
+        "of what the accelerator took since the last reset, 24 bits a pixel: the sum s of all, and the sum of s behind "
+        "each of them, modulo 2^32",
+        _LINKED,
+        count=2,
+        of_link=True,
+    ),
+    RegisterEntry(
+        Register.LATENTS_SUMS,
+        _READ,
+        "likewise of the latents that it gave, 16 bits each",
+        _LINKED,
+        count=2,
+        of_link=True,
     ),
 )
 

@@ -1,43 +1,19 @@
-"""An accelerator behind its host link as a board's top connects them, and a host that is stalled at random."""
+"""An accelerator behind its host link, in simulation, and a host that is stalled at random."""
 
-from amaranth.hdl import Elaboratable, Module, ResetInserter, Signal
-from amaranth.lib.wiring import connect
-
-from licgate.gateware.host.hostlink import HostLink
-from licgate.gateware.stream import StreamBuffer
+from licgate.gateware.top.board import LinkedAccelerator
 from licgate.target.frames import decode_frames
 from tests.gateware.kit import Monitor, never, random_stalls, run_simulation, stream_get, stream_put_all
 
+__all__ = ["LinkedBench", "linked"]
 
-class Linked(Elaboratable):
-    """Link, buffers and accelerator."""
 
-    def __init__(self, accelerator):
-        self.accelerator = accelerator
-        self.link = HostLink(timeout=100_000)
-        self.i, self.o = self.link.i, self.link.o
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.accelerator = accelerator = self.accelerator
-        m.submodules.link = link = self.link
-        connect(m, link.csr, accelerator.csr)
-        flush = Signal()
-        m.d.sync += flush.eq(link.flush)
-        for name, source, target in (
-            ("pixels", link.o_pixels, accelerator.i),
-            ("latents", accelerator.o, link.i_latents),
-            ("window", accelerator.o_patch, link.i_patch),
-        ):
-            buffer = StreamBuffer(source.payload.shape())
-            m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
-            connect(m, source, buffer.i)
-            connect(m, buffer.o, target)
-        return m
+def linked(accelerator, **options):
+    """The accelerator behind its link."""
+    return LinkedAccelerator(accelerator, **{"timeout": 100_000} | options)
 
 
 class LinkedBench:
-    """A board, `Linked` or more, and a host at its bytes."""
+    """A board with bytes in and out, and a host at them."""
 
     def __init__(self, board, *, seed=None):
         self.board, self.seed = board, seed
@@ -52,7 +28,7 @@ class LinkedBench:
             self.received.append(await stream_get(ctx, self.board.o, stalls=stalls))
 
     async def talk(self, ctx, conversation):
-        """`licgate.runtime.device.talk` for a simulation."""
+        """Hold a conversation, as `licgate.runtime.link.talk` does at a port."""
         stalls = self.stalls(1)
         data = next(conversation)
         while True:

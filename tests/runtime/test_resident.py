@@ -12,7 +12,7 @@ from licgate.runtime.device import identify
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Kind, Register
 from tests.gateware.accelerator import pack, run_of
-from tests.gateware.linked import Linked, LinkedBench
+from tests.gateware.linked import LinkedBench, linked
 from tests.sim.kit import tiny_codec
 
 CONFIG = AcceleratorConfig(rows=3, cols=4, max_width=16)
@@ -40,7 +40,7 @@ def ran(manifest, name, x, patch=None):
 @pytest.mark.parametrize("seed", [None, 3])
 def test_a_picture_in_patches_and_a_map_behind_it(seed):
     manifest = tiny_codec()
-    bench = LinkedBench(Linked(Accelerator(manifest, CONFIG, transforms=["g_a", "h_s"])), seed=seed)
+    bench = LinkedBench(linked(Accelerator(manifest, CONFIG, transforms=["g_a", "h_s"])), seed=seed)
     coin = np.random.default_rng(1)
     h_s = manifest.transforms["h_s"]
     runs = [
@@ -64,7 +64,7 @@ def test_a_picture_in_patches_and_a_map_behind_it(seed):
 
 def test_what_goes_wrong_is_told_in_a_line():
     manifest = synthetic_manifest(channels=(3, 3), seed=2)
-    bench = LinkedBench(Linked(Accelerator(manifest, CONFIG)))
+    bench = LinkedBench(linked(Accelerator(manifest, CONFIG)))
     assert tuple(probe.name for probe in bench.board.accelerator.watchdog.probes) == resident.STREAM_NAMES
     words, registers, _, expected = ran(manifest, "g_a", np.zeros((3, 5, 6), dtype=int))
 

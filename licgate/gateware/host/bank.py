@@ -33,7 +33,7 @@ class RegisterBank(Component):
     ----------
     kind : Kind
     constants : dict of Register to int
-        Registers that never change.
+        Registers that never change; of several in a row, a tuple.
     widths, resets : dict of Register to int
         Bits of registers that are written where there are fewer than in the table, and values after power-up where the
         table leaves them open; 0 else.
@@ -43,6 +43,8 @@ class RegisterBank(Component):
         Of registers that there are for each core.
     latency : int
         1 or 2.
+    of_link : bool
+        The registers of the host link, instead of all others.
 
     Members
     -------
@@ -70,20 +72,23 @@ class RegisterBank(Component):
         The accelerator has no such register, or ``latency`` is neither 1 nor 2.
     """
 
-    def __init__(self, kind, *, constants, widths=(), resets=(), counts=(), cores=1, latency=1):
+    def __init__(self, kind, *, constants, widths=(), resets=(), counts=(), cores=1, latency=1, of_link=False):
         if latency not in (1, 2):
             raise ValueError(f"latency must be 1 or 2 cycles, not {latency!r}")
         self.kind, self.cores, self.latency = kind, cores, latency
         widths, self._resets, counts = dict(widths), dict(resets), dict(counts)
-        rows = {row.register: row for row in entries(kind)}
+        rows = {row.register: row for row in entries(kind) if row.of_link is of_link}
         for register in (*constants, *widths, *self._resets, *counts):
             if register not in rows:
                 raise ValueError(f"accelerators of kind {kind.value} have no register {Register(register).name}")
-        self._constants = dict(constants)
+        self._constants, self._fixed = {}, set(constants)
+        for register, value in dict(constants).items():
+            words = value if isinstance(value, tuple) else (value,)
+            self._constants |= {register + k: word for k, word in enumerate(words)}
         held, shown, strobe = {}, {}, {}
         self._held, self._shown, self._strobes = [], [], []
         for register, row in rows.items():
-            if register in self._constants:
+            if register in self._fixed:
                 continue
             shape = widths.get(register, row.bits)
             if row.access is Access.WRITE:

@@ -20,6 +20,9 @@ __all__ = ["LatentPacker", "PixelBuffer"]
 #: happens: an idle reader reads all the time.
 ANY_ORDER = {"no_rw_check": 1}
 
+#: Two Kbit are too few for a block RAM, where designs that fill a device need every one.
+IN_LOGIC = {"ram_style": "distributed"}
+
 
 class PixelBuffer(Component):
     """Ring of frame payloads: written byte by byte, visible to the reader only once committed.
@@ -28,7 +31,7 @@ class PixelBuffer(Component):
     ----------
     frames : int
         Payloads of 256 bytes in the ring, a power of two of at least 2. One of them is always open for writing, so at
-        most ``frames - 1`` may be committed and not drained; 8 frames fill one DP16KD.
+        most ``frames - 1`` may be committed and not drained; 8 frames fill a DP16KD.
 
     Members
     -------
@@ -44,7 +47,7 @@ class PixelBuffer(Component):
         Pulses in the cycle behind the one that takes a frame's last pixel.
     """
 
-    def __init__(self, *, frames: int = 8):
+    def __init__(self, *, frames: int):
         if not isinstance(frames, int):
             raise TypeError(f"frames must be an integer, not {frames!r}")
         if frames < 2 or frames & (frames - 1):
@@ -157,18 +160,18 @@ class LatentPacker(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=16, depth=MAX_LATENTS + 1, init=[], attrs=ANY_ORDER)
+        m.submodules.memory = memory = Memory(shape=16, depth=MAX_LATENTS + 1, init=[], attrs=ANY_ORDER | IN_LOGIC)
         write, read = memory.write_port(), memory.read_port()
         count = Signal(range(MAX_LATENTS + 1))
         sent = Signal(range(MAX_LATENTS + 1))
-        # The block's own output is too slow to go anywhere but straight into a register.
+        # The memory's own output is too slow to go anywhere but straight into a register.
         captured = Signal(16)
         latent = Signal(16)
         # Two cycles pass from the count of what is sent to the last byte.
         all_sent = Signal()
         m.d.sync += [captured.eq(read.data), all_sent.eq(sent == count)]
         m.d.comb += [read.addr.eq(sent), self.o.payload.eq(latent[:8])]
-        # The block may be far off, and what is written is read three cycles later at the earliest.
+        # The memory may be far off, and what is written is read three cycles later at the earliest.
         m.d.sync += [
             write.addr.eq(count),
             write.data.eq(self.i.payload.value),

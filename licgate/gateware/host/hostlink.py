@@ -43,7 +43,7 @@ class HostLink(Component):
         The host has asked for a reset; what is on its way between the link and the accelerator is void.
     """
 
-    def __init__(self, *, timeout: int, frames: int = 8):
+    def __init__(self, *, timeout: int, frames: int = 16):
         self.receiver = FrameReceiver(timeout=timeout)
         self.buffer = PixelBuffer(frames=frames)
         self.packer = LatentPacker()

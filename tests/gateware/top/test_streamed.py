@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.lib.wiring import connect
 
 from licgate.errors import ConfigError, DeviceError
-from licgate.gateware.memory.phy import SdramPhy
+from licgate.gateware.top.board import EmulatedBoard
 from licgate.gateware.top.streamed import StreamedAccelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
@@ -18,7 +17,7 @@ from licgate.target.registers import Register
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import Monitor, stream_put_all
-from tests.gateware.linked import Linked, LinkedBench
+from tests.gateware.linked import LinkedBench, linked
 from tests.gateware.memory.chip import SdramChip, attach
 from tests.marks import regress
 
@@ -28,31 +27,18 @@ TIMING = replace(ULX3S_SDRAM, power_up_us=1.0)
 MHZ = 60.0
 
 
-class Board(Linked):
-    """With a PHY without pads."""
-
-    def __init__(self, cores=1):
-        super().__init__(StreamedAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores))
-        self.phy = SdramPhy()
-
-    def elaborate(self, platform):
-        m = super().elaborate(platform)
-        m.submodules.phy = self.phy
-        connect(m, self.accelerator.bus, self.phy.bus)
-        return m
-
-
 class Bench(LinkedBench):
     """The board with the chip at its pins."""
 
     def __init__(self, *, cores=1, seed=None):
-        super().__init__(Board(cores), seed=seed)
-        self.program = self.board.accelerator.program
+        self.accelerator = StreamedAccelerator(MANIFEST, CONFIG, TIMING, MHZ, cores=cores)
+        super().__init__(EmulatedBoard(linked(self.accelerator)), seed=seed)
+        self.program = self.accelerator.program
         self.chip = SdramChip(TIMING, MHZ)
 
     def run(self, *testbenches, limit=30_000):
-        request = Monitor(self.board.accelerator.accelerator.host.request, "request")
-        chip = attach(self.chip, self.board.phy.pins)
+        request = Monitor(self.accelerator.accelerator.host.request, "request")
+        chip = attach(self.chip, self.board.pins)
         super().run(*testbenches, limit=limit, monitors=[request], background=[chip])
 
 
@@ -135,7 +121,7 @@ def test_a_hang_is_reported_with_the_state_of_every_stream():
 
 def test_registers_and_what_is_refused():
     bench = Bench(cores=2)
-    names = [probe.name for probe in bench.board.accelerator.watchdogs[0].probes]
+    names = [probe.name for probe in bench.accelerator.watchdogs[0].probes]
     assert tuple(names) == host.STREAM_NAMES
 
     async def program(ctx):

@@ -1,0 +1,29 @@
+"""What a host link says of the device that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LinkFacts"]
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """Constants of the link's registers.
+
+    Attributes
+    ----------
+    build : int
+        64 bits by which the build is known, see :class:`licgate.target.build.BuildFacts`; 0 for none.
+    clock_khz : int
+        Of the accelerator.
+    serial : bool
+        Bytes go through a UART.
+    emulated : bool
+        The device is a simulation.
+    """
+
+    build: int = 0
+    clock_khz: int = 0
+    serial: bool = False
+    emulated: bool = False
