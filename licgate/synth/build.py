@@ -20,10 +20,11 @@ from licgate.synth.output import OutputFolder
 from licgate.synth.report import Built, headline, make_report, timing_of
 from licgate.synth.toolchain import log_tail, stop_tools
 from licgate.target.board import Board
+from licgate.target.build import DEVICE_FILE, remember
 
 __all__ = ["Wishes", "build", "check_shape"]
 
-STALE = ("top.bit", "report.json", "report.html", "nextpnr.log", "nextpnr.json", "yosys.log", VERILOG)
+STALE = ("top.bit", DEVICE_FILE, "report.json", "report.html", "nextpnr.log", "nextpnr.json", "yosys.log", VERILOG)
 
 
 def check_shape(board: Board, *, rows: int, cols: int) -> None:
@@ -101,7 +102,9 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
     output = OutputFolder(wishes.out)
     route = wishes.route and board.routed
     tools = find_tools(board, route=route)
-    plan = make_plan(accelerator, board=board, frequency=design.clock_mhz)
+    facts = design.facts if board.routed else None
+    build_number = facts.build if facts else 0
+    plan = make_plan(accelerator, board=board, frequency=design.clock_mhz, build=build_number)
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
         cache = BuildCache(wishes.cache_folder)
@@ -117,6 +120,9 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
         said = {name: found.as_dict() for name, found in tools.items()}
         report = make_report(design, frame, Built(said, timing, best, cells, components, plan.clock_mhz))
         report["files"] = _kept(output, flow, best, bitstream=timing["met"] or wishes.timing_allow_fail)
+        if facts and "bitstream" in report["files"]:
+            report["files"]["device"] = output.write(DEVICE_FILE, facts.text())
+            remember(facts)
         output.write("report.html", render_html(report))
         output.write("report.json", json.dumps(report, indent=2) + "\n")
     say(headline(report))

@@ -91,7 +91,7 @@ class Plan:
     made: tuple[str, ...] = ()
 
 
-def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
+def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0) -> Plan:
     """Plan the build of an accelerator.
 
     Parameters
@@ -101,13 +101,17 @@ def make_plan(accelerator, *, board: Board, frequency: float) -> Plan:
         own, of which the user gets the Verilog too.
     frequency : float
         Clock wanted, in MHz.
+    build : int
+        64 bits by which a host knows the build.
 
     Raises
     ------
     ConfigError
         The board's PLL cannot make that clock.
     """
-    return _ecp5_plan(accelerator, board, frequency) if board.routed else _xcup_plan(accelerator, board, frequency)
+    if board.routed:
+        return _ecp5_plan(accelerator, board, frequency, build)
+    return _xcup_plan(accelerator, board, frequency)
 
 
 def make_portable_plan(component, *, board: Board, clock_mhz: float) -> Plan:
@@ -135,12 +139,12 @@ def make_portable_plan(component, *, board: Board, clock_mhz: float) -> Plan:
     return Plan(files, synthesize, (*kept, *options), None, clock_mhz)
 
 
-def _ecp5_plan(accelerator, board: Board, frequency: float) -> Plan:
+def _ecp5_plan(accelerator, board: Board, frequency: float, build: int) -> Plan:
     from licgate.synth.pll import ecp5_pll
     from licgate.synth.top import Ecp5Top
 
     pll = ecp5_pll(board.clock_input, frequency)
-    files, synthesize, route, pack = _ecp5_tools(board, Ecp5Top(accelerator, pll=pll, baud=board.baud))
+    files, synthesize, route, pack = _ecp5_tools(board, Ecp5Top(accelerator, pll=pll, baud=board.baud, build=build))
     svf = pack.index("--svf")
     return Plan(files, synthesize, route, pack[:svf] + pack[svf + 2 :], pll.f_out)
 

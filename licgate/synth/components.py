@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["component_of", "count_components", "count_components_of_file", "instances_of"]
 
 #: Instances that only hold others: their parts are components of their own.
-WRAPPERS = ("accelerator", "system", "core", "engine")
+WRAPPERS = ("board", "linked", "accelerator", "system", "core", "engine")
 
 KINDS = (
     (re.compile(r"LUT[1-6]$|INV$"), "LUT"),

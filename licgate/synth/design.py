@@ -11,10 +11,15 @@ from licgate.perf.predict import Prediction
 from licgate.synth.fit import Fit
 from licgate.target.axi import AxiTiming
 from licgate.target.board import Board
+from licgate.target.build import BuildFacts
 from licgate.target.config import AcceleratorConfig
+from licgate.target.registers import Kind
 from licgate.target.sdram import SdramCycles
 
 __all__ = ["Design", "Frame"]
+
+#: Accelerators behind the host link, by their memory.
+_LINKED = {"chip": Kind.RESIDENT, "sdram": Kind.SDRAM}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,22 @@ class Design:
     def transforms(self) -> tuple[str, ...]:
         """Names of the transforms that it contains."""
         return MODES[self.mode]
+
+    @property
+    def facts(self) -> BuildFacts | None:
+        """What a host has to know of its build; None where the host is a processor beside it."""
+        if self.memory not in _LINKED:
+            return None
+        return BuildFacts(
+            kind=_LINKED[self.memory],
+            board=self.board.name,
+            model=self.manifest.name,
+            hash=self.manifest.hash,
+            transforms=self.transforms,
+            config=self.config,
+            clock_khz=round(self.clock_mhz * 1e3),
+            cores=self.cores,
+        )
 
     @property
     def multipliers(self) -> int:
