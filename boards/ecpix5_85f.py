@@ -23,6 +23,9 @@ BOARD = Board(
     make_platform=make_platform,
     clock_input=100.0,
     baud=3_000_000,
+    # FTDI FT2232H
+    usb=((0x0403, 0x6010),),
+    loader="ecpix5",
     frequency=100.0,
     rows=8,
     cols=12,

@@ -20,8 +20,8 @@ from amaranth.sim import Simulator
 from licgate.gateware import Accelerator, AcceleratorConfig, Control, Register, Status, latent_layout
 from licgate.images import synthetic_image
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.program.order import stream_order
 from licgate.reference import run_transform
-from licgate.sim.order import stream_order
 
 
 class Frontend(Component):

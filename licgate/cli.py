@@ -48,6 +48,9 @@ VERBS = {
     "explore": ("search the shapes that an accelerator can have on a board", "licgate.cli_explore"),
     "verilog": ("write an accelerator for designs of others, in Verilog, with a testbench", "licgate.cli_verilog"),
     "build": ("make a bitstream and a report", "licgate.cli_build"),
+    "load": ("load a bitstream into a board", "licgate.cli_board"),
+    "board": ("find, show, test and measure boards", "licgate.cli_board"),
+    "emulate": ("run a build as an emulated board, for host programs", "licgate.cli_emulate"),
     "registers": ("show the registers of an accelerator", "licgate.target.cli_registers"),
 }
 

@@ -21,18 +21,20 @@ from licgate.errors import ConfigError
 if TYPE_CHECKING:
     from licgate.target.board import Board
 
-__all__ = ["add_boards_arguments", "add_build_arguments", "run_boards", "run_build"]
+__all__ = [
+    "add_boards_arguments",
+    "add_build_arguments",
+    "add_shape_arguments",
+    "fitted_design",
+    "run_boards",
+    "run_build",
+    "say",
+]
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
-    add_frame_arguments(parser)
-    add_old_names(parser)
-    parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
-    add_channels_argument(parser, "build a made-up model: the layers of --model with N and M channels, not trained")
-    width = "widest patch that the line buffers hold (default: the board's, or what fits of it)"
-    add_array_arguments(parser, "the board's", max_width=width)
-    add_memory_arguments(parser)
+    add_shape_arguments(parser)
     parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--jobs", type=positive, help="seeds routed at the same time (default: one per core)")
@@ -50,9 +52,8 @@ def run_build(args: argparse.Namespace) -> int:
     from licgate.target.board import find_board
 
     board, backend = find_board(args.board), get_backend(args.memory)
-    design = backend.design(args, _model(args), board, _clock(clock_of(args, board), board))
     route = board.routed and not args.synthesis_only
-    design = backend.fit(design, must_fit=route)
+    design = fitted_design(args, backend, board, must_fit=route)
     width, height = args.size
     backend.check_build(design, width, height, synthesis_only=args.synthesis_only)
     out = args.out or Path("out") / _folder_name(design)
@@ -79,6 +80,23 @@ def run_build(args: argparse.Namespace) -> int:
         )
     _say_result(report, args.size, out)
     return 0
+
+
+def add_shape_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a build is made of: board, model, array and memory."""
+    add_frame_arguments(parser)
+    add_old_names(parser)
+    parser.add_argument("--model", help="name under models/, or a path (default: the default model)")
+    add_channels_argument(parser, "build a made-up model: the layers of --model with N and M channels, not trained")
+    width = "widest patch that the line buffers hold (default: the board's, or what fits of it)"
+    add_array_arguments(parser, "the board's", max_width=width)
+    add_memory_arguments(parser)
+
+
+def fitted_design(args: argparse.Namespace, backend, board: Board, *, must_fit: bool):
+    """The fitted design of the options of `add_shape_arguments`; a ConfigError if they make no sense."""
+    design = backend.design(args, _model(args), board, _clock(clock_of(args, board), board))
+    return backend.fit(design, must_fit=must_fit)
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from licgate.backends.options import MEMORIES, add_memory_argument
+from licgate.cli_device import ENGINE, add_port_arguments, check_port_arguments, connect, note
 from licgate.cli_files import STANDARD, each, pairs, read_coded, sizes, write_out
 from licgate.codec import Codec, Trace, model_of, read_header
 from licgate.errors import ConfigError
@@ -20,7 +21,7 @@ from licgate.manifest.family import model_of_quality
 
 __all__ = ["add_decode_arguments", "add_encode_arguments", "run_decode", "run_encode"]
 
-ENGINES = ("reference", "cxxrtl", "amaranth", "verilator")
+ENGINES = ("reference", "cxxrtl", "amaranth", "verilator", ENGINE)
 
 SUFFIX = ".lic"
 
@@ -76,9 +77,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=ENGINES,
         default="reference",
-        help="what runs the transforms: numpy, or simulated gateware (default: %(default)s)",
+        help="what runs the transforms: numpy, simulated gateware, or a board (default: %(default)s)",
     )
     add_memory_argument(parser)
+    add_port_arguments(parser)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument(
         "--threads",
@@ -156,10 +158,11 @@ def run_decode(args: argparse.Namespace) -> int:
 
 def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
     """The codec on the engine asked for; simulated gateware holds the transforms of a board's build in that mode."""
-    if args.engine == "reference":
+    check_port_arguments(args)
+    if args.engine in ("reference", ENGINE):
         if args.memory != MEMORIES[0]:
             raise ConfigError(f"--memory {args.memory} goes with simulated gateware: give --engine cxxrtl as well")
-        return Codec(manifest, threads=args.threads)
+        return Codec(manifest, threads=args.threads) if args.engine == "reference" else _on_board(manifest, args, mode)
     from licgate.backends import get_backend
     from licgate.sim.chain import engine_run
     from licgate.sim.progress import Bars
@@ -173,6 +176,18 @@ def _codec(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
         file=sys.stderr,
         flush=True,
     )
+    return Codec(manifest, run=run)
+
+
+def _on_board(manifest: Manifest, args: argparse.Namespace, mode: str) -> Codec:
+    """The codec on a device."""
+    from licgate.runtime.engines import DeviceRun
+    from licgate.sim.progress import Bars
+
+    parts = [name for name in manifest.transforms if name in MODES[mode] or name in ("context", "parameters")]
+    run = DeviceRun(connect(args), manifest, parts, Bars(sys.stderr, "values", done="ran"))
+    left = f"; {' and '.join(run.host)}: the reference's" if run.host else ""
+    note(f"{', '.join(name for name in run.held if name in parts)} of {manifest.name} on the board{left}")
     return Codec(manifest, run=run)
 
 

@@ -10,17 +10,19 @@ from pathlib import Path
 from licgate.backends import get_backend
 from licgate.backends.base import verdict
 from licgate.backends.options import add_memory_arguments, add_shape_arguments
+from licgate.cli_device import ENGINE, add_port_arguments, check_port_arguments, connect
 from licgate.errors import ConfigError
 from licgate.files import check_writable, write_whole
 from licgate.images import demo_image, load_image
 from licgate.manifest import find_model
 from licgate.manifest.transform import TRANSFORM_NAMES
+from licgate.sim.boards import board_gateware
 from licgate.sim.chain import simulate_codec, summed, transform_input
 from licgate.sim.engine import engine_names
 from licgate.sim.progress import Bars
 from licgate.sim.simulate import compare, described
 
-__all__ = ["add_simulate_arguments", "run_simulate"]
+__all__ = ["add_simulate_arguments", "picture", "run_simulate"]
 
 
 def add_simulate_arguments(parser):
@@ -38,11 +40,11 @@ def add_simulate_arguments(parser):
     parser.add_argument("--crop", metavar="WxH", help="use only the middle of the picture")
     parser.add_argument(
         "--engine",
-        choices=engine_names(),
+        choices=(*engine_names(), ENGINE),
         default="cxxrtl",
         help="what is simulated, and how: the design as compiled C++, by CXXRTL or by Verilator, or in Amaranth's "
-        "simulator, or its netlist for an ECP5 as it goes into nextpnr or comes back placed and routed (default: "
-        "%(default)s)",
+        "simulator, or its netlist for an ECP5 as it goes into nextpnr or comes back placed and routed; board: a "
+        "device runs it instead (default: %(default)s)",
     )
     add_shape_arguments(parser)
     parser.add_argument(
@@ -68,6 +70,7 @@ def add_simulate_arguments(parser):
         "(netlist and routed: always, 1 if left out)",
     )
     add_memory_arguments(parser)
+    add_port_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
 
 
@@ -82,6 +85,7 @@ def _transforms(text):
 
 def run_simulate(args):
     """Body of ``licgate simulate``: 0 when every value is equal (and every cycle as predicted), 1 when not."""
+    check_port_arguments(args)
     backend, patched = get_backend(args.memory), args.patch is not None or args.independent or args.overlap
     if patched and not backend.patches:
         raise ConfigError(
@@ -92,7 +96,7 @@ def run_simulate(args):
     manifest = find_model(args.model)
     if args.json:
         check_writable(Path(args.json))
-    pixels, started = _picture(args), time.monotonic()
+    pixels, started = picture(args), time.monotonic()
     result = _simulated(args, backend, manifest, pixels)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
@@ -102,7 +106,19 @@ def run_simulate(args):
 
 
 def _simulated(args, backend, manifest, pixels):
+    if args.engine == ENGINE:
+        for option in ("faults", "random"):
+            if getattr(args, option) is not None:
+                raise ConfigError(f"--{option} goes with simulated gateware, not with --engine {ENGINE}")
+        with connect(args) as connection:
+            make = partial(board_gateware, connection, manifest)
+            return _carried_out(args, make, manifest, pixels, Bars(sys.stderr, "values", done="ran"))
     make, bars = partial(backend.simulate, args, manifest), Bars(sys.stderr, backend.counts)
+    return _carried_out(args, make, manifest, pixels, bars)
+
+
+def _carried_out(args, make, manifest, pixels, bars):
+    """The result of what is asked for, on what ``make`` makes."""
     if args.transform == ("all",):
         return simulate_codec(manifest, make, pixels, progress=bars)
     inputs = [transform_input(manifest, name, pixels) for name in args.transform]
@@ -120,7 +136,7 @@ def _as_expected(result):
     return result["bit_exact"] and (late or result.get("cycles_predicted") == result.get("cycles_of_cores"))
 
 
-def _picture(args):
+def picture(args):
     """Pixels of the picture that is asked for."""
     pixels, notices = (demo_image(), []) if args.image is None else load_image(args.image)
     for notice in notices:

@@ -13,16 +13,19 @@ FLOORS = [
     {"backends"},
     {"explore", "verilog"},
     {
+        "__main__",
         "cli",
         "cli_build",
+        "cli_board",
         "cli_codec",
+        "cli_device",
+        "cli_emulate",
         "cli_explore",
         "cli_files",
         "cli_info",
         "cli_plan",
         "cli_simulate",
         "cli_verilog",
-        "__main__",
     },
 ]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from licgate.errors import DeviceError
-from licgate.manifest.checks import AnyIntegers, Integers
+from licgate.manifest.checks import AnyIntegers
 from licgate.runtime.device import (
     OUTSTANDING,
     Conversation,
+    LineError,
+    check_sums,
     describe_streams,
     expect,
     identify,
@@ -19,35 +22,24 @@ from licgate.runtime.device import (
     reset,
     write_register,
 )
-from licgate.target.frames import Frame, FrameType, pixel_frames, read_frame
+from licgate.runtime.transforms import Outcome
+from licgate.target.frames import Frame, FrameType, Sums, pixel_frames, read_frame
 from licgate.target.registers import COUNTERS, Control, Kind, Register, Status
 
-__all__ = ["STREAM_NAMES", "Outcome", "run"]
+__all__ = ["STREAM_NAMES", "run"]
 
 #: Streams that the watchdog sees, in their order.
 STREAM_NAMES = ("patches", "pixels", "latents", "passes", "tiles", "writes")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a run gave.
-
-    Attributes
-    ----------
-    patches : ndarray, shape (n, 4)
-        x, y, width, height of the patches that were asked for.
-    latents : list of ndarray of int64
-        What came out for each, in the order of the stream.
-    counters : dict
-        By the names of ``licgate.target.registers.COUNTERS``.
-    """
-
-    patches: Integers
-    latents: list[Integers]
-    counters: dict[str, int]
-
-
-def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | None = None) -> Conversation[Outcome]:
+def run(
+    words: AnyIntegers,
+    settings: Mapping[Register, int],
+    *,
+    model: str | None = None,
+    outstanding: int = OUTSTANDING,
+    progress: Callable[[int], object] | None = None,
+) -> Conversation[Outcome]:
     """Run a transform over an image or a feature map.
 
     Parameters
@@ -59,6 +51,10 @@ def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | No
         Sizes, MODE, OVERLAP and TRANSFORM, as docs/hostlink.md has them.
     model : str or None
         Hash of the manifest that the accelerator must have been built of.
+    outstanding : int
+        PIXELS frames that may wait for their ACK.
+    progress : callable or None
+        Called with the number of latents so far.
 
     Returns
     -------
@@ -67,28 +63,30 @@ def run(words: AnyIntegers, settings: Mapping[Register, int], *, model: str | No
     Raises
     ------
     DeviceError
-        The device is another one than expected, refuses, or hangs.
+        The device is another one than expected, or refuses.
+    LineError
+        Something was lost on the line, or the accelerator hangs, as it does when pixels were lost.
     """
-    yield from identify(Kind.RESIDENT, model=model)
     yield from reset()
+    yield from identify(Kind.RESIDENT, model=model)
     for register, value in settings.items():
         yield from write_register(register, value)
     yield from write_register(Register.CONTROL, Control.START)
-    exchange, due = _Exchange(words), read_frame(Register.STATUS)
+    exchange, due = _Exchange(words, outstanding, progress), read_frame(Register.STATUS)
     while True:
         frame = yield due
         due = exchange.take(frame)
         if exchange.status & Status.HUNG:
-            raise DeviceError((yield from _hang()))
+            raise LineError((yield from _hang()))
         if exchange.status & Status.REFUSED:
             raise DeviceError("the accelerator refused the run: a size is zero or too wide, or it lacks the transform")
         if exchange.over:
             break
-    return Outcome(
-        np.array(exchange.patches, dtype=np.int64).reshape(-1, 4),
-        [np.frombuffer(bytes(part), dtype="<i2").astype(np.int64) for part in exchange.latents],
-        (yield from read_counters(COUNTERS)),
-    )
+    counters = yield from read_counters(COUNTERS)
+    outcome, sums = exchange.outcome(counters), Sums()
+    sums.add(outcome.latents.astype("<i2").view("<u2"))
+    yield from check_sums(exchange.sums, sums)
+    return outcome
 
 
 def _hang() -> Conversation[str]:
@@ -105,16 +103,31 @@ class _Exchange:
     """What comes and goes while a run is under way; STATUS is always asked for, since a hang says nothing by itself."""
 
     words: AnyIntegers
+    outstanding: int
+    progress: Callable[[int], object] | None
     patches: list[tuple[int, ...]] = field(default_factory=list)
     latents: list[bytearray] = field(default_factory=list)
-    waiting: list[bytes] = field(default_factory=list)
+    waiting: deque[bytes] = field(default_factory=deque)
+    sums: Sums = field(default_factory=Sums)
     status: int = 0
     ended: int = 0
+    came: int = 0
 
     @property
     def over(self) -> bool:
         """The run is done and all that it gave is here: the last latents may come behind the answer that says so."""
         return bool(self.status & Status.DONE) and self.ended == len(self.patches)
+
+    def outcome(self, counters: dict[str, int]) -> Outcome:
+        """What came of it."""
+        lasts = np.zeros(self.came, dtype=bool)
+        lasts[np.cumsum([len(part) // 2 for part in self.latents], dtype=np.int64) - 1] = True
+        return Outcome(
+            np.array(self.patches, dtype=np.int64).reshape(-1, 4),
+            np.frombuffer(b"".join(self.latents), dtype="<i2").astype(np.int64),
+            lasts,
+            counters,
+        )
 
     def take(self, frame: Frame) -> bytes:
         """Take a frame; return what is to be sent then."""
@@ -125,16 +138,20 @@ class _Exchange:
         if frame.type == FrameType.PATCH:
             self.patches.append(tuple(np.frombuffer(frame.payload, dtype="<u2").tolist()))
             self.latents.append(bytearray())
-            self.waiting = list(pixel_frames(self._pixels(*self.patches[-1])))
-            due, self.waiting = self.waiting[:OUTSTANDING], self.waiting[OUTSTANDING:]
-            return b"".join(due)
+            pixels = self._pixels(*self.patches[-1])
+            self.sums.add_bytes(pixels)
+            self.waiting = deque(pixel_frames(pixels))
+            return b"".join(self.waiting.popleft() for _ in range(min(self.outstanding, len(self.waiting))))
         if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.ended < len(self.patches):
             # the next window may have been asked for before the last latents of this one came
             self.latents[self.ended] += frame.payload
             self.ended += frame.type == FrameType.LATENTS_LAST
+            self.came += len(frame.payload) // 2
+            if self.progress is not None:
+                self.progress(self.came)
             return b""
         expect(frame, FrameType.ACK, bytes([FrameType.PIXELS]))
-        return self.waiting.pop(0) if self.waiting else b""
+        return self.waiting.popleft() if self.waiting else b""
 
     def _pixels(self, x: int, y: int, width: int, height: int) -> bytes:
         """Bytes of a window, three a pixel or value."""

@@ -14,6 +14,8 @@ from licgate.program.schedule import Schedule
 from licgate.runtime.device import (
     OUTSTANDING,
     Conversation,
+    LineError,
+    check_sums,
     describe_streams,
     expect,
     identify,
@@ -21,14 +23,14 @@ from licgate.runtime.device import (
     read_counters,
     read_register,
     reset,
-    talk,
+    wait_while,
     write_register,
 )
-from licgate.target.frames import FrameType, pixel_frames, read_frame
+from licgate.target.frames import FrameType, Sums, pixel_frames, read_frame
 from licgate.target.registers import STREAMED_COUNTERS, Control, Kind, Register, Status
 from licgate.target.registertable import decode
 
-__all__ = ["STREAM_NAMES", "download", "read_register", "run", "talk", "upload", "write_register"]
+__all__ = ["STREAM_NAMES", "download", "read_register", "run", "upload", "write_register"]
 
 #: Streams that a core's watchdog sees, in their order.
 STREAM_NAMES = (
@@ -47,25 +49,46 @@ STREAM_NAMES = (
 )
 
 
-def upload(address: int, beats: AnyIntegers, beat_bits: int = 16) -> Conversation[None]:
-    """Write beats, ndarray of int, to memory from ``address`` on."""
+def upload(
+    address: int,
+    beats: AnyIntegers,
+    beat_bits: int = 16,
+    *,
+    sums: Sums | None = None,
+    outstanding: int = OUTSTANDING,
+) -> Conversation[None]:
+    """Write beats to memory.
+
+    Parameters
+    ----------
+    address : int
+        Of the first one.
+    beats : ndarray of int
+    beat_bits : int
+    sums : Sums or None
+        Takes what is sent.
+    outstanding : int
+        PIXELS frames that may wait for their ACK.
+    """
     if not len(beats):
         return
     yield from write_register(Register.MEMORY_ADDRESS, address)
     yield from write_register(Register.MEMORY_WRITE, len(beats))
     _check_begun((yield from read_register(Register.STATUS)))
     data = _bytes(beats, beat_bits)
-    frames = list(pixel_frames(data + bytes(-len(data) % 3)))
-    due, waiting = b"".join(frames[:OUTSTANDING]), frames[OUTSTANDING:]
+    data += bytes(-len(data) % 3)
+    if sums is not None:
+        sums.add_bytes(data)
+    frames = list(pixel_frames(data))
+    due, waiting = b"".join(frames[:outstanding]), frames[outstanding:]
     for index in range(len(frames)):
         expect((yield due), FrameType.ACK, bytes([FrameType.PIXELS]))
         due = waiting[index] if index < len(waiting) else b""
-    while (yield from read_register(Register.STATUS)) & Status.MOVING:
-        pass
+    yield from wait_while(Status.MOVING, "the memory takes nothing: load the bitstream again")
 
 
-def download(address: int, count: int, beat_bits: int = 16) -> Conversation[Beats]:
-    """Read ``count`` beats of memory from ``address`` on: ndarray of uint64."""
+def download(address: int, count: int, beat_bits: int = 16, *, sums: Sums | None = None) -> Conversation[Beats]:
+    """Read ``count`` beats of memory from ``address`` on: ndarray of uint64; ``sums`` takes what came."""
     if not count:
         return np.zeros(0, dtype=np.uint64)
     yield from write_register(Register.MEMORY_ADDRESS, address)
@@ -78,19 +101,26 @@ def download(address: int, count: int, beat_bits: int = 16) -> Conversation[Beat
             _check_begun(int.from_bytes(frame.payload[1:], "little"))
             continue
         if frame.type not in (FrameType.LATENTS, FrameType.LATENTS_LAST):
-            raise DeviceError(f"the accelerator sent {named(frame)} where beats of its memory were due")
+            raise LineError(f"the accelerator sent {named(frame)} where beats of its memory were due")
         data += frame.payload
         if frame.type == FrameType.LATENTS_LAST:
             break
     if len(data) != count * beat_bits // 8:
-        raise DeviceError(f"the accelerator sent {len(data)} bytes of its memory, {count * beat_bits // 8} were due")
+        raise LineError(f"the accelerator sent {len(data)} bytes of its memory, {count * beat_bits // 8} were due")
+    if sums is not None:
+        sums.add(np.frombuffer(bytes(data), dtype="<u2"))
     places = np.frombuffer(bytes(data), dtype=np.uint8).reshape(count, -1).astype(np.uint64)
     beats: Beats = (places << (8 * np.arange(places.shape[1], dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
     return beats
 
 
 def run(
-    schedules: Sequence[Schedule], inputs: Sequence[AnyIntegers], *, model: str | None = None
+    schedules: Sequence[Schedule],
+    inputs: Sequence[AnyIntegers],
+    *,
+    model: str | None = None,
+    outstanding: int = OUTSTANDING,
+    watchdog: int | None = None,
 ) -> Conversation[tuple[list[AnyIntegers], list[dict[str, int]]]]:
     """Run a schedule on each core.
 
@@ -101,6 +131,10 @@ def run(
     inputs : sequence of ndarray
     model : str or None
         Hash of the manifest that the accelerator must have been built of.
+    outstanding : int
+        PIXELS frames that may wait for their ACK.
+    watchdog : int or None
+        Cycles without progress after which a core counts as hung; what the device holds if left out.
 
     Returns
     -------
@@ -110,41 +144,50 @@ def run(
     Raises
     ------
     DeviceError
-        The device is another one than expected, refuses, or hangs.
+        The device is another one than expected, or refuses.
+    LineError
+        Something was lost on the line, or a core hangs.
     """
+    yield from reset()
     yield from identify(Kind.SDRAM, model=model)
     shape = decode(Register.MEMORY_SHAPE, Kind.SDRAM, (yield from read_register(Register.MEMORY_SHAPE)))
     if shape["cores"] < len(schedules):
         raise DeviceError(f"the device has {shape['cores']} cores, {len(schedules)} schedules were given")
-    yield from reset()
+    if watchdog is not None:
+        yield from write_register(Register.WATCHDOG, watchdog)
+    sent, came = Sums(), Sums()
     for core, (schedule, x) in enumerate(zip(schedules, inputs, strict=True)):
-        yield from _prepare(core, schedule, x)
+        yield from _prepare(core, schedule, x, sent, outstanding)
+    # before anything runs on it
+    yield from check_sums(sent, came)
     yield from write_register(Register.CORES, (1 << len(schedules)) - 1)
     yield from write_register(Register.CONTROL, Control.START)
     while not (status := (yield from read_register(Register.STATUS))) & (Status.DONE | Status.REFUSED):
         if status & Status.HUNG:
-            raise DeviceError((yield from _hang(len(schedules))))
+            raise LineError((yield from _hang(len(schedules))))
     if status & Status.REFUSED:
         raise DeviceError("the accelerator refused to start: a core is busy")
     outputs, counters = [], []
     for core, schedule in enumerate(schedules):
         last = schedule.maps[-1]
-        found = yield from download(last.base, last.beats, schedule.program.beat_bits)
+        found = yield from download(last.base, last.beats, schedule.program.beat_bits, sums=came)
         outputs.append(schedule.unpacked(found))
         yield from write_register(Register.CORE, core)
         counters.append((yield from read_counters(STREAMED_COUNTERS)))
+    yield from check_sums(sent, came)
     return outputs, counters
 
 
-def _prepare(core: int, schedule: Schedule, x: AnyIntegers) -> Conversation[None]:
+def _prepare(core: int, schedule: Schedule, x: AnyIntegers, sums: Sums, outstanding: int) -> Conversation[None]:
     """Write to memory what a core's schedule reads, and where that begins."""
     memory, first, origin = schedule.memory(x), schedule.maps[0], schedule.origin
     # weights lie before the input; maps in between are written before they are read
     begin = memory[: first.base + first.beats - origin]
-    yield from upload(origin, begin, schedule.program.beat_bits)
+    bits = schedule.program.beat_bits
+    yield from upload(origin, begin, bits, sums=sums, outstanding=outstanding)
     # what is read ahead beyond the last command does not count
     commands = memory[schedule.address - origin :][: len(schedule.commands) * command_beats(schedule.program)]
-    yield from upload(schedule.address, commands, schedule.program.beat_bits)
+    yield from upload(schedule.address, commands, bits, sums=sums, outstanding=outstanding)
     yield from write_register(Register.CORE, core)
     yield from write_register(Register.ADDRESS, schedule.address)
 

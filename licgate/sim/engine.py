@@ -12,12 +12,10 @@ from licgate.target.registers import COUNTERS, Register, Status
 __all__ = [
     "PATIENCE",
     "Job",
-    "Outcome",
     "armed",
     "check_outcome",
     "engine_names",
     "get_engine",
-    "pixel_words",
     "seed_of",
 ]
 
@@ -45,7 +43,8 @@ class Job:
     ----------
     words : ndarray of int
         What the stream carries, as unsigned numbers: pixels of shape (H, W), of which patches are taken, see
-        :func:`pixel_words`; or values of shape (n,), all of them in this order, once a window has been asked for.
+        :func:`licgate.runtime.transforms.pixel_words`; or values of shape (n,), all of them in this order, once a
+        window has been asked for.
     registers : tuple of (int, int)
         Addresses and values, written in order; the last one starts the accelerator.
     faults : int or None
@@ -59,36 +58,6 @@ class Job:
     registers: tuple
     faults: int | None = None
     random: int | None = None
-
-
-def pixel_words(image, bits):
-    """Pixels (C, H, W) as the stream carries them, shape (H, W): channel 0 in the low bits, ``bits`` each."""
-    mask = (1 << bits) - 1
-    packed = np.zeros(image.shape[1:], dtype=np.int64)
-    for channel, plane in enumerate(image):
-        packed |= (plane.astype(np.int64) & mask) << (bits * channel)
-    return packed
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a simulation gave.
-
-    Attributes
-    ----------
-    patches : ndarray, shape (n, 4)
-        x, y, width, height of the patches that were asked for.
-    latents : ndarray of int64, shape (m,)
-        What came out, in the order of the stream.
-    lasts : ndarray of bool, shape (m,)
-    counters : dict
-        The accelerator's counters, by the names of ``licgate.target.registers.COUNTERS``.
-    """
-
-    patches: np.ndarray
-    latents: np.ndarray
-    lasts: np.ndarray
-    counters: dict
 
 
 def engine_names():

@@ -8,9 +8,9 @@ from licgate.perf.predict import multiplier_cycles
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.cores import core_jobs
 from licgate.program.streamed import compile_streamed
+from licgate.runtime.transforms import PatchResult, Ran, check_input
 from licgate.sim.engine import seed_of
 from licgate.sim.streamedrun import StreamedOutcome
-from licgate.sim.transforms import PatchResult, Ran, check_input
 
 __all__ = ["StreamedGateware", "StreamedRan"]
 

@@ -10,12 +10,9 @@ from licgate.errors import ConfigError
 from licgate.gateware.host.uart import uart_divisor
 from licgate.gateware.top.board import LinkedAccelerator, SerialAccelerator
 from licgate.synth.pll import Ecp5Pll
-from licgate.target.link import LinkFacts
+from licgate.target.link import FRAME_TIMEOUT_SECONDS, LinkFacts
 
-__all__ = ["FRAME_TIMEOUT_SECONDS", "Ecp5Top"]
-
-#: After which a frame that has begun and does not go on is given up.
-FRAME_TIMEOUT_SECONDS = 0.1
+__all__ = ["Ecp5Top"]
 
 
 class Ecp5Top(Elaboratable):

@@ -69,6 +69,10 @@ class Board:
         AXI4 ports of the board's own memory, for ``--memory axi``.
     memory_bandwidth : float or None
         Bytes a second of that memory at most, all ports together.
+    usb : tuple of (int, int)
+        Vendor and product of the USB devices that the serial port can belong to.
+    loader : str or None
+        What openFPGALoader calls the board.
     notes : tuple of str
         What the report adds to its assumptions.
     path : Path or None
@@ -100,6 +104,8 @@ class Board:
     sdram: SdramTiming | None = None
     axi_ports: int = 0
     memory_bandwidth: float | None = None
+    usb: tuple[tuple[int, int], ...] = ()
+    loader: str | None = None
     notes: tuple[str, ...] = ()
     path: Path | None = field(default=None, compare=False)
 

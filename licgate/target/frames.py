@@ -68,6 +68,25 @@ def encode_frame(frame_type: int, payload: bytes = b"") -> bytes:
     return bytes([SYNC]) + body + crc16(body).to_bytes(2, "big")
 
 
+#: Bytes of payload that frames from the device have: the least, the most, and of what they are a multiple.
+_SIZES = {
+    FrameType.ACK: (1, 1, 1),
+    FrameType.VALUE: (5, 5, 1),
+    FrameType.PATCH: (8, 8, 1),
+    FrameType.LATENTS: (2, 2 * MAX_LATENTS, 2),
+    FrameType.LATENTS_LAST: (2, 2 * MAX_LATENTS, 2),
+    FrameType.ERROR: (1, 1, 1),
+}
+
+
+def plausible(frame: Frame) -> bool:
+    """Whether a device sends such a frame, of that type and length."""
+    if frame.type not in _SIZES:
+        return False
+    least, most, step = _SIZES[FrameType(frame.type)]
+    return least <= len(frame.payload) <= most and len(frame.payload) % step == 0
+
+
 def write_frame(address: int, value: int) -> bytes:
     """Frame that writes a 32-bit register."""
     return encode_frame(FrameType.WRITE, bytes([address]) + value.to_bytes(4, "little"))
@@ -139,3 +158,25 @@ def running_sums(words: npt.NDArray[np.integer]) -> tuple[int, int]:
     # of 2^32 alone, so that no product leaves 64 bits
     first = np.cumsum(words.astype(np.uint64), dtype=np.uint64) & np.uint64(0xFFFFFFFF)
     return (int(first[-1]), int(first.sum(dtype=np.uint64)) & 0xFFFFFFFF) if len(first) else (0, 0)
+
+
+class Sums:
+    """`running_sums` of words that come in parts.
+
+    Attributes
+    ----------
+    values : tuple of int
+    """
+
+    def __init__(self) -> None:
+        self.values = (0, 0)
+
+    def add(self, words: npt.NDArray[np.integer]) -> None:
+        """Take more words."""
+        first, second = running_sums(words)
+        before, behind = self.values
+        self.values = ((before + first) & 0xFFFFFFFF, (behind + before * len(words) + second) & 0xFFFFFFFF)
+
+    def add_bytes(self, data: bytes) -> None:
+        """Take more words, of three bytes each, low byte first."""
+        self.add(np.frombuffer(data, dtype=np.uint8).reshape(-1, 3) @ np.array([1, 1 << 8, 1 << 16]))

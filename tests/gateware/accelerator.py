@@ -6,8 +6,8 @@ from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.patches import patches
 from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.program.depthform import depth_form
+from licgate.program.order import stream_order
 from licgate.reference import run_transform
-from licgate.sim.order import stream_order
 from licgate.target.registers import Register
 from tests.gateware.kit import monitor, run_simulation, stream_get, stream_put
 

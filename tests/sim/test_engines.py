@@ -7,9 +7,9 @@ import pytest
 
 from licgate.errors import ConfigError, SimulationError
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.runtime.transforms import pixel_words
 from licgate.sim import Job, get_engine
 from licgate.sim import transforms as module
-from licgate.sim.engine import pixel_words
 from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
 from tests.marks import regress

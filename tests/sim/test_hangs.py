@@ -12,8 +12,8 @@ from licgate.gateware.resident import core as core_module
 from licgate.gateware.stream import connect
 from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
+from licgate.runtime.transforms import pixel_words
 from licgate.sim import Job, get_engine
-from licgate.sim.engine import pixel_words
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Register
 from tests.gateware.accelerator import pack, read_register, start, wait_done, write_register

@@ -1,13 +1,17 @@
 """The order in which feature maps go into the accelerator and come out of it."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import numpy as np
 
+from licgate.manifest.checks import AnyIntegers
+
 __all__ = ["from_stream", "stream_order"]
 
 
-def stream_order(latents, skip, rows):
+def stream_order(latents: AnyIntegers, skip: int, rows: int) -> AnyIntegers:
     """Values (C, H, W) in the order of the stream: row, group of ``rows`` columns, channel, column.
 
     Parameters
@@ -23,7 +27,7 @@ def stream_order(latents, skip, rows):
     return np.concatenate([part[:, y].ravel() for y in range(latents.shape[1]) for part in parts])
 
 
-def from_stream(values, shape, skip, rows):
+def from_stream(values: AnyIntegers, shape: tuple[int, int, int], skip: int, rows: int) -> AnyIntegers:
     """The inverse of `stream_order`: an array of ``shape`` (C, H, W)."""
     channels, height, width = shape
     edges = [0, *_cuts(skip, width, rows), width]
@@ -35,5 +39,5 @@ def from_stream(values, shape, skip, rows):
     return out
 
 
-def _cuts(skip, width, rows):
+def _cuts(skip: int, width: int, rows: int) -> list[int]:
     return [c - skip for c in range(0, skip + width, rows) if c > skip]

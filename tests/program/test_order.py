@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from licgate.program.depthform import depth_form, from_depth_form
-from licgate.sim.order import from_stream, stream_order
+from licgate.program.order import from_stream, stream_order
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])

@@ -1,0 +1,80 @@
+"""Options by which a device is found, and the connection that they come to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from licgate.errors import ConfigError, DeviceError
+
+if TYPE_CHECKING:
+    from licgate.runtime.connection import Connection
+    from licgate.runtime.serialport import FoundPort
+
+__all__ = ["ENGINE", "add_port_arguments", "check_port_arguments", "connect", "found_ports", "note"]
+
+#: What ``--engine`` calls a device.
+ENGINE = "board"
+
+
+def add_port_arguments(parser: argparse.ArgumentParser, *, engine: bool = True) -> None:
+    """Add ``--port`` and ``--baud``; with ``engine`` they are said to go with ``--engine board``."""
+    group = parser.add_argument_group("with --engine board") if engine else parser
+    group.add_argument(
+        "--port",
+        metavar="ADDRESS",
+        help="serial:/dev/ttyUSB0, tcp:HOST:PORT or pty:PATH (default: the one board that is found at a USB port)",
+    )
+    group.add_argument("--baud", type=int, metavar="N", help="rate of a serial port (default: 3000000)")
+
+
+def check_port_arguments(args: argparse.Namespace) -> None:
+    """Refuse options of a device where another engine is asked for."""
+    if args.engine != ENGINE and (args.port is not None or args.baud is not None):
+        raise ConfigError(f"--port and --baud go with --engine {ENGINE}, not {args.engine}")
+
+
+def connect(args: argparse.Namespace) -> Connection:
+    """Connect to the device of parsed options, once.
+
+    Raises
+    ------
+    ConfigError, ToolError, DeviceError
+        See :class:`licgate.runtime.connection.Connection`; or no device is named, and not one is found.
+    """
+    from licgate.runtime.connection import Connection
+    from licgate.runtime.ports import BAUD
+
+    # a device talks to one at a time
+    if getattr(args, "connection", None) is None:
+        args.connection = Connection(args.port or _only_port().address, baud=args.baud or BAUD, note=note)
+    return args.connection
+
+
+def note(line: str) -> None:
+    """Say something on the side."""
+    print(f"licgate: note: {line}", file=sys.stderr, flush=True)
+
+
+def found_ports() -> list[FoundPort]:
+    """Serial ports of devices with a USB id that a board has."""
+    from licgate.runtime.serialport import serial_ports
+    from licgate.target.board import board_files, find_board
+
+    ids = []
+    for name in board_files():
+        try:
+            ids += find_board(name).usb
+        except ConfigError:
+            continue  # a broken file hides none of the others
+    return serial_ports(ids)
+
+
+def _only_port() -> FoundPort:
+    found = found_ports()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise DeviceError("no board is found at a USB port: plug it in, or name its port with --port")
+    raise DeviceError(f"there are {', '.join(port.address for port in found)}: choose one with --port")

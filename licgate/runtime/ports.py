@@ -1,0 +1,199 @@
+"""Ways to a device that carry bytes: what a way does, TCP ports, pseudo-terminals, and their addresses."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import termios
+import tty
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from licgate.errors import ConfigError, DeviceError
+
+__all__ = ["BAUD", "Port", "Pty", "Tcp", "UnpluggedError", "open_port"]
+
+#: Rate of the boards' serial ports.
+BAUD = 3_000_000
+
+_CHUNK = 1 << 16
+
+
+class UnpluggedError(DeviceError):
+    """The way to the device is gone; it may come back."""
+
+
+class Port(ABC):
+    """A way to a device; opened when it is made.
+
+    Attributes
+    ----------
+    address : str
+        As ``--port`` takes it.
+    deadline : float
+        Seconds within which a device at this way answers; to a simulation others may be quicker.
+    """
+
+    address: str
+    deadline = 1.0
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send bytes; it may wait, no longer than the deadline.
+
+        Raises
+        ------
+        UnpluggedError
+            The way is gone.
+        """
+
+    @abstractmethod
+    def read(self, timeout: float) -> bytes:
+        """What has come, of one byte or more; nothing if nothing comes for ``timeout`` seconds.
+
+        Raises
+        ------
+        UnpluggedError
+            The way is gone.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give it back."""
+
+
+class Tcp(Port):
+    """A TCP port, of an emulated board or of a serial port elsewhere.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+
+    Raises
+    ------
+    UnpluggedError
+        Nobody listens there.
+    """
+
+    deadline = 5.0
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address = f"tcp:{host}:{port}"
+        try:
+            self._socket = socket.create_connection((host, port), timeout=self.deadline)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            raise _gone(self.address, error) from None
+
+    def write(self, data: bytes) -> None:
+        """See `Port.write`."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _gone(self.address, error) from None
+
+    def read(self, timeout: float) -> bytes:
+        """See `Port.read`."""
+        try:
+            if not select.select([self._socket], [], [], timeout)[0]:
+                return b""
+            data = self._socket.recv(_CHUNK)
+        except OSError as error:
+            raise _gone(self.address, error) from None
+        if not data:
+            raise UnpluggedError(f"{self.address} has hung up")
+        return data
+
+    def close(self) -> None:
+        """See `Port.close`."""
+        self._socket.close()
+
+
+class Pty(Port):
+    """A pseudo-terminal of an emulated board.
+
+    Parameters
+    ----------
+    path : str
+
+    Raises
+    ------
+    UnpluggedError
+        There is no such terminal.
+    """
+
+    deadline = 5.0
+
+    def __init__(self, path: str) -> None:
+        self.address = f"pty:{path}"
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            tty.setraw(self._file)
+        except (OSError, termios.error) as error:
+            raise _gone(self.address, error) from None
+
+    def write(self, data: bytes) -> None:
+        """See `Port.write`."""
+        try:
+            while data:
+                if not select.select([], [self._file], [], self.deadline)[1]:
+                    raise UnpluggedError(f"{self.address} takes no bytes")
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise _gone(self.address, error) from None
+
+    def read(self, timeout: float) -> bytes:
+        """See `Port.read`."""
+        try:
+            if not select.select([self._file], [], [], timeout)[0]:
+                return b""
+            data = os.read(self._file, _CHUNK)
+        except OSError as error:
+            raise _gone(self.address, error) from None
+        if not data:
+            raise UnpluggedError(f"{self.address} has hung up")
+        return data
+
+    def close(self) -> None:
+        """See `Port.close`."""
+        os.close(self._file)
+
+
+def open_port(address: str, *, baud: int = BAUD) -> Port:
+    """Open a way to a device.
+
+    Parameters
+    ----------
+    address : str
+        ``serial:PATH``, ``tcp:HOST:PORT`` or ``pty:PATH``; a path alone is that of a serial port.
+    baud : int
+        Rate of a serial port.
+
+    Raises
+    ------
+    ConfigError
+        It is no address.
+    ToolError
+        A serial port needs a package that is not installed.
+    UnpluggedError
+        Nothing is there.
+    """
+    kind, _, rest = address.partition(":")
+    if kind == "tcp":
+        host, _, port = rest.rpartition(":")
+        if host and port.isdecimal() and int(port) < 1 << 16:
+            return Tcp(host, int(port))
+    elif kind == "pty" and rest:
+        return Pty(rest)
+    elif (kind == "serial" and rest) or "/" in address or Path(address).exists():
+        from licgate.runtime.serialport import Serial
+
+        return Serial(rest if kind == "serial" else address, baud)
+    raise ConfigError(f"--port {address!r} is none of serial:/dev/NAME, tcp:HOST:PORT and pty:/dev/pts/N")
+
+
+def _gone(address: str, error: Exception) -> UnpluggedError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UnpluggedError(f"{address}: {reason[:1].lower()}{reason[1:]}")
