@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from licgate.errors import ConfigError, DeviceError
@@ -26,13 +27,17 @@ def add_port_arguments(parser: argparse.ArgumentParser, *, engine: bool = True) 
         metavar="ADDRESS",
         help="serial:/dev/ttyUSB0, tcp:HOST:PORT or pty:PATH (default: the one board that is found at a USB port)",
     )
+    group.add_argument(
+        "--build", type=Path, metavar="DIR", help="folder of the device's build (default: what this machine remembers)"
+    )
     group.add_argument("--baud", type=int, metavar="N", help="rate of a serial port (default: 3000000)")
 
 
 def check_port_arguments(args: argparse.Namespace) -> None:
     """Refuse options of a device where another engine is asked for."""
-    if args.engine != ENGINE and (args.port is not None or args.baud is not None):
-        raise ConfigError(f"--port and --baud go with --engine {ENGINE}, not {args.engine}")
+    for option in ("port", "baud", "build"):
+        if args.engine != ENGINE and getattr(args, option) is not None:
+            raise ConfigError(f"--{option} goes with --engine {ENGINE}, not {args.engine}")
 
 
 def connect(args: argparse.Namespace) -> Connection:
@@ -45,10 +50,20 @@ def connect(args: argparse.Namespace) -> Connection:
     """
     from licgate.runtime.connection import Connection
     from licgate.runtime.ports import BAUD
+    from licgate.target.build import read_facts, remember
 
     # a device talks to one at a time
     if getattr(args, "connection", None) is None:
-        args.connection = Connection(args.port or _only_port().address, baud=args.baud or BAUD, note=note)
+        facts = None if args.build is None else read_facts(args.build)
+        connection = Connection(args.port or _only_port().address, baud=args.baud or BAUD, note=note)
+        if facts is not None:
+            if facts.build != connection.identity.build:
+                raise ConfigError(
+                    f"the device is of build {connection.identity.build:016x}, {args.build} holds {facts.name}: load "
+                    "its bitstream, or name another folder"
+                )
+            remember(facts)
+        args.connection = connection
     return args.connection
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from licgate.backends import get_backend
-from licgate.backends.base import verdict
+from licgate.backends.base import values_line, verdict
 from licgate.backends.options import add_memory_arguments, add_shape_arguments
 from licgate.cli_device import ENGINE, add_port_arguments, check_port_arguments, connect
 from licgate.errors import ConfigError
@@ -100,7 +100,8 @@ def run_simulate(args):
     result = _simulated(args, backend, manifest, pixels)
     if args.json:
         write_whole(Path(args.json), json.dumps(result, indent=2) + "\n")
-    lines = _table(result) if "runs" in result else backend.lines(result)
+    lines = _board_lines if args.engine == ENGINE else backend.lines
+    lines = _table(result) if "runs" in result else lines(result)
     print("\n".join(lines) + f" ({args.engine}, {time.monotonic() - started:.0f} s)")
     return 0 if all(_as_expected(run) for run in result.get("runs", [result])) else 1
 
@@ -134,6 +135,15 @@ def _carried_out(args, make, manifest, pixels, bars):
 def _as_expected(result):
     late = result.get("faults") is not None
     return result["bit_exact"] and (late or result.get("cycles_predicted") == result.get("cycles_of_cores"))
+
+
+def _board_lines(result):
+    """What a device gave, for a person."""
+    work = (
+        f"{result['cycles']} cycles, waiting for the host included, {result['macs']} multiply-accumulates on "
+        f"{result['multipliers']} multipliers"
+    )
+    return [values_line(result), work]
 
 
 def picture(args):

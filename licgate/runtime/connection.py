@@ -165,14 +165,14 @@ class Connection:
 
     def _stranger(self) -> str:
         """What to say of a port where no frame came from."""
-        asked = f"at {self._baud:,} baud" if self.address.startswith(("serial:", "/")) else ""
+        asked = f" at {self._baud:,} baud" if self.address.startswith(("serial:", "/")) else ""
         if not self.link.received:
             return (
-                f"nothing answers at {self.address} {asked}: is the bitstream loaded (licgate load BOARD), is it the "
+                f"nothing answers at {self.address}{asked}: is the bitstream loaded (licgate load BOARD), is it the "
                 "right port (licgate board scan), and the right rate (--baud)?"
             )
         return (
-            f"what comes from {self.address} {asked} are no frames of licgate (it begins {self.link.head.hex(' ')}): "
+            f"what comes from {self.address}{asked} are no frames of licgate (it begins {self.link.head.hex(' ')}): "
             "the rate is another one (--baud), or the device"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +12,17 @@ from licgate.errors import DeviceError
 from licgate.manifest import Manifest, Transform
 from licgate.manifest.checks import AnyIntegers, Integers
 from licgate.reference import run_transform
-from licgate.runtime import resident
+from licgate.runtime import resident, streamed
 from licgate.runtime.connection import Connection
 from licgate.runtime.device import Conversation, LineError
 from licgate.runtime.identity import Identity
-from licgate.runtime.transforms import Outcome, ResidentTransforms, Task
+from licgate.runtime.streamedtransforms import StreamedTransforms
+from licgate.runtime.transforms import Outcome, Progress, Ran, ResidentTransforms, Task
 from licgate.target.config import AcceleratorConfig
-from licgate.target.registers import Register
+from licgate.target.registers import Kind, Register
+from licgate.target.streamed import StreamedConfig
 
-__all__ = ["DeviceRun", "ResidentEngine", "check_model", "device_engine", "watchdog_of"]
+__all__ = ["DeviceRun", "ResidentEngine", "StreamedEngine", "device_engine"]
 
 #: Seconds without progress after which a run counts as hung, and cycles where seconds mean nothing.
 _HUNG_SECONDS, _HUNG_CYCLES = 0.5, 2_000_000
@@ -34,6 +37,18 @@ def check_model(identity: Identity, manifest: Manifest) -> None:
             f"the device was built for model {of}, not {manifest.name} ({manifest.hash[:8]}): give --model, or load "
             "that model's bitstream"
         )
+
+
+def check_device(identity: Identity, manifest: Manifest, transforms: Sequence[str]) -> None:
+    """Refuse a device of another model, or without one of the transforms."""
+    check_model(identity, manifest)
+    if missing := [name for name in transforms if name not in identity.transforms]:
+        raise DeviceError(f"the device holds {', '.join(identity.transforms)}, not {', '.join(missing)}")
+
+
+def engine_facts(connection: Connection) -> dict[str, Any]:
+    """What a result says of the device that gave it."""
+    return {"engine": "board", "port": connection.address, "build": f"{connection.identity.build:016x}"}
 
 
 def watchdog_of(identity: Identity) -> int:
@@ -64,14 +79,12 @@ class ResidentEngine(ResidentTransforms):
 
     def __init__(self, connection: Connection, manifest: Manifest, transforms: Sequence[str]) -> None:
         self._connection, identity = connection, connection.identity
-        check_model(identity, manifest)
-        if missing := [name for name in transforms if name not in identity.transforms]:
-            raise DeviceError(f"the device holds {', '.join(identity.transforms)}, not {', '.join(missing)}")
+        check_device(identity, manifest, transforms)
         shape = {name: identity.shape[name] for name in ("rows", "cols", "max_width")}
         config = identity.facts.config if identity.facts else AcceleratorConfig(**shape)  # type: ignore[arg-type]
         # of all that it holds: how wide its lines are depends on them
         super().__init__(manifest, config, identity.transforms)
-        self.facts = {"engine": "board", "port": connection.address, "build": f"{identity.build:016x}"}
+        self.facts = engine_facts(connection)
 
     def _carried_out(self, task: Task, progress: Callable[[int], object] | None) -> Outcome:
         return self._connection.hold(partial(self._conversation, task, progress))
@@ -92,7 +105,70 @@ class ResidentEngine(ResidentTransforms):
         return outcome
 
 
-def device_engine(connection: Connection, manifest: Manifest, transforms: Sequence[str]) -> ResidentEngine:
+class StreamedEngine(StreamedTransforms):
+    """A device with cores at an SDRAM.
+
+    Parameters
+    ----------
+    connection : Connection
+    manifest : Manifest
+    transforms : sequence of str
+        Of those that the device holds.
+
+    Raises
+    ------
+    DeviceError
+        It was built of another model, lacks one of the transforms, or its build is not known: where weights and maps
+        lie is for the host to say, and depends on all of the configuration.
+
+    Attributes
+    ----------
+    facts : dict
+        What a result says of it.
+    """
+
+    def __init__(self, connection: Connection, manifest: Manifest, transforms: Sequence[str]) -> None:
+        self._connection, identity = connection, connection.identity
+        check_device(identity, manifest, transforms)
+        known = identity.facts
+        if known is None or not isinstance(known.config, StreamedConfig):
+            raise DeviceError(
+                f"the device is of build {identity.build:016x}, which was not made on this machine: give the folder of "
+                "its build, with device.json in it, as --build"
+            )
+        super().__init__(manifest, known.config, identity.transforms, cores=known.cores)
+        self.facts = engine_facts(connection)
+
+    def run(
+        self,
+        name: str,
+        x: AnyIntegers,
+        *,
+        patch: int | None = None,
+        independent: bool = False,
+        overlap: int = 0,
+        progress: Progress | None = None,
+    ) -> Ran:
+        """Run a transform, without patches; see :meth:`licgate.runtime.transforms.ResidentTransforms.run`.
+
+        Counters are sums over the cores, ``cycles`` the most that one took.
+        """
+        jobs, identity = self._jobs(name, x, patch, independent, overlap), self._connection.identity
+        schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
+        options = {"outstanding": identity.link["frames"], "watchdog": watchdog_of(identity)}
+        make = partial(streamed.run, schedules, inputs, model=self.manifest.hash, **options)
+        outputs, counters = self._connection.hold(make)
+        results = self._results(jobs, outputs)
+        if progress is not None:
+            total = sum(result.values.size for result in results)
+            progress(total, total)
+        sums = {key: sum(core[key] for core in counters) for key in counters[0]}
+        return Ran(results, {"cycles": max(core["busy"] for core in counters)} | sums)
+
+
+def device_engine(
+    connection: Connection, manifest: Manifest, transforms: Sequence[str]
+) -> ResidentEngine | StreamedEngine:
     """The engine of a device, of whichever kind it is.
 
     Raises
@@ -100,7 +176,8 @@ def device_engine(connection: Connection, manifest: Manifest, transforms: Sequen
     DeviceError
         It was built of another model, or lacks one of the transforms.
     """
-    return ResidentEngine(connection, manifest, transforms)
+    engine = StreamedEngine if connection.identity.kind is Kind.SDRAM else ResidentEngine
+    return engine(connection, manifest, transforms)
 
 
 class DeviceRun:

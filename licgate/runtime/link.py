@@ -97,10 +97,10 @@ class Link:
             self._count(data)
             skipped = self._reader.skipped
             frames = self._reader.feed(data)
+            self.frames += len(frames)
             self._waiting.extend(frame for frame in frames if plausible(frame))
             if not noisy and (self._reader.skipped > skipped or not all(map(plausible, frames))):
                 raise LineError(f"bytes that came from {self.port.address} were spoilt on the line")
-        self.frames += 1
         return self._waiting.popleft()
 
     def _count(self, data: bytes) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from licgate import __version__
 from licgate.errors import DeviceError
-from licgate.perf.core import CoreModel
 from licgate.perf.predict import input_sizes
 from licgate.reference import run_transform
 from licgate.runtime.device import read_register, reset, write_register
@@ -178,8 +177,7 @@ def _transform(connection, gateware, name, size):
         return {"transform": name, "error": str(error)}, [Check(name, False, str(error))]
     rates, output, right = meter.rates(), ran.output(), run_transform(transform, x)
     wrong = int(np.count_nonzero(output != right)) + sum(p.misplaced for p in ran.patches)
-    steps = _steps(connection, gateware, name, ran)
-    busy, cycles = ran.counters["busy"], ran.counters["cycles"]
+    (busy, steps), cycles = gateware.steps(name, ran), ran.counters["cycles"]
     speed = f"{rates['mb_per_s_to_device']:.3f} MB/s to the device, {rates['mb_per_s_from_device']:.3f} MB/s from it"
     told = f"{busy} steps of the array, {steps} by the cycle model; {cycles} cycles, waiting for the host included"
     if steps is None:
@@ -189,12 +187,3 @@ def _transform(connection, gateware, name, size):
         Check(f"{name} counters", None if steps is None else busy == steps and cycles >= busy, told),
     ]
     return {"transform": name, "size": list(size), "counters": ran.counters, "steps": steps, **rates}, checks
-
-
-def _steps(connection, gateware, name, ran):
-    """Steps of the array that a run takes; None where the configuration is not known."""
-    if connection.identity.facts is None:
-        return None
-    program = gateware.program
-    chain = program.chain_of(name)
-    return sum(sum(CoreModel(program, chain, p.width, p.height, start=0, kept=None).op_cycles) for p in ran.patches)

@@ -1,14 +1,12 @@
 """Transforms on simulated streamed gateware: what goes into external memory, and what is found there in the end."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
-from licgate.errors import ConfigError
 from licgate.perf.predict import multiplier_cycles
 from licgate.perf.streamed.frame import StreamedModel
-from licgate.program.cores import core_jobs
-from licgate.program.streamed import compile_streamed
-from licgate.runtime.transforms import PatchResult, Ran, check_input
+from licgate.runtime.streamedtransforms import StreamedTransforms
+from licgate.runtime.transforms import Ran
 from licgate.sim.engine import seed_of
 from licgate.sim.streamedrun import StreamedOutcome
 
@@ -30,7 +28,7 @@ class StreamedRan(Ran):
     model: StreamedModel
 
 
-class StreamedGateware(ABC):
+class StreamedGateware(StreamedTransforms):
     """An accelerator with external memory, as compiled C++; in place of :class:`licgate.sim.transforms.Gateware`.
 
     Parameters
@@ -64,17 +62,11 @@ class StreamedGateware(ABC):
     counts = "cycles"
 
     def __init__(self, manifest, config, transforms, *, cores=1, engine="cxxrtl", random=None):
-        self.program = compile_streamed([manifest.transforms[name] for name in transforms], config)
-        self.config, self.cores = config, cores
+        super().__init__(manifest, config, transforms, cores=cores)
         self.engine, self.random = engine, seed_of(engine, random)
         self.facts = {}
         # by the number of cores, of which a narrow input keeps fewer at work
         self._made = {}
-
-    @property
-    def multipliers(self):
-        """Multipliers of all cores."""
-        return self.cores * self.config.multipliers
 
     def run(self, name, x, *, patch=None, independent=False, overlap=0, progress=None):
         """Run a transform.
@@ -99,24 +91,15 @@ class StreamedGateware(ABC):
             The memory does not hold the maps, or patches are asked for.
         SimulationError, ToolError
         """
-        if patch is not None or independent or overlap:
-            raise ConfigError("patches are for accelerators without external memory")
-        chain = self.program.chain_of(name)
-        check_input(chain.transform, x)
-        jobs = core_jobs(self.program, chain, x.shape[2], x.shape[1], self.cores)
+        jobs = self._jobs(name, x, patch, independent, overlap)
         schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
         model = StreamedModel(schedules, self.timing, start=self._start)
         if len(jobs) not in self._made:
             self._made[len(jobs)] = self._make(len(jobs))
         told = None if progress is None else lambda cycles: progress(min(cycles, model.done), model.done)
         outcome = self._carried_out(self._made[len(jobs)], schedules, inputs, told)
-        results = [
-            PatchResult(
-                job.patch.x, job.patch.y, job.patch.width, job.patch.height, job.patch.out_x, job.patch.out_y, kept, 0
-            )
-            for job, kept in ((job, job.kept(output)) for job, output in zip(jobs, outcome.outputs, strict=True))
-        ]
-        return StreamedRan(tuple(results), {"cycles": max(outcome.cycles)}, outcome, model)
+        results = self._results(jobs, outcome.outputs)
+        return StreamedRan(results, {"cycles": max(outcome.cycles)}, outcome, model)
 
     def figures(self, name, size, ran):
         """See `Gateware.figures`; multiply-accumulates are those of the whole input, without what strips share."""
