@@ -44,12 +44,12 @@ def test_the_bitstream_goes_to_the_board(board, name, build, tmp_path, monkeypat
     ("rest", "message"),
     [
         (
-            "echo 'loader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file' >&2; exit 127",
+            "echo 'error while loading shared libraries: libftdi1.so.2: cannot open shared object file' >&2; exit 127",
             r"^openFPGALoader needs the system's library libftdi1.so.2 \(Debian: apt install libftdi1-2\)$",
         ),
         (
             "echo 'unable to open ftdi device: -3 (device not found)'; echo 'JTAG init failed'; exit 1",
-            r"^openFPGALoader finds no .*at a USB port \(unable to open ftdi device: -3 \(device not found\)\): plug it in",
+            r"^openFPGALoader finds no .*at a USB port \(unable to open ftdi device: -3 \(device not found\)\): plug",
         ),
         ("echo 'Error: wrong device'; exit 3", r"^openFPGALoader ended with exit code 3: Error: wrong device$"),
         ("exit 3", r"^openFPGALoader ended with exit code 3: nothing$"),
