@@ -24,6 +24,9 @@ BOARD = Board(
     make_platform=make_platform,
     clock_input=25.0,
     baud=3_000_000,
+    # FTDI FT231X
+    usb=((0x0403, 0x6015),),
+    loader="ulx3s",
     frequency=100.0,
     rows=7,
     cols=4,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from licgate.backends.options import MEMORIES, add_memory_argument
-from licgate.cli_device import ENGINE, add_port_arguments, check_port_arguments, connect, note
+from licgate.cli_device import ENGINE, add_port_arguments, check_port_arguments, connect, note, released
 from licgate.cli_files import STANDARD, each, pairs, read_coded, sizes, write_out
 from licgate.codec import Codec, Trace, model_of, read_header
 from licgate.errors import ConfigError
@@ -94,6 +94,17 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run_encode(args: argparse.Namespace) -> int:
     """Body of ``licgate encode``: 0, or 2 when an image could not be coded."""
+    with released(args):
+        return _encoded(args)
+
+
+def run_decode(args: argparse.Namespace) -> int:
+    """Body of ``licgate decode``: 0, or 2 when a file could not be decoded."""
+    with released(args):
+        return _decoded(args)
+
+
+def _encoded(args: argparse.Namespace) -> int:
     work_list = pairs(args.files, args.output, SUFFIX, suffixes=SUFFIXES)
     for _, target in work_list:
         if target.suffix.lower() != SUFFIX and str(target) != STANDARD:
@@ -124,8 +135,7 @@ def run_encode(args: argparse.Namespace) -> int:
     return each(work_list, work, args.json)
 
 
-def run_decode(args: argparse.Namespace) -> int:
-    """Body of ``licgate decode``: 0, or 2 when a file could not be decoded."""
+def _decoded(args: argparse.Namespace) -> int:
     work_list = pairs(args.files, args.output, ".png", suffixes=(SUFFIX,))
     for _, target in work_list:
         if str(target) != STANDARD:

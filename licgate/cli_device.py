@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from licgate.runtime.connection import Connection
     from licgate.runtime.serialport import FoundPort
 
-__all__ = ["ENGINE", "add_port_arguments", "check_port_arguments", "connect", "found_ports", "note"]
+__all__ = ["ENGINE", "add_port_arguments", "check_port_arguments", "connect", "found_ports", "note", "released"]
 
 #: What ``--engine`` calls a device.
 ENGINE = "board"
@@ -65,6 +67,16 @@ def connect(args: argparse.Namespace) -> Connection:
             remember(facts)
         args.connection = connection
     return args.connection
+
+
+@contextmanager
+def released(args: argparse.Namespace) -> Iterator[None]:
+    """Give the device of `connect` back in the end, if there was one."""
+    try:
+        yield
+    finally:
+        if getattr(args, "connection", None) is not None:
+            args.connection.close()
 
 
 def note(line: str) -> None:

@@ -44,10 +44,13 @@ def shown_commands():
 
 
 def accepted(verb):
-    """Options of a verb, as its help has them."""
+    """Options of a verb, as its help has them, with those of its actions."""
     parser = argparse.ArgumentParser(prog=verb)
     getattr(importlib.import_module(VERBS[verb][1]), f"add_{verb}_arguments")(parser)
-    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", parser.format_help()))
+    # argparse has no public way to ask for them
+    actions = [action.choices.values() for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    helps = "\n".join(one.format_help() for one in (parser, *(one for choices in actions for one in choices)))
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", helps))
 
 
 def test_the_readme_is_short():
