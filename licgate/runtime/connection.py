@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from licgate.errors import DeviceError
+from licgate.runtime.address import open_port
 from licgate.runtime.device import Conversation, LineError, read_register, wake
 from licgate.runtime.identity import Identity, read_identity
 from licgate.runtime.link import Link
-from licgate.runtime.ports import BAUD, Port, UnpluggedError, open_port
+from licgate.runtime.ports import BAUD, Port, UnpluggedError
 from licgate.target.registers import Register
 
 __all__ = ["ATTEMPTS", "Connection"]
@@ -34,7 +35,7 @@ class Connection:
     Parameters
     ----------
     address : str
-        See :func:`licgate.runtime.ports.open_port`.
+        See :func:`licgate.runtime.address.open_port`.
     baud : int
         Rate of a serial port.
     opened : callable

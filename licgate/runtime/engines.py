@@ -16,8 +16,9 @@ from licgate.runtime import resident, streamed
 from licgate.runtime.connection import Connection
 from licgate.runtime.device import Conversation, LineError
 from licgate.runtime.identity import Identity
+from licgate.runtime.outcome import Outcome, Ran, Task
 from licgate.runtime.streamedtransforms import StreamedTransforms
-from licgate.runtime.transforms import Outcome, Progress, Ran, ResidentTransforms, Task
+from licgate.runtime.transforms import Progress, ResidentTransforms
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Kind, Register
 from licgate.target.streamed import StreamedConfig
@@ -144,16 +145,14 @@ class StreamedEngine(StreamedTransforms):
         name: str,
         x: AnyIntegers,
         *,
-        patch: int | None = None,
-        independent: bool = False,
-        overlap: int = 0,
         progress: Progress | None = None,
+        **patching: Any,
     ) -> Ran:
         """Run a transform, without patches; see :meth:`licgate.runtime.transforms.ResidentTransforms.run`.
 
         Counters are sums over the cores, ``cycles`` the most that one took.
         """
-        jobs, identity = self._jobs(name, x, patch, independent, overlap), self._connection.identity
+        jobs, identity = self._jobs(name, x, **patching), self._connection.identity
         schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
         options = {"outstanding": identity.link["frames"], "watchdog": watchdog_of(identity)}
         make = partial(streamed.run, schedules, inputs, model=self.manifest.hash, **options)

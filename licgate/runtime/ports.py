@@ -1,4 +1,4 @@
-"""Ways to a device that carry bytes: what a way does, TCP ports, pseudo-terminals, and their addresses."""
+"""Ways to a device that carry bytes: what a way does, TCP ports and pseudo-terminals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import socket
 import termios
 import tty
 from abc import ABC, abstractmethod
-from pathlib import Path
 
-from licgate.errors import ConfigError, DeviceError
+from licgate.errors import DeviceError
 
-__all__ = ["BAUD", "Port", "Pty", "Tcp", "UnpluggedError", "open_port"]
+__all__ = ["BAUD", "Port", "Pty", "Tcp", "UnpluggedError"]
 
 #: Rate of the boards' serial ports.
 BAUD = 3_000_000
@@ -63,7 +62,25 @@ class Port(ABC):
         """Give it back."""
 
 
-class Tcp(Port):
+class _Readable(Port):
+    """A port that is a file of the system."""
+
+    _file: int
+
+    def read(self, timeout: float) -> bytes:
+        """See `Port.read`."""
+        try:
+            if not select.select([self._file], [], [], timeout)[0]:
+                return b""
+            data = os.read(self._file, _CHUNK)
+        except OSError as error:
+            raise _gone(self.address, error) from None
+        if not data:
+            raise UnpluggedError(f"{self.address} has hung up")
+        return data
+
+
+class Tcp(_Readable):
     """A TCP port, of an emulated board or of a serial port elsewhere.
 
     Parameters
@@ -84,6 +101,7 @@ class Tcp(Port):
         try:
             self._socket = socket.create_connection((host, port), timeout=self.deadline)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._file = self._socket.fileno()
         except OSError as error:
             raise _gone(self.address, error) from None
 
@@ -94,24 +112,12 @@ class Tcp(Port):
         except OSError as error:
             raise _gone(self.address, error) from None
 
-    def read(self, timeout: float) -> bytes:
-        """See `Port.read`."""
-        try:
-            if not select.select([self._socket], [], [], timeout)[0]:
-                return b""
-            data = self._socket.recv(_CHUNK)
-        except OSError as error:
-            raise _gone(self.address, error) from None
-        if not data:
-            raise UnpluggedError(f"{self.address} has hung up")
-        return data
-
     def close(self) -> None:
         """See `Port.close`."""
         self._socket.close()
 
 
-class Pty(Port):
+class Pty(_Readable):
     """A pseudo-terminal of an emulated board.
 
     Parameters
@@ -144,54 +150,9 @@ class Pty(Port):
         except OSError as error:
             raise _gone(self.address, error) from None
 
-    def read(self, timeout: float) -> bytes:
-        """See `Port.read`."""
-        try:
-            if not select.select([self._file], [], [], timeout)[0]:
-                return b""
-            data = os.read(self._file, _CHUNK)
-        except OSError as error:
-            raise _gone(self.address, error) from None
-        if not data:
-            raise UnpluggedError(f"{self.address} has hung up")
-        return data
-
     def close(self) -> None:
         """See `Port.close`."""
         os.close(self._file)
-
-
-def open_port(address: str, *, baud: int = BAUD) -> Port:
-    """Open a way to a device.
-
-    Parameters
-    ----------
-    address : str
-        ``serial:PATH``, ``tcp:HOST:PORT`` or ``pty:PATH``; a path alone is that of a serial port.
-    baud : int
-        Rate of a serial port.
-
-    Raises
-    ------
-    ConfigError
-        It is no address.
-    ToolError
-        A serial port needs a package that is not installed.
-    UnpluggedError
-        Nothing is there.
-    """
-    kind, _, rest = address.partition(":")
-    if kind == "tcp":
-        host, _, port = rest.rpartition(":")
-        if host and port.isdecimal() and int(port) < 1 << 16:
-            return Tcp(host, int(port))
-    elif kind == "pty" and rest:
-        return Pty(rest)
-    elif (kind == "serial" and rest) or "/" in address or Path(address).exists():
-        from licgate.runtime.serialport import Serial
-
-        return Serial(rest if kind == "serial" else address, baud)
-    raise ConfigError(f"--port {address!r} is none of serial:/dev/NAME, tcp:HOST:PORT and pty:/dev/pts/N")
 
 
 def _gone(address: str, error: Exception) -> UnpluggedError:

@@ -22,7 +22,7 @@ from licgate.runtime.device import (
     reset,
     write_register,
 )
-from licgate.runtime.transforms import Outcome
+from licgate.runtime.outcome import Outcome
 from licgate.target.frames import Frame, FrameType, Sums, pixel_frames, read_frame
 from licgate.target.registers import COUNTERS, Control, Kind, Register, Status
 

@@ -9,7 +9,8 @@ from licgate.manifest import Manifest
 from licgate.manifest.checks import AnyIntegers
 from licgate.program.cores import CoreJob, core_jobs
 from licgate.program.streamed import compile_streamed
-from licgate.runtime.transforms import PatchResult, check_input
+from licgate.runtime.outcome import PatchResult
+from licgate.runtime.transforms import check_input
 from licgate.target.streamed import StreamedConfig
 
 __all__ = ["StreamedTransforms"]
@@ -53,7 +54,9 @@ class StreamedTransforms:
         """Multipliers of all cores."""
         return self.cores * self.config.multipliers
 
-    def _jobs(self, name: str, x: AnyIntegers, patch: int | None, independent: bool, overlap: int) -> list[CoreJob]:
+    def _jobs(
+        self, name: str, x: AnyIntegers, *, patch: int | None = None, independent: bool = False, overlap: int = 0
+    ) -> list[CoreJob]:
         """What each core does for an input."""
         if patch is not None or independent or overlap:
             raise ConfigError("patches are for accelerators without external memory")

@@ -16,7 +16,7 @@ import numpy as np
 from licgate.caches import cache_folder
 from licgate.errors import SimulationError, ToolError
 from licgate.resources import simulation_source
-from licgate.runtime.transforms import Outcome
+from licgate.runtime.outcome import Outcome
 from licgate.sim.engine import PATIENCE, armed, check_outcome
 from licgate.sim.faults import STREAMS, seeds
 from licgate.sim.form import RTL, form_of, make_model

@@ -5,7 +5,7 @@ from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 
 from licgate.gateware.top.run import RESET_CYCLES
-from licgate.runtime.transforms import Outcome
+from licgate.runtime.outcome import Outcome
 from licgate.sim.chance import ChancePlatform, Marked, draw
 from licgate.sim.engine import PATIENCE, armed, check_outcome
 from licgate.sim.faults import Coin, Gate, seeds

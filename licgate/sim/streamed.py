@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from licgate.perf.predict import multiplier_cycles
 from licgate.perf.streamed.frame import StreamedModel
+from licgate.runtime.outcome import Ran
 from licgate.runtime.streamedtransforms import StreamedTransforms
-from licgate.runtime.transforms import Ran
 from licgate.sim.engine import seed_of
 from licgate.sim.streamedrun import StreamedOutcome
 
@@ -91,7 +91,7 @@ class StreamedGateware(StreamedTransforms):
             The memory does not hold the maps, or patches are asked for.
         SimulationError, ToolError
         """
-        jobs = self._jobs(name, x, patch, independent, overlap)
+        jobs = self._jobs(name, x, patch=patch, independent=independent, overlap=overlap)
         schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
         model = StreamedModel(schedules, self.timing, start=self._start)
         if len(jobs) not in self._made:

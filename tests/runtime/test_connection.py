@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, DeviceError, ToolError
+from licgate.runtime.address import open_port
 from licgate.runtime.connection import Connection
 from licgate.runtime.engines import DeviceRun, ResidentEngine
-from licgate.runtime.ports import Tcp, UnpluggedError, open_port
+from licgate.runtime.ports import Tcp, UnpluggedError
 from licgate.target.build import BuildFacts, read_facts, recall, remember
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Kind, Register

@@ -17,9 +17,9 @@ from licgate.images import load_image, save_image
 from licgate.manifest import save_manifest
 from licgate.reference import run_transform
 from licgate.runtime import resident
+from licgate.runtime.address import open_port
 from licgate.runtime.connection import Connection
 from licgate.runtime.engines import ResidentEngine
-from licgate.runtime.ports import open_port
 from licgate.target.registers import Register
 from tests.runtime.double import FaultyPort
 from tests.sim.kit import tiny_codec
@@ -42,13 +42,23 @@ def picture(tmp_path_factory):
     return path
 
 
+def _as_by_a_terminal():
+    """What a shell starts in the background does not mind an interrupt."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def emulating(model, *options, mode="both"):
     """Run ``licgate emulate``; the process, and the address that it prints."""
     command = [sys.executable, "-m", "licgate", "emulate", *SHAPE, "--model", model, "--mode", mode, *options]
     environment = os.environ | {"CXXFLAGS": "-O1"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=_as_by_a_terminal,
     ) as process:
         try:
             for line in process.stdout:

@@ -1,0 +1,42 @@
+"""Addresses of devices: which port one stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from licgate.errors import ConfigError
+from licgate.runtime.ports import BAUD, Port, Pty, Tcp
+from licgate.runtime.serialport import Serial
+
+__all__ = ["open_port"]
+
+
+def open_port(address: str, *, baud: int = BAUD) -> Port:
+    """Open a way to a device.
+
+    Parameters
+    ----------
+    address : str
+        ``serial:PATH``, ``tcp:HOST:PORT`` or ``pty:PATH``; a path alone is that of a serial port.
+    baud : int
+        Rate of a serial port.
+
+    Raises
+    ------
+    ConfigError
+        It is no address.
+    ToolError
+        A serial port needs a package that is not installed.
+    UnpluggedError
+        Nothing is there.
+    """
+    kind, _, rest = address.partition(":")
+    if kind == "tcp":
+        host, _, port = rest.rpartition(":")
+        if host and port.isdecimal() and int(port) < 1 << 16:
+            return Tcp(host, int(port))
+    elif kind == "pty" and rest:
+        return Pty(rest)
+    elif (kind == "serial" and rest) or "/" in address or Path(address).exists():
+        return Serial(rest if kind == "serial" else address, baud)
+    raise ConfigError(f"--port {address!r} is none of serial:/dev/NAME, tcp:HOST:PORT and pty:/dev/pts/N")
