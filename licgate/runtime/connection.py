@@ -168,6 +168,8 @@ class Connection:
         """What to say of a port where no frame came from."""
         asked = f" at {self._baud:,} baud" if self.address.startswith(("serial:", "/")) else ""
         if not self.link.received:
+            if self.address.startswith(("tcp:", "pty:")):
+                return f"nothing answers at {self.address}: is a board there, and no other program connected to it?"
             return (
                 f"nothing answers at {self.address}{asked}: is the bitstream loaded (licgate load BOARD), is it the "
                 "right port (licgate board scan), and the right rate (--baud)?"

@@ -25,7 +25,8 @@ from tests.runtime.double import FaultyPort
 from tests.sim.kit import tiny_codec
 
 MANIFEST = tiny_codec()
-SHAPE = ["--board", "ulx3s-85f", "--rows", "2", "--cols", "3", "--max-width", "96"]
+SHAPE = ["--board", "ulx3s-85f", "--rows", "2", "--cols", "3"]
+WIDTH = ["--max-width", "96"]
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,10 @@ def _as_by_a_terminal():
 
 
 @contextmanager
-def emulating(model, *options, mode="both"):
+def emulating(model, *options, mode="both", width=WIDTH):
     """Run ``licgate emulate``; the process, and the address that it prints."""
-    command = [sys.executable, "-m", "licgate", "emulate", *SHAPE, "--model", model, "--mode", mode, *options]
+    command = [sys.executable, "-m", "licgate", "emulate", *SHAPE, *width, "--model", model]
+    command += ["--mode", mode, *options]
     environment = os.environ | {"CXXFLAGS": "-O1"}
     with subprocess.Popen(
         command,
@@ -199,6 +201,20 @@ def test_through_the_pins_of_the_uart(model):
         ran = ResidentEngine(connection, MANIFEST, ["g_a"]).run("g_a", x)
         assert connection.attempts == 0
     assert np.array_equal(ran.output(), run_transform(MANIFEST.g_a, x))
+
+
+@pytest.mark.regress
+@pytest.mark.slow
+def test_with_an_sdram(picture, model, tmp_path, capsys):
+    shape = ["--memory", "sdram", "--rows", "3", "--cols", "4"]
+    with emulating(model, *shape, mode="analysis", width=[]) as (_, address):
+        right, found = tmp_path / "right.lic", tmp_path / "found.lic"
+        assert main(["encode", str(picture), "-o", str(right), "--model", model]) == 0
+        engine = ["--engine", "board", "--port", address]
+        assert main(["encode", str(picture), "-o", str(found), "--model", model, *engine]) == 0
+        assert found.read_bytes() == right.read_bytes()
+        assert main(["board", "selftest", "--port", address, "--model", model]) == 0
+        assert "WRONG" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
