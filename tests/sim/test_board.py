@@ -25,7 +25,7 @@ from tests.runtime.double import FaultyPort
 from tests.sim.kit import tiny_codec
 
 MANIFEST = tiny_codec()
-SHAPE = ["--board", "ulx3s-85f", "--rows", "2", "--cols", "3"]
+SHAPE = ["--board", "ulx3s-85f", "--arithmetic", "direct", "--rows", "2", "--cols", "3"]
 WIDTH = ["--max-width", "96"]
 
 
