@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
+from random import Random
 from typing import TypeVar
 
 from licgate.errors import DeviceError
@@ -72,7 +72,7 @@ class Connection:
     ) -> None:
         self.address, self._note, self._patience = address, note, patience
         self._baud, self._open = baud, opened or (lambda: open_port(address, baud=baud))
-        self._nonces, self.attempts = random.Random(), 0
+        self._nonces, self.attempts = Random(), 0
         self.link = Link(self._open())
         try:
             self.identity: Identity = self._met()

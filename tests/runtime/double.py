@@ -206,12 +206,12 @@ class Double:
 
 
 class DoublePort(Port):
-    """A clean line to a device; no time passes on it.
+    """A clean line to a device; no time passes on it, so a wait for what does not come is over at once.
 
     ``unplug`` is after how many bytes from the device the line goes; it comes back when it is opened again.
     """
 
-    deadline = 0.05
+    deadline = 60.0
 
     def __init__(self, device, *, unplug=None):
         self.device, self.address, self._left, self.gone = device, "double", unplug, False
