@@ -28,6 +28,7 @@ __all__ = [
     "ResidentTransforms",
     "check_input",
     "pixel_words",
+    "run_registers",
 ]
 
 LARGEST_SIDE = 65520
@@ -151,7 +152,7 @@ class ResidentTransforms(ABC):
                 "make --patch smaller"
             )
         total = transform.out_channels * sum(p.out_width * p.out_height for p in expected)
-        registers = _registers(transform, (width, height), size, independent=independent, overlap=overlap)
+        registers = run_registers(transform, (width, height), size, independent=independent, overlap=overlap)
         words = pixel_words(image, transform.input.bits)
         task = Task(words, registers, [(p.x, p.y, p.width, p.height) for p in expected], total)
         outcome = self._carried_out(task, partial(_told, progress, 0, total))
@@ -179,7 +180,7 @@ class ResidentTransforms(ABC):
             if depth:
                 shape = (4 * shape[0], out_height // 2, out_width // 2)
             words = stream_order(part, 0, rows) & 0xFFFF
-            task = Task(words, _registers(transform, size, size), [(0, 0, *size)], shape[0] * shape[1] * shape[2])
+            task = Task(words, run_registers(transform, size, size), [(0, 0, *size)], shape[0] * shape[1] * shape[2])
             outcome = self._carried_out(task, partial(_told, progress, before, total))
             values, misplaced = _values(outcome, 0, shape, 0, rows)
             values = from_depth_form(values) if depth else values
@@ -195,7 +196,7 @@ def _told(progress: Progress | None, before: int, total: int, done: int) -> None
         progress(before + done, total)
 
 
-def _registers(
+def run_registers(
     transform: Transform,
     size: tuple[int, int],
     patch: tuple[int, int],
@@ -203,6 +204,7 @@ def _registers(
     independent: bool = False,
     overlap: int = 0,
 ) -> tuple[tuple[int, int], ...]:
+    """Writes of registers, in their order, that start a run on an input and patches of (width, height)."""
     return (
         (Register.TRANSFORM, TRANSFORM_NAMES.index(transform.name)),
         (Register.WIDTH, size[0]),

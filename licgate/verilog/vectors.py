@@ -11,12 +11,11 @@ from licgate.perf.core import CoreModel
 from licgate.perf.predict import GAP
 from licgate.perf.streamed.frame import StreamedModel
 from licgate.program.depthform import depth_form
+from licgate.program.order import stream_order
 from licgate.program.schedule import make_schedule
 from licgate.reference import run_transform
+from licgate.runtime.transforms import pixel_words, run_registers
 from licgate.sim.chain import transform_input
-from licgate.sim.engine import pixel_words
-from licgate.sim.order import stream_order
-from licgate.sim.transforms import run_registers
 from licgate.target.pages import AXI_BOUNDARY
 from licgate.target.registers import IDS, Control, Kind, Register, Status
 

@@ -5,9 +5,9 @@ import pytest
 
 from licgate.errors import ConfigError
 from licgate.perf import predict
+from licgate.program.order import from_stream
 from licgate.reference import run_transform
 from licgate.sim.chain import transform_input
-from licgate.sim.order import from_stream
 from licgate.target.config import AcceleratorConfig
 from licgate.verilog.delivery import Delivery
 from licgate.verilog.vectors import made_picture
