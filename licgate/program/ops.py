@@ -13,6 +13,7 @@ import numpy as np
 
 from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
+from licgate.program.shape import Shape
 from licgate.target.arithmetic import DIRECT, Arithmetic
 
 __all__ = [
@@ -40,30 +41,6 @@ UPSAMPLING = 2
 
 # A tap row is two cycles at least: a single tap is followed by one of weight zero.
 _FEWEST_TAPS = 2
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How a pass reads a kernel row: which input columns meet which array row.
-
-    Array row r, at tap k, takes input column ``stride * (group + r) + first_column + k``.
-    """
-
-    stride: int
-    first_column: int
-    columns: int
-
-    def first_word(self, rows: int) -> int:
-        """Offset of the window's first input word, relative to the word of the group's first column."""
-        return self.first_column // rows
-
-    def words(self, rows: int) -> int:
-        """Input words that one window of taps touches."""
-        return (self.stride * (rows - 1) + self.first_column + self.columns - 1) // rows - self.first_word(rows) + 1
-
-    def tap_row_cycles(self, rows: int) -> int:
-        """Cycles in which one kernel row of one channel is fed."""
-        return max(self.columns, self.words(rows))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,18 @@ modulo ``2**accumulator_width``: what is left in the end fits, so what is on the
 
 A step whose weights are zero adds nothing, whatever its activations are; one whose activations alone are zero adds its
 part of eta.
+
+With points (:mod:`licgate.target.points`) a row of the array makes four neighbouring outputs of a convolution, from six
+sums of such products: of pixels and weights evaluated at a point each. GDN takes the products as they are.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ARITHMETICS", "DIRECT", "FIP", "Arithmetic"]
+from licgate.target.points import DIVISOR_SHIFT, PIXELS, QUAD, TAPS, extent
+
+__all__ = ["ARITHMETICS", "DIRECT", "FIP", "FIP_F4", "Arithmetic"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,39 @@ class Arithmetic:
         Registers in front of an element's multiplier that its operands go through.
     row_sum : bool
         Rows have a sum of activations of their own (xi), which is taken off their results.
+    outputs : int
+        Neighbouring outputs of a convolution that a row of the array makes: 1, or 4 by points.
     """
 
     name: str
     indices: int
     lead: int
     row_sum: bool
+    outputs: int = 1
+
+    @property
+    def points(self) -> bool:
+        """Convolutions are summed point by point."""
+        return self.outputs > 1
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits that a sum has beside those of a result."""
+        return DIVISOR_SHIFT if self.points else 0
+
+    def operand_extents(self, low: int, high: int, weight: int) -> tuple[int, int]:
+        """Largest magnitudes of what an element of the array is fed for a convolution.
+
+        Parameters
+        ----------
+        low, high : int
+            Least and greatest pixel.
+        weight : int
+            Largest magnitude of a weight.
+        """
+        if not self.points:
+            return max(-low, high), weight
+        return extent(PIXELS, low, high), extent(TAPS, -weight, weight)
 
     @property
     def part_bits(self) -> int:
@@ -83,4 +115,5 @@ class Arithmetic:
 
 DIRECT = Arithmetic("direct", indices=1, lead=0, row_sum=False)
 FIP = Arithmetic("fip", indices=2, lead=2, row_sum=True)
+FIP_F4 = Arithmetic("fip-f4", indices=2, lead=2, row_sum=True, outputs=QUAD)
 ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (DIRECT, FIP)}
