@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from licgate.gateware.engine.accumulator import ccu2c_adder
+from licgate.gateware.engine.accumulator import ccu2c_adder, ccu2c_choosing_adder
 from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 from licgate.gateware.memory.phy import SdramPads
 
@@ -27,6 +27,10 @@ class Ecp5Tools:
     def get_restarting_adder(self, adder):
         """Body of a `RestartingAdder` on this family."""
         return ccu2c_adder(adder)
+
+    def get_choosing_adder(self, adder):
+        """Body of a `ChoosingAdder` on this family."""
+        return ccu2c_choosing_adder(adder)
 
 
 class SdramBoard:

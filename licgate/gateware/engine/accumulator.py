@@ -1,12 +1,14 @@
-"""The adder of an accumulator that begins anew by itself, without logic in front of it."""
+"""The adders of accumulators, which begin anew or go on elsewhere without logic in front of them."""
 
-from amaranth.hdl import Const, Instance, Module, Signal, signed
+from amaranth.hdl import Const, Instance, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["RestartingAdder", "ccu2c_adder"]
+__all__ = ["ChoosingAdder", "RestartingAdder", "ccu2c_adder", "ccu2c_choosing_adder"]
 
 # Functions of a CCU2C's A, B, C with D = 1, where the carry is A unless the sum propagates: A + (B and not C), A + B.
 _MASKED, _PLAIN = 0xA6AA, 0x66AA
+# A + B with D, A + C without it: where neither C nor D is set, the sum is A, which is what the carry is made of.
+_CHOICE = 0x665A
 
 
 class RestartingAdder(Component):
@@ -76,27 +78,88 @@ class RestartingAdder(Component):
         return m
 
 
+class ChoosingAdder(Component):
+    """``s = a + (b if first else c)``, the choice without logic in front of the adder.
+
+    Parameters
+    ----------
+    width : int
+        At least 2.
+
+    Members
+    -------
+    a, b, c : :py:`In(signed(width))`
+    first : :py:`In(1)`
+    s : :py:`Out(signed(width))`
+        Wraps.
+
+    Attributes
+    ----------
+    latency : int
+        0 cycles: combinational. interval is 1.
+
+    Platform overrides
+    ------------------
+    A platform may define ``get_choosing_adder(adder) -> Elaboratable``: on an ECP5 :func:`ccu2c_choosing_adder`.
+
+    Resources: ``width`` bits of carry chain; no other logic on an ECP5.
+
+    Raises
+    ------
+    ValueError
+        ``width`` is not an integer of at least 2.
+    """
+
+    latency = 0
+    interval = 1
+
+    def __init__(self, width):
+        if not isinstance(width, int) or width < 2:
+            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
+        self.width = width
+        word = signed(width)
+        super().__init__({"a": In(word), "b": In(word), "c": In(word), "first": In(1), "s": Out(word)})
+
+    def elaborate(self, platform):
+        if hasattr(platform, "get_choosing_adder"):
+            return platform.get_choosing_adder(self)
+        m = Module()
+        m.d.comb += self.s.eq(self.a + Mux(self.first, self.b, self.c))
+        return m
+
+
 def ccu2c_adder(adder):
-    """Body for ECP5: a chain of CCU2C, whose LUTs have an input left for the choice.
+    """Body of a :class:`RestartingAdder` for ECP5: a chain of CCU2C, whose LUTs have an input left for the choice.
 
     Two bits a cell; a carry comes in through a bit of its own, which adds it to 1.
     """
-    m = Module()
-    bits = [(adder.a[k], adder.b[k], _MASKED) for k in range(adder.width)]
+    bits = [(adder.a[k], adder.b[k], adder.restart, Const(1), _MASKED) for k in range(adder.width)]
     sums = list(adder.s)
     if adder.carries:
-        bits.insert(0, (adder.one, Const(1), _PLAIN))
+        bits.insert(0, (adder.one, Const(1), adder.restart, Const(1), _PLAIN))
         sums.insert(0, Signal(name="unused_low"))
+    return _carry_chain(bits, sums)
+
+
+def ccu2c_choosing_adder(adder):
+    """Body of a :class:`ChoosingAdder` for ECP5, likewise: both inputs that are left serve the choice."""
+    bits = [(adder.a[k], adder.b[k], adder.c[k], adder.first, _CHOICE) for k in range(adder.width)]
+    return _carry_chain(bits, list(adder.s))
+
+
+def _carry_chain(bits, sums):
+    """CCU2C for bits of inputs A, B, C, D and a function each."""
+    m = Module()
     if len(bits) % 2:
-        bits.append((Const(0), Const(0), _MASKED))
+        bits.append((Const(0), Const(0), Const(0), Const(1), _MASKED))
         sums.append(Signal(name="unused_high"))
     carry = Const(0)
     for low in range(0, len(bits), 2):
         ports = {"i_CIN": carry}
         carry = Signal(name=f"carry_{low}")
         for k in range(2):
-            a, b, function = bits[low + k]
+            *inputs, function = bits[low + k]
             ports |= {f"p_INIT{k}": Const(function, 16), f"p_INJECT1_{k}": "NO", f"o_S{k}": sums[low + k]}
-            ports |= {f"i_A{k}": a, f"i_B{k}": b, f"i_C{k}": adder.restart, f"i_D{k}": Const(1)}
+            ports |= {f"i_{name}{k}": value for name, value in zip("ABCD", inputs, strict=True)}
         m.submodules[f"bits_{low}"] = Instance("CCU2C", o_COUT=carry, **ports)
     return m

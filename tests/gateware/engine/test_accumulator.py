@@ -5,9 +5,10 @@ import pytest
 from amaranth.hdl import Array, Cat, Const, Elaboratable, Fragment, Module, Mux, Signal, Value
 
 from licgate.gateware.engine import accumulator as module
-from licgate.gateware.engine.accumulator import RestartingAdder, ccu2c_adder
+from licgate.gateware.engine.accumulator import ChoosingAdder, RestartingAdder, ccu2c_adder, ccu2c_choosing_adder
 from tests.gateware.waves import trace
 
+PLATFORM_NAMES = {RestartingAdder: "get_restarting_adder", ChoosingAdder: "get_choosing_adder"}
 SHAPES = [(2, False), (2, True), (5, False), (5, True), (24, False), (23, True)]
 
 
@@ -45,10 +46,10 @@ class Clocked(Elaboratable):
     def __init__(self, adder, body=None):
         self._adder = adder
         if body is not None:
-            self.get_restarting_adder = body
+            setattr(self, PLATFORM_NAMES[type(adder)], body)
 
     def __getattr__(self, name):
-        if name == "get_restarting_adder":
+        if name in PLATFORM_NAMES.values():
             raise AttributeError(name)
         return getattr(self._adder, name)
 
@@ -85,8 +86,8 @@ def test_sums_wrap_and_begin_anew(shape):
     assert (RestartingAdder.latency, RestartingAdder.interval) == (0, 1)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_chain_of_carry_cells_does_the_same(shape, monkeypatch):
+def modelled(monkeypatch):
+    """Carry cells by their model; the list of those that are made."""
     built = []
 
     def instance(kind, **ports):
@@ -95,6 +96,12 @@ def test_a_chain_of_carry_cells_does_the_same(shape, monkeypatch):
         return built[-1]
 
     monkeypatch.setattr(module, "Instance", instance)
+    return built
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_chain_of_carry_cells_does_the_same(shape, monkeypatch):
+    built = modelled(monkeypatch)
     check(Clocked(RestartingAdder(shape[0], carries=shape[1]), ccu2c_adder), *shape)
     assert len(built) == (shape[0] + shape[1] + 1) // 2
 
@@ -105,7 +112,22 @@ def test_the_model_of_the_cell_tells_a_wrong_function(monkeypatch):
         check(Clocked(RestartingAdder(5), ccu2c_adder), 5, False)
 
 
+@pytest.mark.parametrize("width", [2, 5, 28])
+@pytest.mark.parametrize("body", [None, ccu2c_choosing_adder])
+def test_a_sum_goes_on_with_either(width, body, monkeypatch):
+    built = modelled(monkeypatch)
+    rng, half = np.random.default_rng(width), 1 << width - 1
+    values = rng.choice([-half, -1, 0, 1, half - 1, *rng.integers(-half, half, 5)], (150, 3))
+    steps = [{**dict(zip("abc", row, strict=True)), "first": k % 2} for k, row in enumerate(values.tolist())]
+    for step, record in zip(steps, trace(Clocked(ChoosingAdder(width), body), steps, ["s"]), strict=True):
+        exact = step["a"] + (step["b"] if step["first"] else step["c"])
+        assert record.s == (exact + half) % (2 * half) - half, step
+    assert len(built) == (0 if body is None else (width + 1) // 2)
+    assert (ChoosingAdder.latency, ChoosingAdder.interval) == (0, 1)
+
+
+@pytest.mark.parametrize("adder", [RestartingAdder, ChoosingAdder])
 @pytest.mark.parametrize("width", [1, 0, 8.0, "8", None])
-def test_the_width_is_checked(width):
+def test_the_width_is_checked(adder, width):
     with pytest.raises(ValueError, match=f"^width must be an integer of at least 2, not {width!r}$"):
-        RestartingAdder(width)
+        adder(width)
