@@ -9,6 +9,7 @@ from licgate.gateware.arith import delayed
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
 from licgate.gateware.engine.rowsum import RowSum
+from licgate.gateware.engine.trees import joined
 from licgate.program.timing import FINISHED, array_latency, collect_levels, settling
 from licgate.target.arithmetic import DIRECT
 
@@ -157,24 +158,12 @@ class SystolicArray(Component):
 
     def _collect(self, m, name, sums, result, write, read, own=None):
         """A row's sums, less its own, into its memory, and the one that is wanted."""
-        for level, inputs in enumerate(collect_levels(self.cols)):
-            # groups as alike as they can be, so that none is much farther across than the others
-            count = -(-len(sums) // inputs)
-            bounds = [len(sums) * k // count for k in range(count + 1)]
-            joined = []
-            for k in range(count):
-                word = Signal.like(result, name=f"{name}_{level}_{k}", reset_less=True)
-                value = 0
-                for part in sums[bounds[k] : bounds[k + 1]]:
-                    value |= part
-                m.d.sync += word.eq(value)
-                joined.append(word)
-            sums = joined
+        value = joined(m, sums, name)
         if own is not None:
             less = Signal.like(result, name=f"{name}_less", reset_less=True)
             lag = self._settling - 1 - len(collect_levels(self.cols))
-            m.d.sync += less.eq(delayed(m, sums[0], lag, name=f"{name}_late", reset_less=True) - own)
-            sums = [less]
+            m.d.sync += less.eq(delayed(m, value, lag, name=f"{name}_late", reset_less=True) - own)
+            value = less
         memory = Memory(shape=len(result), depth=max(2, self.cols), init=[])
         m.submodules[name] = memory
         port, out = memory.write_port(), memory.read_port(domain="comb")
@@ -182,7 +171,7 @@ class SystolicArray(Component):
         shown = Signal.like(result, name=f"{name}_shown", reset_less=True)
         m.d.comb += [
             port.addr.eq(write.column),
-            port.data.eq(sums[0]),
+            port.data.eq(value),
             port.en.eq(write.enable),
             out.addr.eq(read.column),
             result.eq(shown),

@@ -17,8 +17,8 @@ SLOTS = len(ORDER)
 _SUM_2, _A_2, _A_8, _DIFFERENCE_8, _SUM_8, _DIFFERENCE_2 = range(6)
 _NONE, _BEFORE, _SUM_1, _DIFFERENCE_1 = range(4)
 
-#: What happens in a cycle. add, subtract: of the first adder: the sum that came before is added or taken off. keep: what
-#: it made is kept as one of four. wide, narrow: operands of the second adder.
+#: What happens in a cycle. add, subtract: of the first adder: the sum that came before is added or taken off. keep:
+#: what it made is kept as one of four. wide, narrow: operands of the second adder.
 output_layout = data.StructLayout({"add": 1, "subtract": 1, "keep": 4, "wide": 3, "narrow": 2})
 
 _IDLE = {"add": 0, "subtract": 0, "keep": 0, "wide": 0, "narrow": _NONE}

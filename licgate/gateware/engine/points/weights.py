@@ -96,8 +96,6 @@ class WeightPoint(Component):
         negative = delayed(m, self.taps.negative, 1, name="negative", reset_less=True)
         value = Signal(signed(width), name="held", reset_less=True)
         # The registers' reset: of a column's own flag, so that it crosses nothing.
-        m.d.sync += value.eq(
-            Mux(self.step, first + (second ^ negative.replicate(width)).as_signed() + negative, 0)
-        )
+        m.d.sync += value.eq(Mux(self.step, first + (second ^ negative.replicate(width)).as_signed() + negative, 0))
         m.d.comb += self.value.eq(value)
         return m
