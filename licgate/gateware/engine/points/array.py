@@ -100,8 +100,8 @@ class PointArray(Component):
         m = Module()
         elements, reader = self._elements, self._reader
         lead, latency = PointElement.lead, PointElement.latency
-        step = delayed(m, self.step.sum, lead, name="step", init=sum_layout.const({"chain": 1}).as_value().value)
-        store = self._stores(m, delayed(m, step, latency - lead + self._trees, name="stored"))
+        step = delayed(m, self.step.sum, lead, name="step", reset_less=True)
+        store = self._stores(m, delayed(m, step, latency - lead + self._trees, name="stored", reset_less=True))
         bank, toggles = Signal(name="bank"), delayed(m, self.step.last, self._row_sums[0].latency, name="toggles")
         m.d.sync += bank.eq(bank ^ toggles)
         m.submodules.reader = reader
@@ -126,8 +126,8 @@ class PointArray(Component):
                     element.step.eq(elements[r][c - 1].step_out if c else step),
                 ]
             self._row(m, r, a, step, store[r:], (end, drain, bank))
-            step = delayed(m, step, 1, name=f"step_row{r}")
-            end = delayed(m, end, 1, name=f"end_row{r}")
+            step = delayed(m, step, 1, name=f"step_row{r}", reset_less=True)
+            end = delayed(m, end, 1, name=f"end_row{r}", reset_less=True)
             drain = delayed(m, drain, 1, name=f"drain_row{r}")
             bank = delayed(m, bank, 1, name=f"bank_row{r}")
         return m
@@ -136,13 +136,13 @@ class PointArray(Component):
         """What tree t of row r stores, at index r + t: a wave that goes through both."""
         columns, found = [], 0
         for block in range(-(-self.cols // SUMS)):
-            late = data.View(sum_layout, delayed(m, ended, SUMS * block, name=f"block_{block}"))
+            late = data.View(sum_layout, delayed(m, ended, SUMS * block, name=f"block_{block}", reset_less=True))
             columns.append(Cat(late.ends, late.ends.replicate(len(late.place)) & late.place, _number(late, block)))
         for column in columns:
             found = found | column
         wave = [found[: store_layout(self.cols).size]]
         for k in range(1, self.rows + SUMS):
-            wave.append(delayed(m, wave[-1], 1, name=f"wave_{k}"))
+            wave.append(delayed(m, wave[-1], 1, name=f"wave_{k}", reset_less=True))
         return wave
 
     def _row(self, m, r, a, step, stores, control):

@@ -86,6 +86,7 @@ class PointElement(Component):
         # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
         a, w, x, y = (Signal.like(s, reset_less=True) for s in (self.a, self.w, multiplier.a, multiplier.b))
         p = Signal.like(sums.p, name="p", reset_less=True)
+        step = Signal(sum_layout, reset_less=True)
         (a0, a1), (w0, w1) = halves(a), halves(w)
         m.d.sync += [
             a.eq(self.a),
@@ -93,15 +94,16 @@ class PointElement(Component):
             x.eq(a0 + w1),
             y.eq(a1 + w0),
             p.eq(multiplier.p[: len(p)]),
-            self.step_out.eq(self.step),
+            step.eq(self.step),
             self.sum.eq(Mux(sums.ends, sums.sum, 0)),
         ]
         m.d.comb += [
             self.a_out.eq(a),
             self.w_out.eq(w),
+            self.step_out.eq(step),
             multiplier.a.eq(x),
             multiplier.b.eq(y),
-            sums.step.eq(self.step_out),
+            sums.step.eq(step),
             sums.p.eq(p),
         ]
         return m

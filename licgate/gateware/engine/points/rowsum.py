@@ -64,7 +64,7 @@ class PointRowSum(Component):
         m.submodules.multiplier, m.submodules.sums = multiplier, sums = self._multiplier, self._sums
         early = self.latency - PointSums.latency + 1 - multiplier.latency
         first, second = halves(delayed(m, self.a, early, name="a", reset_less=True))
-        step = delayed(m, self.step, 1 + self.wait, name="step")
+        step = delayed(m, self.step, 1 + self.wait, name="step", reset_less=True)
         m.d.comb += [
             multiplier.a.eq(first),
             multiplier.b.eq(second),

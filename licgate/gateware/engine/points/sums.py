@@ -75,7 +75,7 @@ class PointSums(Component):
         memory = Memory(shape=width, depth=PLACES, init=[], attrs={"ram_style": "distributed"})
         m.submodules.memory = memory
         read, write = memory.read_port(domain="comb"), memory.write_port()
-        # Neither has a reset: whatever is kept, a sum begins with its first step.
+        # Nothing has a reset: whatever is kept, a sum begins with its first step.
         kept = Signal(signed(width), name="kept", reset_less=True)
         acc = Signal(signed(width), name="acc", reset_less=True)
         chain = delayed(m, self.step.chain, 1, name="chain", reset_less=True)
@@ -92,7 +92,7 @@ class PointSums(Component):
             write.en.eq(1),
             self.sum.eq(acc),
             self.place.eq(place),
-            self.ends.eq(delayed(m, self.step.ends, 2, name="ends")),
+            self.ends.eq(delayed(m, self.step.ends, 2, name="ends", reset_less=True)),
         ]
         m.d.sync += [kept.eq(Mux(self.step.first, 0, read.data)), acc.eq(adder.s)]
         return m
