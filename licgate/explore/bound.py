@@ -26,14 +26,12 @@ def least_cycles(program, manifest, config, width, height):
 def _run(program, stages, width, height):
     # Ends of passes are compared at the feeder's last cycle; the drain counts from the last step, which with wide
     # windows comes a little earlier.
-    late = max(
-        p.shape.tap_row_cycles(program.rows) - p.shape.columns for p in program.pass_kinds if p.shape is not None
-    )
+    late = max(p.shape.tap_row_cycles(program.rows) - p.shape.steps for p in program.pass_kinds if p.shape is not None)
     gap = program.drain_gap - late  # behind any pass; behind a packed one it is more
     cycles = 0
     for stage in stages:
         width_out, height_out = stage.output_length(width), stage.output_length(height)
-        groups = -(-stage.group_columns(width, width_out) // program.rows)
+        groups = -(-stage.group_columns(width, width_out) // program.group_columns)
         op = stage.conv
         for (parity, kernel_rows), count in _kernel_rows(stage, height, height_out):
             pass_kinds = op.pass_kinds[2 * parity : 2 * parity + 2] if stage.upsampling else op.pass_kinds
@@ -45,7 +43,7 @@ def _run(program, stages, width, height):
                 )
                 cycles += count * groups * _tiles(program, op, steps, gap, late)
         if stage.gdn is not None:
-            passes = height_out * groups * (2 if stage.upsampling else 1)
+            passes = height_out * groups * op.outputs * stage.parities
             cycles += passes * _tiles(program, stage.gdn, stage.gdn.words_in, gap, late)
         width, height = width_out, height_out
     return cycles

@@ -8,8 +8,8 @@ adds to an array is counted from its parts; the one build of it, g_a on 12 x 12 
 gives 24,154. For UltraScale+ there was one build, of 24 x 12, from which the factor is.
 """
 
+from licgate.program.collecting import collect_levels
 from licgate.program.streamed import StreamedProgram
-from licgate.program.timing import collect_levels
 
 __all__ = ["estimate_lut"]
 

@@ -51,7 +51,7 @@ def _shape(program, chain):
     )
     timing = (program.feed_latency, program.drain_gap, program.window_words, program.lanes, program.lane_rows)
     square = any(op.is_gdn and op.layer.square for op in program.ops)
-    timing += (program.arithmetic, program.merge_latency, program.output_words, program.output_channels)
+    timing += (program.arithmetic, program.merge_latency, program.output_words, program.leaving_words)
     return program.rows, program.cols, timing, square, len(program.stages), chain.pixels, stages
 
 

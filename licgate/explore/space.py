@@ -16,7 +16,6 @@ from licgate.program import Program, compile_program, input_widths
 from licgate.program.packing import shift_range
 from licgate.program.strips import least_width
 from licgate.synth.fit import memory_fit
-from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.board import Board
 from licgate.target.config import LANE_MULTIPLIERS, AcceleratorConfig
 
@@ -110,7 +109,7 @@ class Space:
     packing : bool
         Two products a multiplier where a layer's widths allow it.
     arithmetic : str
-        One of `ARITHMETICS`.
+        One of `licgate.target.arithmetic.ARITHMETICS`.
 
     Raises
     ------
@@ -271,12 +270,14 @@ class Space:
         """
         macs, work = 0, 0.0
         config = self._config(1, 1, None, 16384)
-        runs = image_runs(self.program(config), self.manifest, config, self.width, self.height)
-        for chain, (width, height), _ in runs:
-            for layer, size in zip(chain.transform.layers, chain.transform.layer_sizes(height, width)):
-                packs = self.sums["packing"] and bool(shift_range(layer, self.board.packed_bits))
-                macs += layer_macs(layer, *size)
-                work += layer_macs(layer, *size) / (ARITHMETICS[self.sums["arithmetic"]].indices * (1 + packs))
+        program = self.program(config)
+        for chain, (width, height), _ in image_runs(program, self.manifest, config, self.width, self.height):
+            stages = program.stages_of(chain)
+            ops = [op for stage in stages for op in (stage.conv, stage.gdn) if op is not None]
+            for op, size in zip(ops, chain.transform.layer_sizes(height, width)):
+                packs = self.sums["packing"] and bool(shift_range(op.layer, self.board.packed_bits))
+                macs += layer_macs(op.layer, *size)
+                work += layer_macs(op.layer, *size) / (op.macs_per_product / op.products * (1 + packs))
         return macs, work
 
     def _work(self, program: Program, config: AcceleratorConfig) -> float:

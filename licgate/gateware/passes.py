@@ -91,31 +91,36 @@ def release_shape(program):
 
 
 def tile_layout(program):
-    """What the post-processor must know of a tile: op, channels, first parameter, first word of x, pixels inside."""
+    """What the post-processor must know of a tile: op, words, first parameter, first word of x, pixels inside.
+
+    A word for each channel, four for one that is made in quads.
+    """
     return data.StructLayout(
         {
             "op": ceil_log2(max(2, len(program.ops))),
-            "count": range(program.most_channels + 1),
-            "param": range(len(program.biases) + program.most_channels),
+            "count": range(program.most_words + 1),
+            "param": range(len(program.biases) + program.most_words),
             "x": range(program.gdn_depth + program.most_channels),
-            "pixels": range(program.rows + 1),
+            "pixels": range(program.group_columns + 1),
         }
     )
 
 
 def write_layout(program):
-    """Where a tile is written: destination, line buffer, address of the first channel, channels, what it completes.
+    """Where a tile is written: destination, line buffer, address of the first channel, words, what it completes.
 
     An address counts channels: its low bits say which part of a word.
-    column: parity of the columns that the tile holds, of those that its stage makes parity by parity.
+    column: parity of the columns that the tile holds, of those that its stage makes parity by parity. quads: four words
+    of a channel follow each other, of every fourth column each; quarter: else, which of them a word is.
     """
     return data.StructLayout(
         {
             "to": 2,
             "line": range(max(2, len(program.stages))),
             "address": address_width(program) + program.arithmetic.part_bits,
-            "count": range(program.most_channels + 1),
+            "count": range(program.most_words + 1),
             "column": 1,
+            **({"quads": 1, "quarter": 2} if program.arithmetic.points else {}),
             "row_done": 1,
         }
     )

@@ -114,20 +114,27 @@ class CoreModel:
 
     def _write_row(self, accept):
         """Take a row from the host from cycle `accept` on; return the cycle of its last write."""
-        rows, channels, width = self.program.rows, self.stages[0].conv.channels_in, self.widths[0]
+        rows, channels, width = self.program.group_columns, self.stages[0].conv.channels_in, self.widths[0]
+        outputs = self.program.arithmetic.outputs
+        if not self.chain.pixels and outputs > 1:
+            # A value a cycle, those that are not there too, and a cycle for each channel of a group; the last one's
+            # four words are written one to four cycles after the next one could come.
+            return accept + -(-width // rows) * channels * (rows + 1) + outputs
         if not self.chain.pixels:
             # A value a cycle; the last word is written two cycles after its last value.
             return accept + width * channels + 1
         end = -1
         for first in range(0, width, rows):
-            # A pixel a cycle; a word of every channel is written while the next pixels come.
-            handed = max(accept + min(rows, width - first), end)
-            end, accept = handed + 1 + channels, handed + 1
+            # A pixel a cycle; a word of every channel is written while the next pixels come. Words of every fourth
+            # column have zeros for pixels that are not there, which take as long.
+            count = min(rows, width - first) if outputs == 1 else rows
+            handed = max(accept + count, end)
+            end, accept = handed + 1 + channels * outputs, handed + 1
         return end + 1  # the write has a register of its own
 
     def _row(self, k, row, now):
         """Cut a row of stage k, chosen in cycle `now`, into bands; return when the last one is taken."""
-        stage, rows = self.stages[k], self.program.rows
+        stage, rows = self.stages[k], self.program.group_columns
         left = -(-stage.group_columns(self.widths[k], self.widths[k + 1]) // rows)
         # An upsampling stage makes bands of even and of odd columns.
         kinds = stage.conv.pass_kinds[2 * (row & 1) : 2 * (row & 1) + 2] if stage.upsampling else stage.conv.pass_kinds
@@ -149,7 +156,7 @@ class CoreModel:
         for one in band_passes(stage, groups):
             fed = self._issue(one, kind, kernel_rows, groups, stage.last and one.op is stage.last_op)
             if stage.last and one.op is stage.last_op:
-                self._latents.words(fed.word, fed.written, self._passes.engine.timing.drain_interval)
+                self._latents.words(fed.word, fed.written)
             if ends and k == 0 and one.op is stage.conv and one.last_tile and one.last_pixel:
                 self._released.append(fed.finish)
         if ends and not stage.last:

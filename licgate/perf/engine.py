@@ -114,7 +114,7 @@ class EngineModel:
             tap_rows, tap_row_cycles, columns = (
                 program.fed_rows(pass_kind, kernel_rows) * op.words_in,
                 shape.tap_row_cycles(program.rows),
-                shape.columns,
+                shape.steps,
             )
             final = max(first + (tap_rows - 1) * tap_row_cycles, self._drained - columns + 1)
         self._finish = final + tap_row_cycles - 1
@@ -125,5 +125,6 @@ class EngineModel:
         self.op_steps[op.index] += tap_rows * columns
         full = program.tile_channels(op)
         word = last_step + timing.arrival + timing.post + 1
-        written = word + timing.drain_interval * (min(full, op.channels_out - tile * full) - 1)
+        words = op.outputs * min(full, op.channels_out - tile * full)
+        written = word + timing.drain_interval * (words - 1)
         return Fed(accepted, first, tap_rows, tap_row_cycles, columns, final, self._finish, word, written)

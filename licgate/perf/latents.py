@@ -5,6 +5,7 @@ from collections import deque
 __all__ = ["LatentFifo"]
 
 _LOADED = 2  # from a word's arrival to the serialiser, at least
+_TURNED = 2  # from the last one of four words of every fourth column to the first one of neighbouring ones
 
 
 class LatentFifo:
@@ -30,7 +31,7 @@ class LatentFifo:
         self._program, self._width = program, width
         self._skip_y, self._keep_height = kept[1], kept[3]
         self._channels = stage.last_op.channels_out
-        self._x = self._y = self._channel = 0
+        self._x = self._y = self._channel = self._part = 0
         self._free_at = self._loaded_at = 0  # cycles in which the serialiser can load the next word, and did the last
         self.done = 0
         # Cycles in which what happened since is seen: words that came, words that went, passes that are through.
@@ -39,7 +40,7 @@ class LatentFifo:
 
     def room(self, cycle):
         """First cycle from ``cycle`` on that sees that there is room for the words of another pass."""
-        words, at = self._program.output_channels, cycle - 1
+        words, at = self._program.leaving_words, cycle - 1
         self._see(at)
         while self._free < (self._promised + 1) * words:
             at = min(events[0] for events in (self._came, self._went, self._through) if events)
@@ -53,23 +54,38 @@ class LatentFifo:
                 self._free += free
                 self._promised += promised
 
-    def words(self, first, last, interval):
+    def words(self, first, last):
         """Words of a pass come, from cycle ``first`` to ``last``."""
-        rows = self._program.rows
-        for cycle in range(first, last + 1, interval):
+        rows, outputs, interval = self._program.rows, self._program.arithmetic.outputs, self._program.lane_rows
+        if outputs == 1:
+            cycles, through = range(first, last + 1, interval), last
+        else:
+            # four at once, when the last one of four is there
+            last_ones = range(first + (outputs - 1) * interval, last + 1, outputs * interval)
+            cycles = [cycle + _TURNED + part for cycle in last_ones for part in range(outputs)]
+            through = last + _TURNED + outputs - 1
+        for cycle in cycles:
             taken = max(cycle, self._loaded_at) + 1
             load = max(cycle + _LOADED, self._free_at)
-            inside = self._skip_y <= self._y < self._skip_y + self._keep_height
-            used = min(rows, self._width - self._x) if inside else 1
+            x = self._x + self._part * rows
+            inside = self._skip_y <= self._y < self._skip_y + self._keep_height and x < self._width
+            used = min(rows, self._width - x) if inside else 1
             self._loaded_at, self._free_at, self.done = load, load + used + 2, load + used + 3
             self._came.append(cycle + 1)
             self._went.append(taken + 2)
-            self._channel += 1
-            if self._channel == self._channels:
-                self._channel = 0
-                self._x += rows
-                if self._x >= self._width:
-                    self._x = 0
-                    self._y += 1
+            self._move_on()
         self._promised += 1
-        self._through.append(last + 1)
+        self._through.append(through + 1)
+
+    def _move_on(self):
+        """The next word: of the group's other columns, the next channel, the next group, the next row."""
+        self._part = (self._part + 1) % self._program.arithmetic.outputs
+        if self._part:
+            return
+        self._channel += 1
+        if self._channel == self._channels:
+            self._channel = 0
+            self._x += self._program.group_columns
+            if self._x >= self._width:
+                self._x = 0
+                self._y += 1

@@ -154,7 +154,7 @@ def _program_uses(program, **memories):
         )
     return memory_uses(
         program,
-        bias_bits=program.accumulator_width,
+        bias_bits=program.sum_width,
         offset_bits=1 + max(abs(v) for v in program.offsets).bit_length(),
         gdn=gdn,
         **memories,

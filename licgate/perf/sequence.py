@@ -23,9 +23,11 @@ class BandPass(NamedTuple):
     ----------
     op : Op
     tile, group, row, column : int
-        Column is the parity of output columns, where a band has both.
+        Column is the parity of output columns, where a band has both; row a quarter of a group, for a GDN behind quads.
     last_tile, row_ends, last_pixel : bool
         It is the last tile of its operation; the group's last column in the row; the band's last pixels.
+    last_reader : bool
+        It is the last one of a GDN that reads what a pass of the convolution made.
     """
 
     op: object
@@ -36,23 +38,28 @@ class BandPass(NamedTuple):
     last_tile: bool
     row_ends: bool
     last_pixel: bool
+    last_reader: bool
 
 
 def band_passes(stage, groups, rows=1, columns=1):
     """Passes of a band in their order: operation, tile, group, row, parity of columns."""
     pixels = list(itertools.product(range(groups), range(rows), range(columns)))
 
-    def at(op, tile, pixel):
+    quarters = stage.conv.outputs  # of a group, one pass of a convolution, as many of GDN
+
+    def at(op, tile, pixel, count=1):
         group, row, column = pixel
-        row_ends = column == columns - 1
-        last_pixel = row_ends and row == rows - 1 and group == groups - 1
-        return BandPass(op, tile, *pixel, tile == op.tiles - 1, row_ends, last_pixel)
+        row_ends, last_tile = column == columns - 1, tile == op.tiles - 1
+        last_pixel = row_ends and row == rows * count - 1 and group == groups - 1
+        last_reader = last_tile and row % count == count - 1
+        return BandPass(op, tile, *pixel, last_tile, row_ends, last_pixel, last_reader)
 
     for tile, pixel in itertools.product(range(stage.conv.tiles), pixels):
         yield at(stage.conv, tile, pixel)
     if stage.gdn is not None:
+        pixels = list(itertools.product(range(groups), range(rows * quarters), range(columns)))
         for pixel, tile in itertools.product(pixels, range(stage.gdn.tiles)):
-            yield at(stage.gdn, tile, pixel)
+            yield at(stage.gdn, tile, pixel, quarters)
 
 
 class SequencerModel:
@@ -96,7 +103,7 @@ class SequencerModel:
             self.cycle += _TO_GDN
             self._behind = pixels - 1
         behind = self._behind
-        self._behind += not one.last_tile
+        self._behind += not one.last_reader
         return self.written[-behind - 1] + _SEEN if len(self.written) > behind else 0
 
     def place(self):

@@ -18,6 +18,7 @@ from licgate.manifest.transform import Transform
 from licgate.program.ops import Op, PassKind, Shape, extents, matrices, steps_of, words_of
 from licgate.program.packing import Packing, choose_packing, lane_count
 from licgate.program.program import Chain, Memory, Program
+from licgate.program.quads import biases_of_quads, biases_of_singles, quad_shape, quad_words
 from licgate.program.stages import Stage, check_convolution
 from licgate.program.strips import least_width
 from licgate.target.arithmetic import ARITHMETICS
@@ -27,6 +28,8 @@ __all__ = ["compile_program", "input_widths"]
 
 # of a multiplier, signed
 _WIDEST_OPERAND = 18
+# of a third of a sum by points
+_WIDEST_QUOTIENT = 32
 
 # of a line memory: bits and sign of its values, and where they come from
 LineKind: TypeAlias = tuple[int, bool, str]
@@ -123,6 +126,7 @@ class _Compiler:
         if transform.layers[0].kind != "conv2d":
             raise ConfigError(f"{transform.name}: the array needs a transform that begins with a convolution")
         first, top_width, pixels = len(self.stages), width, transform.name == "g_a"
+        self._check(transform)
         # Chains run one at a time, so their line buffers lie over each other.
         used: dict[LineKind, int] = {}
         upsampled = False
@@ -144,6 +148,18 @@ class _Compiler:
         self.stages[-1] = replace(last, last=True)
         self.chains.append(Chain(len(self.chains), transform, first, len(self.stages) - 1, top_width, pixels))
 
+    def _check(self, transform: Transform) -> None:
+        """Refuse what the arithmetic does not run.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if self.arithmetic.points and transform.layers[-1].kind == "gdn":
+            raise ConfigError(
+                f"{transform.name}: arithmetic {self.arithmetic.name} ends no transform with a GDN: choose fip"
+            )
+
     def _stage(
         self,
         transform: Transform,
@@ -160,10 +176,9 @@ class _Compiler:
         stage = Stage(op, None, 0, 0, 0, 0, len(self.chains), bool(source), False)
         slack = {"pixels": config.input_slack, "values": config.map_slack}.get(source, config.line_slack)
         ring = stage.most_rows + slack
-        words = -(-width // config.rows)
-        if upsampled:
-            # whole pairs of words are written
-            words = 2 * -(-(width // 2) // config.rows)
+        # where rows make several outputs, as many words are written together; whole pairs of what is upsampled
+        outputs, parities = self.arithmetic.outputs, 1 + upsampled
+        words = outputs * parities * -(-(width // parities) // (outputs * config.rows))
         key = (layer.input.bits, layer.input.signed, source)
         base = used.get(key, 0)
         used[key] = base + ring * words * op.words_in
@@ -177,15 +192,14 @@ class _Compiler:
         """Append the operation of a layer, its weights and its parameters."""
         cols, index = self.config.cols, len(self.ops)
         words_in = self.arithmetic.words(layer.in_channels)
-        kinds: list[tuple[int, int, Shape | None, int, int]] = []
+        kinds: list[tuple[int, int, Shape | None, int]] = []
         if layer.kind == "gdn":
             bits, added = layer.gamma_type.bits, layer.beta
-            kinds.append((0, 0, None, 1, words_in))
+            kinds.append((0, 0, None, 1))
         else:
             bits, added = layer.weight_type.bits, layer.bias
             for p, q, left, rows, columns in extents(layer, depth_form=depth_form):
-                window = Shape(1 if layer.transposed else layer.stride, left, columns)
-                kinds.append((p, q, window, rows, rows * words_in * columns))
+                kinds.append((p, q, self._shape(layer, left, columns), rows))
         made: Sequence[Integers | None] = [None] * len(kinds)
         if self.with_weights:
             made = self._weights(layer, depth_form)
@@ -199,20 +213,23 @@ class _Compiler:
         biases: list[list[int]] = []
         pass_kinds: list[PassKind] = []
         number = sum(len(op.pass_kinds) for op in self.ops)
-        for (p, q, shape, rows, steps), matrix in zip(kinds, made, strict=True):
+        for (p, q, shape, rows), matrix in zip(kinds, made, strict=True):
             own = [int(v) for v in added] * times
             base = start + len(words)
-            if matrix is None:
-                words += [0] * (tiles * steps)
+            steps, weights = (1, 1) if shape is None else (shape.steps, shape.weights)
+            steps, weights = rows * words_in * steps, rows * words_in * weights
+            ordered, own = self._prepared(matrix, shape, own)
+            if ordered is None:
+                words += [0] * (tiles * weights)
             else:
-                words += words_of(matrix, cols, bits, packed=packed)
-                sums = self.arithmetic.weight_sum(matrix.reshape(len(matrix), -1).T)
-                own = [bias - int(much) for bias, much in zip(own, sums, strict=True)]
+                words += words_of(ordered, cols, bits, packed=packed)
             # Passes whose sums have more too much, or less, have parameters of their own.
             if not biases or self.arithmetic.row_sum:
                 biases.append(own)
             params = (len(biases) - 1) * len(own)
-            pass_kinds.append(PassKind(number + len(pass_kinds), index, p, q, rows, shape, steps, base, params))
+            pass_kinds.append(
+                PassKind(number + len(pass_kinds), index, p, q, rows, shape, steps, weights, base, params)
+            )
         held += words
         op = Op(
             index,
@@ -233,17 +250,48 @@ class _Compiler:
         requantize = layer.requantize
         self.biases += [value for own in biases for value in own]
         times *= len(biases)
-        self.multipliers += [int(v) for v in requantize.multiplier] * times
-        self.shifts += [int(v) for v in requantize.shift] * times
-        self.offsets += [int(v) for v in requantize.offset] * times
+        for target, values in (
+            (self.multipliers, requantize.multiplier),
+            (self.shifts, requantize.shift),
+            (self.offsets, requantize.offset),
+        ):
+            # each output of a channel has its own bias, so all of its parameters
+            target += [int(v) for v in values for _ in range(op.outputs)] * times
         self.ops.append(op)
         return op
 
+    def _shape(self, layer: Conv2d, left: int, columns: int) -> Shape:
+        """The window of a pass kind of a convolution."""
+        stride = 1 if layer.transposed else layer.stride
+        if self.arithmetic.points:
+            return quad_shape(layer, stride, left, columns)
+        return Shape(stride, left, columns)
+
+    def _prepared(
+        self, matrix: Integers | None, shape: Shape | None, added: list[int]
+    ) -> tuple[Integers | None, list[int]]:
+        """Weights of a pass kind in the order of their use, (O, words, indices), and biases less what is too much.
+
+        Without weights it is the number of biases that counts.
+        """
+        arithmetic = self.arithmetic
+        quads = arithmetic.points and shape is not None
+        if matrix is None:
+            return None, added * (arithmetic.outputs if quads else 1)
+        if shape is not None and quads:
+            return quad_words(matrix, shape.tap_row, arithmetic), biases_of_quads(
+                added, matrix, shape.tap_row, arithmetic
+            )
+        ordered = steps_of(matrix, arithmetic)
+        sums = arithmetic.weight_sum(ordered.reshape(len(ordered), -1).T)
+        biases = [bias - int(much) for bias, much in zip(added, sums, strict=True)]
+        return ordered, biases_of_singles(biases) if arithmetic.points else biases
+
     def _weights(self, layer: Layer, depth_form: bool) -> list[Integers]:
-        """Weights of a layer, (O, steps, indices) for each pass kind."""
+        """Weights of a layer for each pass kind: (O, rows, I, columns), or (O, I) of a GDN."""
         if layer.kind == "gdn":
-            return [steps_of(np.asarray(layer.gamma, dtype=np.int64), self.arithmetic)]
-        return [steps_of(weight, self.arithmetic) for *_, weight in matrices(layer, depth_form=depth_form)]
+            return [np.asarray(layer.gamma, dtype=np.int64)]
+        return [weight for *_, weight in matrices(layer, depth_form=depth_form)]
 
     def program(self) -> Program:
         """The program of the chains so far."""
@@ -252,7 +300,7 @@ class _Compiler:
             chains=tuple(self.chains),
             rows=config.rows,
             cols=config.cols,
-            lanes=lane_count(config, [(op.shortest, op.products) for op in self.ops]),
+            lanes=lane_count(config, [(op.shortest, op.products * op.outputs) for op in self.ops]),
             ops=tuple(self.ops),
             stages=tuple(self.stages),
             line_memories=tuple(
@@ -272,10 +320,15 @@ class _Compiler:
             output_words=cast(int, config.output_words),  # settled when the configuration was made
             arithmetic=self.arithmetic,
         )
-        widest = max(self.arithmetic.multiplicand_widths(program.activation_width, program.weight_width))
+        widest = program.multiplicand_width
         if self.arithmetic.row_sum and widest > _WIDEST_OPERAND:
             raise ConfigError(
                 f"arithmetic {self.arithmetic.name} multiplies {widest} bits by as many here, a multiplier has "
                 f"{_WIDEST_OPERAND}: choose direct, or narrower values"
+            )
+        if self.arithmetic.points and program.accumulator_width > _WIDEST_QUOTIENT:
+            raise ConfigError(
+                f"arithmetic {self.arithmetic.name} divides sums of {_WIDEST_QUOTIENT} bits at most, here they have "
+                f"{program.accumulator_width}: choose fip, or narrower values"
             )
         return program

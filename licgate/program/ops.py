@@ -60,8 +60,10 @@ class PassKind:
         None for a GDN, which reads no window.
     steps : int
         Steps of a full pass.
+    weights : int
+        Words of a tile's weights: one for each step, fewer by points.
     base : int
-        Address of its first weight word; a tile has ``steps`` words.
+        Address of its first weight word.
     params : int
         Where its parameters begin, from the layer's first ones on.
     """
@@ -73,6 +75,7 @@ class PassKind:
     kernel_rows: int
     shape: Shape | None
     steps: int
+    weights: int
     base: int
     params: int = 0
 
@@ -132,9 +135,22 @@ class Op:
         return 1 + self.packed
 
     @property
-    def macs_per_product(self) -> int:
+    def outputs(self) -> int:
+        """Neighbouring outputs of a channel that a row of the array makes in a pass."""
+        return 1 if self.is_gdn else self.arithmetic.outputs
+
+    @property
+    def macs_per_product(self) -> float:
         """Multiply-accumulates for which a multiplier multiplies once."""
-        return self.products * self.arithmetic.indices
+        plain = self.products * self.arithmetic.indices
+        if self.outputs == 1:
+            return plain
+        shapes = [(kind.kernel_rows, kind.shape) for kind in self.pass_kinds if kind.shape is not None]
+        taps, steps = (
+            sum(rows * count for (rows, _), count in zip(shapes, counts, strict=True))
+            for counts in ([shape.columns for _, shape in shapes], [shape.steps for _, shape in shapes])
+        )
+        return plain * self.outputs * taps / steps
 
     @property
     def words_in(self) -> int:
@@ -160,10 +176,10 @@ class Op:
     def tiled_words(self) -> tuple[int, ...]:
         """The words tile by tile, and in a tile pass kind by pass kind: ``steps`` words a tile."""
         parts = [
-            self.words[first : first + pass_kind.steps]
+            self.words[first : first + pass_kind.weights]
             for tile in range(self.tiles)
             for pass_kind in self.pass_kinds
-            for first in [pass_kind.base - self.base + tile * pass_kind.steps]
+            for first in [pass_kind.base - self.base + tile * pass_kind.weights]
         ]
         return tuple(word for part in parts for word in part)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from licgate.manifest.geometry import layer_macs
 from licgate.manifest.layers import Layer
 from licgate.manifest.transform import Transform
+from licgate.program.collecting import DIVISION
 from licgate.program.ops import Op, extents
 from licgate.program.stages import Stage, check_convolution
 from licgate.target.arithmetic import Arithmetic
@@ -69,8 +70,8 @@ class PackedPasses:
 
     @property
     def merge_latency(self) -> int:
-        """Cycles that the two sums of an element take to become results."""
-        return int(self.packing)
+        """Cycles that sums take to become results: of the two of an element, or by a division."""
+        return DIVISION if self.arithmetic.points else int(self.packing)
 
     @property
     def most_channels(self) -> int:
@@ -78,13 +79,22 @@ class PackedPasses:
         return self.cols << self.packing
 
     @property
-    def output_channels(self) -> int:
-        """Output channels of a pass whose results leave the chip, at most."""
-        return max(self.tile_channels(stage.last_op) for stage in self.stages if stage.last)
+    def most_words(self) -> int:
+        """Words of results of a pass, at most."""
+        return self.most_channels * self.arithmetic.outputs
+
+    @property
+    def leaving_words(self) -> int:
+        """Words of a pass whose results leave the chip, at most."""
+        return max(self.tile_words_out(stage.last_op) for stage in self.stages if stage.last)
 
     def tile_channels(self, op: Op) -> int:
         """Output channels of a full pass of an operation."""
         return self.cols * op.products
+
+    def tile_words_out(self, op: Op) -> int:
+        """Words of results of a full pass of an operation: one for each output of a channel."""
+        return self.tile_channels(op) * op.outputs
 
     def word_bits(self, op: Op) -> int:
         """Bits of a weight word of an operation."""

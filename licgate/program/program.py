@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from licgate.errors import ConfigError
 from licgate.manifest.transform import Transform
+from licgate.program.collecting import point_gap
 from licgate.program.ops import LINE_LATENCY, Op, PassKind, Shape
 from licgate.program.packing import PackedPasses, drain_gap
 from licgate.program.stages import Stage
@@ -115,9 +116,15 @@ class Program(PackedPasses):
     def drain_gap(self) -> int:
         """Least cycles between the last steps of two passes, so that results have left before new ones arrive.
 
-        Behind a packed pass it takes longer, see `gap_behind`.
+        Behind a packed pass, or one that makes quads, it takes longer, see `gap_behind`.
         """
         return drain_gap(self.cols, self.lane_rows)
+
+    def gap_behind(self, op: Op) -> int:
+        """Least cycles from the last step of a pass of an operation to that of the next pass, whatever that is."""
+        if self.arithmetic.points:
+            return point_gap(self.cols, self.lane_rows, self.activation_width, single=op.outputs == 1)
+        return super().gap_behind(op)
 
     @property
     def window_words(self) -> int:
@@ -132,8 +139,13 @@ class Program(PackedPasses):
     @property
     def gdn_depth(self) -> int:
         """Channels of the GDN inputs, each of a group of pixels: those of the largest band, in whole words."""
-        least = self.arithmetic.indices
+        least = self.arithmetic.indices * self.arithmetic.outputs
         return max(least, *(stage.gdn_words * self.arithmetic.indices for stage in self.stages))
+
+    @property
+    def group_columns(self) -> int:
+        """Output columns of a group: those of every row of the array."""
+        return self.rows * self.arithmetic.outputs
 
     @property
     def upsampling(self) -> bool:
@@ -157,24 +169,74 @@ class Program(PackedPasses):
 
     @property
     def feed_latency(self) -> int:
-        """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice."""
-        return LINE_LATENCY + self.window_words + 2
+        """Cycles from the issue of a step to its arrival at the array: memory, choice, the window's words, choice.
+
+        By points pixels are evaluated for two more.
+        """
+        return LINE_LATENCY + self.window_words + 2 + 2 * self.arithmetic.points
+
+    @property
+    def pixel_width(self) -> int:
+        """Signed width of the pixels of a window: that of the array's operand, where they are not evaluated first."""
+        if not self.arithmetic.points:
+            return self.activation_width
+        return self._widest_pixel
+
+    @property
+    def _widest_pixel(self) -> int:
+        return max(memory.bits + (not memory.signed) for memory in self.line_memories)
 
     @property
     def activation_width(self) -> int:
         """Signed width of the array's activation operand."""
-        widths = [memory.bits + (not memory.signed) for memory in self.line_memories]
-        return max(widths + [op.layer.norm_bits + 1 for op in self.ops if op.layer.kind == "gdn"])
+        norms = [op.layer.norm_bits + 1 for op in self.ops if op.layer.kind == "gdn"]
+        if self.arithmetic.points:
+            return max(norms + [a.bit_length() + 1 for a, _ in self._extents])
+        return max([*norms, self._widest_pixel])
+
+    @property
+    def tap_width(self) -> int:
+        """Signed width of a weight as it is stored; two of them where it is packed."""
+        return max(op.weight_bits + op.is_gdn + (self.pack_shift or 0) * op.packed for op in self.ops)
 
     @property
     def weight_width(self) -> int:
         """Signed width of the array's weight operand."""
-        return max(op.weight_bits + op.is_gdn + (self.pack_shift or 0) * op.packed for op in self.ops)
+        if self.arithmetic.points:
+            return max(
+                [op.weight_bits + 1 for op in self.ops if op.is_gdn] + [w.bit_length() + 1 for _, w in self._extents]
+            )
+        return self.tap_width
+
+    @property
+    def multiplicand_width(self) -> int:
+        """Signed width of what an element's multiplier multiplies."""
+        if not self.arithmetic.points:
+            return max(self.arithmetic.multiplicand_widths(self.activation_width, self.weight_width))
+        gdns = [(1 << op.layer.norm_bits) + (1 << op.weight_bits) for op in self.ops if op.layer.kind == "gdn"]
+        return max(v.bit_length() + 1 for v in gdns + [a + w for a, w in self._extents])
+
+    @property
+    def _extents(self) -> list[tuple[int, int]]:
+        """Largest magnitudes of what elements are fed in convolutions."""
+        found = []
+        for stage in self.stages:
+            memory, op = self.line_memories[stage.memory], stage.conv
+            low, high = (
+                (-(1 << memory.bits - 1), (1 << memory.bits - 1) - 1) if memory.signed else (0, (1 << memory.bits) - 1)
+            )
+            found.append(self.arithmetic.operand_extents(low, high, 1 << op.weight_bits - 1))
+        return found
 
     @property
     def accumulator_width(self) -> int:
         """Signed width of the accumulators: the largest that the manifest proves is needed."""
         return max(op.layer.accumulator.bits + op.is_gdn for op in self.ops)
+
+    @property
+    def sum_width(self) -> int:
+        """Signed width of the sums of an array's elements."""
+        return self.accumulator_width + self.arithmetic.sum_bits
 
     def fed_rows(self, pass_kind: PassKind, inside: int) -> int:
         """Kernel rows that a pass is fed, of which so many lie inside the image."""

@@ -10,7 +10,7 @@ from licgate.program.shape import Shape
 from licgate.target.arithmetic import Arithmetic
 from licgate.target.points import INFINITY, OUTPUTS, QUAD, SUMS, TAPS, TapRow, TapStep
 
-__all__ = ["biases_of_quads", "quad_shape", "quad_words", "step_weights", "surplus"]
+__all__ = ["biases_of_quads", "biases_of_singles", "quad_shape", "quad_words", "step_weights", "surplus"]
 
 
 def quad_shape(layer: Conv2d, stride: int, left: int, columns: int) -> Shape:
@@ -80,6 +80,17 @@ def surplus(matrix: Integers, row: TapRow, arithmetic: Arithmetic) -> Integers:
 
 
 def biases_of_quads(added: list[int], matrix: Integers, row: TapRow, arithmetic: Arithmetic) -> list[int]:
-    """Biases of a quad's outputs, channel by channel: 24 times the layer's, less what the sums have too much."""
-    biases = 24 * np.asarray(added, dtype=np.int64)[:, None] - surplus(matrix, row, arithmetic)
+    """From what sums are taken off, channel by channel and output by output: -24 times the results.
+
+    That is 24 times the layer's biases, less what the sums have too much, less than nothing.
+    """
+    biases = surplus(matrix, row, arithmetic) - 24 * np.asarray(added, dtype=np.int64)[:, None]
     return [int(v) for v in biases.ravel()]
+
+
+def biases_of_singles(biases: list[int]) -> list[int]:
+    """The same of single sums, which come twofold.
+
+    What is left is ``-2 * result - 2``: its half has the result as its complement, which takes no adder.
+    """
+    return [-2 * (bias + 1) for bias in biases]

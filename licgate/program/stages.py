@@ -100,12 +100,12 @@ class Stage:
             return 1
         if self.gdn is None:
             return _BAND_GROUPS
-        return max(1, min(_BAND_GROUPS, (_GDN_WORDS // self.gdn.channels_in + 1) // 2))
+        return max(1, min(_BAND_GROUPS, (_GDN_WORDS // (self.conv.outputs * self.gdn.channels_in) + 1) // 2))
 
     @property
     def gdn_words(self) -> int:
         """Words of GDN inputs of the largest band of a resident core."""
-        return 0 if self.gdn is None else (2 * self.band_groups - 1) * self.gdn.words_in
+        return 0 if self.gdn is None else (2 * self.band_groups - 1) * self.conv.outputs * self.gdn.words_in
 
     @property
     def most_rows(self) -> int:
@@ -151,7 +151,7 @@ class Stage:
         return (length + 1) >> 1 if self.stride == 2 else length
 
     def group_columns(self, width_in: T, width_out: T) -> T:
-        """The width that is cut into groups of ``rows``: the input's where every phase goes over it."""
+        """The width that is cut into groups: the input's where every phase goes over it."""
         return width_in if self.upsampling else width_out
 
 

@@ -1,98 +1,19 @@
 """Delays of the gateware that follow from a program's shape; components and cycle model take them from here."""
 
+from licgate.program.collecting import FINISHED, POINT_SHOWN, point_reads, settling
 from licgate.program.program import Program
-from licgate.target.arithmetic import DIRECT, FIP_F4, Arithmetic
-from licgate.target.points import QUAD, SUMS
+from licgate.target.arithmetic import DIRECT, Arithmetic
 
-__all__ = [
-    "COLLECTED",
-    "FINISHED",
-    "array_latency",
-    "collect_levels",
-    "lane_latency",
-    "point_gap",
-    "point_reads",
-    "point_trees",
-    "program_latency",
-    "row_sum_wait",
-    "settling",
-]
+__all__ = ["COLLECTED", "array_latency", "lane_latency", "program_latency"]
 
-#: Cycles from a multiplier's operands at a sum's last step to the sum in its element's output register: three in the
-#: multiplier, one to the adder, one to the accumulator, one there.
-FINISHED = 6
 #: Cycles from a row's collected sums to its results: into the row's memory, and out of it.
 COLLECTED = 2
-
-_OR_INPUTS = 4
-
-# Of a row's end that makes quads, from the read of a quad's first sum: its last read; the last cycle in which its
-# second adder works, its registers in front not counted; when a result is read at the earliest, so that it and those
-# that follow are there; and from a single sum's write to its read.
-_POINT_READS = 7
-_POINT_ADDS = 11
-_POINT_SHOWN = 13
-_POINT_LAG = 9
-
-
-def collect_levels(cols: int) -> list[int]:
-    """Columns that each level of the trees behind a row's elements brings down to one, a register behind each."""
-    levels = []
-    while cols > 1:
-        cols = -(-cols // _OR_INPUTS)
-        levels.append(_OR_INPUTS)
-    return levels
-
-
-def row_sum_wait(arithmetic: Arithmetic, a_width: int) -> int:
-    """Cycles by which a row's own sum comes behind those of its elements."""
-    # a stage for every two bits, and a product's register, where an element has its lead, three and one
-    return max(0, -(-a_width // 2) + 1 - (arithmetic.lead + 4)) if arithmetic.row_sum else 0
-
-
-def settling(cols: int, arithmetic: Arithmetic, a_width: int) -> int:
-    """Cycles from a row's elements to its memory: the trees, and taking the row's own sum off, which is held first."""
-    levels = len(collect_levels(cols))
-    return max(levels, 1) + 1 + row_sum_wait(arithmetic, a_width) if arithmetic.row_sum else levels
-
-
-def point_trees(cols: int) -> int:
-    """Registers of the trees behind a row's elements that sum by points: every sixth column is in the same one."""
-    return len(collect_levels(-(-cols // SUMS)))
-
-
-def point_reads(cols: int, a_width: int) -> int:
-    """Cycles from the last step of sums by points to the read of the first one in the memories behind the trees."""
-    return FIP_F4.lead + FINISHED + max(1 + point_trees(cols), row_sum_wait(FIP_F4, a_width))
-
-
-def point_gap(cols: int, interval: int, a_width: int, *, single: bool) -> int:
-    """Least cycles from the last step of a pass by points to that of the next one.
-
-    Parameters
-    ----------
-    cols : int
-    interval : int
-        Cycles of a result on its way out.
-    a_width : int
-        Bits of what elements are fed.
-    single : bool
-        The pass has one sum a column, not a quad.
-    """
-    pace = interval if single else QUAD * interval
-    read = point_reads(cols, a_width) - FIP_F4.lead - FINISHED - point_trees(cols)
-    # The next sums come up to five cycles before their last step, and must not overtake reads of the last column.
-    overtaken = (pace - 1) * (cols - 1) + (_POINT_READS if not single else 0) + read + SUMS - 1
-    # Results take their places from the first one on again; the second adder is busy beyond a quad's reads.
-    lags = _POINT_LAG + 16 * interval * ((cols - 1) // 16)
-    behind = lags if single else pace * (cols - 1) + _POINT_ADDS
-    return max(pace * cols, overtaken, behind)
 
 
 def array_latency(cols: int, arithmetic: Arithmetic = DIRECT, a_width: int = 1) -> int:
     """Cycles from the last step of a sum to the first of the array's results, for activations of ``a_width`` bits."""
     if arithmetic.points:
-        return point_reads(cols, a_width) + _POINT_SHOWN + 1
+        return point_reads(cols, a_width) + POINT_SHOWN + 1
     return arithmetic.lead + FINISHED + settling(cols, arithmetic, a_width) + COLLECTED
 
 

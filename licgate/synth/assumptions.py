@@ -51,10 +51,12 @@ def _of_the_design(design):
         )
     arithmetic = ARITHMETICS[design.config.arithmetic]
     if arithmetic is not DIRECT:
+        count = f"{arithmetic.indices} multiply-accumulates"
+        if arithmetic.points:
+            count += ", in convolutions for more, as many as the kernel's taps take fewer points"
         yield (
-            f"Arithmetic {arithmetic.name}: a multiplication stands for {arithmetic.indices} "
-            "multiply-accumulates. In utilisation and roofline these count as one, so that 100 % is all that the "
-            "multipliers can do."
+            f"Arithmetic {arithmetic.name}: a multiplication stands for {count}. In utilisation and roofline these "
+            "count as one, so that 100 % is all that the multipliers can do."
         )
     if design.mode != "analysis":
         yield (

@@ -116,4 +116,4 @@ class Arithmetic:
 DIRECT = Arithmetic("direct", indices=1, lead=0, row_sum=False)
 FIP = Arithmetic("fip", indices=2, lead=2, row_sum=True)
 FIP_F4 = Arithmetic("fip-f4", indices=2, lead=2, row_sum=True, outputs=QUAD)
-ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (DIRECT, FIP)}
+ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (DIRECT, FIP, FIP_F4)}

@@ -32,16 +32,18 @@ class AcceleratorConfig:
     map_slack : int
         The same at the input of the transforms that take feature maps, whose rows the host sends.
     output_words : int or None
-        Depth of the latent FIFO in words of ``rows`` latents, at least the channels of a pass: ``cols``, with packing
-        ``2 * cols``. None makes it 32, or ``cols`` if that is more, with packing ``4 * cols``.
+        Depth of the latent FIFO in words of ``rows`` latents, at least those of a pass: ``cols``, with packing
+        ``2 * cols``, with ``fip-f4`` ``4 * cols``. None makes it 32, or ``cols`` if that is more, with packing
+        ``4 * cols``, with ``fip-f4`` ``8 * cols``.
     lane_multipliers : {"dsp", "mixed", "fabric"}
         What the multipliers of the lanes are made of: DSP blocks like those of the array, logic for the smallest of
         them (in GDN's table), or logic, which leaves all blocks to the array. Neither cycles nor results depend on it.
     packing : bool
         Give every multiplier two products where a layer's widths allow it; see :mod:`licgate.program.packing`.
-    arithmetic : {"direct", "fip"}
-        How the array sums: a product for each multiply-accumulate, or half as many by the fast inner product; see
-        :mod:`licgate.target.arithmetic`. Results do not depend on it. Only the direct one packs.
+    arithmetic : {"direct", "fip", "fip-f4"}
+        How the array sums: a product for each multiply-accumulate, half as many by the fast inner product, or a third
+        as many by that at points; see :mod:`licgate.target.arithmetic`. Results do not depend on it. Only the direct
+        one packs.
     packed_bits : int
         Widest operand of the device's multipliers, signed: 18 on ECP5, 27 on UltraScale+. Only packing asks for it.
 
@@ -72,9 +74,11 @@ class AcceleratorConfig:
         if self.packing and self.arithmetic != "direct":
             raise ConfigError(f"packing needs arithmetic direct, not {self.arithmetic}: leave one of them out")
         channels = self.cols << self.packing if isinstance(self.cols, int) else 1
+        channels *= ARITHMETICS[self.arithmetic].outputs
         if self.output_words is None and isinstance(self.cols, int):
-            # with packing there is room for a pass at work and for the one behind it
-            object.__setattr__(self, "output_words", max(32, channels << self.packing))
+            # with packing, and where passes make quads, there is room for a pass at work and for the one behind it
+            several = self.packing or ARITHMETICS[self.arithmetic].points
+            object.__setattr__(self, "output_words", max(32, channels << several))
         for name, low, high in (
             ("rows", 1, 64),
             ("cols", 1, 64),
@@ -95,6 +99,11 @@ class AcceleratorConfig:
     def multipliers(self) -> int:
         """Multipliers in the array."""
         return self.rows * self.cols
+
+    @property
+    def group_columns(self) -> int:
+        """Neighbouring columns that are computed side by side, and whose values of a channel come together."""
+        return self.rows * ARITHMETICS[self.arithmetic].outputs
 
     def patch_size(
         self, transform: Transform, width: int, height: int, patch: int | None = None, *, independent: bool = False

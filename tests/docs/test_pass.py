@@ -5,7 +5,8 @@ from pathlib import Path
 
 from licgate.manifest import find_model
 from licgate.program import LINE_LATENCY, compile_program
-from licgate.program.timing import FINISHED, array_latency, lane_latency
+from licgate.program.collecting import FINISHED
+from licgate.program.timing import array_latency, lane_latency
 from licgate.target.config import AcceleratorConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gateware.md"

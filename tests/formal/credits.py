@@ -61,7 +61,7 @@ def _records(mutant, limit=3):
 
 
 def _room(mutant, words=2, depth=5):
-    dut = mutant(OutputRoom)(SimpleNamespace(output_channels=words, output_words=depth))
+    dut = mutant(OutputRoom)(SimpleNamespace(leaving_words=words, output_words=depth))
     bench = Bench(dut)
     m = bench.m
     leaves, word, taken = (bench.free(1, name) for name in ("leaves", "word", "taken"))
@@ -91,7 +91,7 @@ def _results(mutant, most=3):
     bench = Bench(dut)
     m, issued = bench.m, passes(bench)
     pixels = bench.constant(range(most + 1), "pixels")
-    bench.drive(dut.written, dut.last_tile)
+    bench.drive(dut.written, dut.last_reader)
     mark, turns = bench.free(1, "mark"), bench.free(1, "turns")
     outstanding, of_conv, pixel = Signal(range(PASSES + 1)), Signal(range(most + 1)), Signal(range(most + 1))
     # One pass of the convolution's last tile is marked: those behind it in the band, and those in front on their way.
@@ -120,7 +120,7 @@ def _results(mutant, most=3):
             m.d.sync += marked.eq(0)  # of an earlier tile
         with m.If(turns):
             m.d.sync += [gdn.eq(1), pixel.eq(0), of_conv.eq(0)]
-    with m.If(issued & gdn & dut.last_tile):
+    with m.If(issued & gdn & dut.last_reader):
         m.d.sync += pixel.eq(pixel + 1)
         with m.If(pixel + 1 == pixels):
             m.d.sync += [gdn.eq(0), marked.eq(0)]

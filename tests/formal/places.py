@@ -203,7 +203,7 @@ PROOFS = (
             "are those of the group at hand: windows read the words inside the row, and results go inside theirs",
             lambda mutant, name=name, options=options: _rows(mutant, name, **options),
             (
-                Mutation(RowPlaces, "self._left > offset * program.rows", "self._left >= offset * program.rows"),
+                Mutation(RowPlaces, "self._left > pixels", "self._left >= pixels"),
                 Mutation(RowPlaces, "goes_home.eq(back | ", "goes_home.eq("),
                 *more,
             ),

@@ -163,7 +163,7 @@ PROOFS = tuple(
         make,
         (
             Mutation(BandWalk, "tile_left == 2", "tile_left == 1"),
-            Mutation(BandWalk, "self.x + channels", "self.x + 1"),
+            Mutation(BandWalk, "self.x + moved", "self.x + 1"),
             *more,
         ),
         5,

@@ -280,8 +280,8 @@ PROOFS = (
             "writes every word at its channel's place, those of upsampling stages twice, and as many as there are",
             lambda mutant, name=name: _results(mutant, name),
             (
-                Mutation(ResultWriter, "channel + 2 == tile.count", "channel + 1 == tile.count"),
-                Mutation(ResultWriter, "channel.eq(0), nearly", "nearly"),
+                Mutation(ResultWriter, "count + 2 == tile.count", "count + 1 == tile.count"),
+                Mutation(ResultWriter, "count.eq(0), nearly", "nearly"),
                 *more,
             ),
             3,

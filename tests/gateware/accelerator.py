@@ -118,7 +118,9 @@ def check_accelerator(
     jobs = []
     for one in images:
         name, x = one if isinstance(one, tuple) else ("g_a", one)
-        jobs.append((name, x, *run_of(config, manifest.transforms[name], x, config.rows, patch=patch, **options)))
+        jobs.append(
+            (name, x, *run_of(config, manifest.transforms[name], x, config.group_columns, patch=patch, **options))
+        )
     stalls = stalls or (lambda name: None)
     cycles = []
 

@@ -10,7 +10,8 @@ from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
 from licgate.gateware.engine.rowsum import RowSum
 from licgate.gateware.engine.trees import joined
-from licgate.program.timing import FINISHED, array_latency, collect_levels, settling
+from licgate.program.collecting import FINISHED, collect_levels, settling
+from licgate.program.timing import array_latency
 from licgate.target.arithmetic import DIRECT
 
 __all__ = ["SystolicArray", "drain_shape"]

@@ -9,6 +9,7 @@ from licgate.gateware.engine.array import SystolicArray
 from licgate.gateware.engine.feed.window import words_layout
 from licgate.gateware.engine.feeder import Feeder
 from licgate.gateware.engine.memory import BankedMemory, PartedMemory
+from licgate.gateware.engine.points.array import PointArray
 from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.passes import address_width, pass_layout, release_shape, tile_layout, write_layout
@@ -19,6 +20,16 @@ from licgate.program import IN_FLIGHT
 __all__ = ["Engine"]
 
 _REPORTS = ("written", "output_written", "row_done", "row_line")
+
+
+def _array(program):
+    """The array of a program."""
+    widths = {"a_width": program.activation_width, "w_width": program.weight_width, "acc_width": program.sum_width}
+    if program.arithmetic.points:
+        options = {"width": program.multiplicand_width, "interval": program.lane_rows}
+        return PointArray(program.rows, program.cols, **widths, **options)
+    packing = {"pack_shift": program.pack_shift, "high_width": program.packed_accumulator_width or None}
+    return SystolicArray(program.rows, program.cols, **widths, **packing, arithmetic=program.arithmetic)
 
 
 class Engine(Component):
@@ -59,16 +70,7 @@ class Engine(Component):
     def __init__(self, program):
         self._program = program
         self._feeder, self._post = Feeder(program), PostProcessor(program)
-        self._array = SystolicArray(
-            program.rows,
-            program.cols,
-            a_width=program.activation_width,
-            w_width=program.weight_width,
-            acc_width=program.accumulator_width,
-            pack_shift=program.pack_shift,
-            high_width=program.packed_accumulator_width or None,
-            arithmetic=program.arithmetic,
-        )
+        self._array = _array(program)
         self.result_width, norm_width = len(self._post.word[0]), len(self._post.norms[0])
         self._writer = writer = ResultWriter(program, self.result_width, norm_width)
         word = signed(self.result_width)
@@ -116,7 +118,7 @@ class Engine(Component):
             array.clear.eq(self.clear),
             Cat(array.a).eq(Cat(feeder.a)),
             Cat(array.w).eq(Cat(feeder.w)),
-            array.last.eq(feeder.last),
+            array.step.eq(feeder.step) if self._program.arithmetic.points else array.last.eq(feeder.last),
             post.last.eq(feeder.last),
             Cat(post.results).eq(Cat(array.results)),
             array.drain.eq(post.drain),

@@ -8,10 +8,12 @@ from licgate.gateware.arith import DelayLine
 from licgate.gateware.engine.feed.gaps import DrainGap, ReadGap
 from licgate.gateware.engine.feed.nextpass import NextPass
 from licgate.gateware.engine.feed.operands import Activations, Weights
+from licgate.gateware.engine.feed.points import PointOperands, PointSteps
 from licgate.gateware.engine.feed.reads import OperandAddresses, WindowReads
 from licgate.gateware.engine.feed.walk import PassWalk
-from licgate.gateware.engine.feed.window import PixelWindow, operand_shape, words_layout
+from licgate.gateware.engine.feed.window import PixelWindow, words_layout
 from licgate.gateware.engine.memory import LATENCY
+from licgate.gateware.engine.points.array import step_layout
 from licgate.gateware.passes import address_width, pass_layout, release_shape
 from licgate.gateware.stream import connect
 from licgate.program import LINE_LATENCY
@@ -44,7 +46,7 @@ class Feeder(Component):
     norm_address, norm_data
         Read port of the GDN sums' inputs.
     a, w, last
-        The array's inputs.
+        The array's inputs; by points ``step``, the steps of its sums, in the place of ``last``, which is there as well.
     release, released : :py:`Out(release_shape(program))`
         The ``release`` of the pass at work; that of the pass that ends now, else zero.
     busy : :py:`Out(1)`
@@ -81,9 +83,10 @@ class Feeder(Component):
                 "weight_data": In(words_layout(program.weight_memories, program.cols)),
                 "norm_address": Out(range(program.gdn_depth // indices)),
                 "norm_data": In(indices * program.rows * norm_bits),
-                "a": Out(operand_shape(program)).array(program.rows),
+                "a": Out(signed(indices * program.activation_width)).array(program.rows),
                 "w": Out(signed(indices * program.weight_width)).array(program.cols),
                 "last": Out(1),
+                **({"step": Out(step_layout)} if program.arithmetic.points else {}),
                 "release": Out(release_shape(program)),
                 "released": Out(release_shape(program)),
                 "busy": Out(1),
@@ -100,8 +103,6 @@ class Feeder(Component):
         m.submodules.reads = reads = WindowReads(program)
         m.submodules.addresses = addresses = OperandAddresses(program)
         m.submodules.window = window = PixelWindow(program)
-        m.submodules.weights = weights = Weights(program)
-        m.submodules.activations = activations = Activations(program)
 
         # The pass that waits, the one at work, and what that waits for.
         connect(m, flipped(self.i), waiting.i)
@@ -129,11 +130,22 @@ class Feeder(Component):
         arrival = program.feed_latency
         m.d.comb += [
             self.line_address.eq(reads.read.address),
-            self.weight_address.eq(line(addresses.weight, arrival - LINE_LATENCY - 2)),
             self.norm_address.eq(line(addresses.norm, arrival - LATENCY - 2)),
             self.last.eq(line(walk.last_step, arrival)),
             window.read.eq(reads.read),
             window.words.eq(self.line_data),
+        ]
+        operands = self._points if program.arithmetic.points else self._operands
+        operands(m, line, walk, addresses, window)
+        return m
+
+    def _operands(self, m, line, walk, addresses, window):
+        """Pixels of the window and weights as they are."""
+        program, arrival = self._program, self._program.feed_latency
+        m.submodules.weights = weights = Weights(program)
+        m.submodules.activations = activations = Activations(program)
+        m.d.comb += [
+            self.weight_address.eq(line(addresses.weight, arrival - LINE_LATENCY - 2)),
             weights.words.eq(self.weight_data),
             weights.kind.eq(line(walk.kind, arrival - 2)),
             Cat(activations.window).eq(Cat(window.window)),
@@ -145,4 +157,26 @@ class Feeder(Component):
             Cat(self.w).eq(Cat(weights.w)),
             Cat(self.a).eq(Cat(activations.a)),
         ]
-        return m
+
+    def _points(self, m, line, walk, addresses, window):
+        """Pixels and weights at points."""
+        program = self._program
+        m.submodules.steps = steps = PointSteps(program)
+        m.submodules.operands = operands = PointOperands(program)
+        names = ("take", "run", "step", "tap_row_ends", "last_step", "gdn", "final", "position")
+        m.d.comb += [
+            steps.next.eq(addresses.next),
+            *(getattr(steps, name).eq(getattr(walk, name)) for name in names),
+            operands.wish.eq(steps.wish),
+            operands.kind.eq(walk.kind),
+            addresses.fetch.eq(operands.fetch),
+            # a weight is in its register four cycles before the array has it, and goes through one before
+            self.weight_address.eq(line(addresses.weight, program.feed_latency - LINE_LATENCY - 6)),
+            operands.words.eq(self.weight_data),
+            operands.norms.eq(self.norm_data),
+            Cat(operands.window).eq(Cat(window.window)),
+            window.moves.eq(operands.moves),
+            Cat(self.a).eq(Cat(operands.a)),
+            Cat(self.w).eq(Cat(operands.w)),
+            self.step.eq(operands.step),
+        ]

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.engine.accumulator import RestartingAdder
 from licgate.gateware.engine.multiplicands import multiplicands
 from licgate.gateware.engine.multiplier import Multiplier
-from licgate.program.timing import FINISHED
+from licgate.program.collecting import FINISHED
 from licgate.target.arithmetic import DIRECT
 
 __all__ = ["ProcessingElement"]

@@ -11,6 +11,8 @@ from licgate.gateware.arith import DelayLine, truncate
 from licgate.gateware.engine.array import drain_shape
 from licgate.gateware.engine.lane import PostLane
 from licgate.gateware.engine.memory import LATENCY, BankedMemory
+from licgate.gateware.engine.points.array import point_drain_shape
+from licgate.gateware.engine.points.divider import QuadDivider
 from licgate.gateware.passes import tile_layout
 from licgate.program.timing import COLLECTED, program_latency
 
@@ -27,7 +29,8 @@ def _any_of(values):
 class PostProcessor(Component):
     """Drain, requantise, assemble.
 
-    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles;
+    A tile is ``count`` output channels of ``rows`` pixels. One channel leaves the array every ``S = lane_rows`` cycles,
+    by points one of a channel's four words of every fourth pixel each;
     lane l takes rows ``l * S`` to ``l * S + S - 1`` of it, ``l * S`` cycles behind lane 0, which is just the skew of
     the array. Behind the lanes a channel's pixels meet again in one word.
 
@@ -45,8 +48,8 @@ class PostProcessor(Component):
     tile : :py:`In(stream.Signature(tile_layout(program)))`
         Descriptor of the next tile to be drained, taken ``array_latency - 4`` cycles after its ``last``; it must
         be valid then.
-    results : :py:`In(signed(accumulator_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
-        The array's finished sums.
+    results : :py:`In(signed(sum_width)).array(rows)`, drain : :py:`Out(drain_shape(cols))`
+        The array's finished sums; by points what a :class:`~.points.divider.QuadDivider` takes.
     highs : :py:`In(signed(packed_accumulator_width)).array(rows)`
         With packing.
     x_address, x_data
@@ -71,6 +74,8 @@ class PostProcessor(Component):
         self._program = program
         self._lanes = [PostLane(program) for _ in range(program.lanes)]
         lane = self._lanes[0]
+        divided = program.lanes if program.arithmetic.points else 0
+        self._dividers = [QuadDivider(program.accumulator_width) for _ in range(divided)]
         self.interval = program.lane_rows
         self._late = _LEAD + program.merge_latency  # cycles from the control to lane 0
         drained = program_latency(program) + program.merge_latency
@@ -81,9 +86,9 @@ class PostProcessor(Component):
             {
                 "last": In(1),
                 "tile": In(stream.Signature(tile_layout(program))),
-                "results": In(signed(program.accumulator_width)).array(rows),
+                "results": In(signed(program.sum_width)).array(rows),
                 **({"highs": In(signed(program.packed_accumulator_width)).array(rows)} if program.packing else {}),
-                "drain": Out(drain_shape(program.cols)),
+                "drain": Out((point_drain_shape if program.arithmetic.points else drain_shape)(program.cols)),
                 "x_address": Out(range(self.x_depth)),
                 "x_data": In(rows * len(lane.x)),
                 "word": Out(signed(lane.result_width)).array(rows),
@@ -101,7 +106,7 @@ class PostProcessor(Component):
         # Control runs _LEAD cycles ahead of lane 0, so that the first parameter can be read in time.
         active = Signal()
         sub = Signal(range(max(2, drain_interval)))
-        word = Signal(range(program.most_channels))
+        word = Signal(range(program.most_words))
         tile = Signal(tile_layout(program))
         last_cycle = Signal()
         go = line(self.last, program_latency(program) - _LEAD - 1)
@@ -131,6 +136,11 @@ class PostProcessor(Component):
 
         op, pixels = Signal(len(tile.op)), Signal(len(tile.pixels))
         m.d.comb += [op.eq(tile.op), pixels.eq(tile.pixels)]
+        single = Signal()
+        if program.arithmetic.points:
+            # of a quad the pixels that are there of every fourth one
+            m.d.comb += single.eq(Array(int(one.outputs == 1) for one in program.ops)[tile.op])
+            m.d.comb += pixels.eq(Mux(single, tile.pixels, (tile.pixels + (3 - word[:2])) >> 2))
 
         self._connect_parameters(m, line, channel, start)
         self._connect_x(m, line, x_channel, sub)
@@ -141,6 +151,8 @@ class PostProcessor(Component):
             # A row's result is 0 but in the cycle that its lane has for it.
             rows = slice(index * drain_interval, (index + 1) * drain_interval)
             result = _any_of(self.results[rows])
+            if program.arithmetic.points:
+                result = self._divided(m, index, result, line(single, _LEAD + index * drain_interval))
             if program.packing:
                 result = self._merged(m, index, result, _any_of(self.highs[rows]), line(lower, skew), line(upper, skew))
             m.d.comb += [
@@ -150,6 +162,12 @@ class PostProcessor(Component):
             ]
         self._assemble(m, line, sub, active, last_cycle)
         return m
+
+    def _divided(self, m, index, output, single):
+        """The result, less its bias."""
+        m.submodules[f"divider_{index}"] = divider = self._dividers[index]
+        m.d.comb += [divider.output.eq(output), divider.single.eq(single)]
+        return divider.result
 
     def _merged(self, m, index, result, high, lower, upper):
         """The sum of the channel at hand, of both sums of an element a cycle before."""
@@ -170,15 +188,18 @@ class PostProcessor(Component):
             ("multiplier", program.multipliers, PostLane.multiplier_cycle),
             ("offset", program.offsets, PostLane.offset_cycle),
         ):
-            shape = getattr(lanes[0], name).shape()
+            takers = (self._dividers if name == "bias" else ()) or lanes
+            shape = getattr(takers[0], name).shape()
             width = shape.width
             words = [v & ((1 << width) - 1) for v in values]
             m.submodules[f"{name}_memory"] = memory = BankedMemory(len(words), width, init=words, writable=False)
-            m.d.comb += memory.address.eq(line(channel, program.merge_latency + cycle - 1))
+            # by points biases are wanted in front of what makes results
+            early = program.merge_latency if name == "bias" and self._dividers else 0
+            m.d.comb += memory.address.eq(line(channel, program.merge_latency - early + cycle - 1))
             source = memory.data
-            for index, lane in enumerate(lanes):
+            for index, lane in enumerate(takers):
                 held = Signal(shape, name=f"{name}_{index}", reset_less=True)
-                with m.If(line(start, self._late + cycle - 1 + index * program.lane_rows)):
+                with m.If(line(start, self._late - early + cycle - 1 + index * program.lane_rows)):
                     m.d.sync += held.eq(source)
                 m.d.comb += getattr(lane, name).eq(held)
                 source = held

@@ -8,7 +8,7 @@ from licgate.gateware.engine.accumulator import RestartingAdder
 from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.staged import StagedMultiplier
-from licgate.program.timing import row_sum_wait
+from licgate.program.collecting import row_sum_wait
 from licgate.target.arithmetic import FIP
 
 __all__ = ["RowSum"]

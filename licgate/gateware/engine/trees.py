@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Signal
 
-from licgate.program.timing import collect_levels
+from licgate.program.collecting import collect_levels
 
 __all__ = ["joined"]
 

@@ -5,6 +5,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import Destination, write_layout
+from licgate.target.points import QUAD
 
 __all__ = ["ResultWriter"]
 
@@ -89,16 +90,19 @@ class ResultWriter(Component):
         m = Module()
         program, tile = self._program, self.i.payload
         x_bits = len(self.x_data) // program.rows
-        channel = Signal(range(program.most_channels + 1))
+        count = Signal(range(program.most_words + 1))
         # That the next word is the last one is found out with the word before it, but for a tile of a single one.
         end, nearly = (Signal(name=name) for name in ("end", "nearly"))
         m.d.comb += [end.eq(self.valid & (nearly | (tile.count == 1))), self.i.ready.eq(end)]
         to_line = self.valid & (tile.to == Destination.LINE)
         memory = Array(s.memory for s in program.stages)[tile.line]
         with m.If(self.valid):
-            m.d.sync += [channel.eq(channel + 1), nearly.eq(channel + 2 == tile.count)]
+            m.d.sync += [count.eq(count + 1), nearly.eq(count + 2 == tile.count)]
         with m.If(end):
-            m.d.sync += [channel.eq(0), nearly.eq(0)]
+            m.d.sync += [count.eq(0), nearly.eq(0)]
+        stages = program.stages
+        self._upsampled = Array(int(k > 0 and stages[k - 1].upsampling) for k in range(len(stages)))[tile.line]
+        channel, half = self._quads(m, count) if program.arithmetic.points else (count, tile.column)
         m.d.sync += [
             self.norm_enable.eq(self.valid & (tile.to == Destination.NORM)),
             self.norm_address.eq((tile.address + channel)[: len(self.norm_address)]),
@@ -113,19 +117,36 @@ class ResultWriter(Component):
         ]
         selected = Cat(memory == k for k in range(len(program.line_memories)))
         if any(stage.upsampling for stage in program.stages):
-            self._spread(m, to_line, selected, (tile.address + channel)[: len(self.line_address)])
+            self._spread(m, to_line, selected, (tile.address + channel)[: len(self.line_address)], half)
         else:
             enables = Cat(to_line & bit for bit in selected for _ in range(2))
             m.d.sync += [self.line_enable.eq(enables), self.line_address.eq(tile.address + channel)]
             m.d.sync += [line.eq(word) for line, word in zip(self.line_word, self.word, strict=True)]
         return m
 
-    def _spread(self, m, to_line, selected, address):
-        """Write the line buffers where words may come from an upsampling stage."""
-        rows, stages, tile = self._program.rows, self._program.stages, self.i.payload
-        upsampled = Array(int(k > 0 and stages[k - 1].upsampling) for k in range(len(stages)))[tile.line]
-        padded = self._program.arithmetic.padded
-        channels = Array(padded(stage.conv.channels_in) for stage in stages)[tile.line]
+    def _quads(self, m, count):
+        """Where a word is written, from its tile's address on; the parity of its columns in a pair of words.
+
+        A group's words of every fourth column lie as far apart as there are channels. What upsamples makes every second
+        column of two groups: column ``8 * r + 2 * k + p`` of them from column ``4 * r + k`` and parity p.
+        """
+        program, tile, stages = self._program, self.i.payload, self._program.stages
+        quarter = Mux(tile.quads, count[:2], tile.quarter)
+        index = quarter
+        if program.upsampling:
+            upsampled = (tile.to == Destination.LINE) & self._upsampled
+            index = Mux(upsampled, Cat(tile.column, quarter[0]), quarter)
+        pitches = [program.arithmetic.padded(stage.conv.channels_in) for stage in stages]
+        offset = Signal(range(QUAD * max(pitches)))
+        # Words are two cycles apart at least, and a tile is known long before its first one.
+        m.d.sync += offset.eq(Array(k * pitch for pitch in pitches for k in range(QUAD))[Cat(index, tile.line)])
+        return offset + Mux(tile.quads, count >> 2, count), quarter[1]
+
+    def _spread(self, m, to_line, selected, address, half):
+        """Write the line buffers where words may come from an upsampling stage: ``half`` of the columns of a pair."""
+        rows, stages, tile, upsampled = self._program.rows, self._program.stages, self.i.payload, self._upsampled
+        arithmetic = self._program.arithmetic
+        channels = Array(arithmetic.padded(stage.conv.channels_in) * arithmetic.outputs for stage in stages)[tile.line]
         # Words come at every second cycle at most, so the one after a word is free for B. Nobody reads B early, though
         # `row_done` comes a cycle before its last write: the sequencer's count follows it by one cycle, the row's first
         # pass by two more at least, and a write is seen by reads that begin a cycle later.
@@ -133,12 +154,12 @@ class ResultWriter(Component):
         second_address, second_selected = Signal.like(self.line_address), Signal(len(selected))
         m.d.sync += [
             second.eq(to_line & upsampled),
-            second_column.eq(tile.column),
+            second_column.eq(half),
             second_address.eq(address + channels),
             second_selected.eq(selected),
         ]
         # Position p of A holds column p, position p of B column rows + p, of the pair; both pixel column // 2.
-        in_a = Mux(upsampled, Mux(tile.column, 0b10, 0b01), 0b11)
+        in_a = Mux(upsampled, Mux(half, 0b10, 0b01), 0b11)
         in_b = Mux(second_column ^ (rows & 1), 0b10, 0b01)
         halves = Mux(second, in_b, Mux(to_line, in_a, 0))
         bits = Mux(second, second_selected, selected)

@@ -4,15 +4,19 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
+from licgate.gateware.arith import delayed
 from licgate.gateware.clear import clearable
 from licgate.gateware.engine.engine import Engine
 from licgate.gateware.engine.memory import BankedMemory, PartedMemory, SplitMemory
 from licgate.gateware.ports import latent_layout
+from licgate.gateware.resident.blocks import BlockWriter
 from licgate.gateware.resident.latents import LatentReader
+from licgate.gateware.resident.mapblocks import MapBlockWriter
 from licgate.gateware.resident.maps import MapWriter
 from licgate.gateware.resident.pixels import PixelWriter
 from licgate.gateware.resident.rows import DIMENSION
 from licgate.gateware.resident.sequencer import Sequencer
+from licgate.gateware.resident.turner import QuadTurner
 from licgate.gateware.stream import connect
 from licgate.gateware.watchdog import Probe
 
@@ -54,9 +58,9 @@ class Core(Component):
         self._pixel_chain = next((chain.index for chain in program.chains if chain.pixels), None)
         self._inputs = {}
         if self._pixel_chain is not None:
-            self._inputs["pixels"] = PixelWriter(program)
+            self._inputs["pixels"] = BlockWriter(program) if program.arithmetic.points else PixelWriter(program)
         if any(not chain.pixels for chain in program.chains):
-            self._inputs["maps"] = MapWriter(program)
+            self._inputs["maps"] = MapBlockWriter(program) if program.arithmetic.points else MapWriter(program)
         # Beside feature maps, which come value by value, pixels of 24 bits are what the host link carries.
         least = 24 if "maps" in self._inputs else 0
         i_width = max(least, *(len(block.i.payload) for block in self._inputs.values()))
@@ -109,10 +113,9 @@ class Core(Component):
             latents.width.eq(sequencer.out_width),
             latents.height.eq(sequencer.out_height),
             sequencer.output_words.eq(latents.free),
-            Cat(latents.word).eq(Cat(engine.output_word)),
-            latents.enable.eq(engine.output_enable),
-            *(getattr(sequencer, name).eq(getattr(engine, name)) for name in _REPORTS),
+            *(getattr(sequencer, name).eq(getattr(engine, name)) for name in _REPORTS if name != "output_written"),
         ]
+        self._results(m)
         busy = self._connect_inputs(m)
         self._memories(m)
 
@@ -126,6 +129,21 @@ class Core(Component):
         ]
         m.d.comb += self.wait_memory.eq(0)  # on-chip memories answer every cycle
         return m
+
+    def _results(self, m):
+        """Words that leave, and that those of a pass have left."""
+        engine, latents, written = self._engine, self._latents, self._engine.output_written
+        enable, word = engine.output_enable, engine.output_word
+        if self._program.arithmetic.points:
+            m.submodules.turner = turner = QuadTurner(self._program.rows, engine.result_width)
+            m.d.comb += [turner.enable.eq(enable), Cat(turner.word).eq(Cat(word)), turner.clear.eq(self.clear)]
+            enable, word = turner.o_enable, turner.o_word
+            written = delayed(m, written, turner.latency, name="written")
+        m.d.comb += [
+            latents.enable.eq(enable),
+            Cat(latents.word).eq(Cat(word)),
+            self._sequencer.output_written.eq(written),
+        ]
 
     def _connect_inputs(self, m):
         """Connect the chain's own input block to the stream; return whether one is at work."""

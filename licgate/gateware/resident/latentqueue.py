@@ -5,6 +5,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.resident.rows import DIMENSION
+from licgate.target.points import QUAD
 
 __all__ = ["LatentPlace", "LatentQueue"]
 
@@ -134,13 +135,23 @@ class LatentPlace(Component):
             next_x.eq(x + program.rows),
             row_ends.eq(next_x > last_x),
         ]
+        # Words of a group's columns follow each other, before those of the next channel.
+        several = program.arithmetic.outputs > 1
+        part, part_ends, first_x = Signal(2), Signal(init=not several, name="part_ends"), Signal.like(x, name="first_x")
+        if several:
+            m.d.sync += [
+                part_ends.eq(part == QUAD - 1),
+                self.row_kept.eq((y >= self.skip_y) & (y < end_y) & (x <= last_x)),
+            ]
         m.d.comb += [self.final.eq(final_row & final_channel), self.ended.eq(y == self.height)]
         with m.If(self.moves):
-            m.d.sync += channel.eq(channel + 1)
-            with m.If(final_channel):
-                m.d.sync += [channel.eq(0), x.eq(next_x)]
-                with m.If(row_ends):
-                    m.d.sync += [x.eq(0), y.eq(y + 1)]
+            m.d.sync += [part.eq(part + several), x.eq(next_x if several else x)]
+            with m.If(part_ends):
+                m.d.sync += [channel.eq(channel + 1), x.eq(first_x if several else x)]
+                with m.If(final_channel):
+                    m.d.sync += [channel.eq(0), x.eq(next_x), first_x.eq(next_x)]
+                    with m.If(row_ends):
+                        m.d.sync += [x.eq(0), first_x.eq(0), y.eq(y + 1)]
         with m.If(self.start):
-            m.d.sync += [s.eq(0) for s in (x, y, channel)]
+            m.d.sync += [s.eq(0) for s in (x, y, channel, part, first_x)]
         return m

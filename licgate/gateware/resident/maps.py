@@ -94,10 +94,15 @@ class MapWriter(Component):
         # Columns of the row behind the group at work; values are still to come; the group is the row's last one.
         self._behind = Signal(DIMENSION, name="behind")
         self._pending, self._final = Signal(name="pending"), Signal(name="final")
-        self._last_lane = Signal(range(max(2, self._program.rows)), name="last_lane")
+        self._last_lane = Signal(range(max(2, self._program.group_columns)), name="last_lane")
+        self._place = self._first_place(m)
         self._place_and_write(m)
         self._rows(m)
         return m
+
+    def _first_place(self, m):
+        """What is told where a row begins."""
+        return self.write_address
 
     def _place_and_write(self, m):
         """Take values, put them together into words, and write these."""
@@ -177,7 +182,7 @@ class MapWriter(Component):
                     m.d.sync += base.eq(first_base)
                 m.next = "ROOM_3"
             with m.State("ROOM_3"), m.If(self.room):
-                m.d.sync += [self.write_address.eq(base), self._pending.eq(1), *self._next_group()]
+                m.d.sync += [self._place.eq(base), self._pending.eq(1), *self._next_group()]
                 m.next = "ROW"
             with m.State("ROW"), m.If(self.row_done):
                 m.d.sync += [rows_left.eq(rows_left - 1), base.eq(Mux(base == last_row, first_base, base + stride))]
@@ -197,7 +202,7 @@ class MapWriter(Component):
 
     def _next_group(self):
         """Begin the group of columns behind the one at work."""
-        rows = self._program.rows
+        rows = self._program.group_columns
         ends = self._behind <= rows
         return [
             self._final.eq(ends),

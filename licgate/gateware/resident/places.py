@@ -78,15 +78,16 @@ class RowPlaces(Component):
 
     def _move(self, m, base):
         """Move on from group to group, and back to the band's first one."""
-        band, stages, rows = self.band, self._program.stages, self._program.rows
+        band, stages, rows = self.band, self._program.stages, self._program.group_columns
+        outputs = self._program.arithmetic.outputs
         padded, part_bits = self._program.arithmetic.padded, self._program.arithmetic.part_bits
         made = [padded(following.conv.channels_in) << stage.upsampling for stage, following in pairwise(stages)]
         # Where a row begins, and how far a group of each stage moves.
         places = (
             (self._left, band.width, [-stage.stride * rows for stage in stages]),
-            (self._word, 0, [stage.stride for stage in stages]),
-            (base, 0, [stage.stride * stage.conv.words_in for stage in stages]),
-            (self.target, band.write_base << part_bits, [*made, 0]),
+            (self._word, 0, [stage.stride * outputs for stage in stages]),
+            (base, 0, [stage.stride * outputs * stage.conv.words_in for stage in stages]),
+            (self.target, band.write_base << part_bits, [*(outputs * count for count in made), 0]),
         )
         back = self.issued & self.moves_tile & (~self.last_tile | self.has_gdn)
         # Flip-flops: what enables four wide registers comes from no logic.
@@ -119,7 +120,10 @@ class RowPlaces(Component):
         def word(offset):
             if offset not in inside:
                 inside[offset] = Signal(name=f"inside_{len(inside)}")
-                lies = (self._word >= -offset) if offset < 0 else (self._left > offset * program.rows)
+                # words of a group begin together
+                outputs = program.arithmetic.outputs
+                pixels = offset // outputs * program.group_columns
+                lies = (self._word >= -offset) if offset < 0 else (self._left > pixels)
                 m.d.sync += inside[offset].eq(lies)
             return inside[offset]
 
@@ -170,7 +174,7 @@ class FixedWeights(Component):
         program, band, weight = self._program, self.band, self.weight
         lasts = [stage.last_op for stage in program.stages]
         first, gdn = (Signal.like(weight, name=name) for name in ("first", "gdn"))
-        steps = Signal(range(1 + max(kind.steps for kind in program.pass_kinds)))
+        words = Signal(range(1 + max(kind.weights for kind in program.pass_kinds)))
         begun = Signal(2)
         # Where the next tile's weights begin: passes are further apart than this takes to settle.
         behind = Signal.like(weight, name="behind")
@@ -183,14 +187,14 @@ class FixedWeights(Component):
             firsts += [kind.base + min(count, kind.kernel_rows, most) * row for count in above]
         m.d.sync += [
             begun.eq(Cat(self.begin, begun[0])),
-            behind.eq(weight + steps),
+            behind.eq(weight + words),
             first.eq(Array(firsts)[Cat(band.above, self.pass_kind)]),
             gdn.eq(of_stage(band.stage, (op.base for op in lasts))),
-            steps.eq(
+            words.eq(
                 Mux(
                     self.is_gdn,
-                    of_stage(band.stage, (op.pass_kinds[0].steps for op in lasts)),
-                    Array(kind.steps for kind in program.pass_kinds)[self.pass_kind],
+                    of_stage(band.stage, (op.pass_kinds[0].weights for op in lasts)),
+                    Array(kind.weights for kind in program.pass_kinds)[self.pass_kind],
                 )
             ),
         ]

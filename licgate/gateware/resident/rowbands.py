@@ -23,7 +23,7 @@ def band_layout(program):
         {
             "stage": range(max(2, len(program.stages))),
             "groups": range(2 * max(stage.band_groups for stage in program.stages)),
-            "pixels": range(program.rows + 1),
+            "pixels": range(program.group_columns + 1),
             "begins": 1,
             "ends": 1,
             "column": 1,
@@ -138,7 +138,7 @@ class RowBands(Component):
 
     def _cut(self, m):
         """From band to band of a row."""
-        program, band, left, rows = self._program, self.o.payload, self._left, self._program.rows
+        program, band, left, rows = self._program, self.o.payload, self._left, self._program.group_columns
         most, upsampling, enough = Signal(len(band.groups)), Signal(), Signal(len(band.groups) + len(band.pixels))
         m.d.sync += [
             most.eq(of_stage(self.stage, (stage.band_groups - 1 for stage in program.stages))),

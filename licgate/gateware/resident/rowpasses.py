@@ -63,6 +63,7 @@ class RowPasses(PassSequencer):
             "line": band.stage + 1,
             "address": Mux(at.leaves, at.places.target, walk.x) + walk.channel,
             "column": band.column,
+            **({"quads": ~walk.is_gdn, "quarter": walk.quarter} if self._program.arithmetic.points else {}),
             "row_done": at.leaves & ~last & band.ends & walk.stage_ends,
         }
         return of_pass, of_write, [output.room]
@@ -90,7 +91,7 @@ class OutputRoom(Component):
     """
 
     def __init__(self, program):
-        self._words = program.output_channels
+        self._words = program.leaving_words
         super().__init__(
             {
                 **{name: In(1) for name in ("issued", "to_output", "output_written")},

@@ -23,7 +23,7 @@ class ResultCredits(Component):
     -------
     band_pixels : :py:`In(...)`
         Pixels of the band at work (groups, in each of its rows and parities of columns).
-    issued, is_gdn, last_tile, to_gdn : :py:`In(1)`
+    issued, is_gdn, last_reader, to_gdn : :py:`In(1)`
         As of :class:`~licgate.gateware.sequence.walk.BandWalk`.
     written : :py:`In(1)`
         A pass is through.
@@ -36,7 +36,7 @@ class ResultCredits(Component):
     """
 
     def __init__(self, pixels):
-        strobes = ("issued", "is_gdn", "last_tile", "to_gdn", "written")
+        strobes = ("issued", "is_gdn", "last_reader", "to_gdn", "written")
         super().__init__(
             {"band_pixels": In(pixels), **{name: In(1) for name in strobes}, "arrived": Out(1), "none": Out(1)}
         )
@@ -52,7 +52,7 @@ class ResultCredits(Component):
         ]
         # A cycle behind the pass, which is soon enough for the next one.
         counts, turns = Signal(name="counts"), Signal(name="turns")
-        m.d.sync += [counts.eq(self.issued & self.is_gdn & ~self.last_tile), turns.eq(self.to_gdn)]
+        m.d.sync += [counts.eq(self.issued & self.is_gdn & ~self.last_reader), turns.eq(self.to_gdn)]
         with m.If(counts):
             m.d.sync += behind.eq(Mux(behind == _MOST_BEHIND, _MOST_BEHIND, behind + 1))
         with m.If(turns):

@@ -11,6 +11,7 @@ from licgate.gateware.passes import pass_layout, place_names, tile_layout, write
 from licgate.gateware.sequence.results import ResultCredits
 from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.sequence.walk import BandWalk
+from licgate.target.points import QUAD
 
 __all__ = ["PassSequencer"]
 
@@ -191,7 +192,7 @@ class PassSequencer(Component, ABC):
                 "count": walk.count,
                 "param": walk.param + self._params(at),
                 "x": x,
-                "pixels": Mux(walk.last_group, band.pixels, program.rows),
+                "pixels": self._tile_pixels(at),
             },
             self.o_write: {"count": walk.count, **of_write},
         }
@@ -200,6 +201,14 @@ class PassSequencer(Component, ABC):
         # this alone is said in the cycle itself
         m.d.comb += self.o_pass.payload.weight.eq(at.weights.weight)
         return waits
+
+    def _tile_pixels(self, at):
+        """Pixels of the tile: of a group, or of a quarter of it."""
+        program, walk = self._program, at.walk
+        pixels = Mux(walk.last_group, at.band.pixels, program.group_columns)
+        if not program.arithmetic.points:
+            return pixels
+        return Mux(walk.is_gdn, (pixels + (QUAD - 1 - walk.quarter)) >> 2, pixels)
 
     def _params(self, at):
         """Where the parameters of the pass's kind begin, from those of its layer on."""

@@ -4,6 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.sequence.tables import of_stage
+from licgate.target.points import QUAD
 
 __all__ = ["BandWalk"]
 
@@ -12,7 +13,8 @@ class BandWalk(Component):
     """Walk over a band: each tile of the convolution over all its groups, then GDN group by group.
 
     A group's passes go from row to row, and in a row from one parity of columns to the other where a band has both. GDN
-    goes through its tiles for each of them.
+    goes through its tiles for each of them. Where rows of the array make quads, a group of the convolution is four of
+    GDN, of every fourth column each: its *quarters*, which have the place of rows.
 
     Parameters
     ----------
@@ -39,6 +41,10 @@ class BandWalk(Component):
         parameter; its channels.
     last_tile, last_group, last_row, last_column : :py:`Out(1)`
         Of what the pass is one of the last.
+    last_reader : :py:`Out(1)`
+        It is the last pass of GDN that reads what a pass of the convolution made.
+    quarter : :py:`Out(2)`
+        Of a group of GDN, else 0.
     group_left : :py:`Out(...)`
         Groups from this one on.
     releases, consumes : :py:`Out(1)`
@@ -55,10 +61,11 @@ class BandWalk(Component):
 
     def __init__(self, program, groups, rows, *, both_parities):
         self._program, self._both_parities = program, both_parities
+        self._quads = program.arithmetic.points
         most = program.most_channels
         flags = (
             *("is_gdn", "has_gdn", "column", "parity"),
-            *("last_tile", "last_group", "last_row", "last_column", "releases", "consumes"),
+            *("last_tile", "last_group", "last_row", "last_column", "last_reader", "releases", "consumes"),
             *("moves_row", "moves_group", "moves_tile", "goes_back", "stage_ends", "to_gdn"),
         )
         super().__init__(
@@ -71,16 +78,17 @@ class BandWalk(Component):
                 "issued": In(1),
                 "x": Out(range(program.gdn_depth + most)),
                 "channel": Out(range(max(op.channels_out for op in program.ops) + most)),
-                "param": Out(range(len(program.biases) + most)),
-                "count": Out(range(most + 1)),
+                "param": Out(range(len(program.biases) + program.most_words)),
+                "count": Out(range(program.most_words + 1)),
                 "group_left": Out(groups),
+                "quarter": Out(2),
                 **{name: Out(1) for name in flags},
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        row_left = Signal(len(self.rows), name="row_left")
+        row_left = Signal(max(len(self.rows), 3 if self._quads else 0), name="row_left")
         moves_pixel = self._flags(m, row_left)
         m.d.comb += self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn)
         self._tiles(m)
@@ -90,6 +98,7 @@ class BandWalk(Component):
     def _tiles(self, m):
         """The operation, and its tile."""
         program, stage = self._program, self.stage
+        full_channels = Signal.like(self.count, name="full_channels")
         tiles, tile_left = (Signal(range(1 + max(op.tiles for op in program.ops)), name=n) for n in ("tiles", "left"))
         final_count, full = (Signal.like(self.count, name=name) for name in ("final_count", "full"))
         first_param = Signal.like(self.param)
@@ -97,10 +106,15 @@ class BandWalk(Component):
         def of_op(conv):
             which = [stage.conv if conv else stage.last_op for stage in program.stages]
             size = program.tile_channels
+            # words of results: those of a quad's outputs lie beside each other, with parameters of their own
+            outputs = program.arithmetic.outputs if conv else 1
             return [
                 tiles.eq(of_stage(stage, (op.tiles for op in which))),
-                final_count.eq(of_stage(stage, (op.channels_out - (op.tiles - 1) * size(op) for op in which))),
-                full.eq(of_stage(stage, (size(op) for op in which))),
+                final_count.eq(
+                    of_stage(stage, (outputs * (op.channels_out - (op.tiles - 1) * size(op)) for op in which))
+                ),
+                full.eq(of_stage(stage, (outputs * size(op) for op in which))),
+                full_channels.eq(of_stage(stage, (size(op) for op in which))),
                 first_param.eq(of_stage(stage, (op.param_base for op in which))),
                 self.is_gdn.eq(0 if conv else 1),
             ]
@@ -122,7 +136,7 @@ class BandWalk(Component):
                 tile_left.eq(tile_left - 1),
                 self.last_tile.eq(tile_left == 2),
                 self.param.eq(self.param + full),
-                self.channel.eq(self.channel + full),
+                self.channel.eq(self.channel + full_channels),
             ]
         with m.If(begins):
             m.d.sync += [
@@ -140,17 +154,23 @@ class BandWalk(Component):
             return program.arithmetic.padded(stage.conv.channels_out)
 
         channels = Signal(range(1 + max(map(padded, program.stages))))
+        rows, moved = self.rows, channels
+        if self._quads:
+            # of a convolution's group all four quarters, of GDN one after the other
+            rows = Mux(self.begin | ~(self.is_gdn | self.to_gdn), 1, QUAD)
+            moved = Mux(self.is_gdn, channels, channels << 2)
+            m.d.comb += self.quarter.eq(Mux(self.is_gdn, -row_left, 0))
         with m.If(self.begin):
             m.d.sync += channels.eq(of_stage(self.stage, map(padded, program.stages)))
         with m.If(self.issued):
             with m.If(moves_pixel):
-                m.d.sync += self.x.eq(self.x + channels)
+                m.d.sync += self.x.eq(self.x + moved)
             with m.If(self.moves_row):
                 m.d.sync += row_left.eq(row_left - 1)
             with m.If(self.moves_group):
-                m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(self.rows)]
+                m.d.sync += [self.group_left.eq(self.group_left - 1), row_left.eq(rows)]
         with m.If(self.begin | (self.issued & self.moves_tile)):
-            m.d.sync += [self.group_left.eq(self.groups), row_left.eq(self.rows), self.x.eq(0)]
+            m.d.sync += [self.group_left.eq(self.groups), row_left.eq(rows), self.x.eq(0)]
         if self._both_parities:
             with m.If(self.begin):
                 m.d.sync += [self.column.eq(0), self.parity.eq(0)]
@@ -173,6 +193,7 @@ class BandWalk(Component):
                 parity_ends.eq(in_last_group & (in_last_row | (self._pairs & (row_left == 2)))),
             ]
         m.d.comb += self.last_column.eq(last_column)
+        m.d.comb += self.last_reader.eq(last_tile & (self.last_row if self._quads else 1))
         m.d.sync += [
             # a cycle behind what they look at, and long settled when a pass is offered
             self.last_group.eq(in_last_group),

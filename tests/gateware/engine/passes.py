@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from licgate.gateware.engine.memory import LATENCY
 from licgate.gateware.passes import address_width
 from licgate.program import LINE_LATENCY
+from licgate.target.points import INFINITY, PIXELS, TAPS
 from tests.gateware.engine.pairs import side_by_side
 from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
@@ -64,6 +67,17 @@ PROGRAMS = {
     "fip, sums that wrap, 5 rows": ((THIN,), {"rows": 5, "max_width": 9, "arithmetic": "fip"}),
     "fip, upsampling, 2 rows": ((UP,), {"rows": 2, "max_width": 6, "arithmetic": "fip"}),
     "fip, mixed, 4 rows": (MIXED, {"rows": 4, "max_width": (20, 7, 5), "arithmetic": "fip"}),
+    "fip-f4, 5x5, 3 rows": (
+        (),
+        {"rows": 3, "channels": (3, 5, 2), "gdn": "abs", "max_width": 30, "arithmetic": "fip-f4"},
+    ),
+    "fip-f4, 5x5, 1 row": (
+        (),
+        {"rows": 1, "cols": 1, "channels": (1, 2, 1), "gdn": "abs", "max_width": 12, "arithmetic": "fip-f4"},
+    ),
+    "fip-f4, stride 1, 2 rows": ((FLAT,), {"rows": 2, "max_width": 19, "arithmetic": "fip-f4"}),
+    "fip-f4, upsampling, 2 rows": ((UP,), {"rows": 2, "max_width": 18, "arithmetic": "fip-f4"}),
+    "fip-f4, mixed, 4 rows": (MIXED, {"rows": 4, "max_width": (40, 17, 9), "arithmetic": "fip-f4"}),
 }
 
 
@@ -85,14 +99,15 @@ def conv_pass(program, pass_kind, *, ring_row=0, group=0, words=None, skipped=0,
         skipped = 0
     stage = next(s for s in program.stages if s.conv is op)
     words = stage.words if words is None else words
-    first = pass_kind.shape.stride * group + pass_kind.shape.first_word(rows)
+    # of a row's words each group has as many as a row of the array has outputs
+    first = pass_kind.shape.stride * pass_kind.shape.outputs * group + pass_kind.shape.first_word(rows)
     descriptor = {
         "pass_kind": pass_kind.index,
         "row": stage.base + ring_row * stage.row_stride,
         "offset": first * op.words_in % (1 << address_width(program)),
         **given,
         "mask": sum((0 <= first + j < words) << j for j in range(pass_kind.shape.words(rows))),
-        "weight": pass_kind.base + tile * pass_kind.steps + skipped * pass_kind.shape.columns * op.words_in,
+        "weight": pass_kind.base + tile * pass_kind.weights + skipped * pass_kind.shape.columns * op.words_in,
         "x": 0,
         "release": release,
     }
@@ -121,7 +136,8 @@ def random_pass(program, rng, *, pass_kind=None):
             **({"above": row, "inside": mask} if program.arithmetic.whole_passes else {}),
         }, None
     stage = next(s for s in program.stages if s.conv is op)
-    words = int(rng.integers(1, stage.words + 1))
+    outputs = pass_kind.shape.outputs
+    words = int(rng.integers(1, stage.words // outputs + 1)) * outputs
     skipped = int(rng.integers(pass_kind.kernel_rows))
     return conv_pass(
         program,
@@ -130,7 +146,7 @@ def random_pass(program, rng, *, pass_kind=None):
         words=words,
         skipped=skipped,
         tile=tile,
-        group=int(rng.integers(-(-words // pass_kind.shape.stride))),
+        group=int(rng.integers(-(-words // (outputs * pass_kind.shape.stride)))),
         release=int(rng.integers(2)),
         kernel_rows=int(rng.integers(1, pass_kind.kernel_rows - skipped + 1)),
     )
@@ -179,7 +195,7 @@ def expected_steps(program, maps, descriptor, where):
     """(a, w) of every step of a pass, in order: operands as the array takes them."""
     widths = program.activation_width, program.weight_width
     return [
-        tuple(side_by_side(parts, width) for parts, width in zip(step, widths, strict=True))
+        tuple(None if parts is None else side_by_side(parts, width) for parts, width in zip(step, widths, strict=True))
         for step in expected_parts(program, maps, descriptor, where)
     ]
 
@@ -206,18 +222,26 @@ def expected_parts(program, maps, descriptor, where):
     else:
         stage, ring_row, group, words = where
 
+        def place(column):
+            if shape.outputs == 1:
+                return divmod(column, rows)
+            block, rest = divmod(column, 4 * rows)
+            return 4 * block + rest % 4, rest // 4
+
         above = descriptor.get("above", 0)
         inside = range(above, above + descriptor.get("inside", descriptor["kernel_rows"]))
 
-        def pixel(ky, c, part, column):
-            word, lane = divmod(column, rows)
+        def pixel(ky, c, part, column, first=0):
+            word, lane = place(first + column)
             if not 0 <= word < words or ky not in inside:
                 return 0
             row = (ring_row + ky - above) % stage.ring
             address = stage.base + row * stage.row_stride + word * op.words_in + c
             return int(maps.lines[stage.memory][address][part * rows + lane])
 
-        first = shape.stride * group * rows + shape.first_column
+        first = shape.stride * group * rows * shape.outputs + shape.first_column
+        if shape.outputs > 1:
+            return list(_quad_parts(program, op, shape, descriptor, partial(pixel, first=first), weights))
         activations = [
             [[pixel(ky, c, part, first + shape.stride * r + k) for r in range(rows)] for part in range(indices)]
             for ky in range(descriptor["kernel_rows"])
@@ -225,6 +249,26 @@ def expected_parts(program, maps, descriptor, where):
             for k in range(shape.columns)
         ]
     return [(a, weights(descriptor["weight"] + k)) for k, a in enumerate(activations)]
+
+
+def _quad_parts(program, op, shape, descriptor, pixel, weights):
+    """The same by points."""
+    row, rows = shape.tap_row, program.rows
+    for tap, (ky, c) in enumerate(itertools.product(range(descriptor["kernel_rows"]), range(op.words_in))):
+        fetched = [weights(descriptor["weight"] + tap * len(row.fetches) + k) for k in range(len(row.fetches))]
+        taps = {fetch.column: word for fetch, word in zip(row.fetches, fetched, strict=True)}
+        for step in row.steps:
+            point = 0 if step.point is None else step.point % INFINITY
+            a, w = [], []
+            for part in range(2):
+                five = [
+                    [pixel(ky, c, part, shape.stride * (4 * r + k) + step.shift) for k in range(5)] for r in range(rows)
+                ]
+                a.append((np.array(five) @ PIXELS[point]).tolist())
+                columns = [np.array(taps[column][part]) for column in step.taps]
+                total = sum((t * v for t, v in zip(TAPS[point].tolist(), columns)), np.zeros(program.cols, int))
+                w.append(total.tolist())
+            yield (a if step.point is not None else None), w
 
 
 def walk_cycles(program, passes, early):
@@ -238,7 +282,7 @@ def walk_cycles(program, passes, early):
         pass_kind = program.pass_kinds[descriptor["pass_kind"]]
         op, shape = program.ops[pass_kind.op], pass_kind.shape
         idle = op.is_gdn and op.words_in == 1
-        columns, length = (1, 1) if op.is_gdn else (shape.columns, shape.tap_row_cycles(program.rows))
+        columns, length = (1, 1) if op.is_gdn else (shape.steps, shape.tap_row_cycles(program.rows))
         channels = op.words_in + idle
         tap_rows = channels * (1 if op.is_gdn else descriptor["kernel_rows"])
         gate = tap_rows - 2 if op.is_gdn else tap_rows - 1

@@ -5,7 +5,7 @@ import pytest
 
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.pe import ProcessingElement
-from licgate.program.timing import FINISHED
+from licgate.program.collecting import FINISHED
 from tests.gateware.engine.pairs import wrap
 from tests.gateware.waves import trace
 

@@ -6,7 +6,7 @@ import pytest
 from licgate.gateware.engine.pe import ProcessingElement
 from licgate.gateware.engine.rowsum import RowSum
 from licgate.gateware.engine.staged import StagedMultiplier
-from licgate.program.timing import row_sum_wait
+from licgate.program.collecting import row_sum_wait
 from licgate.target.arithmetic import FIP
 from tests.gateware.engine.pairs import word, wrap
 from tests.gateware.engine.test_multiplier import pairs

@@ -1,5 +1,7 @@
 """The result writer against a list of what each word must do."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,8 @@ SHAPES = [
     {"rows": 3, "cols": 4},
     {"rows": 2, "cols": 3, "gdn": "none"},
     {"rows": 3, "cols": 2, "arithmetic": "fip"},
+    {"rows": 3, "cols": 4, "arithmetic": "fip-f4"},
+    {"rows": 1, "cols": 3, "gdn": "none", "arithmetic": "fip-f4"},
 ]
 RESULT, NORM = 12, 9
 
@@ -46,8 +50,16 @@ def job(program, seed, count=12, gaps=0.4):
             "count": int(rng.integers(1, program.cols + 1)),
             "row_done": int(rng.integers(2)),
         }
-        for channel in range(tile["count"]):
-            while rng.random() < gaps:
+        places = range(tile["count"])
+        if program.arithmetic.points:
+            # of a quad four words a channel, else one of them
+            channels, pitch = tile["count"], program.arithmetic.padded(program.stages[tile["line"]].conv.channels_in)
+            quads, quarter = (int(v) for v in (rng.integers(2), rng.integers(4)))
+            tile |= {"quads": quads, "quarter": quarter, "count": channels * (4 if quads else 1)}
+            places = [c + pitch * k for c in range(channels) for k in (range(4) if quads else [quarter])]
+        for channel, place in enumerate(places):
+            # words are two cycles apart, and so is a tile from what was there before it
+            while rng.random() < gaps or (program.arithmetic.points and (not steps or steps[-1]["valid"])):
                 steps.append({"valid": 0, "i.valid": int(rng.integers(2)), "i.payload": tile})
                 expected.append(None)
             word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, program.rows)
@@ -56,7 +68,7 @@ def job(program, seed, count=12, gaps=0.4):
             expected.append(
                 {
                     **tile,
-                    "at": tile["address"] + channel,
+                    "at": tile["address"] + place,
                     "end": channel + 1 == tile["count"],
                     "word": [int(v) for v in word],
                     "norm": sum(int(v) << (NORM * r) for r, v in enumerate(norms)),
@@ -145,7 +157,8 @@ def words_of_tiles(program, seed, gap):
         group, first = int(rng.integers(2)), int(rng.integers(channels))
         count, column = int(rng.integers(1, 1 + min(program.cols, channels - first))), k % 2
         base = stage.base << program.arithmetic.part_bits
-        base += (2 if made.upsampling else 1) * group * padded(channels) + first
+        points, outputs = program.arithmetic.points, program.arithmetic.outputs
+        base += outputs * (2 if made.upsampling else 1) * group * padded(channels) + first
         tile = {
             "to": Destination.LINE,
             "line": line,
@@ -154,13 +167,24 @@ def words_of_tiles(program, seed, gap):
             "column": column,
             "row_done": k % 3 == 0,
         }
-        for channel in range(count):
+        parts = [0]
+        if points:
+            # four words of every fourth column, or one of them; what is known of a tile is known before its words
+            tile |= {"quads": int(rng.integers(2)), "quarter": int(rng.integers(4))}
+            parts = range(4) if tile["quads"] else [tile["quarter"]]
+            tile["count"] = count * len(parts)
+            steps += [{"valid": 0, "i.valid": 1, "i.payload": tile}] * 2
+        for channel, part in itertools.product(range(count), parts):
             word = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, rows).tolist()
             steps.append({"valid": 1, "word": word, "i.valid": 1, "i.payload": tile})
-            steps += [{"valid": 0, "word": [0] * rows, "i.payload": {}}] * int(rng.integers(1, 2 + gap))
+            idle = {"valid": 0, "word": [0] * rows, "i.payload": tile if points else {}}
+            steps += [idle] * int(rng.integers(1, 2 + gap))
             for r, value in enumerate(word):
-                half, lane = divmod(2 * r + column, rows) if made.upsampling else (0, r)
-                held[stage.memory, base + channel + half * padded(channels), lane] = value
+                column_in = outputs * r + part
+                place = 2 * column_in + column if made.upsampling else column_in
+                half, rest = divmod(place, outputs * rows)
+                at = base + channel + (outputs * half + rest % outputs) * padded(channels)
+                held[stage.memory, at, rest // outputs] = value
     return steps, held
 
 
@@ -175,6 +199,9 @@ def words_of_tiles(program, seed, gap):
         (5, 1, "direct"),
         (1, 2, "fip"),
         (3, 4, "fip"),
+        (1, 2, "fip-f4"),
+        (2, 3, "fip-f4"),
+        (3, 2, "fip-f4"),
     ],
 )
 def test_words_of_upsampling_stages_are_spread_over_two(rows, cols, arithmetic, gap):

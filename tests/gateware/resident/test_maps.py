@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from licgate.gateware.resident.mapblocks import MapBlockWriter
 from licgate.gateware.resident.maps import MapWriter
 from licgate.manifest import IntType, Transform
 from licgate.manifest.synthetic import synthetic_conv2d
@@ -23,6 +24,8 @@ CASES = [
     (4, 5, [(6, 3), (4, 10), (9, 2)], "direct"),
     (1, 1, [(5, 4), (1, 1)], "fip"),
     (2, 3, [(7, 9), (1, 1), (2, 3)], "fip"),
+    (1, 1, [(5, 4), (1, 1)], "fip-f4"),
+    (2, 3, [(7, 9), (1, 1), (10, 3), (8, 2)], "fip-f4"),
 ]
 WATCH = ["i.ready", "write_enable", "write_address", "write_word", "row_done", "busy"]
 
@@ -45,9 +48,13 @@ def chain(name, channels, bits, *, absolute=False):
 
 def build(rows, channels, slack=1, arithmetic="direct"):
     """Two chains of maps behind one of pixels; each has a memory of its own."""
-    config = AcceleratorConfig(rows=rows, cols=2, max_width=12, map_slack=slack, arithmetic=arithmetic)
+    config = AcceleratorConfig(rows=rows, cols=2, max_width=16, map_slack=slack, arithmetic=arithmetic)
     pixels = small_program(channels=(3, 2)).chains[0].transform
     return compile_program([pixels, chain("h_a", channels, 7, absolute=True), chain("g_s", channels + 1, 9)], config)
+
+
+def writer(program):
+    return MapBlockWriter(program) if program.arithmetic.points else MapWriter(program)
 
 
 def values_of(feature_map, rows):
@@ -62,15 +69,14 @@ def expected_writes(program, index, feature_map):
     transform, stage, rows = program.chains[index].transform, program.stages[program.chains[index].first], program.rows
     channels, height, width = feature_map.shape
     part_bits, beyond = program.arithmetic.part_bits, program.arithmetic.padded(channels)
-    padded = np.zeros((channels, height, -(-width // rows) * rows), dtype=np.int64)
+    outputs, columns = program.arithmetic.outputs, program.group_columns
+    padded = np.zeros((channels, height, -(-width // columns) * columns), dtype=np.int64)
     padded[:, :, :width] = np.abs(feature_map) if transform.absolute_input else feature_map
     writes, mask = [], (1 << transform.input.bits) - 1
-    for y in range(height):
-        for k in range(padded.shape[2] // rows * channels):
-            group, c = divmod(k, channels)
-            lanes = padded[c, y, group * rows : (group + 1) * rows] & mask
-            address = (stage.base + y % stage.ring * stage.row_stride << part_bits) + group * beyond + c
-            writes.append((stage.memory, address, lanes.tolist()))
+    for y, group, c, part in np.ndindex(height, padded.shape[2] // columns, channels, outputs):
+        lanes = padded[c, y, group * columns : (group + 1) * columns][part::outputs] & mask
+        address = stage.base + y % stage.ring * stage.row_stride << part_bits
+        writes.append((stage.memory, address + (outputs * group + part) * beyond + c, lanes.tolist()))
     return writes, padded.shape[2] // rows * channels
 
 
@@ -95,7 +101,7 @@ def test_maps_of_two_chains_one_after_the_other(rows, channels, sizes, arithmeti
     program = build(rows, channels, arithmetic=arithmetic)
     rng = np.random.default_rng(rows)
     maps = [(index, random_map(program, index, w, h, rng)) for w, h in sizes for index in (1, 2, 2)]
-    dut, writes, done_after = MapWriter(program), [], []
+    dut, writes, done_after = writer(program), [], []
     coin, pause = random_stalls(7, p), random_stalls(8, p)
 
     async def host(ctx):
@@ -106,7 +112,7 @@ def test_maps_of_two_chains_one_after_the_other(rows, channels, sizes, arithmeti
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)
-            for value in values_of(feature_map, rows):
+            for value in values_of(feature_map, program.group_columns):
                 await stream_put(ctx, dut.i, value, stalls=pause)
             await ctx.tick().until(~dut.busy)
 
@@ -136,8 +142,8 @@ def test_maps_of_two_chains_one_after_the_other(rows, channels, sizes, arithmeti
 
 def offer(program, index, feature_map, cycles, *, room=lambda cycle: True, begin=0, reset=None):
     """Offer a map as fast as it is taken, from cycle `begin` on; before it, where there is a `reset`, another one."""
-    dut, taken = MapWriter(program), []
-    values = values_of(feature_map, program.rows)
+    dut, taken = writer(program), []
+    values = values_of(feature_map, program.group_columns)
     _, height, width = feature_map.shape
 
     def drive(cycle, records):
@@ -159,7 +165,7 @@ def offer(program, index, feature_map, cycles, *, room=lambda cycle: True, begin
     return trace(dut, drive, WATCH, cycles=cycles, resets=resets), taken
 
 
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", [name for name, one in ARITHMETICS.items() if not one.points])
 @pytest.mark.parametrize(("rows", "channels", "width"), [(1, 1, 7), (3, 2, 8), (4, 1, 5), (2, 4, 2)])
 def test_latency_interval_and_gap_between_rows(rows, channels, width, arithmetic):
     program = build(rows, channels, arithmetic=arithmetic)
@@ -177,6 +183,24 @@ def test_latency_interval_and_gap_between_rows(rows, channels, width, arithmetic
     assert not seen[last + 1].busy
 
 
+@pytest.mark.parametrize(("rows", "channels", "width"), [(1, 1, 7), (3, 2, 8), (2, 4, 16)])
+def test_latency_and_interval_of_groups(rows, channels, width):
+    """By points a value a cycle, those that are not there too, and a cycle for each channel of a group."""
+    program = build(rows, channels, arithmetic="fip-f4")
+    feature_map = random_map(program, 1, width, 3, np.random.default_rng(1))
+    blocks = -(-width // (4 * rows)) * channels
+    seen, taken = offer(program, 1, feature_map, 20 + 3 * (blocks * (4 * rows + 1) + 9))
+    firsts = [t for t, s in enumerate(seen) if s.write_enable][::4]
+    assert firsts[0] - (taken[0] + 4 * rows - 1) == MapBlockWriter.latency == 3
+    assert [b - a for a, b in pairwise(firsts)][: blocks - 1] == [4 * rows + 1] * (blocks - 1)
+    ends = [t for t, s in enumerate(seen) if s.row_done]
+    assert ends[0] == taken[0] + blocks * (4 * rows + 1) + 4
+    begins = taken[:: channels * width]
+    assert [begin - end for begin, end in zip(begins[1:], ends)] == [4, 4]
+    assert len(taken) == feature_map.size
+    assert not seen[ends[-1] + 1].busy
+
+
 def test_no_value_is_taken_without_room():
     program = build(2, 3)
     feature_map = random_map(program, 1, 4, 3, np.random.default_rng(2))
@@ -189,13 +213,15 @@ def test_no_value_is_taken_without_room():
 
 
 @pytest.mark.parametrize(
-    ("reset", "arithmetic"), [(17, "direct"), (18, "direct"), (19, "direct"), (20, "direct"), (18, "fip"), (19, "fip")]
+    ("reset", "arithmetic"),
+    [(17, "direct"), (18, "direct"), (19, "direct"), (20, "direct"), (18, "fip"), (19, "fip")]
+    + [(reset, "fip-f4") for reset in (12, 18, 19, 21)],
 )
 def test_reset_in_the_middle_of_a_word(reset, arithmetic):
     program = build(3, 2, arithmetic=arithmetic)
     feature_map = random_map(program, 2, 8, 4, np.random.default_rng(6))
     begin = reset + 3
-    seen, _ = offer(program, 2, feature_map, 180, begin=begin, reset=reset)
+    seen, _ = offer(program, 2, feature_map, 280, begin=begin, reset=reset)
     assert seen[reset].busy
     assert not any(s.busy or s.i_ready or s.write_enable or s.row_done for s in seen[reset + 1 : begin])
     writes = [

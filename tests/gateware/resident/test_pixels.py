@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from licgate.gateware.resident.blocks import BlockWriter
 from licgate.gateware.resident.pixels import PixelWriter
 from licgate.target.arithmetic import ARITHMETICS
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_put
@@ -21,11 +22,18 @@ CASES = [
     (1, 1, [(5, 4)], "fip"),
     (2, 3, [(7, 9), (1, 1), (2, 3)], "fip"),
     (3, 6, [(7, 2)], "fip"),
+    (1, 1, [(5, 4)], "fip-f4"),
+    (2, 3, [(7, 9), (1, 1), (2, 3), (16, 2)], "fip-f4"),
+    (1, 6, [(8, 3)], "fip-f4"),
 ]
 
 
 def build(rows, channels, input_skew=1, **options):
-    return small_program(rows=rows, cols=2, channels=(channels, 2), max_width=12, input_slack=input_skew, **options)
+    return small_program(rows=rows, cols=2, channels=(channels, 2), max_width=16, input_slack=input_skew, **options)
+
+
+def writer(program):
+    return BlockWriter(program) if program.arithmetic.points else PixelWriter(program)
 
 
 def pixels_of(image):
@@ -38,17 +46,19 @@ def expected_writes(program, image):
     channels, height, width = image.shape
     stage, rows = program.stages[next(c for c in program.chains if c.pixels).first], program.rows
     part_bits, beyond = program.arithmetic.part_bits, program.arithmetic.padded(channels)
-    padded = np.zeros((channels, height, -(-width // rows) * rows), dtype=np.int64)
+    outputs, columns = program.arithmetic.outputs, program.group_columns
+    padded = np.zeros((channels, height, -(-width // columns) * columns), dtype=np.int64)
     padded[:, :, :width] = image
     writes = []
     for y in range(height):
         for word in range(padded.shape[2] // rows):
             for c in range(channels):
-                lanes = padded[c, y, word * rows : (word + 1) * rows]
+                block, part = divmod(word, outputs)
+                lanes = padded[c, y, block * columns : (block + 1) * columns][part::outputs]
                 address = stage.base + (y % stage.ring) * stage.row_stride << part_bits
                 address += word * beyond + c
                 writes.append((address, sum(int(v) << (8 * r) for r, v in enumerate(lanes))))
-    return writes, -(-width // rows) * channels
+    return writes, padded.shape[2] // rows * channels
 
 
 @pytest.mark.parametrize("p", [0.0, 0.4])
@@ -57,7 +67,7 @@ def test_images_one_after_the_other(rows, channels, sizes, arithmetic, p):
     program = build(rows, channels, arithmetic=arithmetic)
     rng = np.random.default_rng(rows)
     images = [rng.integers(0, 256, (channels, h, w)) for w, h in sizes]
-    dut, writes, done_after, opened = PixelWriter(program), [], [], []
+    dut, writes, done_after, opened = writer(program), [], [], []
     coin = random_stalls(7, p)
 
     async def host(ctx):
@@ -98,7 +108,7 @@ def test_images_one_after_the_other(rows, channels, sizes, arithmetic, p):
 
 def offer(program, width, height, pixels, cycles, room=lambda cycle: True, resets=(), starts=(0,)):
     """Offer pixels as fast as they are taken; return the records of every cycle and the cycles of transfer."""
-    dut, taken = PixelWriter(program), []
+    dut, taken = writer(program), []
 
     def drive(cycle, records):
         if records and records[-1].i_ready and cycle - 1 not in starts and cycle - 1 not in resets:
@@ -119,15 +129,19 @@ def offer(program, width, height, pixels, cycles, room=lambda cycle: True, reset
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize(("rows", "channels", "period"), [(3, 1, 4), (3, 4, 5), (3, 6, 7), (2, 3, 4), (4, 3, 5)])
 def test_latency_and_interval(rows, channels, period, arithmetic):
-    """A pixel a cycle and one cycle a word, unless the channels of a word, and one cycle, take longer to write."""
+    """A pixel a cycle and one cycle a word, unless the channels of a word, and one cycle, take longer to write.
+
+    By points for four words each.
+    """
     program = build(rows, channels, arithmetic=arithmetic)
-    words = 3
-    seen, taken = offer(program, words * rows, 1, list(range(words * rows)), 60)
-    assert [b - a for a, b in pairwise(taken)][: rows - 1] == [1] * (rows - 1)
-    firsts = [t for t, s in enumerate(seen) if s.write_enable][::channels]
-    assert firsts[0] - taken[rows - 1] == PixelWriter.latency == 4
+    outputs, columns, words = program.arithmetic.outputs, program.group_columns, 3
+    period = outputs * (period - 1) + 1
+    seen, taken = offer(program, words * columns, 1, list(range(words * columns)), 60 * outputs)
+    assert [b - a for a, b in pairwise(taken)][: columns - 1] == [1] * (columns - 1)
+    firsts = [t for t, s in enumerate(seen) if s.write_enable][:: outputs * channels]
+    assert firsts[0] - taken[columns - 1] == PixelWriter.latency == BlockWriter.latency == 4
     assert [b - a for a, b in pairwise(firsts)] == [period] * (words - 1)
-    assert len(taken) == words * rows
+    assert len(taken) == words * columns
 
 
 def test_no_pixel_is_taken_without_room():
@@ -139,14 +153,15 @@ def test_no_pixel_is_taken_without_room():
     assert not seen[-1].busy
 
 
-def test_reset_in_the_middle_of_a_row():
-    program = build(3, 2)
+@pytest.mark.parametrize("arithmetic", ["direct", "fip-f4"])
+def test_reset_in_the_middle_of_a_row(arithmetic):
+    program = build(3, 2, arithmetic=arithmetic)
     rng = np.random.default_rng(6)
     image = rng.integers(0, 256, (2, 4, 8))
     first, _ = offer(program, 9, 5, list(range(1, 46)), 41)
     assert first[40].busy
     pixels = pixels_of(image)
-    dut, taken = PixelWriter(program), []
+    dut, taken = writer(program), []
 
     def drive(cycle, records):
         if cycle > 44 and records[-1].i_ready:
@@ -162,7 +177,7 @@ def test_reset_in_the_middle_of_a_row():
         }
 
     watch = ["i.ready", "write_enable", "write_address", "write_data", "busy"]
-    seen = trace(dut, drive, watch, cycles=150, resets={41})
+    seen = trace(dut, drive, watch, cycles=200, resets={41})
     assert not seen[42].busy
     assert not seen[42].i_ready
     expected, _ = expected_writes(program, image)

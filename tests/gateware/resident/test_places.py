@@ -130,7 +130,7 @@ def test_weights_of_every_pass_kind_and_tile(name):
 
 
 def test_room_is_promised_to_passes_and_known_two_cycles_later():
-    words = build("packed").output_channels
+    words = build("packed").leaving_words
     program = replace(build("packed"), output_words=3 * words)
     dut = OutputRoom(program)
     held = {"issued": 0, "output_written": 0}

@@ -14,7 +14,7 @@ WATCH = ("arrived", "none")
 def test_the_first_pixel_of_four_must_be_written_and_then_one_more_a_pixel():
     idle = {"issued": 0, "to_gdn": 0, "written": 0}
     steps = [{"band_pixels": 4, "is_gdn": 0, "issued": 1}] * 4
-    steps += [idle | {"to_gdn": 1}, idle | {"is_gdn": 1, "last_tile": 1}, idle, idle | {"written": 1}, idle, idle]
+    steps += [idle | {"to_gdn": 1}, idle | {"is_gdn": 1, "last_reader": 1}, idle, idle | {"written": 1}, idle, idle]
     # a pass of GDN is another one that is under way; its last tile lets the next pixel wait
     steps += [idle | {"issued": 1}, idle, idle | {"written": 1}, idle, idle]
     seen = trace(ResultCredits(range(8)), steps, WATCH)
@@ -40,7 +40,7 @@ def test_no_pixel_is_read_before_it_is_written(tiles, seed):
         if state["next"] == len(plan):
             return None
         pixels, gdn, tile, pixel = plan[state["next"]]
-        step = {"band_pixels": pixels, "is_gdn": gdn, "last_tile": tile == tiles - 1, "issued": 0, "to_gdn": 0}
+        step = {"band_pixels": pixels, "is_gdn": gdn, "last_reader": tile == tiles - 1, "issued": 0, "to_gdn": 0}
         step["written"] = state["written"] < state["issued"] and coin.random() < 0.3
         state["written"] += step["written"]
         state["wait"] -= 1

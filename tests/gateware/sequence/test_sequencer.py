@@ -16,7 +16,7 @@ WATCH = ("o_pass.valid", "o_tile.valid", "o_write.payload", "i.ready", "idle", "
 
 def run(program, *, bands=2, cycles=400, **held):
     """Bands without a pause; results are there two cycles after their pass, unless inputs are ``held``."""
-    words = 4 * program.output_channels
+    words = 4 * program.leaving_words
     dut, state = RowPasses(replace(program, output_words=words)), {"taken": 0}
 
     def drive(_cycle, records):

@@ -42,7 +42,7 @@ class PassKinds:
         self.stages = [of_op[op.index] for op in self.ops]
         self.shapes = [pass_kind.shape or program.shapes[0] for pass_kind in pass_kinds]
         self.tap_rows = [shape.tap_row_cycles(rows) for shape in self.shapes]
-        self.columns = [shape.columns for shape in self.shapes]
+        self.columns = [shape.steps for shape in self.shapes]
         self.words = [shape.words(rows) for shape in self.shapes]
         self.delays = [program.window_words - words for words in self.words]
         self.channels = [max(op.words_in, FEWEST_STEPS) if op.is_gdn else op.words_in for op in self.ops]

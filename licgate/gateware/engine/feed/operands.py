@@ -24,8 +24,8 @@ class Weights(Component):
         Of the pass whose words come in the next cycle.
     step : :py:`In(1)`
         There is a step, whose words come in the next cycle. Only of an array in which a weight counts without an
-        activation, and is 0 where there is no step.
-    w : :py:`Out(signed(indices * weight_width)).array(cols)`
+        activation, and is 0 where there is no step; but not by points, where weights are evaluated first.
+    w : :py:`Out(signed(indices * tap_width)).array(cols)`
 
     Attributes
     ----------
@@ -40,12 +40,13 @@ class Weights(Component):
 
     def __init__(self, program):
         self._program = program
+        self._masked = program.arithmetic.row_sum and not program.arithmetic.points
         super().__init__(
             {
                 "words": In(words_layout(program.weight_memories, program.cols)),
                 "kind": In(range(max(2, len(program.pass_kinds)))),
-                **({"step": In(1)} if program.arithmetic.row_sum else {}),
-                "w": Out(signed(program.arithmetic.indices * program.weight_width)).array(program.cols),
+                **({"step": In(1)} if self._masked else {}),
+                "w": Out(signed(program.arithmetic.indices * program.tap_width)).array(program.cols),
             }
         )
 
@@ -58,7 +59,7 @@ class Weights(Component):
             values = [self._operand(m, c, index) for index in range(len(memories))]
             # No reset: it would cross the chip, and a weight that meets no activation counts for nothing.
             w, value = Signal.like(self.w[c], name=f"w_{c}", reset_less=True), Array(values)[memory_of]
-            if program.arithmetic.row_sum:
+            if self._masked:
                 value &= spread_register(m, self.step, 1, f"steps_{c}").replicate(len(w))
             m.d.sync += w.eq(value)
             m.d.comb += self.w[c].eq(w)
@@ -68,11 +69,11 @@ class Weights(Component):
         """Operand from the word of memory ``index``: a weight, or two of them ``pack_shift`` apart."""
         program, memory = self._program, self._program.weight_memories[index]
         if not memory.packed:
-            return unpacked(m, self.words, memory, index, column, program.cols, program.weight_width)
+            return unpacked(m, self.words, memory, index, column, program.cols, program.tap_width)
         low, high = (self.words[f"m{index}"].word_select(2 * column + k, memory.bits) for k in range(2))
         # The upper weight already lacks what the lower one's sign takes from it, see `licgate.program.ops.words_of`.
         between = (low[-1] if memory.signed else Const(0, 1)).replicate(program.pack_shift - memory.bits)
-        operand = Signal(signed(program.weight_width), name=f"operand_{index}_{column}")
+        operand = Signal(signed(program.tap_width), name=f"operand_{index}_{column}")
         value = Cat(low, between, high)
         m.d.comb += operand.eq(value.as_signed() if memory.signed else value)
         return operand

@@ -182,18 +182,22 @@ class OperandAddresses(Component):
     -------
     take, step, next : :py:`In(1)`, :py:`In(1)`, :py:`In(next_layout(program))`
         A pass is taken, and which; a step is issued.
+    fetch : :py:`In(1)`
+        A weight is read: only by points, where not every step has one.
     weight, norm : :py:`Out(...)`
-        Addresses of the step of the cycle before.
+        Addresses of the step of the cycle before, and of what was read.
 
     Resources: two counters; a comparison where the weight memory is a ring.
     """
 
     def __init__(self, program):
         self._ring, self._part_bits = program.weight_ring, program.arithmetic.part_bits
+        self._points = program.arithmetic.points
         super().__init__(
             {
                 "take": In(1),
                 "step": In(1),
+                **({"fetch": In(1)} if self._points else {}),
                 "next": In(next_layout(program)),
                 "weight": Out(range(max(memory.depth for memory in program.weight_memories))),
                 "norm": Out(range(program.gdn_depth // program.arithmetic.indices)),
@@ -205,8 +209,14 @@ class OperandAddresses(Component):
         ring, weight, work = self._ring, self.weight, self.next.work
         stepped, taken, wraps = (Signal(name=name) for name in ("stepped", "taken", "wraps"))
         m.d.sync += [stepped.eq(self.step), taken.eq(self.take)]
+        fetched = stepped
+        if self._points:
+            fetched = Signal(name="fetched")
+            m.d.sync += fetched.eq(self.fetch)
         with m.If(stepped):
-            m.d.sync += [self.norm.eq(self.norm + 1), weight.eq(weight + 1)]
+            m.d.sync += self.norm.eq(self.norm + 1)
+        with m.If(fetched):
+            m.d.sync += weight.eq(weight + 1)
             if ring is not None:
                 # the comparison is made a step ahead
                 m.d.sync += [

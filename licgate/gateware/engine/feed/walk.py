@@ -36,8 +36,8 @@ class PassWalk(Component):
         A pass is taken; the pass at work moves on by a cycle; by a step of the array.
     tap_row_ends, row_ends, finish : :py:`Out(1)`
         The tap row at work has its last cycle when ``run``; the last one of its kernel row; the pass ends, for certain.
-    last_step : :py:`Out(1)`
-        This step is the last one of its pass.
+    last_step, final : :py:`Out(1)`
+        This step is the last one of its pass; the tap row is a convolution's last one.
     position : :py:`Out(range(...))`
         Cycle of the tap row.
     kind, gdn, channels : :py:`Out(...)`
@@ -67,7 +67,8 @@ class PassWalk(Component):
                 "free": In(1),
                 "early": In(1),
                 "opens": Out(1, init=1),
-                **{name: Out(1) for name in ("take", "run", "step", "tap_row_ends", "row_ends", "finish", "last_step")},
+                **{name: Out(1) for name in ("take", "run", "step", "tap_row_ends", "row_ends", "finish")},
+                **{name: Out(1) for name in ("last_step", "final")},
                 "position": Out(range(max(2, *kinds.tap_rows))),
                 "kind": Out(range(max(2, len(kinds.ops)))),
                 "gdn": Out(1),
@@ -104,6 +105,7 @@ class PassWalk(Component):
             self.i.ready.eq(self.opens & self.free),
             take.eq(self.i.valid & self.i.ready),
             self.run.eq(self._active & ~(self._gate & self.early)),
+            self.final.eq(self._final_tap_row),
             self.step.eq(self.run & Mux(self.gdn, ~self._idle, self.position < columns)),
         ]
         with m.If(self.finish):

@@ -2,7 +2,7 @@
 
 import itertools
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -23,11 +23,11 @@ def words_layout(memories, count):
 
 def window_pixels(program):
     """Pixels of the widest window."""
-    return max(shape.stride * (program.rows - 1) + shape.columns for shape in program.shapes)
+    return max(shape.pixels(program.rows) for shape in program.shapes)
 
 
 class PixelWindow(Component):
-    """Load a window whole, with its last word, then move it by one pixel a cycle.
+    """Load a window whole, with its last word, then move it by one pixel a cycle, or when it is asked to.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class PixelWindow(Component):
         The read that the line buffers are given in this cycle.
     words : :py:`In(words_layout(...))`
         A word of each line buffer, of the read ``LINE_LATENCY`` cycles ago.
+    moves : :py:`In(1)`
+        It moves with the end of the next cycle; only where it does not move in all of them, which is by points.
     window : :py:`Out(operand_shape(program)).array(window_pixels(program))`
 
     Attributes
@@ -58,6 +60,7 @@ class PixelWindow(Component):
             {
                 "read": In(read_layout(program)),
                 "words": In(words_layout(program.line_memories, program.rows)),
+                **({"moves": In(1)} if program.arithmetic.points else {}),
                 "window": Out(operand_shape(program)).array(window_pixels(program)),
             }
         )
@@ -85,7 +88,7 @@ class PixelWindow(Component):
         word = [Signal(pixel, name=f"word_{r}", reset_less=True) for r in range(program.rows)]
         for r in range(program.rows):
             values = [
-                unpacked(m, self.words, memory, k, r, program.rows, program.activation_width)
+                unpacked(m, self.words, memory, k, r, program.rows, program.pixel_width)
                 for k, memory in enumerate(program.line_memories)
             ]
             chosen = Array(values)[spread_register(m, memory_of, range(len(values)), f"line_of_{r}")]
@@ -93,24 +96,36 @@ class PixelWindow(Component):
             m.d.sync += word[r].eq(chosen & spread_register(m, inside, 1, f"inside_{r}").replicate(pixel.width))
         return word
 
+    def _sources(self, shape, pixels):
+        """Of each pixel of a window the one among those of its words; nothing where no output reads it."""
+        rows = self._program.rows
+        skipped, count = self._program.window_words - shape.words(rows), shape.pixels(rows)
+        found = []
+        for word, lane in (shape.place(pixel, rows) for pixel in range(count)):
+            at = skipped + word - shape.first_word(rows)
+            found.append(pixels[at * rows + lane] if at < self._program.window_words else Const(0, pixels[0].shape()))
+        return found
+
     def _window(self, m, pixels, loads, kind):
         """Drive the window from all pixels that are there: those of its words."""
-        program, rows, words = self._program, self._program.rows, self._program.window_words
-        # Where the window of each shape begins in these words, the last of which is its own last one.
-        begins = {
-            shape: (words - shape.words(rows) - shape.first_word(rows)) * rows + shape.first_column
-            for shape in program.shapes
-        }
-        sizes = {shape: shape.stride * (rows - 1) + shape.columns for shape in program.shapes}
+        program = self._program
+        # Where the window of each shape lies in these words, the last of which is its own last one.
+        sources = {shape: self._sources(shape, pixels) for shape in program.shapes}
         window = [Signal(operand_shape(program), name=f"window_{p}", reset_less=True) for p in range(len(self.window))]
         for p, (w, following) in enumerate(itertools.zip_longest(window, window[1:])):
-            places = {shape: pixels[begins[shape] + p] for shape in program.shapes if p < sizes[shape]}
+            places = {shape: found[p] for shape, found in sources.items() if p < len(found)}
             anywhere = next(iter(places.values()))
             choice = [places.get(pass_kind.shape, anywhere) for pass_kind in program.pass_kinds]
             loaded = choice[0] if len({id(c) for c in choice}) == 1 else Array(choice)[kind]
             if p % _SPREAD == 0:
                 load = spread_register(m, loads, 1, f"load_{p}")
-            m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
+            if not program.arithmetic.points:
+                m.d.sync += w.eq(loaded if following is None else Mux(load, loaded, following))
+            else:
+                if p % _SPREAD == 0:
+                    move = spread_register(m, self.moves, 1, f"move_{p}")
+                with m.If(load | move):
+                    m.d.sync += w.eq(Mux(load, loaded, 0 if following is None else following))
             m.d.comb += self.window[p].eq(w)
 
 
@@ -122,8 +137,8 @@ def spread_register(m, value, shape, name):
 
 
 def operand_shape(program):
-    """Shape of the array's operand of a row: activations of a step's reduction indices, side by side."""
-    return signed(program.arithmetic.indices * program.activation_width)
+    """Shape of what the window shows of a pixel: activations of a step's reduction indices, side by side."""
+    return signed(program.arithmetic.indices * program.pixel_width)
 
 
 def unpacked(m, words, memory, index, position, count, width):

@@ -10,7 +10,8 @@ from licgate.gateware.engine.points.reader import RESULTS, SumReader, store_layo
 from licgate.gateware.engine.points.rowend import RowEnd
 from licgate.gateware.engine.points.rowsum import PointRowSum
 from licgate.gateware.engine.points.sums import sum_layout
-from licgate.program.timing import array_latency, point_reads, point_trees
+from licgate.program.collecting import point_reads, point_trees
+from licgate.program.timing import array_latency
 from licgate.target.arithmetic import FIP_F4
 from licgate.target.points import SUMS
 

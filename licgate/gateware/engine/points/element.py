@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.points.sums import PointSums, sum_layout
-from licgate.program.timing import FINISHED
+from licgate.program.collecting import FINISHED
 from licgate.target.arithmetic import FIP_F4
 
 __all__ = ["PointElement"]

@@ -8,7 +8,7 @@ from licgate.gateware.engine.points.outputs import QuadOutputs
 from licgate.gateware.engine.points.reader import RESULTS, end_layout, store_layout
 from licgate.gateware.engine.points.sums import PLACES
 from licgate.gateware.engine.trees import joined
-from licgate.program.timing import point_trees
+from licgate.program.collecting import point_trees
 from licgate.target.points import SUMS
 
 __all__ = ["RowEnd"]

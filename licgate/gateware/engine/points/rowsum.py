@@ -8,7 +8,7 @@ from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.points.element import PointElement
 from licgate.gateware.engine.points.sums import PLACES, PointSums, sum_layout
 from licgate.gateware.engine.staged import StagedMultiplier
-from licgate.program.timing import row_sum_wait
+from licgate.program.collecting import row_sum_wait
 from licgate.target.arithmetic import FIP_F4
 
 __all__ = ["PointRowSum"]

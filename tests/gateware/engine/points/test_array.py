@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.points.array import PointArray
-from licgate.program.timing import array_latency, point_gap
+from licgate.program.collecting import point_gap
+from licgate.program.timing import array_latency
 from licgate.target.arithmetic import FIP_F4
 from licgate.target.points import OUTPUTS, PIXELS, SUMS, TAPS, tap_row
 from tests.gateware.engine.pairs import side_by_side, wrap

@@ -1,0 +1,135 @@
+"""The whole accelerator by points against the reference, and its cycles against the model."""
+
+import numpy as np
+import pytest
+
+from licgate.errors import ConfigError
+from licgate.gateware.top.resident import Accelerator
+from licgate.manifest.synthetic import synthetic_manifest
+from licgate.perf import predict
+from licgate.perf.core import CoreModel
+from licgate.perf.predict import GAP
+from licgate.program import compile_program
+from licgate.sim.simulate import simulate
+from licgate.target.config import AcceleratorConfig
+from licgate.target.streamed import StreamedConfig
+from tests.gateware.accelerator import check_accelerator
+from tests.gateware.kit import random_stalls
+from tests.manifest.kit import chain, four_transforms
+from tests.marks import regress
+
+# model; array rows, columns and lanes; height and width
+MODELS = {
+    "one pixel": ({"channels": (1, 3, 2), "gdn": "square_root"}, (2, 3, None), (1, 1)),
+    "odd channels": ({"channels": (3, 5, 4), "gdn": "abs"}, (2, 3, None), (7, 9)),
+    "sums that wrap": (
+        {"channels": (2, 4, 3), "weight_bits": (5, 12), "activation_bits": (3, 8), "gdn": "none"},
+        (1, 1, None),
+        (3, 5),
+    ),
+    "pruned, 3 x 3": ({"channels": (3, 9, 7), "kernel": 3, "gdn": "none"}, (3, 4, None), (3, 26)),
+    "7 x 7": ({"channels": (2, 3, 2), "kernel": 7, "gdn": "abs"}, (2, 8, 1), (6, 19)),
+    "a wider picture": ({"channels": (3, 5, 4), "gdn": "abs_root"}, (4, 3, None), (17, 33)),
+    "forms of GDN": (
+        {"channels": (2, 3, 1, 3), "gdn": ("abs_root", "square"), "gdn_bits": (9, 12)},
+        (4, 2, 1),
+        (6, 11),
+    ),
+}
+SLOW = {"7 x 7", "a wider picture", "forms of GDN"}
+NAMES = ("g_a", "h_a", "h_s", "g_s")
+STREAMS = {"window": 1, "pixel": 2, "latent": 3}
+
+
+def configured(array, **options):
+    rows, cols, lanes = array
+    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, arithmetic="fip-f4", **options)
+
+
+@pytest.mark.parametrize("name", [regress(name) if name in SLOW else name for name in MODELS])
+def test_bit_exact_in_the_predicted_cycles(name):
+    model, array, (height, width) = MODELS[name]
+    manifest, config = synthetic_manifest(**model, seed=height), configured(array, max_width=width)
+    image = np.random.default_rng(1).integers(0, 256, (model["channels"][0], height, width))
+    result = simulate(manifest, config, image, engine="amaranth")
+    prediction = predict(manifest, config, width, height)
+    assert result["bit_exact"]
+    assert prediction.cycles == result["cycles"]
+    assert sum(layer["cycles"] for layer in prediction.layers) == result["counters"]["busy"]
+    assert prediction.macs == result["macs"]
+    assert max(layer["utilization"] for layer in prediction.layers) <= 1
+
+
+@pytest.mark.parametrize("patch", [None, 16])
+def test_pictures_one_after_the_other_with_stalls(patch):
+    """Whole, and in patches whose margins are dropped: the kept columns begin and end anywhere in a group."""
+    manifest, config = synthetic_manifest(channels=(2, 3, 3), gdn="none"), configured((1, 2, None), max_width=20)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (2, *size)) for size in ((5, 18), (2, 3))]
+    stalls = (lambda name: random_stalls(STREAMS[name], 0.3)) if patch is None else None
+    check_accelerator(manifest, config, images, patch=patch, stalls=stalls)
+
+
+def test_whole_pictures_by_the_model():
+    """A layer of 5 x 5 takes 11 products for 20, in half as many steps; but for what fills a picture's three channels.
+
+    Of the default model's shape, and as wide a picture; of one so low many rows have kernel rows beyond it, which are
+    zeros here and left out in the direct form.
+    """
+    manifest, made = synthetic_manifest(channels=(3, 36, 36, 36, 96), gdn="abs", seed=1), {}
+    for arithmetic in ("direct", "fip-f4"):
+        config = AcceleratorConfig(rows=12, cols=12, lanes=6, max_width=768, arithmetic=arithmetic)
+        made[arithmetic] = predict(manifest, config, 768, 64)
+    layers = {name: [layer for layer in one.layers if layer["kind"] != "gdn"] for name, one in made.items()}
+    ratios = [plain["cycles"] / fast["cycles"] for plain, fast in zip(layers["direct"], layers["fip-f4"], strict=True)]
+    assert 2.6 < ratios[0] < 2.8
+    assert all(3 < ratio <= 40 / 11 for ratio in ratios[1:])
+    assert made["fip-f4"].macs == made["direct"].macs
+    assert made["fip-f4"].utilization <= 1
+    assert made["fip-f4"].cycles < 0.36 * made["direct"].cycles
+
+
+def test_a_layer_of_32_channels():
+    """5 x 5, stride 2, 32 to 32 channels, 64 x 64, on 96 multipliers: below 100,000 cycles."""
+    manifest = synthetic_manifest(channels=(32, 32), gdn="none")
+    config = AcceleratorConfig(rows=8, cols=12, lanes=4, max_width=64, arithmetic="fip-f4")
+    prediction = predict(manifest, config, 64, 64)
+    assert prediction.cycles < 100_000
+    assert prediction.macs / prediction.cycles / 96 > 2.7
+
+
+@pytest.mark.parametrize(
+    ("gdn", "kernel", "array", "p"), [("abs", 3, (1, 4, None), 0.3), regress("square_root", 5, (2, 1, None), 0)]
+)
+def test_transforms_take_turns(gdn, kernel, array, p):
+    """Transposed convolutions phase by phase, GDN behind them, and in depth form; maps that come from the host."""
+    manifest = four_transforms(gdn=gdn, kernel=kernel)
+    config = configured(array, max_width=16, map_slack=1)
+    program = Accelerator(manifest, config, transforms=NAMES).program
+    assert program.ops[-1].depth_form
+    rng, jobs = np.random.default_rng(kernel), []
+    for name, *size in (("g_s", 1, 2), ("g_a", 3, 7), ("h_a", 2, 3), ("h_s", 1, 1), ("g_s", 2, 4)):
+        transform = manifest.transforms[name]
+        shape = (transform.in_channels, *size)
+        jobs.append((name, rng.integers(transform.input.min, transform.input.max + 1, shape)))
+    stalls = (lambda name: random_stalls(STREAMS[name], p)) if p else None
+    cycles = check_accelerator(manifest, config, jobs, transforms=NAMES, stalls=stalls)
+    if not p:
+        (g_s,) = (one for one in program.chains if one.transform.name == "g_s")
+        assert CoreModel(program, g_s, 4, 2, start=0, kept=None).done + GAP == cycles
+
+
+def test_what_the_arithmetic_does_not_run():
+    config = configured((2, 2, None), max_width=16)
+    ends = chain("h_a", 2, (3, 1, 2, "abs"))
+    with pytest.raises(ConfigError, match=r"^h_a: arithmetic fip-f4 ends no transform with a GDN: choose fip$"):
+        compile_program(ends, config)
+    with pytest.raises(ConfigError, match=r"^arithmetic fip-f4 needs memories on the chip: choose direct or fip$"):
+        StreamedConfig(arithmetic="fip-f4")
+    with pytest.raises(ConfigError, match=r"^packing needs arithmetic direct, not fip-f4: leave one of them out$"):
+        AcceleratorConfig(packing=True, arithmetic="fip-f4")
+    wide = synthetic_manifest(channels=(3, 3, 2), gdn="none", activation_bits=16)
+    with pytest.raises(
+        ConfigError, match=r"^arithmetic fip-f4 multiplies 21 bits by as many here, a multiplier has 18:"
+    ):
+        predict(wide, config, 16, 16)
