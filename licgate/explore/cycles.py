@@ -7,6 +7,7 @@ when two in a row have added the same number of cycles, so will the rest.
 
 from licgate.perf.core import CoreModel
 from licgate.perf.predict import GAP, image_runs
+from licgate.program.timing import program_latency
 
 __all__ = ["CycleCounter"]
 
@@ -52,6 +53,7 @@ def _shape(program, chain):
     timing = (program.feed_latency, program.drain_gap, program.window_words, program.lanes, program.lane_rows)
     square = any(op.is_gdn and op.layer.square for op in program.ops)
     timing += (program.arithmetic, program.merge_latency, program.output_words, program.leaving_words)
+    timing += (program_latency(program),)
     return program.rows, program.cols, timing, square, len(program.stages), chain.pixels, stages
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from licgate.gateware.engine.accumulator import ccu2c_adder, ccu2c_choosing_adder
+from licgate.gateware.engine.accumulator import ccu2c_adder, ccu2c_choosing_adder, ccu2c_signing_adder
 from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 from licgate.gateware.memory.phy import SdramPads
 
@@ -31,6 +31,10 @@ class Ecp5Tools:
     def get_choosing_adder(self, adder):
         """Body of a `ChoosingAdder` on this family."""
         return ccu2c_choosing_adder(adder)
+
+    def get_signing_adder(self, adder):
+        """Body of a `SigningAdder` on this family."""
+        return ccu2c_signing_adder(adder)
 
 
 class SdramBoard:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
-from licgate.target.arithmetic import ARITHMETICS
+from licgate.target.arithmetic import STREAMED_ARITHMETICS
 from licgate.target.config import AcceleratorConfig, check_range
 
 __all__ = ["StreamedConfig"]
@@ -63,8 +63,9 @@ class StreamedConfig(AcceleratorConfig):
         if self.output_words is None and isinstance(self.cols, int):
             object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
-        if ARITHMETICS[self.arithmetic].points:
-            raise ConfigError(f"arithmetic {self.arithmetic} needs memories on the chip: choose direct or fip")
+        if self.arithmetic not in STREAMED_ARITHMETICS:
+            choice = " or ".join(STREAMED_ARITHMETICS)
+            raise ConfigError(f"arithmetic {self.arithmetic} needs memories on the chip: choose {choice}")
         check_range("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
         for name, low, high in (
             ("block_rows", 1, 16),

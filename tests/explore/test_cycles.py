@@ -50,6 +50,14 @@ def test_the_same_where_a_multiplier_does_more(mode, options, size, way):
     assert 0.7 * exact < bound <= exact
 
 
+@pytest.mark.parametrize(("mode", "options", "size"), CASES)
+def test_the_same_by_points(mode, options, size):
+    """Small maps leave much of their groups empty, and passes wait; the bound knows nothing of that."""
+    found, exact, bound = counted(mode, options | {"arithmetic": "fip-f4"}, size)
+    assert found == exact
+    assert 0.2 * exact < bound <= exact
+
+
 def test_most_rows_are_not_walked_and_none_twice(monkeypatch):
     walked = []
 

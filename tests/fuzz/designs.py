@@ -10,7 +10,7 @@ import numpy as np
 
 from licgate.manifest import Manifest, sealed
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.target.arithmetic import ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS, STREAMED_ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -159,8 +159,8 @@ def _config(coin, memory):
         "lane_multipliers": coin.choice(("dsp", "mixed", "fabric")),
     }
     if not shape["packing"]:
-        shape["arithmetic"] = coin.choice(tuple(ARITHMETICS))
-    fewest = cols << shape["packing"]
+        shape["arithmetic"] = coin.choice(tuple(ARITHMETICS) if memory == "chip" else STREAMED_ARITHMETICS)
+    fewest = (cols << shape["packing"]) * ARITHMETICS[shape.get("arithmetic", "direct")].outputs
     if memory == "chip":
         slack = {
             "line_slack": coin.choice((0, 0, 1, 3)),

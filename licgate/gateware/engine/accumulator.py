@@ -3,12 +3,21 @@
 from amaranth.hdl import Const, Instance, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["ChoosingAdder", "RestartingAdder", "ccu2c_adder", "ccu2c_choosing_adder"]
+__all__ = [
+    "ChoosingAdder",
+    "RestartingAdder",
+    "SigningAdder",
+    "ccu2c_adder",
+    "ccu2c_choosing_adder",
+    "ccu2c_signing_adder",
+]
 
 # Functions of a CCU2C's A, B, C with D = 1, where the carry is A unless the sum propagates: A + (B and not C), A + B.
 _MASKED, _PLAIN = 0xA6AA, 0x66AA
 # A + B with D, A + C without it: where neither C nor D is set, the sum is A, which is what the carry is made of.
 _CHOICE = 0x665A
+# A without D; with it A + B, or with C as well A + (not B).
+_SIGNED = 0x96AA
 
 
 class RestartingAdder(Component):
@@ -128,6 +137,58 @@ class ChoosingAdder(Component):
         return m
 
 
+class SigningAdder(Component):
+    """``s = a + b``, ``a - b`` or ``a``, the choice without logic in front of the adder.
+
+    Parameters
+    ----------
+    width : int
+        At least 2.
+
+    Members
+    -------
+    a, b : :py:`In(signed(width))`
+    adds, negative : :py:`In(1)`
+        ``b`` counts; it counts negative, only where it does.
+    s : :py:`Out(signed(width))`
+        Wraps.
+
+    Attributes
+    ----------
+    latency : int
+        0 cycles: combinational. interval is 1.
+
+    Platform overrides
+    ------------------
+    A platform may define ``get_signing_adder(adder) -> Elaboratable``: on an ECP5 :func:`ccu2c_signing_adder`.
+
+    Resources: ``width + 1`` bits of carry chain; no other logic on an ECP5.
+
+    Raises
+    ------
+    ValueError
+        ``width`` is not an integer of at least 2.
+    """
+
+    latency = 0
+    interval = 1
+
+    def __init__(self, width):
+        if not isinstance(width, int) or width < 2:
+            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
+        self.width = width
+        word = signed(width)
+        super().__init__({"a": In(word), "b": In(word), "adds": In(1), "negative": In(1), "s": Out(word)})
+
+    def elaborate(self, platform):
+        if hasattr(platform, "get_signing_adder"):
+            return platform.get_signing_adder(self)
+        m = Module()
+        other = ((self.b ^ self.negative.replicate(self.width)) & self.adds.replicate(self.width)).as_signed()
+        m.d.comb += self.s.eq(self.a + other + self.negative)
+        return m
+
+
 def ccu2c_adder(adder):
     """Body of a :class:`RestartingAdder` for ECP5: a chain of CCU2C, whose LUTs have an input left for the choice.
 
@@ -145,6 +206,13 @@ def ccu2c_choosing_adder(adder):
     """Body of a :class:`ChoosingAdder` for ECP5, likewise: both inputs that are left serve the choice."""
     bits = [(adder.a[k], adder.b[k], adder.c[k], adder.first, _CHOICE) for k in range(adder.width)]
     return _carry_chain(bits, list(adder.s))
+
+
+def ccu2c_signing_adder(adder):
+    """Body of a :class:`SigningAdder` for ECP5; a carry comes in through a bit of its own."""
+    bits = [(adder.a[k], adder.b[k], adder.negative, adder.adds, _SIGNED) for k in range(adder.width)]
+    bits.insert(0, (adder.negative, Const(1), Const(0), Const(1), _PLAIN))
+    return _carry_chain(bits, [Signal(name="unused_low"), *adder.s])
 
 
 def _carry_chain(bits, sums):

@@ -17,6 +17,7 @@ from tests.gateware.waves import small_program
 from tests.manifest.kit import chain
 
 __all__ = [
+    "PLAIN",
     "PROGRAMS",
     "Maps",
     "build",
@@ -79,6 +80,8 @@ PROGRAMS = {
     "fip-f4, upsampling, 2 rows": ((UP,), {"rows": 2, "max_width": 18, "arithmetic": "fip-f4"}),
     "fip-f4, mixed, 4 rows": (MIXED, {"rows": 4, "max_width": (40, 17, 9), "arithmetic": "fip-f4"}),
 }
+#: Those that sum no points.
+PLAIN = [name for name in PROGRAMS if not name.startswith("fip-f4")]
 
 
 def build(name):

@@ -5,10 +5,21 @@ import pytest
 from amaranth.hdl import Array, Cat, Const, Elaboratable, Fragment, Module, Mux, Signal, Value
 
 from licgate.gateware.engine import accumulator as module
-from licgate.gateware.engine.accumulator import ChoosingAdder, RestartingAdder, ccu2c_adder, ccu2c_choosing_adder
+from licgate.gateware.engine.accumulator import (
+    ChoosingAdder,
+    RestartingAdder,
+    SigningAdder,
+    ccu2c_adder,
+    ccu2c_choosing_adder,
+    ccu2c_signing_adder,
+)
 from tests.gateware.waves import trace
 
-PLATFORM_NAMES = {RestartingAdder: "get_restarting_adder", ChoosingAdder: "get_choosing_adder"}
+PLATFORM_NAMES = {
+    RestartingAdder: "get_restarting_adder",
+    ChoosingAdder: "get_choosing_adder",
+    SigningAdder: "get_signing_adder",
+}
 SHAPES = [(2, False), (2, True), (5, False), (5, True), (24, False), (23, True)]
 
 
@@ -126,7 +137,21 @@ def test_a_sum_goes_on_with_either(width, body, monkeypatch):
     assert (ChoosingAdder.latency, ChoosingAdder.interval) == (0, 1)
 
 
-@pytest.mark.parametrize("adder", [RestartingAdder, ChoosingAdder])
+@pytest.mark.parametrize("width", [2, 5, 28])
+@pytest.mark.parametrize("body", [None, ccu2c_signing_adder])
+def test_a_sum_a_difference_or_neither(width, body, monkeypatch):
+    built = modelled(monkeypatch)
+    rng, half = np.random.default_rng(width), 1 << width - 1
+    values = rng.choice([-half, -1, 0, 1, half - 1, *rng.integers(-half, half, 5)], (150, 2)).tolist()
+    steps = [{"a": a, "b": b, "adds": int(k % 3 > 0), "negative": int(k % 3 > 1)} for k, (a, b) in enumerate(values)]
+    for step, record in zip(steps, trace(Clocked(SigningAdder(width), body), steps, ["s"]), strict=True):
+        exact = step["a"] + step["adds"] * (-step["b"] if step["negative"] else step["b"])
+        assert record.s == (exact + half) % (2 * half) - half, step
+    assert len(built) == (0 if body is None else (width + 2) // 2)
+    assert (SigningAdder.latency, SigningAdder.interval) == (0, 1)
+
+
+@pytest.mark.parametrize("adder", [RestartingAdder, ChoosingAdder, SigningAdder])
 @pytest.mark.parametrize("width", [1, 0, 8.0, "8", None])
 def test_the_width_is_checked(adder, width):
     with pytest.raises(ValueError, match=f"^width must be an integer of at least 2, not {width!r}$"):

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from licgate.gateware.engine.accumulator import SigningAdder
 from licgate.target.points import INFINITY
 
 __all__ = ["ORDER", "SLOTS", "QuadOutputs", "output_controls", "output_layout"]
@@ -17,14 +18,14 @@ SLOTS = len(ORDER)
 _SUM_2, _A_2, _A_8, _DIFFERENCE_8, _SUM_8, _DIFFERENCE_2 = range(6)
 _NONE, _BEFORE, _SUM_1, _DIFFERENCE_1 = range(4)
 
-#: What happens in a cycle. add, subtract: of the first adder: the sum that came before is added or taken off. keep:
+#: What happens in a cycle. adds, negative: of the first adder: the sum that came before is added, or taken off. keep:
 #: what it made is kept as one of four. wide, narrow: operands of the second adder.
-output_layout = data.StructLayout({"add": 1, "subtract": 1, "keep": 4, "wide": 3, "narrow": 2})
+output_layout = data.StructLayout({"adds": 1, "negative": 1, "keep": 4, "wide": 3, "narrow": 2})
 
-_IDLE = {"add": 0, "subtract": 0, "keep": 0, "wide": 0, "narrow": _NONE}
+_IDLE = {"adds": 0, "negative": 0, "keep": 0, "wide": 0, "narrow": _NONE}
 
 # By the cycle behind a quad's first sum: what is there of it, and the output that the second adder makes.
-_FIRST = {1: {"add": 1}, 2: {"subtract": 1}, 4: {"add": 1}, 5: {"subtract": 1}}
+_FIRST = {1: {"adds": 1}, 2: {"adds": 1, "negative": 1}, 4: {"adds": 1}, 5: {"adds": 1, "negative": 1}}
 _KEPT = {2: 0, 3: 1, 5: 2, 6: 3}
 _SECOND = {
     6: (_SUM_2, _SUM_1, None),
@@ -101,9 +102,14 @@ class QuadOutputs(Component):
         m = Module()
         word, control = self.sum.shape(), self.control
         before, made, out = (Signal(word, name=name, reset_less=True) for name in ("before", "made", "out"))
-        subtracts = control.subtract.replicate(len(self.sum))
-        other = before & (control.add | control.subtract).replicate(len(self.sum))
-        m.d.sync += [before.eq(self.sum), made.eq(self.sum + (other ^ subtracts).as_signed() + control.subtract)]
+        m.submodules.adder = adder = SigningAdder(len(self.sum))
+        m.d.comb += [
+            adder.a.eq(self.sum),
+            adder.b.eq(before),
+            adder.adds.eq(control.adds),
+            adder.negative.eq(control.negative),
+        ]
+        m.d.sync += [before.eq(self.sum), made.eq(adder.s)]
         # Kept: s1 and d1 of the points 1 and -1, s2 and d2 of 2 and -2.
         s1, d1, s2, d2 = kept = [Signal(word, name=name, reset_less=True) for name in ("s1", "d1", "s2", "d2")]
         for index, register in enumerate(kept):

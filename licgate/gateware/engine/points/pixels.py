@@ -5,6 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
+from licgate.gateware.engine.accumulator import SigningAdder
 from licgate.target.points import POINTS
 
 __all__ = ["PixelPoint", "point_flags", "point_layout"]
@@ -81,12 +82,17 @@ class PixelPoint(Component):
         zero, one, negative = (
             delayed(m, self.point[name], 1, name=name, reset_less=True) for name in ("zero", "one", "negative")
         )
-        scaled = Signal(signed(width))
-        m.d.comb += scaled.eq(Mux(zero, odd << 2, Mux(one, odd, odd << 1)))
+        m.submodules.adder = adder = SigningAdder(width)
+        m.d.comb += [
+            adder.a.eq(even),
+            adder.b.eq(Mux(zero, odd << 2, Mux(one, odd, odd << 1))),
+            adder.adds.eq(1),
+            adder.negative.eq(negative),
+        ]
         total = Signal(signed(width), name="total", reset_less=True)
         value = Signal(signed(width), name="held", reset_less=True)
         m.d.sync += [
-            total.eq(even + (scaled ^ negative.replicate(width)).as_signed() + negative),
+            total.eq(adder.s),
             # Masked by an AND: synthesis would make a multiplexer with 0 a reset that crosses the chip.
             value.eq(Mux(self.plain, self.other, total) & self.step.replicate(width)),
         ]

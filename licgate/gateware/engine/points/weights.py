@@ -5,6 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.arith import delayed
+from licgate.gateware.engine.accumulator import SigningAdder
 from licgate.target.points import INFINITY, POINTS
 
 __all__ = ["WeightPoint", "evaluation_of", "take_layout", "tap_layout"]
@@ -93,9 +94,15 @@ class WeightPoint(Component):
             first.eq(x + added),
             second.eq(Mux(self.taps.second[1], y << 1, Mux(self.taps.second[0], y, 0))),
         ]
-        negative = delayed(m, self.taps.negative, 1, name="negative", reset_less=True)
+        m.submodules.adder = adder = SigningAdder(width)
+        m.d.comb += [
+            adder.a.eq(first),
+            adder.b.eq(second),
+            adder.adds.eq(1),
+            adder.negative.eq(delayed(m, self.taps.negative, 1, name="negative", reset_less=True)),
+        ]
         value = Signal(signed(width), name="held", reset_less=True)
         # The registers' reset: of a column's own flag, so that it crosses nothing.
-        m.d.sync += value.eq(Mux(self.step, first + (second ^ negative.replicate(width)).as_signed() + negative, 0))
+        m.d.sync += value.eq(Mux(self.step, adder.s, 0))
         m.d.comb += self.value.eq(value)
         return m
