@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from licgate.gateware.engine.feeder import Feeder
+from licgate.gateware.engine.points.sums import NOWHERE
 from licgate.gateware.passes import address_width, pass_layout
-from tests.gateware.engine.passes import PROGRAMS, Maps, build, conv_pass, expected_steps, random_pass
+from tests.gateware.engine.passes import PLAIN, PROGRAMS, Maps, build, conv_pass, expected_steps, random_pass
+from tests.gateware.engine.points.steps import quad_steps, single_steps
 from tests.gateware.kit import random_stalls
 from tests.gateware.waves import small_program, trace
 from tests.manifest.kit import chain
@@ -39,7 +41,7 @@ def expected_cycles(program, passes, start):
     return cycles
 
 
-def run(program, maps, passes, *, p=0.0, resets=(), start=0):
+def run(program, maps, passes, *, p=0.0, resets=(), start=0, watch=WATCH):
     """Offer the passes; return the records and the cycles in which passes were taken."""
     stalls, state = random_stalls(11, p), {"next": 0, "offering": False}
     taken = []
@@ -58,7 +60,7 @@ def run(program, maps, passes, *, p=0.0, resets=(), start=0):
 
     last = max(expected_cycles(program, passes, start)) + program.feed_latency
     cycles = last + 12 + int(len(passes) * 5 * p / (1 - p))
-    return trace(Feeder(program), drive, WATCH, cycles=cycles, resets=resets), taken
+    return trace(Feeder(program), drive, watch, cycles=cycles, resets=resets), taken
 
 
 def check(program, maps, passes, seen, taken):
@@ -113,6 +115,41 @@ def test_steps_of_passes_that_come_now_and_then(name):
     passes = [random_pass(program, rng) for _ in range(10)]
     seen, taken = run(program, maps, passes, p=0.9)
     check(program, maps, passes, seen, taken)
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in PLAIN])
+def test_what_is_said_of_sums(name):
+    """Of each step to which sum it belongs, and whether it begins and ends it; of other cycles nothing."""
+    program = build(name)
+    rng, maps = np.random.default_rng(len(name)), Maps(program, seed=1)
+    passes = [
+        random_pass(program, rng, pass_kind=kind) for kind in rng.permutation(np.array(program.pass_kinds, object))
+    ]
+    passes += [random_pass(program, rng) for _ in range(3)]
+    seen, _ = run(program, maps, passes, watch=(*WATCH, "step"))
+    expected = []
+    for descriptor, _ in passes:
+        kind = program.pass_kinds[descriptor["pass_kind"]]
+        op = program.ops[kind.op]
+        if op.is_gdn:
+            steps, row = single_steps(op.words_in), None
+        else:
+            row = kind.shape.tap_row
+            steps = quad_steps(row, descriptor["kernel_rows"] * op.words_in)
+        for k, step in enumerate(steps):
+            last = int(k == len(steps) - 1)
+            expected.append((step, last, int(row is None), int(row is not None and row.has_infinity)))
+    cycles = [t for t, s in enumerate(seen) if s.busy]
+    for cycle, (step, last, single, infinity) in zip(cycles, expected, strict=True):
+        got = seen[cycle + program.feed_latency].step
+        assert {name: int(got.sum[name]) for name in step} == step, cycle
+        assert (got.last, got.single) == (last, single), cycle
+        assert single or got.infinity == infinity
+    arrived = {cycle + program.feed_latency for cycle in cycles}
+    for t in range(min(arrived), len(seen)):
+        if t not in arrived:
+            got = seen[t].step
+            assert (got.sum.place, got.sum.chain, got.sum.ends, got.last) == (NOWHERE, 1, 0, 0), t
 
 
 def test_rings_wrap_inside_a_shared_memory():
