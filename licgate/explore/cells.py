@@ -10,6 +10,7 @@ gives 24,154. For UltraScale+ there was one build, of 24 x 12, from which the fa
 
 from licgate.program.collecting import collect_levels
 from licgate.program.streamed import StreamedProgram
+from licgate.target.points import SUMS
 
 __all__ = ["estimate_lut"]
 
@@ -21,6 +22,11 @@ _SHARE = {"ecp5": 1.0, "xcup": 0.88}
 
 # a bit of the second sum of an element that packs: an adder
 _PACKED_BIT = 1.0
+
+# by points, each of a part that was synthesised alone: an adder and 8 words of memory; at a row's end its own sums, a
+# choice, the outputs, and results; pixels and weights at points; a third
+_POINT_SUM_BIT, _POINT_END_BIT = 2.5, 19.0
+_POINT_PIXEL_BIT, _POINT_WEIGHT_BIT, _POINT_RESULT_BIT = 9.0, 5.7, 5.0
 
 # loaders, packer, arbiter and controller of a core with external memory: what one build of 9 x 16 had beyond the rest
 _STREAMING = 3030
@@ -45,8 +51,8 @@ def estimate_lut(program, *, family):
     row = program.rows * _collected_bit(program.cols)
     bits = (_ELEMENT_BIT * elements + row) * program.accumulator_width
     bits += (_PACKED_BIT * elements + row) * program.packed_accumulator_width
-    count = _ALWAYS + bits + _STAGE * len(program.stages)
-    if program.arithmetic.row_sum:
+    count = _ALWAYS + _STAGE * len(program.stages) + (_by_points(program) if program.arithmetic.points else bits)
+    if program.arithmetic.row_sum and not program.arithmetic.points:
         # two adders in front of every multiplier; a row's own product, its sum, and taking that off
         a_width, w_width = program.activation_width, program.weight_width
         count += elements * sum(program.arithmetic.multiplicand_widths(a_width, w_width))
@@ -59,6 +65,18 @@ def estimate_lut(program, *, family):
     elif program.lane_multipliers == "mixed":
         count += _SMALL_PRODUCT * program.lanes * bool(gdns)
     return round(_SHARE[family] * count)
+
+
+def _by_points(program):
+    """LUTs of an array by points and of what evaluates its operands."""
+    element = _POINT_SUM_BIT * program.sum_width + 2 * program.multiplicand_width
+    own = (program.activation_width + 1) * (program.activation_width + 2) + _POINT_SUM_BIT * program.sum_width
+    memories = SUMS * _WORDS_BIT * -(-8 * -(-program.cols // SUMS) // _WORDS)
+    end = program.sum_width * (memories + max(0, program.cols - SUMS) + _POINT_END_BIT)
+    row = own + end + 2 * _POINT_PIXEL_BIT * program.activation_width
+    column = 2 * _POINT_WEIGHT_BIT * program.weight_width
+    lanes = program.lanes * (program.sum_width + _POINT_RESULT_BIT * program.accumulator_width)
+    return program.rows * program.cols * element + program.rows * row + program.cols * column + lanes
 
 
 def _collected_bit(cols):
