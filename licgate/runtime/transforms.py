@@ -159,13 +159,13 @@ class ResidentTransforms(ABC):
         results, at = [], 0
         for p in expected:
             shape = (transform.out_channels, p.out_height, p.out_width)
-            values, misplaced = _values(outcome, at, shape, p.skip_x, config.rows)
+            values, misplaced = _values(outcome, at, shape, p.skip_x, config.group_columns)
             results.append(PatchResult(p.x, p.y, p.width, p.height, p.out_x, p.out_y, values, misplaced))
             at += values.size
         return Ran(tuple(results), outcome.counters)
 
     def _run_map(self, chain: Chain, x: AnyIntegers, progress: Progress | None) -> Ran:
-        transform, rows = chain.transform, self.config.rows
+        transform, rows = chain.transform, self.config.group_columns
         _, height, width = x.shape
         depth = self.program.stages[chain.last].conv.depth_form
         cut = strips(transform, width, chain.max_width)

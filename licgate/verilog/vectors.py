@@ -101,7 +101,7 @@ def stream_vectors(manifest, program, config, pixels, *, plain=False):
             bits, words = chain.transform.input.bits, pixel_words(x, chain.transform.input.bits).ravel()
             input_bits = max(input_bits, bits * len(x))
         else:
-            words, input_bits = stream_order(x, 0, program.rows) & 0xFFFF, max(input_bits, 16)
+            words, input_bits = stream_order(x, 0, program.group_columns) & 0xFFFF, max(input_bits, 16)
         patch = config.patch_size(chain.transform, width, height) if chain.pixels else (width, height)
         vectors.program += [(_WRITE, *write) for write in run_registers(chain.transform, (width, height), patch)]
         cycles = CoreModel(program, chain, width, height, start=0, kept=None).done + GAP
@@ -109,7 +109,7 @@ def stream_vectors(manifest, program, config, pixels, *, plain=False):
         vectors.runs.append((name, (width, height), cycles))
         inputs += words.tolist()
         asked.append(height << 48 | width << 32)
-        values = (stream_order(y, 0, program.rows) & 0xFFFF).tolist()
+        values = (stream_order(y, 0, program.group_columns) & 0xFFFF).tolist()
         values[0] |= 1 << 17
         values[-1] |= 1 << 16
         outputs += values
