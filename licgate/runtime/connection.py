@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from licgate.errors import DeviceError
 from licgate.runtime.address import open_port
-from licgate.runtime.device import Conversation, LineError, read_register, wake
+from licgate.runtime.device import Conversation, LineError, read_register, reset, wake
 from licgate.runtime.identity import Identity, read_identity
 from licgate.runtime.link import Link
 from licgate.runtime.ports import BAUD, Port, UnpluggedError
@@ -27,6 +27,12 @@ _CALLS = 3
 
 #: Seconds for which an unplugged device is waited for, and those between two looks.
 _PATIENCE, _LOOK = 20.0, 0.25
+
+
+def _meeting() -> Conversation[Identity]:
+    """End what another host has begun, and ask who is there."""
+    yield from reset()
+    return (yield from read_identity())
 
 
 class Connection:
@@ -130,7 +136,7 @@ class Connection:
         for _ in range(ATTEMPTS):
             try:
                 self._wake()
-                return self.link.hold(read_identity())
+                return self.link.hold(_meeting())
             except UnpluggedError:
                 raise
             except LineError as error:

@@ -18,6 +18,7 @@ from licgate.runtime.engines import DeviceRun, ResidentEngine
 from licgate.runtime.ports import Tcp, UnpluggedError
 from licgate.target.build import BuildFacts, read_facts, recall, remember
 from licgate.target.config import AcceleratorConfig
+from licgate.target.frames import FrameType
 from licgate.target.registers import Kind, Register
 from tests.runtime.double import Double, DoublePort
 from tests.sim.kit import tiny_codec
@@ -84,6 +85,29 @@ def test_a_device_of_before_the_links_registers():
 
     with pytest.raises(DeviceError, match=r"^the device was built by a licgate of before this version"):
         connected(DoublePort(Old(MANIFEST)))
+
+
+def test_a_run_that_another_host_has_left_behind():
+    class Busy(Double):
+        """Sends frames of a run between all others, until it is reset."""
+
+        at_work = True
+
+        def _control(self, value):
+            self.at_work = False
+            super()._control(value)
+
+        def _send(self, kind, payload):
+            if self.at_work:
+                for left in ((FrameType.ACK, b"\x03"), (FrameType.PATCH, bytes(8)), (FrameType.LATENTS_LAST, b"\1\2")):
+                    super()._send(*left)
+            super()._send(kind, payload)
+
+    device = Busy(MANIFEST)
+    connection = connected(DoublePort(device))
+    assert connection.identity.transforms == ("g_a",)
+    assert not device.at_work
+    assert connection.attempts == 0
 
 
 def test_another_model_or_other_transforms():
