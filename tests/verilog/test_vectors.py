@@ -27,7 +27,7 @@ def test_results_are_those_of_the_reference():
         y = run_transform(made.manifest.transforms[name], x)
         part = golden[at : at + y.size]
         values = (part & 0xFFFF).astype(np.uint16).view(np.int16)
-        assert np.array_equal(from_stream(values, y.shape, 0, made.config.rows), y)
+        assert np.array_equal(from_stream(values, y.shape, 0, made.config.group_columns), y)
         assert (part >> 17).tolist() == [1] + [0] * (y.size - 1)
         assert (part >> 16 & 1).tolist() == [0] * (y.size - 1) + [1]
         at += y.size
