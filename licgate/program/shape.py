@@ -15,13 +15,7 @@ class Shape:
     Array row r, at tap k, takes input column ``stride * (group + r) + first_column + k``, where ``group`` is the
     group's first output column. Where a row makes ``outputs`` of them, column ``stride * (group + outputs * r + i) +
     first_column + k`` is tap k of output i; and words hold every fourth column, so that such a group's columns begin
-    with a word's first ones.
-
-    Attributes
-    ----------
-    stride, first_column, columns : int
-    outputs : int
-        1, or 4: a quad, see :mod:`licgate.target.points`.
+    with a word's first ones. There are 1 or 4 outputs, a quad: see ``licgate/target/points.py``.
     """
 
     stride: int

@@ -79,7 +79,7 @@ def test_commands_are_understood():
 
 def test_the_check_of_commands_sees_what_it_looks_for():
     assert ("commands.md", "quantize", ["--data", "--out", "--method"]) in list(shown_commands())
-    assert ("results.md", "build", ["--board", "--clock", "--seed"]) in list(shown_commands())
+    assert ("results.md", "build", ["--board", "--arithmetic", "--clock", "--seed"]) in list(shown_commands())
     assert "--board" in accepted("build")
     assert "--bored" not in accepted("build")
 
