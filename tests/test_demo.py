@@ -30,7 +30,9 @@ def test_both_parts_are_given_the_shape():
 def parsed(add_arguments, *words):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return parser.parse_args([*words, "--rows", variable("DEMO_ROWS"), "--cols", variable("DEMO_COLS")])
+    shape = re.search(r"^DEMO_SHAPE = (.+)$", MAKEFILE, re.MULTILINE)[1]
+    shape = re.sub(r"\$\((\w+)\)", lambda match: variable(match[1]), shape)
+    return parser.parse_args([*words, *shape.split()])
 
 
 def test_both_parts_take_the_same_accelerator():

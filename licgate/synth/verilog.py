@@ -13,6 +13,8 @@ from licgate.synth.toolchain import YOSYS, run_tool
 __all__ = ["print_verilog", "printing_files", "printing_script"]
 
 _WIDTHS = "widths.v"
+# Cells of families that a design may hold: what their outputs drive is driven.
+_CELLS = ("ecp5/cells_sim.v", "ecp5/cells_bb.v", "xilinx/cells_xtra.v")
 
 
 def printing_script(target: str) -> str:
@@ -29,6 +31,7 @@ def printing_script(target: str) -> str:
     """
     return "; ".join(
         [
+            *(f"read_verilog -lib -nooverwrite +/{cells}" for cells in _CELLS),
             "proc -norom",
             "memory_collect",
             "opt_expr",

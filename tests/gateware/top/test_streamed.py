@@ -12,7 +12,7 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.schedule import make_schedule
 from licgate.reference import run_transform
 from licgate.runtime import streamed as host
-from licgate.target.frames import Frame, FrameType, read_frame, write_frame
+from licgate.target.frames import write_frame
 from licgate.target.registers import Register
 from licgate.target.sdram import ULX3S_SDRAM
 from licgate.target.streamed import StreamedConfig
@@ -160,19 +160,6 @@ def test_registers_and_what_is_refused():
                 await bench.talk(ctx, wrong)
 
     bench.run(program)
-
-
-def test_a_conversation_holds_over_any_transport():
-    sent, answers = [], iter([Frame(FrameType.ACK, b"\x01"), Frame(FrameType.VALUE, b"\x03\x04\x03\x02\x01")])
-
-    def conversation():
-        yield from host.write_register(2, 1)
-        return (yield from host.read_register(3))
-
-    assert host.talk(conversation(), sent.append, lambda: next(answers)) == 0x01020304
-    assert sent == [write_frame(2, 1), read_frame(3)]
-    with pytest.raises(DeviceError, match=r"^the accelerator answered ERROR \(01\) where ACK was due$"):
-        host.talk(host.write_register(2, 1), sent.append, lambda: Frame(FrameType.ERROR, b"\x01"))
 
 
 @pytest.mark.parametrize(
