@@ -106,7 +106,7 @@ def _pixels(mutant):
     # Of the state between: pixels of the row that were taken; words that are handed over and written.
     idle, room_3, room, room_2, room_4, row = bench.states("IDLE", "ROOM_3", "ROOM", "ROOM_2", "ROOM_4", "ROW")
     names = ("pending", "full", "open", "final", "hand", "writing", "row_ends", "end", "handed", "single", "starting")
-    at = {name: bench.peek(name, 1) for name in (*names, "ended", "row_ended", "begins")}
+    at = {name: bench.peek(name, 1) for name in (*names, "ended", "row_ended", "begins", "took", "few", "few_all")}
     wide = {
         name: bench.peek(name, shape)
         for name, shape in (
@@ -138,7 +138,9 @@ def _pixels(mutant):
     bench.claim(~row | (at["pending"] == (taken < width)))
     bench.claim((taken <= width) | ~row)
     bench.claim(~at["pending"] | (at["final"] == (taken + 1 == width)))
-    bench.claim(~at["pending"] | (wide["behind"] == (width - 3 - taken)[:17]))
+    bench.claim(at["took"] == bench.past(dut.i.valid & dut.i.ready))
+    before = (taken - at["took"])[: len(taken)]
+    bench.claim(~at["pending"] | ((wide["behind"] == (width - 4 - before)[:17]) & (at["few"] == (width < before + 3))))
     bench.claim(~row | all_handed | ((handed * rows <= taken) & (handed * rows + rows >= taken)))
     bench.claim(~row | (at["full"] == ((here == rows) | ((here != 0) & (taken == width)))))
     bench.claim(~row | (at["open"] == (at["pending"] & ~at["full"])))
@@ -160,9 +162,11 @@ def _pixels(mutant):
     bench.claim(room == dut.row_done)
     bench.claim(~idle | (wide["rows_left"] == 0))
     bench.claim(row | room | room_2 | (at["ended"] == (wide["rows_left"] == 0)))
-    settled = (at["single"] == (width == 1)) & (wide["behind_all"] == (width - 3)[:17])
+    settled = (at["single"] == (width == 1)) & (at["few_all"] == (width < 3))
+    settled &= wide["behind_all"] == (width - 4)[:17]
     bench.claim(~room_4 | at["ended"] | settled)
     begun = (wide["target"] == base()) & (at["final"] == at["single"]) & (wide["behind"] == wide["behind_all"])
+    begun &= (at["few"] == at["few_all"]) & ~at["took"]
     bench.claim(~room_4 | at["ended"] | at["begins"] | begun)
     return bench
 
@@ -266,7 +270,7 @@ PROOFS = (
         "writes the words of each row behind each other in its place of the line buffer, as many as the image is wide",
         _pixels,
         (
-            Mutation(PixelWriter, "self._behind < 0", "self._behind <= 0"),
+            Mutation(PixelWriter, "Mux(took, behind < 0, few)", "few"),
             Mutation(PixelWriter, "base == last", "base == first"),
             Mutation(PixelWriter, "places.eq(1), ", ""),
         ),

@@ -38,10 +38,10 @@ class BlockWriter(PixelWriter):
             m.d.sync += [part.eq(part + 1), self._full.eq(block_ends)]
             with m.If(part == QUAD - 1):
                 m.d.sync += lanes.eq(lanes.rotate_left(1))
+        follows = self._count(m, taken)
         with m.If(taken):
             m.d.sync += [
-                self._behind.eq(self._behind - 1),
-                final.eq(self._behind < 0),
+                final.eq(follows),
                 self._open.eq(~block_ends & ~final),
                 self._pending.eq(~final),
                 filling.eq(final & ~block_ends),

@@ -96,7 +96,9 @@ class LatentReader(Component):
         with m.If(load):
             m.d.sync += [fetched.eq(0), loaded.eq(1)]
         with m.If(queue.take):
-            m.d.sync += [fetched.eq(1), fetched_word.eq(queue.first)]
+            m.d.sync += fetched.eq(1)
+        with m.If(~fetched):
+            m.d.sync += fetched_word.eq(queue.first)
         # Nothing here waits for the receiver, who may be far off.
         m.submodules.out = out = SkidBuffer(latent_layout)
         connect(m, out.o, flipped(self.o))

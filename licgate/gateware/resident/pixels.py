@@ -81,8 +81,8 @@ class PixelWriter(Component):
         self._hand, self._writing, self._row_ends = (Signal(name=n) for n in ("hand", "writing", "row_ends"))
         self._end = Signal(init=self._channels == 1, name="end")
         self._target = Signal.like(self.write_address, name="target")
-        # The row's pixels that are still to come, less three: its sign says that this one is the last but one.
-        self._behind = Signal(signed(DIMENSION + 1), name="behind")
+        # The row's pixels that are still to come, less four, a cycle late; there are fewer than three of them.
+        self._behind, self._few = Signal(signed(DIMENSION + 1), name="behind"), Signal(name="few")
         self._write(m, self._collect(m))
         self._rows(m)
         return m
@@ -93,11 +93,11 @@ class PixelWriter(Component):
         taken, final = self.i.valid & self.i.ready, self._final
         collected = [Signal(len(self.i.payload), name=f"pixel_{r}") for r in range(self._program.rows)]
         m.d.comb += self.i.ready.eq(self._open)
+        follows = self._count(m, taken)
         with m.If(taken):
             m.d.sync += [
                 places.eq(places.rotate_left(1)),
-                self._behind.eq(self._behind - 1),
-                final.eq(self._behind < 0),
+                final.eq(follows),
                 self._full.eq(places[-1] | final),
                 self._open.eq(~places[-1] & ~final),
                 self._pending.eq(~final),
@@ -108,7 +108,8 @@ class PixelWriter(Component):
         m.d.comb += self._hand.eq(self._full & (~self._writing | self._end))
         m.d.sync += self._handed.eq(self._hand)
         for r, pixel in enumerate(collected):
-            with m.If(taken & places[r]):
+            # In its place stands whatever comes, until a pixel has come.
+            with m.If(self._open & places[r]):
                 m.d.sync += pixel.eq(self.i.payload)
             if r:
                 with m.If(self._handed):
@@ -116,6 +117,17 @@ class PixelWriter(Component):
         with m.If(self._hand):
             m.d.sync += [places.eq(1), self._full.eq(0), self._open.eq(self._pending)]
         return collected
+
+    def _count(self, m, taken):
+        """Count pixels of the row; return whether the row's last one follows the one that is taken.
+
+        What they come by is far away, so few wait for it: the count follows a cycle later.
+        """
+        behind, few, took = self._behind, self._few, Signal(name="took")
+        m.d.sync += took.eq(taken)
+        with m.If(took):
+            m.d.sync += [behind.eq(behind - 1), few.eq(behind < 0)]
+        return Mux(took, behind < 0, few)
 
     def _write(self, m, collected):
         """Write a word, channel by channel."""
@@ -147,7 +159,8 @@ class PixelWriter(Component):
         stage, part_bits = self._stage, self._program.arithmetic.part_bits
         first, last, stride = (value << part_bits for value in (stage.base, stage.last_row, stage.row_stride))
         rows_left, behind_all = Signal(DIMENSION, name="rows_left"), Signal.like(self._behind, name="behind_all")
-        single, starting, ended = Signal(name="single"), Signal(name="starting"), Signal(init=1, name="ended")
+        single, few_all, starting = Signal(name="single"), Signal(name="few_all"), Signal(name="starting")
+        ended = Signal(init=1, name="ended")
         begins = Signal(name="begins")
         base, following = (Signal.like(self.write_address, name=n) for n in ("base", "following"))
         row_done = Signal(name="row_ended")
@@ -158,7 +171,8 @@ class PixelWriter(Component):
         m.d.sync += [
             self.row_done.eq(row_done),
             starting.eq(self.start),
-            behind_all.eq(self.width - 3),
+            behind_all.eq(self.width - 4),
+            few_all.eq(self.width < 3),
             single.eq(self.width == 1),
             ended.eq(rows_left == 0),
             following.eq(Mux(base == last, first, base + stride)),
@@ -166,7 +180,8 @@ class PixelWriter(Component):
         # Nothing is written and no pixel taken before the next row, so its counters need not wait for room.
         m.d.sync += begins.eq(starting)
         with m.If(begins):
-            m.d.sync += [self._behind.eq(behind_all), self._final.eq(single), self._target.eq(base)]
+            m.d.sync += [self._behind.eq(behind_all), self._few.eq(few_all)]
+            m.d.sync += [self._final.eq(single), self._target.eq(base)]
         with m.FSM():
             with m.State("IDLE"), m.If(starting):
                 m.next = "ROOM_3"
