@@ -75,10 +75,10 @@ def _windows(mutant, program):
     line = Signal(len(read.address))  # where the kernel row begins
     kind = now.pass_kind
     words, channels, delay = (of_kind(kind, values) for values in (kinds.words, kinds.channels, kinds.delays))
-    base, stride, last_row = (
-        of_kind(kind, kinds.of_stage([getattr(stage, name) for stage in stages]))
-        for name in ("base", "row_stride", "last_row")
+    bases, strides, last_rows = (
+        kinds.of_stage([getattr(stage, name) for stage in stages]) for name in ("base", "row_stride", "last_row")
     )
+    base, stride, last_row = (of_kind(kind, values) for values in (bases, strides, last_rows))
     tap_row = Mux(gdn, 1, of_kind(kind, kinds.tap_rows))
     tap_row_ends = cycle == tap_row - 1
     last_channel, last_row_of_kernel = channel == channels - 1, gdn | (row == now.kernel_rows - 1)
@@ -142,7 +142,9 @@ def _windows(mutant, program):
     bench.claim(~held | (waiting.o.payload.shortest == of_kind(taken.pass_kind, kinds.shortest)))
     bench.claim(~held | (waiting.o.payload.one_row == (taken.kernel_rows == 1)))
     bench.claim(~held | (waiting.o.payload.margin == of_kind(taken.pass_kind, kinds.margins)))
-    bench.claim(~held | (waiting.o.payload.begin == (taken.row + taken.offset)[: len(read.address)]))
+    for name, value in (("begin", taken.row), ("first", bases), ("last", last_rows)):
+        of_row = value if name == "begin" else of_kind(taken.pass_kind, value)
+        bench.claim(~held | (waiting.o.payload[name] == (of_row + taken.offset)[: len(read.address)]))
     *firsts_held, fits_held = _fits(program, kinds, taken)
     m.d.comb += firsts_held
     bench.claim(~held | fits_held)
@@ -178,14 +180,18 @@ def _windows(mutant, program):
     width = read.address.shape()
     at |= {
         name: bench.peek(f"reads.{name}", width)
-        for name in ("row", "next_row", "row_step", "row_begin", "row_end", "offset", "column", "address")
+        for name in ("row", "next_row", "row_step", "row_first", "row_last", "column", "address")
     }
     works = active & ~gdn
-    bench.claim(~works | ((at["row_step"] == stride) & (at["row_begin"] == base) & (at["row_end"] == last_row)))
-    bench.claim(~works | (at["row"] == line))
+    bench.claim(~works | (at["row_step"] == stride))
+
+    def window_of(line):
+        return (line + now.offset)[: len(read.address)]
+
+    bench.claim(~works | ((at["row_first"] == window_of(base)) & (at["row_last"] == window_of(last_row))))
+    bench.claim(~works | (at["row"] == window_of(line)))
     fresh = (channel == 0) & (cycle == 0)
-    bench.claim(~works | fresh | (at["next_row"] == Mux(line == last_row, base, line + stride)))
-    bench.claim(~works | (at["offset"] == now.offset))
+    bench.claim(~works | fresh | (at["next_row"] == window_of(Mux(line == last_row, base, line + stride))))
     bench.claim(~works | (at["column"] == (line + now.offset + channel)[: len(read.address)]))
     bench.claim(~works | (cycle >= words) | (at["address"] == place))
     bench.claim(~works | (bench.peek("reads.mask", program.window_words) == now.mask))
@@ -226,7 +232,7 @@ PROOFS = tuple(
         "are made once for each word, none in the way of another, where it lies in its stage's line buffer",
         lambda mutant, make=make: _windows(mutant, make()),
         (
-            Mutation(WindowReads, "row == end", "row == begin"),
+            Mutation(WindowReads, "row == last", "row == first"),
             Mutation(ReadGap, "ending <= self.next.margin", "ending <= self.next.margin + 1"),
             *more,
         ),

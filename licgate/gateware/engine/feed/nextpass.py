@@ -13,8 +13,9 @@ __all__ = ["NextPass", "next_layout"]
 def next_layout(program):
     """A pass and what was looked up of it while it arrived.
 
-    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last tap row is its first. begin: line buffer
-    address of its first word. bounds: which of the sorted ``gate_bounds`` is its own. margin: see ``PassKinds``.
+    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last tap row is its first. begin, first, last:
+    line buffer address of its first word, and of those in the first and the last row of its line buffer. bounds: which
+    of the sorted ``gate_bounds`` is its own. margin: see ``PassKinds``.
     """
     kinds = PassKinds(program)
     return data.StructLayout(
@@ -23,7 +24,7 @@ def next_layout(program):
             "gdn": 1,
             "shortest": 1,
             "one_row": 1,
-            "begin": address_width(program),
+            **dict.fromkeys(("begin", "first", "last"), address_width(program)),
             "bounds": len(set(kinds.gate_bounds)),
             "margin": range(program.window_words + 1),
         }
@@ -49,7 +50,7 @@ class NextPass(Component):
     interval : int
         2 cycles: the register is filled or emptied.
 
-    Resources: the register; a table of kinds for each fact, an adder for the address.
+    Resources: the register; a table of kinds for each fact, an adder for each address.
     """
 
     latency = 1
@@ -65,6 +66,10 @@ class NextPass(Component):
         m = Module()
         kinds, work, following = PassKinds(self._program), self.i.payload, self.o.payload
         bounds = sorted(set(kinds.gate_bounds))
+
+        def of_stage(name):
+            return Array(kinds.of_stage([getattr(stage, name) for stage in self._program.stages]))[work.pass_kind]
+
         m.d.comb += self.i.ready.eq(~self.o.valid)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -78,6 +83,8 @@ class NextPass(Component):
                 following.shortest.eq(Array(kinds.shortest)[work.pass_kind]),
                 following.one_row.eq(work.kernel_rows == 1),
                 following.begin.eq(work.row + work.offset),
+                following.first.eq(of_stage("base") + work.offset),
+                following.last.eq(of_stage("last_row") + work.offset),
                 following.bounds.eq(Array(1 << bounds.index(bound) for bound in kinds.gate_bounds)[work.pass_kind]),
                 following.margin.eq(Array(kinds.margins)[work.pass_kind]),
             ]

@@ -115,29 +115,25 @@ class WindowReads(Component):
         """Address of the word at hand, which follows the pass at work."""
         kinds, stages, work = self._kinds, self._program.stages, self.next.work
         width = len(self.read.address)
-        row, next_row, step, begin, end, offset, column, address = (
+        row, next_row, step, first, last, column, address = (
             Signal(width, name=name)
-            for name in ("row", "next_row", "row_step", "row_begin", "row_end", "offset", "column", "address")
+            for name in ("row", "next_row", "row_step", "row_first", "row_last", "column", "address")
         )
         wrap = Signal(self._program.window_words)
-        # A pass reads a row for two cycles at least.
-        m.d.sync += next_row.eq(Mux(self._above, row, Mux(row == end, begin, row + step)))
+        # Where a row's window begins. A pass reads a row for two cycles at least.
+        m.d.sync += next_row.eq(Mux(self._above, row, Mux(row == last, first, row + step)))
         with m.If(self.run):
             m.d.sync += address.eq(self._next_word(address, wrap))
             with m.If(self.tap_row_ends):
                 m.d.sync += [column.eq(column + 1), address.eq(column + 1)]
             with m.If(self.row_ends):
-                m.d.sync += [row.eq(next_row), column.eq(next_row + offset), address.eq(next_row + offset)]
+                m.d.sync += [row.eq(next_row), column.eq(next_row), address.eq(next_row)]
         with m.If(self.opens):
             m.d.sync += [
-                row.eq(work.row),
-                offset.eq(work.offset),
-                column.eq(self.next.begin),
-                address.eq(self.next.begin),
-                *(
-                    register.eq(Array(kinds.of_stage([getattr(s, name) for s in stages]))[work.pass_kind])
-                    for register, name in ((step, "row_stride"), (begin, "base"), (end, "last_row"))
-                ),
+                *(register.eq(self.next.begin) for register in (row, column, address)),
+                first.eq(self.next.first),
+                last.eq(self.next.last),
+                step.eq(Array(kinds.of_stage([stage.row_stride for stage in stages]))[work.pass_kind]),
             ]
             if self._program.ring_words is not None:
                 m.d.sync += wrap.eq(work.wrap)
