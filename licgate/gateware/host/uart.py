@@ -133,8 +133,13 @@ class UartReceiver(Component):
         shift = Signal(8)
         sample = Signal()
         m.d.sync += [timer.eq(timer - 1), sample.eq(timer == 1)]
+        # What comes before a byte's own bits is gone with them, and what comes behind them is not looked at.
+        with m.If(sample):
+            m.d.sync += shift.eq(Cat(shift[1:], rx))
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+        with m.If(self.o.ready | ~self.o.valid):
+            m.d.sync += self.o.payload.eq(shift)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -149,7 +154,7 @@ class UartReceiver(Component):
                 with m.Else():
                     m.next = "DATA"
             with m.State("DATA"), m.If(sample):
-                m.d.sync += [timer.eq(self.divisor - 1), shift.eq(Cat(shift[1:], rx)), bits.eq(bits - 1)]
+                m.d.sync += [timer.eq(self.divisor - 1), bits.eq(bits - 1)]
                 with m.If(bits == 0):
                     m.next = "STOP"
             with m.State("STOP"), m.If(sample):
@@ -161,7 +166,7 @@ class UartReceiver(Component):
                     with m.If(self.o.valid & ~self.o.ready):
                         m.d.comb += self.overflow.eq(1)
                     with m.Else():
-                        m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(shift)]
+                        m.d.sync += self.o.valid.eq(1)
             with m.State("BREAK"), m.If(rx):
                 m.next = "IDLE"
         return m
