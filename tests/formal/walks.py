@@ -125,14 +125,14 @@ def _walk(mutant, program, most_groups, most_rows, both_parities):
     shapes = {
         "row_left": dut.rows.shape(),
         **dict.fromkeys(("left", "tiles"), range(1 + most_tiles)),
-        **dict.fromkeys(("full", "final_count"), dut.count.shape()),
+        **dict.fromkeys(("full", "full_channels", "final_count"), dut.count.shape()),
         "first_param": dut.param.shape(),
         "channels": range(1 + most_channels),
     }
     at = {name: bench.peek(name, shape) for name, shape in shapes.items()}
     bench.claim(~now | (at["row_left"] == dut.rows - row))
     bench.claim(~settled | (at["left"] == tiles - tile))
-    bench.claim(~now | ((at["tiles"] == tiles) & (at["full"] == size)))
+    bench.claim(~now | ((at["tiles"] == tiles) & (at["full"] == size) & (at["full_channels"] == size)))
     bench.claim(~now | (at["final_count"] == outputs - (tiles - 1) * size))
     bench.claim(~now | ((at["first_param"] == first_param) & (at["channels"] == channels)))
     if both_parities:
