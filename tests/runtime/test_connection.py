@@ -205,11 +205,13 @@ def test_over_a_terminal(kind):
         pytest.skip("pyserial is the extra board")
     master, slave = os.openpty()
     tty.setraw(slave)
-    serve_bytes(Double(MANIFEST), lambda: os.read(master, 4096), lambda data: os.write(master, data))
+    thread = serve_bytes(Double(MANIFEST), lambda: os.read(master, 4096), lambda data: os.write(master, data))
     x = np.random.default_rng(0).integers(0, 256, (3, 16, 16))
     right = ResidentEngine(connected(DoublePort(Double(MANIFEST))), MANIFEST, ["g_a"]).run("g_a", x).output()
     for _ in range(2):
         with Connection(f"{kind}:{os.ttyname(slave)}") as connection:
             assert np.array_equal(ResidentEngine(connection, MANIFEST, ["g_a"]).run("g_a", x).output(), right)
     os.close(slave)
+    thread.join(timeout=30)
+    assert not thread.is_alive()  # or it would read from whatever file gets the number of its own
     os.close(master)
