@@ -1,25 +1,22 @@
 """LambdaConcept ECPIX-5 with the LFE5UM5G-85F: 100 MHz oscillator, FTDI serial port over USB, fastest speed grade."""
 
 from licgate.target.board import Board
+from licgate.target.devices import ECP5_85F
 
 
 def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.ecpix5 import ECPIX585Platform
 
-    from licgate.synth.platforms import Ecp5Tools
+    from licgate.synth.platforms import ecp5_platform
 
-    class Ecpix5Platform(Ecp5Tools, ECPIX585Platform):
-        pass
-
-    return Ecpix5Platform()
+    return ecp5_platform(ECPIX585Platform)
 
 
 BOARD = Board(
     name="ecpix5-85f",
     title="LambdaConcept ECPIX-5 85F",
     device="LFE5UM5G-85F-8BG554C",
-    family="ecp5",
     make_platform=make_platform,
     clock_input=100.0,
     baud=3_000_000,
@@ -31,8 +28,5 @@ BOARD = Board(
     cols=12,
     # Nine columns of 8-bit weights fill the width of block RAMs, of which this mode needs nearly all.
     shapes={"encoder": (8, 9)},
-    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
-    resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
-    multiplier="MULT18X18D",
-    memory="DP16KD",
+    **ECP5_85F,
 )

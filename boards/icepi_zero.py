@@ -1,6 +1,7 @@
 """IcePi Zero 1.3 with the LFE5U-25F: 50 MHz oscillator, FTDI serial port over USB, slowest speed grade."""
 
 from licgate.target.board import Board
+from licgate.target.devices import ECP5_25F
 from licgate.target.sdram import W9825G6_6
 
 
@@ -8,19 +9,15 @@ def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 
-    from licgate.synth.platforms import Ecp5Tools, SdramBoard
+    from licgate.synth.platforms import ecp5_platform
 
-    class IcepiZeroPlatform(Ecp5Tools, SdramBoard, IcepiZero1_3Platform):
-        pass
-
-    return IcepiZeroPlatform()
+    return ecp5_platform(IcepiZero1_3Platform, sdram=True)
 
 
 BOARD = Board(
     name="icepi-zero",
     title="IcePi Zero 1.3",
     device="LFE5U-25F-6BG256C",
-    family="ecp5",
     make_platform=make_platform,
     clock_input=50.0,
     baud=3_000_000,
@@ -33,8 +30,5 @@ BOARD = Board(
     streamed=(7, 4),
     # 32 MiB and 16 bits wide.
     sdram=W9825G6_6,
-    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
-    resources={"TRELLIS_COMB": 24288, "TRELLIS_FF": 24288, "MULT18X18D": 28, "DP16KD": 56},
-    multiplier="MULT18X18D",
-    memory="DP16KD",
+    **ECP5_25F,
 )

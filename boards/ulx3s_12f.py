@@ -1,40 +1,23 @@
-"""Radiona ULX3S with the LFE5U-12F, a 25F under another name: 25 MHz oscillator, FTDI serial port over USB."""
+"""Radiona ULX3S with the LFE5U-12F, which is a 25F under another name."""
 
-from licgate.target.board import Board
-from licgate.target.sdram import ULX3S_SDRAM
+from dataclasses import replace
+
+from licgate.target.board import find_board
 
 
 def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.ulx3s import ULX3S_12F_Platform
 
-    from licgate.synth.platforms import Ecp5Tools, SdramBoard
+    from licgate.synth.platforms import ecp5_platform
 
-    class Ulx3sPlatform(Ecp5Tools, SdramBoard, ULX3S_12F_Platform):
-        pass
-
-    return Ulx3sPlatform()
+    return ecp5_platform(ULX3S_12F_Platform, sdram=True)
 
 
-BOARD = Board(
+BOARD = replace(
+    find_board("ulx3s-25f"),
     name="ulx3s-12f",
     title="Radiona ULX3S 12F",
     device="LFE5U-12F-6BG381C",
-    family="ecp5",
     make_platform=make_platform,
-    clock_input=25.0,
-    baud=3_000_000,
-    # FTDI FT231X
-    usb=((0x0403, 0x6015),),
-    loader="ulx3s",
-    frequency=100.0,
-    rows=7,
-    cols=4,
-    streamed=(7, 4),
-    # 32 MiB and 16 bits wide.
-    sdram=ULX3S_SDRAM,
-    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
-    resources={"TRELLIS_COMB": 24288, "TRELLIS_FF": 24288, "MULT18X18D": 28, "DP16KD": 56},
-    multiplier="MULT18X18D",
-    memory="DP16KD",
 )

@@ -1,6 +1,7 @@
 """Radiona ULX3S with the LFE5U-25F: 25 MHz oscillator, FTDI serial port over USB, slowest speed grade."""
 
 from licgate.target.board import Board
+from licgate.target.devices import ECP5_25F
 from licgate.target.sdram import ULX3S_SDRAM
 
 
@@ -8,19 +9,15 @@ def make_platform():
     """Make the platform of `amaranth_boards`, able to build without a programmer installed."""
     from amaranth_boards.ulx3s import ULX3S_25F_Platform
 
-    from licgate.synth.platforms import Ecp5Tools, SdramBoard
+    from licgate.synth.platforms import ecp5_platform
 
-    class Ulx3sPlatform(Ecp5Tools, SdramBoard, ULX3S_25F_Platform):
-        pass
-
-    return Ulx3sPlatform()
+    return ecp5_platform(ULX3S_25F_Platform, sdram=True)
 
 
 BOARD = Board(
     name="ulx3s-25f",
     title="Radiona ULX3S 25F",
     device="LFE5U-25F-6BG381C",
-    family="ecp5",
     make_platform=make_platform,
     clock_input=25.0,
     baud=3_000_000,
@@ -33,8 +30,5 @@ BOARD = Board(
     streamed=(7, 4),
     # 32 MiB and 16 bits wide.
     sdram=ULX3S_SDRAM,
-    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
-    resources={"TRELLIS_COMB": 24288, "TRELLIS_FF": 24288, "MULT18X18D": 28, "DP16KD": 56},
-    multiplier="MULT18X18D",
-    memory="DP16KD",
+    **ECP5_25F,
 )

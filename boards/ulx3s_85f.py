@@ -1,6 +1,7 @@
 """Radiona ULX3S with the LFE5U-85F: 25 MHz oscillator, FTDI serial port over USB, slowest speed grade."""
 
 from licgate.target.board import Board
+from licgate.target.devices import ECP5_85F
 from licgate.target.sdram import ULX3S_SDRAM
 
 
@@ -9,19 +10,15 @@ def make_platform():
     from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
     from licgate.synth.floorplan import ecp5_85f_site
-    from licgate.synth.platforms import Ecp5Tools, SdramBoard
+    from licgate.synth.platforms import ecp5_platform
 
-    class Ulx3sPlatform(Ecp5Tools, SdramBoard, ULX3S_85F_Platform):
-        multiplier_site = ecp5_85f_site
-
-    return Ulx3sPlatform()
+    return ecp5_platform(ULX3S_85F_Platform, sdram=True, multiplier_site=ecp5_85f_site)
 
 
 BOARD = Board(
     name="ulx3s-85f",
     title="Radiona ULX3S 85F",
     device="LFE5U-85F-6BG381C",
-    family="ecp5",
     make_platform=make_platform,
     clock_input=25.0,
     baud=3_000_000,
@@ -40,8 +37,5 @@ BOARD = Board(
     streamed=(9, 16),
     # 32 MiB and 16 bits wide.
     sdram=ULX3S_SDRAM,
-    # Lattice FPGA-DS-02012, and what nextpnr counts as available.
-    resources={"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208},
-    multiplier="MULT18X18D",
-    memory="DP16KD",
+    **ECP5_85F,
 )

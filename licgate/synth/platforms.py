@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from licgate.gateware.engine.accumulator import ccu2c_adder, ccu2c_choosing_adder, ccu2c_signing_adder
 from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 from licgate.gateware.memory.phy import SdramPads
 
-__all__ = ["Ecp5Tools", "SdramBoard", "UltraScalePlusPlatform"]
+__all__ = ["Ecp5Tools", "UltraScalePlusPlatform", "ecp5_platform"]
 
 
 class Ecp5Tools:
@@ -37,13 +40,31 @@ class Ecp5Tools:
         return ccu2c_signing_adder(adder)
 
 
-class SdramBoard:
+class _SdramBoard:
     """Mix-in for platforms of `amaranth_boards` with one SDR SDRAM as resource ``sdram``."""
 
     def get_sdram(self, round_trip=0):
         """Pads of the SDRAM, for the `bus` of an `SdramController`."""
         names = ("clk", "clk_en", "cs", "we", "ras", "cas", "ba", "a", "dq", "dqm")
         return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
+
+
+def ecp5_platform(
+    base: type, *, sdram: bool = False, multiplier_site: Callable[[int, int, int, int], str | None] | None = None
+) -> Any:
+    """Make a platform of `amaranth_boards` for an ECP5, with what licgate adds.
+
+    Parameters
+    ----------
+    base : class
+        Of `amaranth_boards`, or your own of the same kind, with the resource ``uart``.
+    sdram : bool
+        The board has an SDR SDRAM, resource ``sdram``.
+    multiplier_site : callable, optional
+        Place of a multiplier, see `Ecp5Tools`.
+    """
+    bases = (Ecp5Tools, _SdramBoard, base) if sdram else (Ecp5Tools, base)
+    return type(base.__name__, bases, {"multiplier_site": staticmethod(multiplier_site) if multiplier_site else None})()
 
 
 class UltraScalePlusPlatform:
