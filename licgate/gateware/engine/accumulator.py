@@ -20,7 +20,34 @@ _CHOICE = 0x665A
 _SIGNED = 0x96AA
 
 
-class RestartingAdder(Component):
+class _Adder(Component):
+    """Two's complement words in, their sum out in the same cycle; a platform may have a body of its own for it."""
+
+    latency = 0
+    interval = 1
+    #: Method of a platform that makes the body.
+    override = ""
+
+    def __init__(self, width, *, words, bits):
+        if not isinstance(width, int) or width < 2:
+            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
+        self.width = width
+        inputs = dict.fromkeys(words, In(signed(width))) | dict.fromkeys(bits, In(1))
+        super().__init__(inputs | {"s": Out(signed(width))})
+
+    def elaborate(self, platform):
+        if hasattr(platform, self.override):
+            return getattr(platform, self.override)(self)
+        m = Module()
+        m.d.comb += self.s.eq(self.total())
+        return m
+
+    def total(self):
+        """Value of the sum, of more bits than it has or of as many."""
+        raise NotImplementedError
+
+
+class RestartingAdder(_Adder):
     """``s = a + (0 if restart else b) + one``.
 
     An accumulator whose sum goes to its register alone has the register in the slices of its carry chain. So it is not
@@ -60,34 +87,19 @@ class RestartingAdder(Component):
         ``width`` is not an integer of at least 2.
     """
 
-    latency = 0
-    interval = 1
+    override = "get_restarting_adder"
 
     def __init__(self, width, *, carries=False):
-        if not isinstance(width, int) or width < 2:
-            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
-        self.width, self.carries = width, carries
-        word = signed(width)
-        super().__init__(
-            {
-                "a": In(word),
-                "b": In(word),
-                "restart": In(1),
-                "s": Out(word),
-                **({"one": In(1)} if carries else {}),
-            }
-        )
+        super().__init__(width, words="ab", bits=["restart", *(["one"] if carries else [])])
+        self.carries = carries
 
-    def elaborate(self, platform):
-        if hasattr(platform, "get_restarting_adder"):
-            return platform.get_restarting_adder(self)
-        m = Module()
+    def total(self):
+        """See the class."""
         kept = (self.b & ~self.restart.replicate(self.width)).as_signed()
-        m.d.comb += self.s.eq(self.a + kept + (self.one if self.carries else 0))
-        return m
+        return self.a + kept + (self.one if self.carries else 0)
 
 
-class ChoosingAdder(Component):
+class ChoosingAdder(_Adder):
     """``s = a + (b if first else c)``, the choice without logic in front of the adder.
 
     Parameters
@@ -119,25 +131,17 @@ class ChoosingAdder(Component):
         ``width`` is not an integer of at least 2.
     """
 
-    latency = 0
-    interval = 1
+    override = "get_choosing_adder"
 
     def __init__(self, width):
-        if not isinstance(width, int) or width < 2:
-            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
-        self.width = width
-        word = signed(width)
-        super().__init__({"a": In(word), "b": In(word), "c": In(word), "first": In(1), "s": Out(word)})
+        super().__init__(width, words="abc", bits=["first"])
 
-    def elaborate(self, platform):
-        if hasattr(platform, "get_choosing_adder"):
-            return platform.get_choosing_adder(self)
-        m = Module()
-        m.d.comb += self.s.eq(self.a + Mux(self.first, self.b, self.c))
-        return m
+    def total(self):
+        """See the class."""
+        return self.a + Mux(self.first, self.b, self.c)
 
 
-class SigningAdder(Component):
+class SigningAdder(_Adder):
     """``s = a + b``, ``a - b`` or ``a``, the choice without logic in front of the adder.
 
     Parameters
@@ -170,23 +174,15 @@ class SigningAdder(Component):
         ``width`` is not an integer of at least 2.
     """
 
-    latency = 0
-    interval = 1
+    override = "get_signing_adder"
 
     def __init__(self, width):
-        if not isinstance(width, int) or width < 2:
-            raise ValueError(f"width must be an integer of at least 2, not {width!r}")
-        self.width = width
-        word = signed(width)
-        super().__init__({"a": In(word), "b": In(word), "adds": In(1), "negative": In(1), "s": Out(word)})
+        super().__init__(width, words="ab", bits=["adds", "negative"])
 
-    def elaborate(self, platform):
-        if hasattr(platform, "get_signing_adder"):
-            return platform.get_signing_adder(self)
-        m = Module()
+    def total(self):
+        """See the class."""
         other = ((self.b ^ self.negative.replicate(self.width)) & self.adds.replicate(self.width)).as_signed()
-        m.d.comb += self.s.eq(self.a + other + self.negative)
-        return m
+        return self.a + other + self.negative
 
 
 def ccu2c_adder(adder):
