@@ -13,18 +13,16 @@ import numpy as np
 from licgate.errors import ConfigError
 from licgate.manifest.checks import Integers
 from licgate.manifest.layers import Conv2d, Layer
-from licgate.manifest.model import Manifest
 from licgate.manifest.transform import Transform
 from licgate.program.ops import Op, PassKind, Shape, extents, matrices, steps_of, words_of
 from licgate.program.packing import Packing, choose_packing, lane_count
 from licgate.program.program import Chain, Memory, Program
 from licgate.program.quads import biases_of_quads, biases_of_singles, quad_shape, quad_words
 from licgate.program.stages import Stage, check_convolution
-from licgate.program.strips import least_width
 from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.config import AcceleratorConfig
 
-__all__ = ["compile_program", "input_widths"]
+__all__ = ["compile_program"]
 
 # of a multiplier, signed
 _WIDEST_OPERAND = 18
@@ -33,36 +31,6 @@ _WIDEST_QUOTIENT = 32
 
 # of a line memory: bits and sign of its values, and where they come from
 LineKind: TypeAlias = tuple[int, bool, str]
-
-
-def input_widths(manifest: Manifest, names: Sequence[str], max_width: int) -> list[int]:
-    """Widest input of each transform for images of ``max_width`` pixels, which the codec pads to whole hyper latents.
-
-    Feature maps get what a strip of a wider one takes at least.
-
-    Parameters
-    ----------
-    manifest : Manifest
-    names : sequence of str
-        Transforms.
-    max_width : int
-
-    Raises
-    ------
-    ConfigError
-        The manifest does not have one of them.
-    """
-    missing = [name for name in names if name not in manifest.transforms]
-    if missing or not names:
-        there = ", ".join(manifest.transforms)
-        raise ConfigError(f"model {manifest.name} has no {', '.join(missing) or 'transform to run'}; it has {there}")
-    latent = int(manifest.g_a.stride)
-    hyper = latent * int(manifest.h_a.stride) if manifest.h_a is not None else latent
-    padded = -(-max_width // hyper) * hyper
-    widths = {"g_a": max_width, "h_s": padded // hyper}
-    # Lines that hold no strip with its margins would be of no use to wider images.
-    least = {name: 1 if name == "g_a" else least_width(manifest.transforms[name]) for name in names}
-    return [max(widths.get(name, padded // latent), least[name]) for name in names]
 
 
 def compile_program(
@@ -82,7 +50,7 @@ def compile_program(
     config : AcceleratorConfig
         Shape of the array and widest line.
     widths : sequence of int or None
-        Widest input of each transform, ``config.max_width`` by default; see :func:`input_widths`.
+        Widest input of each transform, ``config.max_width`` by default; see :func:`licgate.program.input_widths`.
     weights : bool
         False counts the weight words without making them: for cycles and memories, a hundred times faster.
 
@@ -200,9 +168,7 @@ class _Compiler:
             bits, added = layer.weight_type.bits, layer.bias
             for p, q, left, rows, columns in extents(layer, depth_form=depth_form):
                 kinds.append((p, q, self._shape(layer, left, columns), rows))
-        made: Sequence[Integers | None] = [None] * len(kinds)
-        if self.with_weights:
-            made = self._weights(layer, depth_form)
+        made: Sequence[Integers | None] = self._weights(layer, depth_form) if self.with_weights else [None] * len(kinds)
         times = 4 if depth_form else 1
         packed = self.packing is not None and index in self.packing.ops
         tiles = -(-times * layer.out_channels // (cols << packed))

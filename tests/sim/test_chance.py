@@ -153,7 +153,8 @@ def test_nor_in_other_transforms(name, late, config):
     ]
     assert all(result["bit_exact"] for result in results)
     for result in results[1:]:
-        assert result["counters"].pop("clashes") > 0
+        # h_a reads none of its memories where they are written
+        assert (result["counters"].pop("clashes") > 0) == (name != "h_a")
     # how late a host is goes by the cycle, and a reset before the start takes some
     ignored = ("random",) if late is None else ("random", "cycles", "counters", "utilization")
     assert without(results[0], *ignored) == without(results[1], *ignored) == without(results[2], *ignored)
