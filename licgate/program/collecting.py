@@ -6,6 +6,7 @@ from licgate.target.points import QUAD, SUMS
 __all__ = [
     "DIVISION",
     "FINISHED",
+    "POINT_FINISHED",
     "POINT_SHOWN",
     "collect_levels",
     "point_gap",
@@ -18,6 +19,8 @@ __all__ = [
 #: Cycles from a multiplier's operands at a sum's last step to the sum in its element's output register: three in the
 #: multiplier, one to the adder, one to the accumulator, one there.
 FINISHED = 6
+#: The same by points, where an element has no such register: the trees have one.
+POINT_FINISHED = FINISHED - 1
 #: Cycles from 24 times a result, without its bias, to the result: taken off the bias, a third of an eighth, chosen.
 DIVISION = 7
 _OR_INPUTS = 4
@@ -59,7 +62,7 @@ def point_trees(cols: int) -> int:
 
 def point_reads(cols: int, a_width: int) -> int:
     """Cycles from the last step of sums by points to the read of the first one in the memories behind the trees."""
-    return FIP_F4.lead + FINISHED + max(1 + point_trees(cols), row_sum_wait(FIP_F4, a_width))
+    return FIP_F4.lead + POINT_FINISHED + 1 + max(point_trees(cols), row_sum_wait(FIP_F4, a_width))
 
 
 def point_gap(cols: int, interval: int, a_width: int, *, single: bool) -> int:
@@ -76,7 +79,7 @@ def point_gap(cols: int, interval: int, a_width: int, *, single: bool) -> int:
         The pass has one sum a column, not a quad.
     """
     pace = interval if single else QUAD * interval
-    read = point_reads(cols, a_width) - FIP_F4.lead - FINISHED - point_trees(cols)
+    read = point_reads(cols, a_width) - FIP_F4.lead - POINT_FINISHED - point_trees(cols)
     # The next sums come up to five cycles before their last step, and must not overtake reads of the last column.
     overtaken = (pace - 1) * (cols - 1) + (_POINT_READS if not single else 0) + read + SUMS - 1
     # Results take their places from the first one on again; the second adder is busy beyond a quad's reads.

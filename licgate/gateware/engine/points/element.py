@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.multiplier import Multiplier
 from licgate.gateware.engine.points.sums import PointSums, sum_layout
-from licgate.program.collecting import FINISHED
+from licgate.program.collecting import POINT_FINISHED
 from licgate.target.arithmetic import FIP_F4
 
 __all__ = ["PointElement"]
@@ -40,17 +40,18 @@ class PointElement(Component):
     a_out, w_out, step_out
         The inputs one cycle later, for the neighbours.
     sum : :py:`Out(signed(acc_width))`
-        The sum that ended, 0 where none did.
+        The sum that ended, 0 where none did: not from a register, since a gate and an OR are one LUT4.
 
     Attributes
     ----------
     lead : int
-        Cycles from operands to their ``step``: 4.
+        Cycles from operands to their ``step``: 3.
     latency : int
-        Cycles from the operands of a last step to ``sum``: 8. interval is 1.
+        Cycles from the operands of a last step to ``sum``: 6. interval is 1.
 
     Resources: one DSP; two adders as wide as its operands and one as wide as a sum, a memory of 8 sums; about
-    ``2 * (a_width + w_width) + 2 * width + 4 * acc_width + 15`` flip-flops.
+    ``2 * (a_width + w_width) + 3 * acc_width + 15`` flip-flops: the multiplier's operands are added up in front of its
+    own registers.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class PointElement(Component):
     """
 
     lead = FIP_F4.lead + Multiplier.latency - 1
-    latency = FIP_F4.lead + FINISHED
+    latency = FIP_F4.lead + POINT_FINISHED
     interval = 1
 
     def __init__(self, a_width, w_width, width, acc_width, *, site=None):
@@ -84,26 +85,24 @@ class PointElement(Component):
         m = Module()
         m.submodules.multiplier, m.submodules.sums = multiplier, sums = self._multiplier, self._sums
         # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
-        a, w, x, y = (Signal.like(s, reset_less=True) for s in (self.a, self.w, multiplier.a, multiplier.b))
+        a, w = (Signal.like(s, reset_less=True) for s in (self.a, self.w))
         p = Signal.like(sums.p, name="p", reset_less=True)
         step = Signal(sum_layout, reset_less=True)
         (a0, a1), (w0, w1) = halves(a), halves(w)
         m.d.sync += [
             a.eq(self.a),
             w.eq(self.w),
-            x.eq(a0 + w1),
-            y.eq(a1 + w0),
             p.eq(multiplier.p[: len(p)]),
             step.eq(self.step),
-            self.sum.eq(Mux(sums.ends, sums.sum, 0)),
         ]
         m.d.comb += [
             self.a_out.eq(a),
             self.w_out.eq(w),
             self.step_out.eq(step),
-            multiplier.a.eq(x),
-            multiplier.b.eq(y),
+            multiplier.a.eq(a0 + w1),
+            multiplier.b.eq(a1 + w0),
             sums.step.eq(step),
             sums.p.eq(p),
+            self.sum.eq(Mux(sums.ends, sums.sum, 0)),
         ]
         return m

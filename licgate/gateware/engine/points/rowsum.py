@@ -35,9 +35,9 @@ class PointRowSum(Component):
     ----------
     wait : int
         Cycles by which sums come behind those in the accumulator of the row's first element: 0 for operands of up to
-        10 bits, one more for every two bits beyond.
+        8 bits, one more for every two bits beyond.
     latency : int
-        ``7 + wait`` cycles. interval is 1.
+        ``6 + wait`` cycles. interval is 1.
 
     Resources: a :class:`~..staged.StagedMultiplier` and :class:`~.sums.PointSums`; no multiplier block.
     """
@@ -48,7 +48,7 @@ class PointRowSum(Component):
         self._multiplier = StagedMultiplier(a_width, a_width)
         self._sums = PointSums(min(2 * a_width, acc_width), acc_width)
         self.wait = row_sum_wait(FIP_F4, a_width)
-        self.latency = PointElement.latency - 1 + self.wait
+        self.latency = PointElement.latency + self.wait
         super().__init__(
             {
                 "a": In(signed(2 * a_width)),
