@@ -179,7 +179,12 @@ class PostLane(Component):
         low, high = (self._constant(m, line, values, 31) for values in (lows, highs))
         q = Signal.like(self.q, reset_less=True)
         below, above, inside = Signal(), Signal(), Signal.like(self.q, name="inside", reset_less=True)
-        m.d.sync += [below.eq(moved < low), above.eq(moved > high), inside.eq(truncate(moved, self.result_width))]
+        # the sign of a difference comes straight from its carry chain, a comparison through a LUT behind it
+        m.d.sync += [
+            below.eq(moved - low < 0),
+            above.eq(high - moved < 0),
+            inside.eq(truncate(moved, self.result_width)),
+        ]
         low, high = (self._constant(m, line, values, 32) for values in (lows, highs))
         clipped = truncate(Mux(below, low, Mux(above, high, inside)), self.result_width)
         m.d.sync += q.eq(Mux(line(self.keep, 32), clipped, 0))

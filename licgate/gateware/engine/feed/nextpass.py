@@ -13,9 +13,9 @@ __all__ = ["NextPass", "next_layout"]
 def next_layout(program):
     """A pass and what was looked up of it while it arrived.
 
-    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last tap row is its first. begin, first, last:
-    line buffer address of its first word, and of those in the first and the last row of its line buffer. bounds: which
-    of the sorted ``gate_bounds`` is its own. margin: see ``PassKinds``.
+    gdn, one_row: kind, kernel rows. shortest: with one kernel row, its last tap row is its first. begin: line buffer
+    address of its first word. first, last: of the first and the last row of its line buffer, where the pass's
+    ``offset`` comes on top. bounds: which of the sorted ``gate_bounds`` is its own. margin: see ``PassKinds``.
     """
     kinds = PassKinds(program)
     return data.StructLayout(
@@ -50,7 +50,7 @@ class NextPass(Component):
     interval : int
         2 cycles: the register is filled or emptied.
 
-    Resources: the register; a table of kinds for each fact, an adder for each address.
+    Resources: the register; a table of kinds for each fact, an adder. Nothing is added up behind a table.
     """
 
     latency = 1
@@ -83,8 +83,8 @@ class NextPass(Component):
                 following.shortest.eq(Array(kinds.shortest)[work.pass_kind]),
                 following.one_row.eq(work.kernel_rows == 1),
                 following.begin.eq(work.row + work.offset),
-                following.first.eq(of_stage("base") + work.offset),
-                following.last.eq(of_stage("last_row") + work.offset),
+                following.first.eq(of_stage("base")),
+                following.last.eq(of_stage("last_row")),
                 following.bounds.eq(Array(1 << bounds.index(bound) for bound in kinds.gate_bounds)[work.pass_kind]),
                 following.margin.eq(Array(kinds.margins)[work.pass_kind]),
             ]

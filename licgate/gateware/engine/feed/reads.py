@@ -51,7 +51,7 @@ class WindowReads(Component):
     latest : int
         Cycles from a cycle of a tap row to the read that it asks for, of the narrowest window; 0 of the widest.
 
-    Resources: two adders; ``latest`` registers for a read.
+    Resources: four adders; ``latest`` registers for a read.
     """
 
     def __init__(self, program):
@@ -131,8 +131,8 @@ class WindowReads(Component):
         with m.If(self.opens):
             m.d.sync += [
                 *(register.eq(self.next.begin) for register in (row, column, address)),
-                first.eq(self.next.first),
-                last.eq(self.next.last),
+                first.eq(self.next.first + work.offset),
+                last.eq(self.next.last + work.offset),
                 step.eq(Array(kinds.of_stage([stage.row_stride for stage in stages]))[work.pass_kind]),
             ]
             if self._program.ring_words is not None:

@@ -17,10 +17,9 @@ def following(program, descriptor):
         "gdn": int(op.is_gdn),
         "shortest": int(op.words_in <= (2 if op.is_gdn else 1)),
         "one_row": int(descriptor["kernel_rows"] == 1),
-        **{
-            name: (row + descriptor["offset"]) % (1 << address_width(program))
-            for name, row in (("begin", descriptor["row"]), ("first", stage.base), ("last", stage.last_row))
-        },
+        "begin": (descriptor["row"] + descriptor["offset"]) % (1 << address_width(program)),
+        "first": stage.base,
+        "last": stage.last_row,
         "bounds": 1 << bounds.index(_bound(program, pass_kind)),
         "margin": program.window_words - words,
     }

@@ -146,7 +146,9 @@ def test_outputs_of_quads(width):
     assert sorted(output_controls()[1].values()) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("a_width", "acc_width", "wait"), [(3, 8, 0), (8, 24, 0), (10, 24, 1), (14, 28, 3), (18, 40, 5)])
+@pytest.mark.parametrize(
+    ("a_width", "acc_width", "wait"), [(3, 8, 0), (8, 24, 0), (10, 24, 1), (14, 28, 3), (18, 40, 5)]
+)
 def test_a_row_s_own_sums(a_width, acc_width, wait):
     rng, dut = np.random.default_rng(a_width), PointRowSum(a_width, acc_width)
     assert (dut.wait, dut.latency, dut.interval) == (wait, 6 + wait, 1)
