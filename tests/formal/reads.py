@@ -142,9 +142,9 @@ def _windows(mutant, program):
     bench.claim(~held | (waiting.o.payload.shortest == of_kind(taken.pass_kind, kinds.shortest)))
     bench.claim(~held | (waiting.o.payload.one_row == (taken.kernel_rows == 1)))
     bench.claim(~held | (waiting.o.payload.margin == of_kind(taken.pass_kind, kinds.margins)))
-    for name, value in (("begin", taken.row), ("first", bases), ("last", last_rows)):
-        of_row = value if name == "begin" else of_kind(taken.pass_kind, value)
-        bench.claim(~held | (waiting.o.payload[name] == (of_row + taken.offset)[: len(read.address)]))
+    bench.claim(~held | (waiting.o.payload.begin == (taken.row + taken.offset)[: len(read.address)]))
+    bench.claim(~held | (waiting.o.payload.first == of_kind(taken.pass_kind, bases)))
+    bench.claim(~held | (waiting.o.payload.last == of_kind(taken.pass_kind, last_rows)))
     *firsts_held, fits_held = _fits(program, kinds, taken)
     m.d.comb += firsts_held
     bench.claim(~held | fits_held)
