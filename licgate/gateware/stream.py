@@ -71,11 +71,14 @@ class StreamBuffer(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.i.ready.eq(~self.o.valid)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        # The opposite of `o.valid`, once more: that one goes where the receiver is, and synthesis would bring back from
+        # there what both look at.
+        empty = Signal(init=1, name="empty")
+        m.d.comb += self.i.ready.eq(empty)
+        with m.If(~empty & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), empty.eq(1)]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += self.o.valid.eq(1)
+            m.d.sync += [self.o.valid.eq(1), empty.eq(0)]
         # An empty register takes whatever stands in front of it: what enables a whole payload waits for no offer.
         with m.If(self.i.ready):
             m.d.sync += self.o.payload.eq(self.i.payload)
@@ -100,9 +103,11 @@ class SkidBuffer(StreamBuffer):
     def elaborate(self, platform):
         m = Module()
         spare, waits = Signal.like(self.i.payload, name="spare"), Signal(name="waits")
+        empty = Signal(init=1, name="empty")
         m.d.comb += self.i.ready.eq(~waits)
-        with m.If(self.o.ready | ~self.o.valid):
-            m.d.sync += [self.o.valid.eq(self.i.valid | waits), waits.eq(0), self.o.payload.eq(self.i.payload)]
+        with m.If(self.o.ready | empty):
+            m.d.sync += [self.o.valid.eq(self.i.valid | waits), empty.eq(~(self.i.valid | waits))]
+            m.d.sync += [waits.eq(0), self.o.payload.eq(self.i.payload)]
             with m.If(waits):
                 m.d.sync += self.o.payload.eq(spare)
         with m.Elif(self.i.valid & self.i.ready):

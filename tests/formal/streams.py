@@ -62,7 +62,7 @@ def _stream(cls, most, parameters=(WIDTH,), known=None):
 
 def _of_one(bench, inside, marked, value, ahead):
     dut = bench.dut
-    bench.claim(inside == dut.o.valid)
+    bench.claim((inside == dut.o.valid) & (bench.peek("empty", 1) == ~dut.o.valid))
     bench.claim(~marked | (dut.o.valid & (ahead == 0) & (dut.o.payload == value)))
 
 
@@ -70,7 +70,7 @@ def _of_two(bench, inside, marked, value, ahead):
     dut = bench.dut
     spare, waits = bench.peek("spare", WIDTH), bench.peek("waits", 1)
     bench.claim(inside == dut.o.valid + waits)
-    bench.claim(~waits | dut.o.valid)
+    bench.claim((~waits | dut.o.valid) & (bench.peek("empty", 1) == ~dut.o.valid))
     bench.claim(~marked | (ahead < inside))
     bench.claim(~marked | (Mux(ahead == 0, dut.o.payload, spare) == value))
 
@@ -118,8 +118,8 @@ PROOFS = (
         "gives what it takes, in order, and takes nothing while it holds something",
         _stream(StreamBuffer, 1, known=_of_one),
         (
-            Mutation(StreamBuffer, "self.i.ready.eq(~self.o.valid)", "self.i.ready.eq(~self.o.valid | self.o.ready)"),
-            Mutation(StreamBuffer, "self.o.valid & self.o.ready", "self.o.ready | self.i.valid"),
+            Mutation(StreamBuffer, "self.i.ready.eq(empty)", "self.i.ready.eq(empty | self.o.ready)"),
+            Mutation(StreamBuffer, "~empty & self.o.ready", "self.o.ready | self.i.valid"),
         ),
         4,
         unbounded=True,
@@ -130,7 +130,7 @@ PROOFS = (
         _stream(SkidBuffer, 2, known=_of_two),
         (
             Mutation(SkidBuffer, "with m.If(waits):", "with m.If(waits & self.i.valid):"),
-            Mutation(SkidBuffer, "self.o.ready | ~self.o.valid", "self.o.ready"),
+            Mutation(SkidBuffer, "self.o.ready | empty", "self.o.ready"),
         ),
         4,
         unbounded=True,
