@@ -50,7 +50,9 @@ class LatentQueue(Component):
         depth, enable, take = self._depth, self.enable, self.take
         # two words at least, as in a BankedMemory
         places = max(2, depth)
-        m.submodules.words = words = Memory(shape=self._width, depth=places, init=[])
+        m.submodules.words = words = Memory(
+            shape=self._width, depth=places, init=[], attrs={"ram_style": "distributed"}
+        )
         write, read = words.write_port(), words.read_port(domain="comb")
         m.d.comb += [write.en.eq(enable), write.data.eq(self.word), self.first.eq(read.data)]
         for port, moves, name in ((write, enable, "place_written"), (read, take, "place_read")):
