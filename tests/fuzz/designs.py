@@ -73,13 +73,13 @@ def _shape(layer):
     return f"{layer.in_channels}>{layer.out_channels} {layer.kernel}/{sign}{layer.stride}"
 
 
-def draw(seed: int, memory: str) -> Design:
-    """Draw a design, small enough to be simulated in seconds."""
+def draw(seed: int, memory: str, arithmetic: str | None = None) -> Design:
+    """Draw a design, small enough to be simulated in seconds; with ``arithmetic``, the same one with that."""
     coin = random.Random(f"{memory} {seed}")
     name = coin.choice(("g_a", "h_a", "h_s", "g_s"))
     manifest = _manifest(coin, name, *_WIDTHS[memory])
     transform = manifest.transforms[name]
-    config = _config(coin, memory)
+    config = _config(coin, memory, arithmetic)
     values = np.random.default_rng(seed)
     most = _MOST_CYCLES * config.multipliers
     inputs = tuple(_input(coin, values, transform, most) for _ in range(_INPUTS))
@@ -109,7 +109,7 @@ def _manifest(coin, name, widths_in_bits, least):
     def bits():
         return coin.choice(widths_in_bits)
 
-    count, small = coin.randint(1, 3), (1, 2, 3, 4, 5, 7, 8)
+    count, small = coin.randint(1, 3), (1, 2, 3, 4, 5, 7, 8, 13)
     widths = [coin.choice(small) for _ in range(count)]
     seed = coin.randrange(1 << 30)
     if name == "g_a":
@@ -119,7 +119,7 @@ def _manifest(coin, name, widths_in_bits, least):
             weight_bits=[coin.randint(least, 9) for _ in range(count)],
             gdn_bits=[coin.choice((8, 10, 11, 12)) for _ in range(count - 1)],
             gdn=[coin.choice(("abs", "square_root", "none")) for _ in range(count - 1)],
-            kernel=[coin.choice((1, 3, 5)) for _ in range(count)],
+            kernel=[coin.choice((1, 3, 5, 7, 9)) for _ in range(count)],
             stride=[coin.choice((1, 2)) for _ in range(count)],
             seed=seed,
         )
@@ -127,7 +127,7 @@ def _manifest(coin, name, widths_in_bits, least):
     layers = []
     for index, width in enumerate(widths):
         stride = coin.choice(strides)
-        kernel = coin.choice((3, 5)) if stride < 0 else coin.choice((1, 3, 5))
+        kernel = coin.choice((3, 5, 7)) if stride < 0 else coin.choice((1, 3, 5, 7, 9))
         layers.append((kernel, stride, width, "" if index == count - 1 else coin.choice(_FORMS)))
     channels = 5 if name in ("h_a", "g_s") else coin.choice(small)
     unsigned = name == "h_a" and coin.random() < 0.5
@@ -146,7 +146,7 @@ def _manifest(coin, name, widths_in_bits, least):
     return sealed(replace(base, transforms={**base.transforms, name: made}, hash=""))
 
 
-def _config(coin, memory):
+def _config(coin, memory, arithmetic):
     # a word of rows fills a beat of the memory
     rows = coin.randint({"chip": 1, "sdram": 2, "axi": 8}[memory], 10)
     cols = coin.randint({"chip": 1, "sdram": 4, "axi": 8}[memory], 10)
@@ -160,6 +160,8 @@ def _config(coin, memory):
     }
     if not shape["packing"]:
         shape["arithmetic"] = coin.choice(tuple(ARITHMETICS) if memory == "chip" else STREAMED_ARITHMETICS)
+    if arithmetic is not None:
+        shape |= {"packing": False, "arithmetic": arithmetic}
     fewest = (cols << shape["packing"]) * ARITHMETICS[shape.get("arithmetic", "direct")].outputs
     if memory == "chip":
         slack = {

@@ -2,7 +2,8 @@
 
     python -m tests.fuzz.run --seed 1 --minutes 60 --json counts.json
 
-Every design has a number; one that differs is run again by ``--only NUMBER``. Designs that cannot be made are counted.
+Every design has a number; one that differs is run again by ``--only NUMBER``. ``--arithmetic`` gives all of them one.
+Designs that cannot be made are counted.
 Counts, and the seconds of a core that they took, are written every minute.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from licgate.errors import ConfigError, ManifestError, SimulationError, ToolError
 from licgate.files import write_whole
+from licgate.target.arithmetic import ARITHMETICS, STREAMED_ARITHMETICS
 from tests.fuzz.check import differences
 from tests.fuzz.designs import MEMORIES, draw
 
@@ -36,19 +38,20 @@ def main(argv=None):
         default="cxxrtl",
         help="simulator; amaranth: of designs on the chip, others on cxxrtl",
     )
+    parser.add_argument("--arithmetic", choices=tuple(ARITHMETICS), help="of all designs (default: drawn, too)")
     parser.add_argument("--only", type=int, help="number of one design")
     parser.add_argument("--json", type=Path, help="write counts and differences")
     args = parser.parse_args(argv)
     # To compile for speed takes four times as long as not to, and such runs are short.
     os.environ.setdefault("CXXFLAGS", "-O0")
-    memories, begun = args.memory or MEMORIES, time.monotonic()
+    memories, begun = args.memory or _memories(args.arithmetic), time.monotonic()
     counts, wrong, told = Counter(), [], begun
     numbers = iter([args.only]) if args.only is not None else iter(range(args.seed * 1_000_000, sys.maxsize))
     for number in numbers:
         if args.only is None and time.monotonic() - begun > 60 * args.minutes:
             break
         for memory in memories:
-            found = _run(number, memory, args.engine, counts)
+            found = _run(number, memory, args, counts)
             wrong += found
             for line in found:
                 print(line, flush=True)
@@ -67,10 +70,15 @@ def _tell(counts, wrong, path):
         write_whole(path, json.dumps({"counts": counts, "core_s": seconds, "differences": wrong}, indent=1))
 
 
-def _run(number, memory, engine, counts):
+def _memories(arithmetic):
+    """Where designs of an arithmetic may have their memories."""
+    return MEMORIES if arithmetic in (None, *STREAMED_ARITHMETICS) else ("chip",)
+
+
+def _run(number, memory, args, counts):
     try:
-        design = draw(number, memory)
-        found = differences(design, engine)
+        design = draw(number, memory, args.arithmetic)
+        found = differences(design, args.engine)
     except (ConfigError, ManifestError):
         counts[f"{memory}, not made"] += 1
         return []
@@ -78,7 +86,8 @@ def _run(number, memory, engine, counts):
         found = [str(error)]
     counts[f"{memory}, designs"] += 1
     counts[f"{memory}, runs"] += len(design.inputs)
-    return [f"--memory {memory} --only {number}: {line}; {design}" for line in found]
+    arithmetic = f" --arithmetic {args.arithmetic}" if args.arithmetic else ""
+    return [f"--memory {memory}{arithmetic} --only {number}: {line}; {design}" for line in found]
 
 
 if __name__ == "__main__":
