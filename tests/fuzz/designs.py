@@ -162,7 +162,12 @@ def _config(coin, memory, arithmetic):
         shape["arithmetic"] = coin.choice(tuple(ARITHMETICS) if memory == "chip" else STREAMED_ARITHMETICS)
     if arithmetic is not None:
         shape |= {"packing": False, "arithmetic": arithmetic}
-    fewest = (cols << shape["packing"]) * ARITHMETICS[shape.get("arithmetic", "direct")].outputs
+    outputs = ARITHMETICS[shape.get("arithmetic", "direct")].outputs
+    if outputs > 1:
+        # a row that makes quads is as much to compile as several
+        shape["rows"] = -(-rows // 2)
+        shape["lanes"] = shape["lanes"] and min(shape["lanes"], shape["rows"])
+    fewest = (cols << shape["packing"]) * outputs
     if memory == "chip":
         slack = {
             "line_slack": coin.choice((0, 0, 1, 3)),
