@@ -13,7 +13,7 @@ from licgate.gateware.engine.points.array import PointArray
 from licgate.gateware.engine.post import PostProcessor
 from licgate.gateware.engine.writer import ResultWriter
 from licgate.gateware.passes import address_width, pass_layout, release_shape, tile_layout, write_layout
-from licgate.gateware.stream import Queue, StreamBuffer, connect
+from licgate.gateware.stream import Queue, SkidBuffer, StreamBuffer, connect
 from licgate.gateware.watchdog import Probe
 from licgate.program import IN_FLIGHT
 
@@ -143,6 +143,10 @@ class Engine(Component):
         """Descriptors wait between two registers: one before the queue, which is far off, one behind its memory."""
         shape = source.payload.shape()
         queue, front = Queue(shape, IN_FLIGHT), StreamBuffer(shape)
+        if name == "writes" and self._program.arithmetic.points:
+            # The writer looks up where a tile's words go a cycle before the first one, which may come two cycles behind
+            # the last one of another tile. All together they are as many places as elsewhere.
+            queue, front = Queue(shape, IN_FLIGHT - 1), SkidBuffer(shape)
         m.submodules[name] = clearable(m, self.clear, name, queue)
         m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
         # Passes come at every second cycle at most, so the register is never overrun.

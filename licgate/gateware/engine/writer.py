@@ -29,7 +29,7 @@ class ResultWriter(Component):
     valid, word, norms
         From the post-processor: the next channel of the oldest tile; the cycle behind a word for two is idle.
     i : :py:`In(stream.Signature(write_layout(program)))`
-        The oldest tile's descriptor; taken with its last word.
+        The oldest tile's descriptor; taken with its last word. By points it is there a cycle before its first word.
     norm_enable, norm_address, norm_data, x_data
         Write port of the two copies of the GDN inputs.
     line_enable, line_address, line_word
@@ -138,7 +138,7 @@ class ResultWriter(Component):
             index = Mux(upsampled, Cat(tile.column, quarter[0]), quarter)
         pitches = [program.arithmetic.padded(stage.conv.channels_in) for stage in stages]
         offset = Signal(range(QUAD * max(pitches)))
-        # Words are two cycles apart at least, and a tile is known long before its first one.
+        # Words are two cycles apart at least, and a tile is there a cycle before its first one.
         m.d.sync += offset.eq(Array(k * pitch for pitch in pitches for k in range(QUAD))[Cat(index, tile.line)])
         return offset + Mux(tile.quads, count >> 2, count), quarter[1]
 

@@ -1,18 +1,11 @@
 """The whole accelerator by the fast inner product against the reference, and its cycles against the model."""
 
-import numpy as np
 import pytest
 
-from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
-from licgate.perf.core import CoreModel
-from licgate.perf.predict import GAP
-from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
-from tests.gateware.accelerator import check_accelerator
-from tests.gateware.kit import random_stalls
-from tests.manifest.kit import four_transforms
+from tests.gateware.resident.core import check_picture, check_turns
 from tests.marks import regress
 
 # model; array rows, columns and lanes; height and width
@@ -34,29 +27,13 @@ MODELS = {
     "pruned, GDN": ({"channels": (3, 29, 37), "gdn": "square_root"}, (3, 5, 2), (9, 7)),
 }
 SLOW = {"a wider picture", "pruned, GDN"}
-NAMES = ("g_a", "h_a", "h_s", "g_s")
-STREAMS = {"window": 1, "pixel": 2, "latent": 3}
-
-
-def configured(array, **options):
-    rows, cols, lanes = array
-    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, arithmetic="fip", **options)
 
 
 @pytest.mark.parametrize("name", [regress(name) if name in SLOW else name for name in MODELS])
 def test_bit_exact_in_the_predicted_cycles(name):
-    model, array, (height, width) = MODELS[name]
-    manifest, config = synthetic_manifest(**model, seed=height), configured(array, max_width=width)
-    image = np.random.default_rng(1).integers(0, 256, (model["channels"][0], height, width))
-    result = simulate(manifest, config, image, engine="amaranth")
-    prediction = predict(manifest, config, width, height)
-    assert result["bit_exact"]
-    assert prediction.cycles == result["cycles"]
-    assert sum(layer["cycles"] for layer in prediction.layers) == result["counters"]["busy"]
-    assert prediction.macs == result["macs"]
+    result, prediction = check_picture("fip", *MODELS[name])
     assert prediction.utilization == pytest.approx(result["utilization"])
     assert {layer["products"] for layer in prediction.layers} == {2}
-    assert max(layer["utilization"] for layer in prediction.layers) <= 1
 
 
 @pytest.mark.parametrize(
@@ -64,19 +41,8 @@ def test_bit_exact_in_the_predicted_cycles(name):
 )
 def test_transforms_take_turns(gdn, kernel, array, p):
     """Transposed convolutions phase by phase, whose passes have parameters of their own, and in depth form."""
-    manifest, config = four_transforms(gdn=gdn, kernel=kernel), configured(array, max_width=16, map_slack=1)
-    program = Accelerator(manifest, config, transforms=NAMES).program
-    assert program.ops[-1].depth_form
+    program = check_turns("fip", array, gdn=gdn, kernel=kernel, stalls=p, last=("g_a", 1, 4))
     assert any(len({kind.params for kind in op.pass_kinds}) == 4 for op in program.ops)
-    rng, jobs = np.random.default_rng(kernel), []
-    for name, *size in (("g_s", 1, 2), ("g_a", 3, 7), ("h_a", 2, 3), ("h_s", 1, 1), ("g_a", 1, 4)):
-        transform = manifest.transforms[name]
-        shape = (transform.in_channels, *size)
-        jobs.append((name, rng.integers(transform.input.min, transform.input.max + 1, shape)))
-    stalls = (lambda name: random_stalls(STREAMS[name], p)) if p else None
-    cycles = check_accelerator(manifest, config, jobs, transforms=NAMES, stalls=stalls)
-    if not p:
-        assert CoreModel(program, program.chains[0], 4, 1, start=0, kept=(0, 0, 1, 1)).done + GAP == cycles
 
 
 def test_whole_pictures_by_the_model():

@@ -4,18 +4,15 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError
-from licgate.gateware.top.resident import Accelerator
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
-from licgate.perf.core import CoreModel
-from licgate.perf.predict import GAP
 from licgate.program import compile_program
-from licgate.sim.simulate import simulate
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.accelerator import check_accelerator
 from tests.gateware.kit import random_stalls
-from tests.manifest.kit import chain, four_transforms
+from tests.gateware.resident.core import STREAMS, check_picture, check_turns, configured
+from tests.manifest.kit import chain
 from tests.marks import regress
 
 # model; array rows, columns and lanes; height and width
@@ -30,6 +27,7 @@ MODELS = {
     "pruned, 3 x 3": ({"channels": (3, 9, 7), "kernel": 3, "gdn": "none"}, (3, 4, None), (3, 26)),
     "7 x 7": ({"channels": (2, 3, 2), "kernel": 7, "gdn": "abs"}, (2, 8, 1), (6, 19)),
     "a wider picture": ({"channels": (3, 5, 4), "gdn": "abs_root"}, (4, 3, None), (17, 33)),
+    "tiles behind each other": ({"channels": (2, 5, 3), "gdn": "abs"}, (1, 5, None), (1, 3)),
     "forms of GDN": (
         {"channels": (2, 3, 1, 3), "gdn": ("abs_root", "square"), "gdn_bits": (9, 12)},
         (4, 2, 1),
@@ -37,33 +35,20 @@ MODELS = {
     ),
 }
 SLOW = {"7 x 7", "a wider picture", "forms of GDN"}
-NAMES = ("g_a", "h_a", "h_s", "g_s")
-STREAMS = {"window": 1, "pixel": 2, "latent": 3}
-
-
-def configured(array, **options):
-    rows, cols, lanes = array
-    return AcceleratorConfig(rows=rows, cols=cols, lanes=lanes, arithmetic="fip-f4", **options)
 
 
 @pytest.mark.parametrize("name", [regress(name) if name in SLOW else name for name in MODELS])
 def test_bit_exact_in_the_predicted_cycles(name):
-    model, array, (height, width) = MODELS[name]
-    manifest, config = synthetic_manifest(**model, seed=height), configured(array, max_width=width)
-    image = np.random.default_rng(1).integers(0, 256, (model["channels"][0], height, width))
-    result = simulate(manifest, config, image, engine="amaranth")
-    prediction = predict(manifest, config, width, height)
-    assert result["bit_exact"]
-    assert prediction.cycles == result["cycles"]
-    assert sum(layer["cycles"] for layer in prediction.layers) == result["counters"]["busy"]
-    assert prediction.macs == result["macs"]
-    assert max(layer["utilization"] for layer in prediction.layers) <= 1
+    check_picture("fip-f4", *MODELS[name])
 
 
 @pytest.mark.parametrize("patch", [None, 16])
 def test_pictures_one_after_the_other_with_stalls(patch):
     """Whole, and in patches whose margins are dropped: the kept columns begin and end anywhere in a group."""
-    manifest, config = synthetic_manifest(channels=(2, 3, 3), gdn="none"), configured((1, 2, None), max_width=20)
+    manifest, config = (
+        synthetic_manifest(channels=(2, 3, 3), gdn="none"),
+        configured("fip-f4", (1, 2, None), max_width=20),
+    )
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (2, *size)) for size in ((5, 18), (2, 3))]
     stalls = (lambda name: random_stalls(STREAMS[name], 0.3)) if patch is None else None
@@ -103,24 +88,11 @@ def test_a_layer_of_32_channels():
 )
 def test_transforms_take_turns(gdn, kernel, array, p):
     """Transposed convolutions phase by phase, GDN behind them, and in depth form; maps that come from the host."""
-    manifest = four_transforms(gdn=gdn, kernel=kernel)
-    config = configured(array, max_width=16, map_slack=1)
-    program = Accelerator(manifest, config, transforms=NAMES).program
-    assert program.ops[-1].depth_form
-    rng, jobs = np.random.default_rng(kernel), []
-    for name, *size in (("g_s", 1, 2), ("g_a", 3, 7), ("h_a", 2, 3), ("h_s", 1, 1), ("g_s", 2, 4)):
-        transform = manifest.transforms[name]
-        shape = (transform.in_channels, *size)
-        jobs.append((name, rng.integers(transform.input.min, transform.input.max + 1, shape)))
-    stalls = (lambda name: random_stalls(STREAMS[name], p)) if p else None
-    cycles = check_accelerator(manifest, config, jobs, transforms=NAMES, stalls=stalls)
-    if not p:
-        (g_s,) = (one for one in program.chains if one.transform.name == "g_s")
-        assert CoreModel(program, g_s, 4, 2, start=0, kept=None).done + GAP == cycles
+    check_turns("fip-f4", array, gdn=gdn, kernel=kernel, stalls=p, last=("g_s", 2, 4))
 
 
 def test_what_the_arithmetic_does_not_run():
-    config = configured((2, 2, None), max_width=16)
+    config = configured("fip-f4", (2, 2, None), max_width=16)
     ends = chain("h_a", 2, (3, 1, 2, "abs"))
     with pytest.raises(ConfigError, match=r"^h_a: arithmetic fip-f4 ends no transform with a GDN: choose fip$"):
         compile_program(ends, config)
