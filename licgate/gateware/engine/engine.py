@@ -142,11 +142,11 @@ class Engine(Component):
     def _wait(self, m, name, source, target):
         """Descriptors wait between two registers: one before the queue, which is far off, one behind its memory."""
         shape = source.payload.shape()
-        queue, front = Queue(shape, IN_FLIGHT), StreamBuffer(shape)
-        if name == "writes" and self._program.arithmetic.points:
-            # The writer looks up where a tile's words go a cycle before the first one, which may come two cycles behind
-            # the last one of another tile. All together they are as many places as elsewhere.
-            queue, front = Queue(shape, IN_FLIGHT - 1), SkidBuffer(shape)
+        # By points the writer looks up where a tile's words go a cycle before the first one, which may come two cycles
+        # behind the last one of another tile. All together they are as many places as elsewhere.
+        ahead = name == "writes" and self._program.arithmetic.points
+        queue = Queue(shape, IN_FLIGHT - ahead)
+        front = SkidBuffer(shape) if ahead else StreamBuffer(shape)
         m.submodules[name] = clearable(m, self.clear, name, queue)
         m.submodules[f"{name}_front"] = clearable(m, self.clear, f"{name}_front", front)
         # Passes come at every second cycle at most, so the register is never overrun.

@@ -61,9 +61,9 @@ class QuadTurner(Component):
     def elaborate(self, platform):
         m = Module()
         rows, size = len(self.word), len(Cat(self.word))
-        came, gives, which = Signal(range(QUAD)), Signal(), Signal(range(QUAD))
+        came, gives, which = Signal(range(QUAD), name="came"), Signal(name="gives"), Signal(range(QUAD), name="which")
         waiting = [Signal(size, name=f"waiting_{k}", reset_less=True) for k in range(QUAD - 1)]
-        block = Signal(QUAD * size, reset_less=True)
+        block = Signal(QUAD * size, name="block", reset_less=True)
         with m.If(self.enable):
             m.d.sync += came.eq(came + 1)
             for k, register in enumerate(waiting):
