@@ -77,9 +77,9 @@ class PixelBuffer(Component):
     def _read(self, m, read, head, sizes):
         """Offer the pixels of committed frames, up to the open one."""
         tail, index, captured = Signal(range(self.frames)), Signal(8), Signal(8)
-        left, last = Signal(7), Signal(name="last")
+        left, fewer, last = Signal(7), Signal(7, name="fewer"), Signal(name="last")
         # The block's own output is too slow to go anywhere but straight into a register.
-        m.d.sync += [last.eq(left == 1), captured.eq(read.data)]
+        m.d.sync += [last.eq(left == 1), fewer.eq(left - 1), captured.eq(read.data)]
         m.d.comb += read.addr.eq(Cat(index, tail))
 
         @contextmanager
@@ -110,7 +110,7 @@ class PixelBuffer(Component):
                     m.next = "TAKEN"
             # The reader may be far off, so one state alone asks for it.
             with state("TAKEN"):
-                m.d.sync += left.eq(left - 1)
+                m.d.sync += left.eq(fewer)
                 m.next = "ADDRESS"
                 with m.If(last):
                     m.d.comb += self.drained.eq(1)
