@@ -123,7 +123,7 @@ PROOFS = (
         _element,
         (
             Mutation(PointElement, "Mux(sums.ends, sums.sum, 0)", "sums.sum"),
-            Mutation(PointElement, "x.eq(a0 + w1)", "x.eq(a0 + w0)"),
+            Mutation(PointElement, "multiplier.a.eq(a0 + w1)", "multiplier.a.eq(a0 + w0)"),
             Mutation(PointElement, "sums.step.eq(step)", "sums.step.eq(self.step)"),
         ),
         13,
