@@ -42,7 +42,7 @@ def test_bit_exact_in_the_predicted_cycles(name):
     check_picture("fip-f4", *MODELS[name])
 
 
-@pytest.mark.parametrize("patch", [None, 16])
+@pytest.mark.parametrize("patch", [regress(None), 16])
 def test_pictures_one_after_the_other_with_stalls(patch):
     """Whole, and in patches whose margins are dropped: the kept columns begin and end anywhere in a group."""
     manifest, config = (
