@@ -23,7 +23,9 @@ class BandPass(NamedTuple):
     ----------
     op : Op
     tile, group, row, column : int
-        Column is the parity of output columns, where a band has both; row a quarter of a group, for a GDN behind quads.
+        Column is the parity of output columns, where a band has both.
+    quarter : int
+        Of a group, the one that a GDN behind quads takes, in their order.
     last_tile, row_ends, last_pixel : bool
         It is the last tile of its operation; the group's last column in the row; the band's last pixels.
     last_reader : bool
@@ -35,6 +37,7 @@ class BandPass(NamedTuple):
     group: int
     row: int
     column: int
+    quarter: int
     last_tile: bool
     row_ends: bool
     last_pixel: bool
@@ -42,24 +45,23 @@ class BandPass(NamedTuple):
 
 
 def band_passes(stage, groups, rows=1, columns=1):
-    """Passes of a band in their order: operation, tile, group, row, parity of columns."""
+    """Passes of a band in their order: operation, tile, group, row, parity of columns, quarter."""
     pixels = list(itertools.product(range(groups), range(rows), range(columns)))
 
     quarters = stage.conv.outputs  # of a group, one pass of a convolution, as many of GDN
 
-    def at(op, tile, pixel, count=1):
+    def at(op, tile, pixel, quarter=0, count=1):
         group, row, column = pixel
-        row_ends, last_tile = column == columns - 1, tile == op.tiles - 1
-        last_pixel = row_ends and row == rows * count - 1 and group == groups - 1
-        last_reader = last_tile and row % count == count - 1
-        return BandPass(op, tile, *pixel, last_tile, row_ends, last_pixel, last_reader)
+        ends, last_tile = quarter == count - 1, tile == op.tiles - 1
+        row_ends = column == columns - 1 and ends
+        last_pixel = row_ends and row == rows - 1 and group == groups - 1
+        return BandPass(op, tile, *pixel, quarter, last_tile, row_ends, last_pixel, last_tile and ends)
 
     for tile, pixel in itertools.product(range(stage.conv.tiles), pixels):
         yield at(stage.conv, tile, pixel)
     if stage.gdn is not None:
-        pixels = list(itertools.product(range(groups), range(rows * quarters), range(columns)))
-        for pixel, tile in itertools.product(pixels, range(stage.gdn.tiles)):
-            yield at(stage.gdn, tile, pixel, quarters)
+        for pixel, quarter, tile in itertools.product(pixels, range(quarters), range(stage.gdn.tiles)):
+            yield at(stage.gdn, tile, pixel, quarter, quarters)
 
 
 class SequencerModel:
@@ -99,7 +101,7 @@ class SequencerModel:
         """
         if not one.op.is_gdn:
             return 0
-        if one.tile == one.group == one.row == one.column == 0:
+        if one.tile == one.group == one.row == one.column == one.quarter == 0:
             self.cycle += _TO_GDN
             self._behind = pixels - 1
         behind = self._behind

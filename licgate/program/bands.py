@@ -15,13 +15,14 @@ class Band(NamedTuple):
     Attributes
     ----------
     group, groups : int
-        First group of ``rows`` columns, and how many.
+        First group, and how many.
     word : int
         Input word with which the first group's window begins; negative beside the image.
     first, end : int
         Input words to be fetched: from ``first`` on, before ``end``.
     loads_first : int
-        Of these, how many the first group waits for; each of the others for as many as the stride, while there are.
+        Of these, how many the first group waits for; each of the others for those of a group, while there are: as many
+        as the stride, or four times as many where words have every fourth column.
     back : int
         Slots from the one of ``word`` to that of ``first``.
     weights : bool
@@ -29,9 +30,10 @@ class Band(NamedTuple):
     keep : bool
         They stay for the next one.
     release_first, release : int
-        Slots that become free behind the first group, and behind the last; the stride behind the others.
+        Slots that become free behind the first group, and behind the last; those of a group behind the others.
     written : int
-        Output words of a row: one for each group, two of an upsampling stage, but for what lies beyond the image.
+        Output words of a row: one for each group, or four; twice as many of an upsampling stage, but for what lies
+        beyond the image.
     """
 
     group: int
@@ -68,21 +70,22 @@ def stage_bands(program: StreamedProgram, stage: Stage, source: MapLayout, targe
     list of Band
     """
     resident, source_words = program.resident(stage), source.words
-    offset, words = program.window(stage)
-    counts = _even(-(-stage.group_columns(source.width, target.width) // program.rows), program.band_groups)
+    (offset, words), step = program.window(stage), program.group_step(stage)
+    made = program.group_records(stage)
+    counts = _even(-(-stage.group_columns(source.width, target.width) // program.group_columns), program.band_groups)
     found: list[Band] = []
     loaded, group = 0, 0  # words of the row that have been asked for
     for index, groups in enumerate(counts):
-        begin, ends = stage.stride * group + offset, index == len(counts) - 1
-        end = min(begin + stage.stride * (groups - 1) + words, source_words)
-        following = begin + stage.stride * groups  # the next band's first word
+        begin, ends = step * group + offset, index == len(counts) - 1
+        end = min(begin + step * (groups - 1) + words, source_words)
+        following = begin + step * groups  # the next band's first word
         kept = max(0, begin)
         first, back = max(loaded, kept), loaded - begin
         loads_first = max(0, min(begin + words, source_words) - first)
         loaded = max(loaded, end)
         released = loaded - kept if ends else max(0, min(following, loaded) - kept)
-        early = max(0, min(begin + stage.stride, loaded) - kept) if groups > 1 else 0
-        release = released - early - stage.stride * max(0, groups - 2)
+        early = max(0, min(begin + step, loaded) - kept) if groups > 1 else 0
+        release = released - early - step * max(0, groups - 2)
         found.append(
             Band(
                 group,
@@ -96,7 +99,7 @@ def stage_bands(program: StreamedProgram, stage: Stage, source: MapLayout, targe
                 resident and not ends,
                 early,
                 release,
-                min(stage.parities * (group + groups), target.words) - stage.parities * group,
+                min(made * (group + groups), target.words) - made * group,
             )
         )
         group += groups

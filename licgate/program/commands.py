@@ -27,13 +27,14 @@ def command_fields(program: StreamedProgram) -> dict[str, dict[str, int]]:
     this run are done.
 
     band: compute ``groups`` × ``rows`` groups of ``stage``, for which ``loads`` columns come: ``loads_first`` that the
-    first group waits for, then as many as the stride for each of the others, while there are. The first group's window
+    first group waits for, then those of a group for each of the others, while there are: as many as the stride, four
+    times as many where words have every fourth column. The first group's window
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
     apart; the last group has ``pixels`` pixels inside the image. An upsampling stage makes two records of a group, of
-    twice as many pixels, the second one only where it lies inside the image. While the last tile of the convolution is
+    twice as many pixels, the second one only where it lies inside the image; or two times four of them. While the last tile of the convolution is
     made, slots become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the
-    first, and as many as the stride behind the others. The weights become free tile by tile unless ``keep``.
+    first, and those of a group behind the others. The weights become free tile by tile unless ``keep``.
     """
     address = program.address_bits
     rows = max(program.in_rows(stage) for stage in program.stages).bit_length()
@@ -73,7 +74,7 @@ def command_fields(program: StreamedProgram) -> dict[str, dict[str, int]]:
             "release_first": slot,
             "release": slot,
             "keep": 1,
-            "pixels": program.rows.bit_length(),
+            "pixels": program.group_columns.bit_length(),
         },
     }
 

@@ -168,13 +168,18 @@ class Op:
         return sum(pass_kind.steps for pass_kind in self.pass_kinds)
 
     @property
+    def weights(self) -> int:
+        """Words of a tile's weights, of every pass kind: those of ``steps``, or fewer by points."""
+        return sum(pass_kind.weights for pass_kind in self.pass_kinds)
+
+    @property
     def shortest(self) -> int:
         """Steps of the shortest full pass."""
         return min(pass_kind.steps for pass_kind in self.pass_kinds)
 
     @property
     def tiled_words(self) -> tuple[int, ...]:
-        """The words tile by tile, and in a tile pass kind by pass kind: ``steps`` words a tile."""
+        """The words tile by tile, and in a tile pass kind by pass kind: ``weights`` words a tile."""
         parts = [
             self.words[first : first + pass_kind.weights]
             for tile in range(self.tiles)

@@ -131,7 +131,7 @@ def stage_ops(stage: Stage) -> list[Op]:
 
 
 def _tile_beats(program: StreamedProgram, op: Op) -> int:
-    return program.beats(op.steps * program.word_bits(op))
+    return program.beats(op.weights * program.word_bits(op))
 
 
 def _parts(channels: int, cols: int) -> tuple[int, ...]:
@@ -140,11 +140,11 @@ def _parts(channels: int, cols: int) -> tuple[int, ...]:
 
 def map_layouts(program: StreamedProgram, chain: Chain, width: int, height: int, ahead: int) -> list[MapLayout]:
     """Layouts of all maps, without a place: rings between stages."""
-    stages = program.stages_of(chain)
+    stages, outputs = program.stages_of(chain), program.arithmetic.outputs
 
     def layout(channels: int, kind: IntType, ring: int) -> MapLayout:
         parts = _parts(channels, program.cols)
-        return MapLayout(parts, kind.bits, kind.signed, program.rows, width, height, 0, ring, program.beat_bits)
+        return MapLayout(parts, kind.bits, kind.signed, program.rows, width, height, 0, ring, program.beat_bits, outputs)
 
     found = [layout(stages[0].conv.channels_in, stages[0].conv.layer.input, height)]
     for index, stage in enumerate(stages):

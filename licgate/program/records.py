@@ -1,8 +1,12 @@
 """Feature maps and weights as they lie in external memory: words of exactly the layer's bits, packed into beats.
 
-A *record* is one word column of one row: ``rows`` neighbouring pixels of all channels. It holds a part for each pass
+A *record* is one word column of one row: ``rows`` pixels of all channels. It holds a part for each pass
 that makes it, channel by channel, pixel by pixel, lowest bits first; each part begins with a beat. A row is its records
 one after the other, a map its rows. A weight tile is its words one after the other, and begins with a beat.
+
+The pixels of a word are neighbours; where rows of the array make four outputs each, they are every fourth one of a
+group's, and a row has the four records of each group. So maps keep the order in which the array makes and reads them,
+and only who writes the first one and reads the last one puts columns in order.
 """
 
 from collections.abc import Sequence
@@ -39,6 +43,8 @@ class MapLayout:
     ring : int
         Rows that are kept: row y lies where row ``y % ring`` does.
     beat_bits : int
+    outputs : int
+        Words of a group, see :attr:`Arithmetic.outputs`: word k of them has the columns that are k modulo as many.
     """
 
     parts: tuple[int, ...]
@@ -50,11 +56,12 @@ class MapLayout:
     base: int
     ring: int
     beat_bits: int
+    outputs: int = 1
 
     @property
     def words(self) -> int:
         """Records of a row."""
-        return -(-self.width // self.rows)
+        return self.outputs * -(-self.width // (self.outputs * self.rows))
 
     def part_beats(self, count: int) -> int:
         """Beats of a part of ``count`` channels."""
@@ -84,7 +91,9 @@ class MapLayout:
         channels, height, width = x.shape
         padded = np.zeros((channels, height, self.words * self.rows), dtype=np.int64)
         padded[..., :width] = x
-        values = padded.reshape(channels, height, self.words, self.rows).transpose(1, 2, 0, 3)
+        # groups of pixels, each of which has as many neighbours as the group has words
+        grouped = padded.reshape(channels, height, -1, self.rows, self.outputs).transpose(1, 2, 4, 0, 3)
+        values = grouped.reshape(height, self.words, channels, self.rows)
         parts, first = [], 0
         for count in self.parts:
             part = values[:, :, first : first + count].reshape(height * self.words, count * self.rows)
@@ -101,7 +110,9 @@ class MapLayout:
             part = unpack_bits(records[:, first : first + length], self.bits, self.beat_bits, count * self.rows)
             parts.append(part.reshape(self.height, self.words, count, self.rows))
             first += length
-        values = np.concatenate(parts, axis=2).transpose(2, 0, 1, 3).reshape(sum(self.parts), self.height, -1)
+        channels = sum(self.parts)
+        grouped = np.concatenate(parts, axis=2).reshape(self.height, -1, self.outputs, channels, self.rows)
+        values = grouped.transpose(3, 0, 1, 4, 2).reshape(channels, self.height, -1)
         values = values[..., : self.width]
         return np.where(values >> (self.bits - 1) & 1, values - (1 << self.bits), values) if self.signed else values
 

@@ -59,7 +59,7 @@ class Schedule:
         for stage, first in zip(program.stages_of(self.chain), self.weights, strict=True):
             first -= origin
             for op in stage_ops(stage):
-                beats = pack_weights(op.tiled_words, program.word_bits(op), op.steps, program.beat_bits)
+                beats = pack_weights(op.tiled_words, program.word_bits(op), op.weights, program.beat_bits)
                 found[first : first + len(beats)] = beats
                 first += len(beats)
         whole = self.maps[0]
@@ -134,7 +134,7 @@ def _commands(
             for word in range(band.first, band.end):
                 yield "load", _load(number, source, word, slot, block)
                 slot = (slot + 1) % program.slots
-            first = (band.group + band.groups - 1) * program.rows  # column of the last group
+            first = (band.group + band.groups - 1) * program.group_columns  # column of the last group
             yield (
                 "band",
                 {
@@ -146,14 +146,16 @@ def _commands(
                     "words": source.words,
                     "top": block.top,
                     "height": block.height,
-                    "target": target.address(block.row, stage.parities * band.group),
+                    "target": target.address(block.row, program.group_records(stage) * band.group),
                     "pitch": target.pitch,
                     "loads": band.loads,
                     "loads_first": band.loads_first,
                     "release_first": band.release_first,
                     "release": band.release,
                     "keep": band.keep,
-                    "pixels": min(program.rows, stage.group_columns(source.width, target.width) - first),
+                    "pixels": min(
+                        program.group_columns, stage.group_columns(source.width, target.width) - first
+                    ),
                 },
             )
 

@@ -1,9 +1,9 @@
 """The program of a streamed accelerator: weights and feature maps in external memory, one band at a time on the chip.
 
-A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of ``rows`` columns of a
-block: of the output, or of the input where a transposed convolution makes two columns of each. The line memory is a
-ring of *slots*; a slot holds one word column of a stage's input: ``rows`` neighbouring pixels, all channels, of as many
-rows as a block reads. Neighbouring bands of a block share the columns at their border, so each is fetched once a block.
+A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of a block: as many columns
+as the array makes at once, of the output, or of the input where a transposed convolution makes two columns of each. The
+line memory is a ring of *slots*; a slot holds one word column of a stage's input: ``rows`` pixels, neighbours or every
+fourth one, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their border, so each is fetched once a block.
 The weight memory is a ring of words, tile after tile in the order of use; a tile has the weights of all parities of
 rows and columns.
 """
@@ -95,7 +95,7 @@ class StreamedProgram(Program):
         """Channels of the GDN inputs, in whole words: those of a whole band."""
         padded = self.arithmetic.padded
         counts = [padded(s.gdn.channels_in) * self.stage_rows(s) * s.parities for s in self.stages if s.gdn is not None]
-        return self.band_groups * max(counts, default=padded(self.block_rows))
+        return self.band_groups * self.arithmetic.outputs * max(counts, default=padded(self.block_rows))
 
     def stage_rows(self, stage: Stage) -> int:
         """Most output rows of a block of the stage: whole pairs where the parities of rows are made apart."""
@@ -111,18 +111,26 @@ class StreamedProgram(Program):
         first = min(shape.first_word(self.rows) for shape in shapes)
         return first, max(shape.first_word(self.rows) + shape.words(self.rows) for shape in shapes) - first
 
+    def group_step(self, stage: Stage) -> int:
+        """Input words from a group to the next one."""
+        return stage.stride * self.arithmetic.outputs
+
+    def group_records(self, stage: Stage) -> int:
+        """Records of a row of the output that a group makes."""
+        return stage.parities * self.arithmetic.outputs
+
     def band_words(self, stage: Stage, groups: int) -> int:
         """Input words in a row of a band of ``groups``, those beyond the image counted."""
-        return stage.stride * (groups - 1) + self.window(stage)[1]
+        return self.group_step(stage) * (groups - 1) + self.window(stage)[1]
 
     def tile_words(self, op: Op) -> list[int]:
         """Words of each weight tile of an operation."""
-        return [op.steps] * op.tiles
+        return [op.weights] * op.tiles
 
     def segments(self, op: Op) -> list[int]:
         """Words of the segments in which a tile is fetched, as the ring has room; each begins with a beat."""
-        steps, size = op.steps, SEGMENT * self.beat_bits
-        return [min(size, steps - first) for first in range(0, steps, size)]
+        words, size = op.weights, SEGMENT * self.beat_bits
+        return [min(size, words - first) for first in range(0, words, size)]
 
     def stage_words(self, stage: Stage) -> int:
         """Weight words of all tiles of a stage."""
@@ -130,7 +138,7 @@ class StreamedProgram(Program):
 
     def resident(self, stage: Stage) -> bool:
         """The stage's weights stay in the ring for a whole block, and leave room for any other tile."""
-        largest = max(op.steps for op in self.ops)
+        largest = max(op.weights for op in self.ops)
         return self.stage_words(stage) + largest <= self.weight_words
 
     def writes(self, stage: Stage) -> int:
@@ -139,15 +147,20 @@ class StreamedProgram(Program):
 
     @property
     def output_credits(self) -> int:
-        """Passes to external memory whose words are not packed yet, at most."""
+        """Passes to external memory whose words are not packed yet, at most; one that makes quads counts as four."""
         return max(2, self.output_words // self.most_channels, 1 + self.paired_tiles)
 
     @property
     def output_depth(self) -> int:
-        """Words of the queue of results: a power of two where it puts parities of columns together."""
-        if not self.upsampling:
+        """Words of the queue of results: a power of two where it puts words in order."""
+        if not self.interleaves:
             return self.output_credits * self.most_channels
         return 1 << ((self.output_credits + self.paired_tiles) * self.most_channels - 1).bit_length()
+
+    @property
+    def interleaves(self) -> bool:
+        """Words of results come in another order than that of records: by parities of columns, or quad by quad."""
+        return self.upsampling or self.arithmetic.points
 
     @property
     def paired_tiles(self) -> int:
@@ -208,7 +221,7 @@ def compile_streamed(
         for stage in program.stages
     ]
     widest = max(made.band_words(stage, config.band_groups) for stage in stages)
-    ahead = max(stage.stride for stage in stages) * config.band_groups
+    ahead = max(made.group_step(stage) for stage in stages) * config.band_groups
     slots = widest + (ahead if config.prefetch_words is None else config.prefetch_words)
     slot_words = max(made.in_rows(stage) * stage.conv.words_in for stage in stages)
     weight_words = _weight_words(made, config)
@@ -227,7 +240,7 @@ def compile_streamed(
 
 def _weight_words(program: StreamedProgram, config: StreamedConfig) -> int:
     """Words of the weight ring: two tiles, and those of the GDN behind a convolution, in use until the next band."""
-    largest = max(op.steps for op in program.ops)
+    largest = max(op.weights for op in program.ops)
     gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
     words = 2 * largest + max(gdns, default=0) if config.weight_words is None else config.weight_words
     if words < largest:

@@ -22,7 +22,7 @@ import numpy as np
 
 from licgate.target.points import DIVISOR_SHIFT, PIXELS, QUAD, TAPS, extent
 
-__all__ = ["ARITHMETICS", "DIRECT", "FIP", "FIP_F4", "STREAMED_ARITHMETICS", "Arithmetic"]
+__all__ = ["ARITHMETICS", "DIRECT", "FIP", "FIP_F4", "Arithmetic"]
 
 
 @dataclass(frozen=True)
@@ -117,5 +117,3 @@ DIRECT = Arithmetic("direct", indices=1, lead=0, row_sum=False)
 FIP = Arithmetic("fip", indices=2, lead=2, row_sum=True)
 FIP_F4 = Arithmetic("fip-f4", indices=2, lead=1, row_sum=True, outputs=QUAD)
 ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (DIRECT, FIP, FIP_F4)}
-#: Those of cores with external memory.
-STREAMED_ARITHMETICS = tuple(name for name, arithmetic in ARITHMETICS.items() if not arithmetic.points)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from licgate.errors import ConfigError
-from licgate.target.arithmetic import STREAMED_ARITHMETICS
 from licgate.target.config import AcceleratorConfig, check_range
 
 __all__ = ["StreamedConfig"]
@@ -22,7 +21,8 @@ class StreamedConfig(AcceleratorConfig):
         transposed convolution makes them. Weights are read once for every ``block_rows * band_groups * rows`` results
         of a channel, or twice as many.
     band_groups : int
-        Groups of ``rows`` output columns (of a transposed convolution: input columns) that are made together, 1 to 16.
+        Groups of ``rows`` output columns (of a transposed convolution: input columns), four times as many with
+        ``fip-f4``, that are made together, 1 to 16.
     prefetch_words : int or None
         Word columns that are fetched while a band is computed; None takes all that the next band needs.
     weight_words : int or None
@@ -37,8 +37,8 @@ class StreamedConfig(AcceleratorConfig):
     address_bits : int
         Of a beat's address, 8 to 32.
     output_words : int or None
-        Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``; None makes it ``16 * cols``.
-        With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
+        Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``, with ``fip-f4`` ``4 * cols``;
+        None makes it ``16 * cols``. With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
 
     Raises
     ------
@@ -63,9 +63,6 @@ class StreamedConfig(AcceleratorConfig):
         if self.output_words is None and isinstance(self.cols, int):
             object.__setattr__(self, "output_words", 16 * (self.cols << self.packing))
         super().__post_init__()
-        if self.arithmetic not in STREAMED_ARITHMETICS:
-            choice = " or ".join(STREAMED_ARITHMETICS)
-            raise ConfigError(f"arithmetic {self.arithmetic} needs memories on the chip: choose {choice}")
         check_range("output_words", self.output_words, 2 * (self.cols << self.packing), 4096)
         for name, low, high in (
             ("block_rows", 1, 16),

@@ -10,7 +10,7 @@ import numpy as np
 
 from licgate.manifest import Manifest, sealed
 from licgate.manifest.synthetic import synthetic_manifest
-from licgate.target.arithmetic import ARITHMETICS, STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -148,7 +148,8 @@ def _manifest(coin, name, widths_in_bits, least):
 
 def _config(coin, memory, arithmetic):
     # a word of rows fills a beat of the memory
-    rows = coin.randint({"chip": 1, "sdram": 2, "axi": 8}[memory], 10)
+    least = {"chip": 1, "sdram": 2, "axi": 8}[memory]
+    rows = coin.randint(least, 10)
     cols = coin.randint({"chip": 1, "sdram": 4, "axi": 8}[memory], 10)
     shape = {
         "rows": rows,
@@ -159,13 +160,13 @@ def _config(coin, memory, arithmetic):
         "lane_multipliers": coin.choice(("dsp", "mixed", "fabric")),
     }
     if not shape["packing"]:
-        shape["arithmetic"] = coin.choice(tuple(ARITHMETICS) if memory == "chip" else STREAMED_ARITHMETICS)
+        shape["arithmetic"] = coin.choice(tuple(ARITHMETICS))
     if arithmetic is not None:
         shape |= {"packing": False, "arithmetic": arithmetic}
     outputs = ARITHMETICS[shape.get("arithmetic", "direct")].outputs
     if outputs > 1:
         # a row that makes quads is as much to compile as several
-        shape["rows"] = -(-rows // 2)
+        shape["rows"] = max(least, -(-rows // 2))
         shape["lanes"] = shape["lanes"] and min(shape["lanes"], shape["rows"])
     fewest = (cols << shape["packing"]) * outputs
     if memory == "chip":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from licgate.errors import ConfigError, ManifestError, SimulationError, ToolError
 from licgate.files import write_whole
-from licgate.target.arithmetic import ARITHMETICS, STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from tests.fuzz.check import differences
 from tests.fuzz.designs import MEMORIES, draw
 
@@ -44,7 +44,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     # To compile for speed takes four times as long as not to, and such runs are short.
     os.environ.setdefault("CXXFLAGS", "-O0")
-    memories, begun = args.memory or _memories(args.arithmetic), time.monotonic()
+    memories, begun = args.memory or MEMORIES, time.monotonic()
     counts, wrong, told = Counter(), [], begun
     numbers = iter([args.only]) if args.only is not None else iter(range(args.seed * 1_000_000, sys.maxsize))
     for number in numbers:
@@ -68,11 +68,6 @@ def _tell(counts, wrong, path):
     print(f"{dict(sorted(counts.items()))}; {seconds} s of a core; {len(wrong)} differences", flush=True)
     if path is not None:
         write_whole(path, json.dumps({"counts": counts, "core_s": seconds, "differences": wrong}, indent=1))
-
-
-def _memories(arithmetic):
-    """Where designs of an arithmetic may have their memories."""
-    return MEMORIES if arithmetic in (None, *STREAMED_ARITHMETICS) else ("chip",)
 
 
 def _run(number, memory, args, counts):

@@ -18,7 +18,7 @@ from licgate.sim.engine import get_engine, seed_of
 from licgate.sim.simulate import compare, simulate
 from licgate.sim.streamedaxi import AxiGateware
 from licgate.sim.streamedsdram import SdramGateware
-from licgate.target.arithmetic import STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.axi import AxiTiming
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -167,7 +167,7 @@ STREAMED = StreamedConfig(rows=2, cols=3, block_rows=2)
 @pytest.mark.regress
 @pytest.mark.synth
 @pytest.mark.slow
-@pytest.mark.parametrize("arithmetic", STREAMED_ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 def test_nor_with_an_sdram(arithmetic):
     x = np.random.default_rng(1).integers(0, 256, (3, 9, 17))
     gateware = SdramGateware(MANIFEST, replace(STREAMED, arithmetic=arithmetic), ("g_a",), random=1)

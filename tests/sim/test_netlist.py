@@ -22,7 +22,7 @@ from licgate.sim.streamedsdram import SdramGateware
 from licgate.synth import fanout, outreg
 from licgate.synth.buildplan import make_portable_plan
 from licgate.synth.flow import Flow, find_tools
-from licgate.target.arithmetic import STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.board import find_board
 from licgate.target.config import AcceleratorConfig
 from licgate.target.streamed import StreamedConfig
@@ -234,7 +234,7 @@ def test_resident_cores_of_every_kind(kind, engine):
 
 
 @pytest.mark.regress
-@pytest.mark.parametrize("arithmetic", STREAMED_ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("engine", ["netlist", "routed"])
 def test_streamed_cores(engine, arithmetic):
     config = StreamedConfig(rows=2, cols=2, block_rows=2, arithmetic=arithmetic)

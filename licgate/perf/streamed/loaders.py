@@ -89,7 +89,11 @@ class Freed:
         self._events, self._at = [], 0
 
     def add(self, cycle, amount, *steps):
-        """``amount`` more are free, said in ``cycle``; with ``steps`` of a pass, one at each of its steps before."""
+        """``amount`` more are free, said in ``cycle``; with ``steps`` of a pass, one at each of its reads before.
+
+        Steps are when its first tap row begins, how many there are, the cycles of one, in which of them it reads, when
+        the last one begins, and the cycles from a read to what is said of it.
+        """
         self.total, self.count = self.total + amount, self.count + 1
         self._events.append((self.total, cycle, amount, steps))
 
@@ -101,10 +105,10 @@ class Freed:
         if not steps:
             return cycle
         first, slots, slot, columns, final, latency = steps
-        number, column = divmod(needed - (total - amount) - 1, columns)
+        number, column = divmod(needed - (total - amount) - 1, len(columns))
         if number >= slots:
             return cycle
         # a pass waits in front of its last slot; GDN, whose slots are of one step, in front of the last but one
         left = slots - 1 - number
         begin = final - left if left < (2 if slot == 1 else 1) else first + number * slot
-        return min(cycle, begin + column + latency)
+        return min(cycle, begin + columns[column] + latency)

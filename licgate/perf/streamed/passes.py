@@ -5,6 +5,7 @@ from collections import deque
 
 from licgate.perf.sequence import SequencerModel, band_passes
 from licgate.program.streamed import WRITES
+from licgate.target.points import QUAD
 
 __all__ = ["FIFO", "Passes"]
 
@@ -21,8 +22,8 @@ class Passes:
         self._offers = SequencerModel(program, self.start - 1)
         self._engine = self._offers.engine
         self.run.op_steps = self._engine.op_steps
-        self._pairs = Pairs(self.passes_out) if program.upsampling else None
-        # Passes to memory, columns and tiles so far.
+        self._pairs = Pairs(self.passes_out) if program.interleaves else None
+        # Records of passes to memory, columns and tiles so far.
         self._out, self._columns_used, self._consumed = 0, 0, 0
         self._offers.free, bands = self.start + 1, sum(kind == "band" for kind, _ in self.schedule.commands)
         for n in range(bands):
@@ -40,33 +41,33 @@ class Passes:
         needed, later = band["loads_first"], band["loads"] - band["loads_first"]
         kernels = self._kernels(band, stage)
         last_group, last_row = band["groups"] - 1, band["rows"] - 1
-        beyond = 2 * band["pixels"] <= self.program.rows
+        beyond = 2 * band["pixels"] <= self.program.group_columns
         pixels = stage.parities * band["groups"] * band["rows"]
         for one in band_passes(stage, band["groups"], band["rows"], stage.parities):
             op, is_gdn = one.op, one.op.is_gdn
-            if is_gdn and one.tile == one.group == one.row == one.column == 0:
+            if is_gdn and one.tile == one.group == one.row == one.column == one.quarter == 0:
                 gdn_held = held
             results = max(self._offers.results(one, pixels), self._offers.place())
             # What a pass waits for is seen a cycle before it is offered.
-            seen = yield from self._waits(self._offers.cycle, needed, held, op is stage.last_op)
+            room = op.outputs * (op is stage.last_op)
+            seen = yield from self._waits(self._offers.cycle, needed, held, room)
             needed = 0
             kind = op.pass_kinds[(2 * (one.row & 1) + one.column) % len(op.pass_kinds)]
             fed = self._offers.feed(one, kind, kernels[one.row], max(seen, results))
             if op is stage.last_op:
-                outside = one.column == 1 and beyond and one.group == last_group
-                self._leaves(fed, band["stage"], op, one.tile, one.column, outside)
+                self._leaves(fed, one, band["stage"], stage.upsampling and beyond and one.group == last_group)
             # of an upsampling stage's tile, what either parity of rows uses is free behind the last of these
             parity_ends = not is_gdn and stage.upsampling and one.group == last_group and one.row >= last_row - 1
             freed = fed.finish + self.program.feed_latency
             if (one.last_pixel or parity_ends) and not keep:
-                steps = (fed.first, fed.tap_rows, fed.tap_row_cycles, fed.columns, fed.final)
-                self.words_freed.add(freed, kind.steps, *steps, self.program.feed_latency)
+                steps = (fed.first, fed.tap_rows, fed.tap_row_cycles, _reads(kind), fed.final)
+                self.words_freed.add(freed, kind.weights, *steps, self.program.feed_latency)
             # What the sequencer goes on to.
             if not is_gdn and one.row == last_row and one.row_ends:
                 if one.last_tile:
-                    self.slots_freed.add(freed, _slots_freed(band, stage, one.group))
+                    self.slots_freed.add(freed, self._slots_freed(band, stage, one.group))
                 if one.tile == 0:
-                    needed = min(stage.stride, later)
+                    needed = min(self.program.group_step(stage), later)
                     later -= needed
             if is_gdn or one.last_pixel:
                 self._consumed, held = (
@@ -76,8 +77,14 @@ class Passes:
                 held = gdn_held
         self.last_written = fed.written
 
-    def _waits(self, offered, needed, held, to_memory):
-        """What a pass waits for: ``needed`` columns, its tile, room; return when all is seen."""
+    def _slots_freed(self, band, stage, group):
+        """Slots that become free behind a group."""
+        if group == band["groups"] - 1:
+            return band["release"]
+        return band["release_first"] if group == 0 else self.program.group_step(stage)
+
+    def _waits(self, offered, needed, held, records):
+        """What a pass waits for: ``needed`` columns, its tile, room for records; return when all is seen."""
         run, loaded = self.run, 0
         if needed:
             self._columns_used += needed
@@ -90,25 +97,34 @@ class Passes:
             yield
         seen = max(loaded, self.tiles[index] + 2)
         run.waits["weights"] += max(0, seen - max(loaded, offered))
-        if to_memory and self._out >= credits:
-            while len(self.packed) <= self._out - credits:
+        behind = self._out + records - credits
+        if records and behind > 0:
+            while len(self.packed) < behind:
                 yield
-            room = self.packed[self._out - credits] + 3
+            room = self.packed[behind - 1] + 3
             run.waits["output"] += max(0, room - max(seen, offered))
             seen = max(seen, room)
         return seen
 
-    def _leaves(self, fed, number, op, tile, column, outside):
-        """The results of a pass leave the chip."""
-        drain_interval = self._engine.timing.drain_interval
-        first, last = not op.is_gdn or tile == 0, not op.is_gdn or tile == op.tiles - 1
+    def _leaves(self, fed, one, number, beyond):
+        """The results of a pass leave the chip; ``beyond``: of the second record of a pair there is none."""
+        drain_interval, op, pair = self._engine.timing.drain_interval, one.op, self.program.stages[number].upsampling
+        first, last = not op.is_gdn or one.tile == 0, not op.is_gdn or one.last_tile
         count = (fed.written - fed.word) // drain_interval + 1
         leaves = (fed.accepted, fed.word, drain_interval, count, number, first, last)
+        if op.outputs > 1:
+            records = op.outputs // (1 + beyond)
+            self._out += records
+            self._pairs.quads(leaves, records)
+            return
+        # of quads, the two halves of a pair follow each other as quarters
+        column = one.quarter & 1 if self.program.arithmetic.points else one.column
+        outside = beyond and column == 1
         self._out += not outside
         if self._pairs is None:
             self.passes_out.append((*leaves, None))
         else:
-            self._pairs.add(leaves, self.program.stages[number].upsampling, column, outside)
+            self._pairs.add(leaves, pair, column, outside)
 
     def _kernels(self, band, stage):
         """Kernel rows inside the image of each row of a band."""
@@ -167,12 +183,18 @@ class Passes:
             layout = self.schedule.maps[band["stage"] - self.schedule.chain.first + 1]
             for tile in range(program.writes(stage)):
                 part = sum(layout.part_beats(count) for count in layout.parts[: tile * stage.last_op.products])
-                records = range(stage.parities)
                 for group in range(band["groups"]):
-                    inside = 2 * band["pixels"] > program.rows or group < band["groups"] - 1
-                    for row, number in itertools.product(range(band["rows"]), records if inside else (0,)):
-                        record = stage.parities * group + number
+                    inside = 2 * band["pixels"] > program.group_columns or group < band["groups"] - 1
+                    for row, number in itertools.product(range(band["rows"]), self._records(stage, inside)):
+                        record = program.group_records(stage) * group + number
                         yield band["target"] + row * band["pitch"] + record * layout.record + part
+
+    def _records(self, stage, inside):
+        """Records that a group makes of a row, in their order; the second ones of pairs only ``inside`` the image."""
+        outputs, halves = self.program.arithmetic.outputs, (0, 1) if inside else (0,)
+        if not stage.upsampling or outputs == 1:
+            return range(outputs) if outputs > 1 else halves[: stage.parities]
+        return [outputs * half + 2 * k + p for p in range(2) for k in range(outputs // 2) for half in halves]
 
     def _writer(self):
         """Writes go to memory one after the other."""
@@ -187,15 +209,17 @@ class Passes:
             self.writes.append(found[-1].done)
 
 
-def _slots_freed(band, stage, group):
-    """Slots that become free behind a group."""
-    if group == band["groups"] - 1:
-        return band["release"]
-    return band["release_first"] if group == 0 else stage.stride
+def _reads(kind):
+    """Cycles of a tap row in which a pass of a kind reads a weight."""
+    if kind.shape is None:
+        return (0,)
+    if kind.shape.outputs == 1:
+        return range(kind.shape.columns)
+    return tuple(fetch.position for fetch in kind.shape.tap_row.fetches)
 
 
 class Pairs:
-    """Passes to memory on their way through the interleaver, where parities of columns are put together."""
+    """Passes to memory on their way through the interleaver, where words are put together and in order."""
 
     def __init__(self, out):
         self._out, self._came = out, 0  # cycle in which the last word was whole
@@ -215,6 +239,14 @@ class Pairs:
             for odd in self._odd:
                 self._out.append((*odd, [self._whole(word + drain_interval * (count - 1) + 3) for _ in range(odd[3])]))
             self._odd = []
+
+    def quads(self, leaves, records):
+        """A pass whose words, four of a channel, become records once the last one has come."""
+        issue, word, drain_interval, count, *rest = leaves
+        channels, whole = count // QUAD, word + drain_interval * (count - 1) + 3
+        for _ in range(records):
+            offers = [self._whole(whole) for _ in range(channels)]
+            self._out.append((issue, word, drain_interval, channels, *rest, offers))
 
     def _whole(self, cycle):
         """Cycle of the offer of a word that is whole in ``cycle`` or behind the last one."""

@@ -52,8 +52,15 @@ class Interpreter:
         pass
 
     def _layout(self, parts, kind, words):
+        """Of so many words, as they lie in memory: columns in the order of words."""
         rows, beat_bits = self.program.rows, self.program.beat_bits
         return MapLayout(tuple(parts), kind.bits, kind.signed, rows, words * rows, 1, 0, 1, beat_bits)
+
+    def _columns(self, word):
+        """Columns of a word, relative to the first one of the word's number 0."""
+        outputs, rows = self.program.arithmetic.outputs, self.program.rows
+        group, first = divmod(word, outputs)
+        return group * outputs * rows + first + outputs * np.arange(rows)
 
     def _parts(self, channels):
         return [min(self.program.cols, channels - c) for c in range(0, channels, self.program.cols)]
@@ -98,38 +105,45 @@ class Interpreter:
         assert self.weights == stage, "the weights are not there"
         self.loads -= loads
         part = program.stages[stage]
-        assert 0 <= loads - loads_first <= part.stride * (groups - 1), "not all columns are waited for"
+        step, made_words = program.group_step(part), program.group_records(part)
+        assert 0 <= loads - loads_first <= step * (groups - 1), "not all columns are waited for"
         assert rows <= program.stage_rows(part)
-        count = program.band_words(part, groups)
-        x = np.zeros((part.conv.channels_in, program.in_rows(part), count * program.rows), dtype=np.int64)
+        count, (first, _) = program.band_words(part, groups), program.window(part)
+        before = self._before(part)
+        columns = before + self._columns(first + count - 1)[-1] + program.group_columns
+        x = np.zeros((part.conv.channels_in, program.in_rows(part), columns), dtype=np.int64)
         for k in range(count):
             if 0 <= word + k < words:
                 held = self.slots[(slot + k) % program.slots]
                 for row in range(top, height):
-                    x[:, row, k * program.rows : (k + 1) * program.rows] = held[row]
+                    x[:, row, before + self._columns(first + k)] = held[row]
         y = self._results(part, x, rows, groups)
         if part.gdn is not None:
             y = run_layer(part.gdn.layer, y)
-        columns = part.parities * ((groups - 1) * program.rows + pixels)
+        columns = part.parities * ((groups - 1) * program.group_columns + pixels)
         y[:, :, columns:] = 0
-        made = min(part.parities * groups, -(-columns // program.rows))
+        each = made_words // part.parities
+        made = min(made_words * groups, each * -(-columns // program.group_columns))
         layout = self._layout(self._parts(len(y)), part.last_op.layer.output, 1)
         for g in range(made):
             for r in range(rows):
                 begin = target + r * pitch + g * layout.record
-                values = y[:, r : r + 1, g * program.rows : (g + 1) * program.rows]
+                values = y[:, r : r + 1, self._columns(g)]
                 self.memory[begin : begin + layout.record] = layout.packed(values)
         self.writes += made * rows * (1 if part.gdn is not None else part.conv.tiles)
         assert min(release, release_first) >= 0
         assert groups > 1 or not release_first
-        self.free += release_first + part.stride * max(0, groups - 2) + release
+        self.free += release_first + step * max(0, groups - 2) + release
         if not keep:
             self.weights = None
 
+    def _before(self, stage):
+        """Columns in front of that of the first result, in whole groups."""
+        return self.program.group_columns * -(self.program.window(stage)[0] // self.program.arithmetic.outputs)
+
     def _results(self, stage, x, rows, groups):
         """What the convolution makes of the rows and columns around a band; those that its layer pads with are here."""
-        conv, width = stage.conv.layer, self.program.rows
-        before = -self.program.window(stage)[0] * width  # columns in front of that of the first result
+        conv, width, before = stage.conv.layer, self.program.group_columns, self._before(stage)
         if conv.transposed:
             y = run_layer(conv, x)
             if stage.conv.depth_form:

@@ -7,7 +7,7 @@ import pytest
 from licgate.gateware.streamed.passcredits import ColumnCredits, RecordCredits
 from licgate.gateware.streamed.tilering import TileRing
 from licgate.program.streamed import compile_streamed
-from licgate.target.arithmetic import STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import run_simulation
 from tests.manifest.kit import four_transforms
@@ -15,7 +15,7 @@ from tests.manifest.kit import four_transforms
 SHAPE = {"rows": 4, "cols": 3, "block_rows": 4, "band_groups": 3, "weight_words": 301, "output_words": 6}
 
 
-@pytest.fixture(scope="module", params=STREAMED_ARITHMETICS)
+@pytest.fixture(scope="module", params=ARITHMETICS)
 def program(request):
     """Stages with and without GDN, some that make parities apart, of several tiles."""
     config = StreamedConfig(**SHAPE, arithmetic=request.param)

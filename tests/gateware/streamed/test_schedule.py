@@ -23,6 +23,18 @@ CASES = {
     ),
     "narrow": ({"channels": (3, 5, 7)}, {"rows": 8, "cols": 12}, (1, 1)),
     "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "block_rows": 2, "arithmetic": "fip"}, (37, 23)),
+    "fip-f4": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "block_rows": 2, "arithmetic": "fip-f4"}, (77, 23)),
+    "fip-f4, three": (
+        {"channels": (3, 6, 5, 9)},
+        {"rows": 3, "cols": 6, "block_rows": 2, "band_groups": 3, "arithmetic": "fip-f4"},
+        (164, 48),
+    ),
+    "fip-f4, kernels": (
+        {"channels": (3, 6, 7, 4), "kernel": [5, 3, 1], "stride": [2, 1, 1], "activation_bits": [6, 9, 10]},
+        {"rows": 4, "cols": 4, "block_rows": 2, "band_groups": 2, "prefetch_words": 1, "arithmetic": "fip-f4"},
+        (45, 31),
+    ),
+    "fip-f4, narrow": ({"channels": (3, 5, 7)}, {"rows": 8, "cols": 12, "arithmetic": "fip-f4"}, (1, 1)),
 }
 
 
@@ -34,8 +46,11 @@ CODECS = {
     "wide": ({"gdn": "square", "kernel": 7, "up": 2}, {"rows": 3, "cols": 8, "block_rows": 6, "band_groups": 3}),
     "packed": ({"weight_bits": 4}, {"rows": 4, "cols": 2, "packing": True, "beat_bits": 8}),
     "fip": ({"gdn": "abs_root"}, {"rows": 3, "cols": 2, "block_rows": 3, "arithmetic": "fip"}),
+    "fip-f4": ({"gdn": "abs_root"}, {"rows": 3, "cols": 2, "block_rows": 3, "arithmetic": "fip-f4"}),
+    "fip-f4, relu": ({"gdn": "relu", "kernel": 3}, {"rows": 4, "cols": 2, "band_groups": 2, "arithmetic": "fip-f4"}),
+    "fip-f4, even": ({"up": 4}, {"rows": 3, "cols": 3, "block_rows": 1, "band_groups": 1, "arithmetic": "fip-f4"}),
 }
-SIZES = [(1, 1), (7, 5), (12, 9), (3, 14)]
+SIZES = [(1, 1), (7, 5), (12, 9), (3, 14), (29, 3)]
 
 
 @pytest.mark.parametrize("name", CODECS)

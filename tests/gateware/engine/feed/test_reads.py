@@ -9,7 +9,7 @@ from licgate.gateware.engine.feed.reads import OperandAddresses, WindowReads
 from licgate.gateware.passes import address_width
 from licgate.manifest.synthetic import synthetic_manifest
 from licgate.program.streamed import compile_streamed
-from licgate.target.arithmetic import STREAMED_ARITHMETICS
+from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 from tests.gateware.engine.feed.kit import following
 from tests.gateware.engine.passes import PROGRAMS, build, random_pass, walk_cycles
@@ -147,7 +147,7 @@ def test_every_word_of_every_window(name, p):
     check_reads(program, passes, [None] * len(passes), p)
 
 
-@pytest.mark.parametrize("arithmetic", STREAMED_ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("p", [0.0, 0.6])
 def test_words_of_a_ring_of_slots(p, arithmetic):
     program = streamed(arithmetic=arithmetic)
