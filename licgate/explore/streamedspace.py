@@ -19,7 +19,6 @@ from licgate.program.packing import shift_range
 from licgate.program.streamed import StreamedProgram, compile_streamed
 from licgate.synth.design import Design
 from licgate.synth.fit import streamed_fit
-from licgate.target.arithmetic import ARITHMETICS
 from licgate.target.streamed import StreamedConfig
 
 __all__ = ["StreamSpace"]
@@ -208,13 +207,13 @@ class StreamSpace:
                 if wide is None:
                     continue
                 program = self.program(wide.config)
-                most = max(stage.stride for stage in program.stages) * groups
+                most = max(program.group_step(stage) for stage in program.stages) * groups
                 found = Bands(
                     wide,
                     program.slots - most,
                     tuple(words for words in _PREFETCH if words <= most),
                     self._rings(program),
-                    tuple(times * channels for times in _RESULTS),
+                    tuple(times * channels for times in _RESULTS if times >= program.arithmetic.outputs),
                 )
                 if self.block_rams(found, found.prefetch[0], found.rings[0], found.results[0]) <= block_rams:
                     yield found
@@ -227,7 +226,7 @@ class StreamSpace:
 
     def _rings(self, program) -> tuple[int, ...]:
         """Lengths of the weight ring from the least to the usual one, in steps of a block RAM's least depth."""
-        largest = max(op.steps for op in program.ops)
+        largest = max(op.weights for op in program.ops)
         gdns = [sum(program.tile_words(stage.gdn)) for stage in program.stages if stage.gdn is not None]
         least, step = max(largest, *gdns, 0), min(deep for deep, _ in self.board.block_rams)
         usual = 2 * largest + max(gdns, default=0)
@@ -270,12 +269,14 @@ class StreamSpace:
 
     def _least_work(self) -> float:
         """Cycles of one multiplier that the image takes at least, whatever is packed."""
-        bits, indices = self.board.packed_bits, ARITHMETICS[self.sums["arithmetic"]].indices
-        return sum(
-            layer_macs(layer, *size) / (indices * (1 + (self.sums["packing"] and bool(shift_range(layer, bits)))))
-            for transform, (width, height) in self._transforms
-            for layer, size in zip(transform.layers, transform.layer_sizes(height, width), strict=False)
-        )
+        # of any shape: what a product is worth depends on the arithmetic alone
+        program, work = self.program(self._config(rows=LARGEST, cols=LARGEST)), 0.0
+        for (transform, (width, height)), chain in zip(self._transforms, program.chains, strict=True):
+            ops = [op for stage in program.stages_of(chain) for op in (stage.conv, stage.gdn) if op is not None]
+            for op, size in zip(ops, transform.layer_sizes(height, width), strict=False):
+                packs = self.sums["packing"] and bool(shift_range(op.layer, self.board.packed_bits))
+                work += layer_macs(op.layer, *size) / (op.macs_per_product / op.products * (1 + packs))
+        return work
 
 
 def _summed(estimates) -> StreamedEstimate:

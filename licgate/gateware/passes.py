@@ -110,8 +110,9 @@ def write_layout(program):
     """Where a tile is written: destination, line buffer, address of the first channel, words, what it completes.
 
     An address counts channels: its low bits say which part of a word.
-    column: parity of the columns that the tile holds, of those that its stage makes parity by parity. quads: four words
-    of a channel follow each other, of every fourth column each; quarter: else, which of them a word is.
+    line: of results that stay in a stage of a streamed core, that stage. column: parity of the columns that the tile
+    holds, of those that its stage makes parity by parity. quads: four words of a channel follow each other, of every
+    fourth column each; quarter: else, which of them a word is.
     """
     return data.StructLayout(
         {
@@ -132,12 +133,17 @@ def record_layout(program):
     first, last: of the passes that are written as one, to consecutive addresses. column: the pass makes the odd columns
     of a pair of records. beyond: of this pair the second one, whose descriptor this is, lies outside the image. Of two
     passes that make a pair, the descriptor of the first one says where the first record goes.
+
+    quads: four words of a channel follow each other, each for a record of its own; the first one goes to the address.
+    Of an upsampling stage they are two pairs, of which ``beyond`` says that there are no second records.
     """
     fields = {
         "address": program.address_bits,
-        "count": range(program.most_channels + 1),
+        "count": range(program.most_words + 1),
         "stage": range(max(2, len(program.stages))),
         "first": 1,
         "last": 1,
     }
-    return data.StructLayout(fields | ({"column": 1, "beyond": 1} if program.upsampling else {}))
+    if program.upsampling:
+        fields |= {"column": 1, "beyond": 1}
+    return data.StructLayout(fields | ({"quads": 1} if program.arithmetic.points else {}))

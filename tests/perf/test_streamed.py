@@ -50,6 +50,7 @@ def codec_program(**options):
     return compile_streamed(list(four_transforms(gdn=gdn).transforms.values()), StreamedConfig(**shape))
 
 
+QUADS = {"arithmetic": "fip-f4", "output_words": 16}
 # program, transform, size of its input: pairs of records with and without a second one at the end, GDN and ReLU
 RUNS = {
     "g_a": (make_program, {}, "g_a", (WIDTH, HEIGHT)),
@@ -57,6 +58,10 @@ RUNS = {
     "h_s": (codec_program, {"gdn": "relu", "rows": 4, "block_rows": 3}, "h_s", (5, 2)),
     "g_s": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (4, 2)),
     "g_a, fip": (make_program, {"arithmetic": "fip"}, "g_a", (13, 5)),
+    "g_a, fip-f4": (make_program, {"arithmetic": "fip-f4", "output_words": 16}, "g_a", (37, 5)),
+    "h_a, fip-f4": (codec_program, QUADS | {"gdn": "relu", "rows": 4}, "h_a", (19, 5)),
+    "h_s, fip-f4": (codec_program, QUADS | {"gdn": "relu", "rows": 3, "block_rows": 3}, "h_s", (13, 2)),
+    "g_s, fip-f4": (codec_program, QUADS | {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (8, 2)),
     "g_s, fip": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2, "arithmetic": "fip"}, "g_s", (4, 2)),
 }
 

@@ -57,6 +57,12 @@ CASES = {
         (170, 90),
         1,
     ),
+    "fip-f4": (
+        {"channels": (3, 36, 36, 36, 96)},
+        {"rows": 4, "cols": 6, "block_rows": 2, "band_groups": 2, "arithmetic": "fip-f4"},
+        (150, 48),
+        1,
+    ),
     "two cores": ({"channels": (3, 36, 36, 36, 96)}, {"rows": 6, "cols": 12, "block_rows": 3}, (170, 48), 2),
     "three cores, a busy memory": (
         {"channels": (3, 36, 36, 36, 64)},
@@ -68,6 +74,7 @@ CASES = {
 
 
 MODEL = "hyperprior-n36m96-l0067-a10w8"
+QUADS = {"rows": 3, "cols": 8, "block_rows": 4, "band_groups": 2, "arithmetic": "fip-f4"}
 # its transforms: parities of rows and columns made apart, with GDN and without, one core and two
 CODECS = {
     "g_s": ("g_s", {"rows": 12, "cols": 12, "block_rows": 8}, (12, 6), 1),
@@ -75,6 +82,8 @@ CODECS = {
     "g_s, packed": ("g_s", {"rows": 6, "cols": 8, "packing": True}, (12, 3), 1),
     "h_s, bound by weights": ("h_s", {"rows": 8, "cols": 12, "block_rows": 3}, (9, 6), 1),
     "h_a": ("h_a", {"rows": 8, "cols": 12}, (30, 20), 1),
+    "h_s, fip-f4": ("h_s", QUADS, (19, 5), 1),
+    "g_s, fip-f4": ("g_s", QUADS, (22, 5), 1),
     "g_s, two cores": ("g_s", {"rows": 8, "cols": 8, "block_rows": 6}, (24, 4), 2),
 }
 
@@ -123,9 +132,11 @@ def test_the_plan_has_the_bands_of_the_schedule():
     check_plan(program, 133, 61)
 
 
-def test_the_plan_has_the_bands_of_a_schedule_with_transposed_convolutions():
-    shape = {"rows": 5, "cols": 7, "block_rows": 3, "band_groups": 3}
-    check_plan(compile_streamed([find_model(MODEL).transforms["g_s"]], StreamedConfig(**shape), weights=False), 33, 21)
+@pytest.mark.parametrize(("arithmetic", "width"), [("direct", 33), ("fip-f4", 133)])
+def test_the_plan_has_the_bands_of_a_schedule_with_transposed_convolutions(arithmetic, width):
+    shape = {"rows": 5, "cols": 7, "block_rows": 3, "band_groups": 3, "arithmetic": arithmetic}
+    program = compile_streamed([find_model(MODEL).transforms["g_s"]], StreamedConfig(**shape), weights=False)
+    check_plan(program, width, 21)
 
 
 def check_plan(program, width, height):
@@ -148,7 +159,7 @@ def check_plan(program, width, height):
 
 
 def released(program, band):
-    middle = max(0, band["groups"] - 2) * program.stages[band["stage"]].stride
+    middle = max(0, band["groups"] - 2) * program.group_step(program.stages[band["stage"]])
     return band["release_first"] + middle + band["release"]
 
 

@@ -46,8 +46,8 @@ class Engine(Component):
     i_pass, i_tile, i_write : :py:`In(stream.Signature(...))`
         A pass and its descriptors, see :mod:`licgate.gateware.passes`; the latter may come at every second cycle, with
         the pass or later, ``IN_FLIGHT`` of them before their tile is written.
-    busy : :py:`Out(1)`
-        A step is issued in this cycle.
+    busy, reads : :py:`Out(1)`
+        A step is issued in this cycle; one that reads a weight, which by points not all do.
     release, released : :py:`Out(release_shape(program))`
         What the pass at work releases; what the pass that ends now does, else zero.
     line_address, line_data, weight_address, weight_data
@@ -81,6 +81,7 @@ class Engine(Component):
                 "i_tile": In(stream.Signature(tile_layout(program))),
                 "i_write": In(stream.Signature(write_layout(program))),
                 "busy": Out(1),
+                **({"reads": Out(1)} if program.arithmetic.points else {}),
                 "release": Out(release_shape(program)),
                 "released": Out(release_shape(program)),
                 "line_address": Out(address_width(program)),
@@ -133,6 +134,8 @@ class Engine(Component):
             Cat(self.line_word).eq(Cat(writer.line_word)),
             Cat(self.output_word).eq(Cat(writer.output_word)),
         ]
+        if self._program.arithmetic.points:
+            m.d.comb += self.reads.eq(feeder.reads)
         if self._program.packing:
             m.d.comb += Cat(post.highs).eq(Cat(array.highs))
         if any(op.is_gdn for op in self._program.ops):

@@ -49,8 +49,8 @@ class Feeder(Component):
         The array's inputs; by points ``step``, the steps of its sums, in the place of ``last``, which is there as well.
     release, released : :py:`Out(release_shape(program))`
         The ``release`` of the pass at work; that of the pass that ends now, else zero.
-    busy : :py:`Out(1)`
-        A step is issued in this cycle.
+    busy, reads : :py:`Out(1)`
+        A step is issued in this cycle; one that reads a weight, which by points not all do.
 
     Attributes
     ----------
@@ -90,6 +90,7 @@ class Feeder(Component):
                 "release": Out(release_shape(program)),
                 "released": Out(release_shape(program)),
                 "busy": Out(1),
+                **({"reads": Out(1)} if program.arithmetic.points else {}),
             }
         )
 
@@ -170,6 +171,7 @@ class Feeder(Component):
             operands.wish.eq(steps.wish),
             operands.kind.eq(walk.kind),
             addresses.fetch.eq(operands.fetch),
+            self.reads.eq(operands.fetch),
             # a weight is in its register four cycles before the array has it, and goes through one before
             self.weight_address.eq(line(addresses.weight, program.feed_latency - LINE_LATENCY - 6)),
             operands.words.eq(self.weight_data),

@@ -132,11 +132,16 @@ class ResultWriter(Component):
         """
         program, tile, stages = self._program, self.i.payload, self._program.stages
         quarter = Mux(tile.quads, count[:2], tile.quarter)
-        index = quarter
-        if program.upsampling:
+        index, channels = quarter, [stage.conv.channels_in for stage in stages]
+        if program.ring_words is not None:
+            # GDN of a streamed core takes quarters in the order in which they make pairs
+            channels = [stage.conv.channels_out for stage in stages]
+            pairs = Array(int(stage.upsampling) for stage in stages)[tile.line]
+            index = Mux(pairs, Cat(quarter[1], quarter[0]), quarter) if program.upsampling else quarter
+        elif program.upsampling:
             upsampled = (tile.to == Destination.LINE) & self._upsampled
             index = Mux(upsampled, Cat(tile.column, quarter[0]), quarter)
-        pitches = [program.arithmetic.padded(stage.conv.channels_in) for stage in stages]
+        pitches = [program.arithmetic.padded(count) for count in channels]
         offset = Signal(range(QUAD * max(pitches)))
         # Words are two cycles apart at least, and a tile is there a cycle before its first one.
         m.d.sync += offset.eq(Array(k * pitch for pitch in pitches for k in range(QUAD))[Cat(index, tile.line)])

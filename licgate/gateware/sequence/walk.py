@@ -1,6 +1,6 @@
 """The order of the passes of a band: tiles, groups, rows and parities of columns, and what moves on with each pass."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.sequence.tables import of_stage
@@ -13,8 +13,9 @@ class BandWalk(Component):
     """Walk over a band: each tile of the convolution over all its groups, then GDN group by group.
 
     A group's passes go from row to row, and in a row from one parity of columns to the other where a band has both. GDN
-    goes through its tiles for each of them. Where rows of the array make quads, a group of the convolution is four of
-    GDN, of every fourth column each: its *quarters*, which have the place of rows.
+    goes through its tiles for each of them. Where rows of the array make quads, a pass of the convolution is four of
+    GDN, of every fourth column each: its *quarters*. The second and the third one change places where a band has both
+    parities: what the first and the third one make are neighbouring columns then.
 
     Parameters
     ----------
@@ -40,11 +41,11 @@ class BandWalk(Component):
         Of the GDN inputs the first one of the pass's pixels, and the first channel of the tile from there on; its first
         parameter; its channels.
     last_tile, last_group, last_row, last_column : :py:`Out(1)`
-        Of what the pass is one of the last.
+        Of what the pass is one of the last; a column's last ones are those of its last quarter.
     last_reader : :py:`Out(1)`
         It is the last pass of GDN that reads what a pass of the convolution made.
     quarter : :py:`Out(2)`
-        Of a group of GDN, else 0.
+        The columns of a pass of GDN are those that are as much modulo 4, where rows make quads; else 0.
     group_left : :py:`Out(...)`
         Groups from this one on.
     releases, consumes : :py:`Out(1)`
@@ -88,12 +89,26 @@ class BandWalk(Component):
 
     def elaborate(self, platform):
         m = Module()
-        row_left = Signal(max(len(self.rows), 3 if self._quads else 0), name="row_left")
-        moves_pixel = self._flags(m, row_left)
+        row_left, last_quarter = Signal(len(self.rows), name="row_left"), self._quarters(m)
+        moves_pixel = self._flags(m, row_left, last_quarter)
         m.d.comb += self.to_gdn.eq(self.issued & self.moves_tile & self.last_tile & self.has_gdn)
         self._tiles(m)
-        self._pixels(m, row_left, moves_pixel)
+        self._pixels(m, row_left, moves_pixel, last_quarter)
         return m
+
+    def _quarters(self, m):
+        """Quarters of a pass of the convolution, of GDN one after the other; return whether it is the last one."""
+        if not self._quads:
+            return Const(1)
+        number, last = Signal(2, name="quarter_number"), Signal(name="last_quarter")
+        m.d.comb += [self.quarter.eq(number), last.eq(~self.is_gdn | (number == QUAD - 1))]
+        if self._both_parities and self._program.upsampling:
+            pairs = (stage.upsampling for stage in self._program.stages)
+            with m.If(of_stage(self.stage, pairs)):
+                m.d.comb += self.quarter.eq(Cat(number[1], number[0]))
+        with m.If(self.issued & self.is_gdn & self.last_tile):
+            m.d.sync += number.eq(number + 1)
+        return last
 
     def _tiles(self, m):
         """The operation, and its tile."""
@@ -146,20 +161,15 @@ class BandWalk(Component):
                 self.channel.eq(0),
             ]
 
-    def _pixels(self, m, row_left, moves_pixel):
+    def _pixels(self, m, row_left, moves_pixel, last_quarter):
         """Group, row and parities, and the pixels' place in the GDN inputs."""
-        program = self._program
+        program, rows = self._program, self.rows
 
         def padded(stage):
             return program.arithmetic.padded(stage.conv.channels_out)
 
         channels = Signal(range(1 + max(map(padded, program.stages))))
-        rows, moved = self.rows, channels
-        if self._quads:
-            # of a convolution's group all four quarters, of GDN one after the other
-            rows = Mux(self.begin | ~(self.is_gdn | self.to_gdn), 1, QUAD)
-            moved = Mux(self.is_gdn, channels, channels << 2)
-            m.d.comb += self.quarter.eq(Mux(self.is_gdn, -row_left, 0))
+        moved = Mux(self.is_gdn, channels, channels << 2) if self._quads else channels
         with m.If(self.begin):
             m.d.sync += channels.eq(of_stage(self.stage, map(padded, program.stages)))
         with m.If(self.issued):
@@ -174,12 +184,13 @@ class BandWalk(Component):
         if self._both_parities:
             with m.If(self.begin):
                 m.d.sync += [self.column.eq(0), self.parity.eq(0)]
-            with m.If(self.issued & moves_pixel):
+            moves_column = moves_pixel & last_quarter if self._quads else moves_pixel
+            with m.If(self.issued & moves_column):
                 m.d.sync += self.column.eq(~self.last_column)
             with m.If(self.issued & self.moves_row):
                 m.d.sync += self.parity.eq(self._pairs & ~self.parity)
 
-    def _flags(self, m, row_left):
+    def _flags(self, m, row_left, last_quarter):
         """What is known of a pass ahead; return whether another pixel comes with the next one."""
         program, last_tile, is_gdn = self._program, self.last_tile, self.is_gdn
         moves_pixel, in_last_group, in_last_row = Signal(), self.group_left == 1, row_left == 1
@@ -192,8 +203,10 @@ class BandWalk(Component):
                 self._pairs.eq(of_stage(self.stage, (stage.upsampling for stage in program.stages))),
                 parity_ends.eq(in_last_group & (in_last_row | (self._pairs & (row_left == 2)))),
             ]
+        if self._quads:
+            last_column &= last_quarter
         m.d.comb += self.last_column.eq(last_column)
-        m.d.comb += self.last_reader.eq(last_tile & (self.last_row if self._quads else 1))
+        m.d.comb += self.last_reader.eq(last_tile & last_quarter)
         m.d.sync += [
             # a cycle behind what they look at, and long settled when a pass is offered
             self.last_group.eq(in_last_group),

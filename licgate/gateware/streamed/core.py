@@ -138,7 +138,7 @@ class StreamedCore(Component):
         # What is used up is free when the last read has reached its memory.
         m.submodules.release = release = clearable(m, self.clear, "release", StepRelease(program))
         m.d.comb += [
-            release.step.eq(engine.busy),
+            release.step.eq(engine.reads if program.arithmetic.points else engine.busy),
             release.release.eq(engine.release),
             release.ended.eq(engine.released),
         ]

@@ -7,13 +7,18 @@ from amaranth.lib.wiring import In, Out
 from licgate.gateware.memory.port import MemoryPort
 from licgate.program.commands import command_fields
 
-__all__ = ["command_layout", "loader_members"]
+__all__ = ["command_layout", "loader_members", "stride_width"]
 
 
 def command_layout(program, kind):
     """Layout of a kind of command, see :func:`licgate.program.commands.command_fields`."""
     fields = command_fields(program)[kind]
     return data.StructLayout({name: signed(-w) if w < 0 else unsigned(w) for name, w in fields.items()})
+
+
+def stride_width(program):
+    """Bits of the input words from a group to the next: as many as the stride, 1 or 2, or four times as many."""
+    return (2 * program.arithmetic.outputs).bit_length()
 
 
 def loader_members(program, kind, *, room, depth, bits):

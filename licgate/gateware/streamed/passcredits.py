@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.streamed.layouts import command_layout, stride_width
 
 __all__ = ["ColumnCredits", "RecordCredits"]
 
@@ -34,7 +34,7 @@ class ColumnCredits(Component):
         super().__init__(
             {
                 "band": In(command_layout(program, "band")),
-                "stride": In(2),
+                "stride": In(stride_width(program)),
                 **{name: In(1) for name in ("start", "begin", "issued", "moves_group", "column_loaded")},
                 "loaded": Out(1),
             }
@@ -65,7 +65,7 @@ class ColumnCredits(Component):
 
 
 class RecordCredits(Component):
-    """Count passes to external memory whose words are not packed yet.
+    """Count passes to external memory whose words are not packed yet; by records, where one makes several.
 
     Parameters
     ----------
@@ -73,8 +73,11 @@ class RecordCredits(Component):
 
     Members
     -------
-    leaves, recorded : :py:`In(1)`
-        The pass's results leave the chip; a pass of which the record writer will say ``packed`` was issued.
+    leaves, is_gdn : :py:`In(1)`
+        The pass's results leave the chip; it is one of GDN, which makes one record where a convolution's make four
+        (only there).
+    recorded : :py:`In(...)`
+        A pass of which the record writer will say ``packed`` was issued, so many times.
     packed : :py:`In(1)`
         The words of one are packed.
     room : :py:`Out(1)`
@@ -82,15 +85,20 @@ class RecordCredits(Component):
     """
 
     def __init__(self, program):
-        self._limit = program.output_credits
-        super().__init__({**{name: In(1) for name in ("leaves", "recorded", "packed")}, "room": Out(1)})
+        self._limit, self._most = program.output_credits, program.arithmetic.outputs
+        members = {"recorded": In(range(1 + self._most)), "packed": In(1), "room": Out(1)}
+        members |= {"is_gdn": In(1)} if self._most > 1 else {}
+        super().__init__({"leaves": In(1), **members})
 
     def elaborate(self, platform):
         m = Module()
         unpacked = Signal(range(self._limit + 1))
+        fits = unpacked != self._limit
+        if self._most > 1:
+            fits &= self.is_gdn | (unpacked <= self._limit - self._most)
         m.d.sync += [
             # `room` says that the record writer's queue has a place
-            self.room.eq(~self.leaves | (unpacked != self._limit)),
+            self.room.eq(~self.leaves | fits),
             unpacked.eq(unpacked + self.recorded - self.packed),
         ]
         return m

@@ -5,7 +5,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import pass_layout, place_names
 from licgate.gateware.sequence.tables import of_stage
-from licgate.gateware.streamed.layouts import command_layout
+from licgate.gateware.streamed.layouts import command_layout, stride_width
+from licgate.target.points import QUAD
 
 __all__ = ["BandPlaces"]
 
@@ -22,7 +23,9 @@ class BandPlaces(Component):
     band, begin, issued : :py:`In(...)`
         As of :class:`~licgate.gateware.sequence.walk.BandWalk`, as are
     is_gdn, column, parity, last_tile, moves_row, moves_group, moves_tile, to_gdn : :py:`In(1)`
-    stride : :py:`Out(2)`
+    quarter : :py:`In(2)`
+        Only where rows make quads.
+    stride : :py:`Out(...)`
         Input words from a group to the next.
     row, offset, kernel_rows, mask, above, inside, wrap : :py:`Out(...)`
         For the feeder, see :func:`~licgate.gateware.passes.pass_layout`; ``above`` and ``inside`` only where it has
@@ -40,11 +43,13 @@ class BandPlaces(Component):
         layout = pass_layout(program)
         flags = ("begin", "issued", "is_gdn", "column", "parity", "last_tile")
         moves = ("moves_row", "moves_group", "moves_tile", "to_gdn")
+        quads = program.arithmetic.points
         super().__init__(
             {
                 "band": In(command_layout(program, "band")),
                 **{name: In(1) for name in (*flags, *moves)},
-                "stride": Out(2),
+                **({"quarter": In(2)} if quads else {}),
+                "stride": Out(stride_width(program)),
                 **{name: Out(layout[name].shape) for name in (*place_names(program), "wrap")},
                 "skip": Out(range(program.weight_ring + 1)),
                 "address": Out(program.address_bits),
@@ -54,7 +59,8 @@ class BandPlaces(Component):
     def elaborate(self, platform):
         m = Module()
         # known a cycle after the band: nobody asks before its first pass is issued
-        m.d.sync += self.stride.eq(of_stage(self.band.stage, (stage.stride for stage in self._program.stages)))
+        steps = (self._program.group_step(stage) for stage in self._program.stages)
+        m.d.sync += self.stride.eq(of_stage(self.band.stage, steps))
         self._kernel(m)
         self._window(m)
         self._target(m)
@@ -76,6 +82,8 @@ class BandPlaces(Component):
         kernel_row = Signal(len(band.height), name="kernel_row")
         kernel_end = Signal(range(2 * program.kernel_rows + 64), name="kernel_end")
         row_step, end_step = self.stride, self.stride
+        if program.arithmetic.points:
+            row_step = end_step = self.stride >> QUAD.bit_length() - 1
         if program.upsampling:
             row_step, end_step = Signal(2, name="row_step"), Signal(2, name="end_step")
             for step, which in ((row_step, 0), (end_step, 1)):
@@ -104,7 +112,7 @@ class BandPlaces(Component):
 
         def skipped(pass_kind):
             op = program.ops[pass_kind.op]
-            before = sum(other.steps for other in op.pass_kinds if other.index < pass_kind.index)
+            before = sum(other.weights for other in op.pass_kinds if other.index < pass_kind.index)
             width = 0 if program.arithmetic.whole_passes else pass_kind.shape.columns * op.words_in
             return Array(before + count * width for count in range(program.kernel_rows + 1))
 
@@ -161,10 +169,11 @@ class BandPlaces(Component):
         parts = [program.record_beats(program.cols, s.last_op.layer.output.bits) * s.last_op.products for s in stages]
         records = [program.record_beats(s.last_op.channels_out, s.last_op.layer.output.bits) for s in stages]
         part = Signal(range(1 + max(size * s.last_op.tiles for size, s in zip(parts, stages, strict=True))))
-        part_beats, step = Signal(range(1 + max(parts))), Signal(range(1 + 2 * max(records)))
+        each = [size * program.group_records(s) for size, s in zip(records, stages, strict=True)]
+        part_beats, step = Signal(range(1 + max(parts))), Signal(range(1 + 2 * program.arithmetic.outputs * max(records)))
         m.d.sync += [
             part_beats.eq(of_stage(band.stage, parts)),
-            step.eq(of_stage(band.stage, (size * s.parities for size, s in zip(records, stages, strict=True)))),
+            step.eq(of_stage(band.stage, each)),
             next_group.eq(group_target + step),
         ]
         with m.If(self.issued):
@@ -181,8 +190,22 @@ class BandPlaces(Component):
         with m.If(self.begin):
             m.d.sync += part.eq(0)
         place = part
-        if program.upsampling:
-            place = Signal(range(1 + max(records) + max(parts) * max(s.last_op.tiles for s in stages)), name="place")
-            record = Mux(self.column, of_stage(band.stage, records), Const(0))
+        if program.interleaves:
+            most = max(each) + max(parts) * max(s.last_op.tiles for s in stages)
+            if not program.arithmetic.points:
+                most = max(records) + max(parts) * max(s.last_op.tiles for s in stages)
+                record = Mux(self.column, of_stage(band.stage, records), Const(0))
+            else:
+                record = self._record(m, records)
+            place = Signal(range(1 + most), name="place")
             m.d.sync += place.eq(part + record)
         m.d.sync += self.address.eq(row_target + place)
+
+    def _record(self, m, records):
+        """Beats from a group's first record to that of the pass: of what upsamples, every second one of two fours."""
+        stage, number = self.band.stage, Signal(3, name="record_number")
+        m.d.comb += number.eq(self.quarter)
+        if self._program.upsampling:
+            with m.If(of_stage(stage, (s.upsampling for s in self._program.stages))):
+                m.d.comb += number.eq(Cat(self.column, self.quarter))
+        return Array(Array(size * k for k in range(2 * QUAD)) for size in records)[stage][number]

@@ -13,6 +13,7 @@ from licgate.gateware.streamed.blockqueue import BlockQueue, moved_level
 from licgate.gateware.streamed.burst import PageCutter
 from licgate.gateware.streamed.interleaver import Interleaver
 from licgate.gateware.streamed.packer import Packer
+from licgate.gateware.streamed.quadrecords import QuadRecords
 from licgate.program.streamed import WRITES
 
 __all__ = ["RecordWriter"]
@@ -35,13 +36,13 @@ class RecordWriter(Component):
     start : :py:`In(1)`
         No write is done.
     i : :py:`In(stream.Signature(record_layout(program)))`
-        A pass, before its first word comes.
+        A pass, before its first word comes; by points at every fourth cycle at most.
     enable, word : :py:`In(1)`, :py:`In(result_width).array(rows)`
         The next word of the oldest pass. There are never more passes under way than
-        ``program.output_credits``, those ``beyond`` the image not counted; where some stage makes parities of columns
-        apart, no word comes in the cycle behind another.
+        ``program.output_credits``, those ``beyond`` the image not counted, and those of quads as many times as they
+        make records; where words come in another order than that of records, none comes in the cycle behind another.
     packed : :py:`Out(1)`
-        The words of a pass have left their queue, the cycle before.
+        The words of a pass have left their queue, the cycle before; of quads, those of a record.
     writes : :py:`Out(24)`
         Writes that are in memory, since ``start``.
     port : :py:`Out(MemoryPort(...))`
@@ -102,12 +103,21 @@ class RecordWriter(Component):
         m.submodules.passes = passes = Queue(self.i.payload.shape(), program.output_credits)
         m.submodules.targets = targets = Queue(cutter.i.payload.shape(), WRITES)
         connect(m, targets.o, cutter.i)
-        m.d.comb += [
-            passes.i.payload.eq(self.i.payload),
-            passes.i.valid.eq(self.i.valid & (~self.i.payload.beyond if program.upsampling else 1)),
-            self.i.ready.eq(passes.i.ready),
-            words.enable.eq(self.enable),
-        ]
+        if program.arithmetic.points:
+            m.submodules.records = records = QuadRecords(program)
+            connect(m, records.o, passes.i)
+            m.d.comb += [
+                records.i.payload.eq(self.i.payload),
+                records.i.valid.eq(self.i.valid),
+                self.i.ready.eq(records.i.ready),
+            ]
+        else:
+            m.d.comb += [
+                passes.i.payload.eq(self.i.payload),
+                passes.i.valid.eq(self.i.valid & (~self.i.payload.beyond if program.upsampling else 1)),
+                self.i.ready.eq(passes.i.ready),
+            ]
+        m.d.comb += words.enable.eq(self.enable)
         completes, under_way = self._write(m, cutter, beats)
         busy, moved = self._pack(m, passes, words, completes)
         written = self._collect(m, moved, beats, targets)
@@ -227,27 +237,29 @@ class RecordWriter(Component):
     def _queue(self, m, bits):
         """The queue of words, of ``bits`` a pixel, fed."""
         program = self._program
-        if not program.upsampling:
+        if not program.interleaves:
             queue = BlockQueue(program.output_depth, program.rows * bits)
             m.d.comb += queue.word.eq(Cat(word[:bits] for word in self.word))
             return queue
-        stages = program.stages
+        stages, points = program.stages, program.arithmetic.points
         queue = Interleaver(
             program.rows,
             bits,
-            most_words=program.most_channels,
+            most_words=program.most_words,
             most_apart=max(stage.last_op.channels_out for stage in stages),
             depth=program.output_depth,
+            quads=points,
         )
         coming, out = self.i.payload, queue.i.payload
+        names = ("count", "column", "beyond", "first", "last", "quads")
         # the tiles of a GDN are one write, those of a convolution one each
         channels = of_stage(coming.stage, (stage.last_op.channels_out for stage in stages))
         whole = of_stage(coming.stage, (stage.gdn is not None for stage in stages))
         m.d.comb += [
             *(mine.eq(word[:bits]) for mine, word in zip(queue.word, self.word, strict=True)),
             queue.i.valid.eq(self.i.valid),
-            *(getattr(out, name).eq(getattr(coming, name)) for name in ("count", "column", "beyond", "first", "last")),
-            out.apart.eq(Mux(whole, channels, coming.count)),
+            *(getattr(out, name).eq(getattr(coming, name)) for name in names if name in coming.shape().members),
+            out.apart.eq(Mux(whole, channels, coming.count >> 2 if points else coming.count)),
             out.pair.eq(of_stage(coming.stage, (stage.upsampling for stage in stages))),
         ]
         return queue

@@ -1,4 +1,4 @@
-"""What passes use up becomes free: slots when they end, weights step by step."""
+"""What passes use up becomes free: slots when they end, weights as they are read."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
@@ -9,11 +9,11 @@ __all__ = ["StepRelease"]
 
 
 class StepRelease(Component):
-    """Spread the weight words that a pass releases over its steps.
+    """Spread the weight words that a pass releases over its reads.
 
-    Room comes while the last pass over a tile still runs, so the tile after the next has that time to come in. Steps
-    read a tile from its beginning on; a pass that skips kernel rows takes fewer steps than there are words, and its
-    rest becomes free with its end.
+    Room comes while the last pass over a tile still runs, so the tile after the next has that time to come in. A pass
+    reads a tile from its beginning on, a word in a step, or in some of the steps by points; one that skips kernel rows
+    takes fewer steps than there are words, and its rest becomes free with its end.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class StepRelease(Component):
     Members
     -------
     step : :py:`In(1)`
-        A step is issued in this cycle.
+        A step that reads a weight is issued in this cycle.
     release, ended : :py:`In(release_shape(program))`
         Of the pass at work; of the pass that ends in this cycle, else zero.
     released : :py:`Out(release_shape(program))`
-        What becomes free: a word with each step of a pass that releases any, the rest and the slots with its end.
+        What becomes free: a word with each such step of a pass that releases any, the rest and the slots with its end.
 
     Attributes
     ----------

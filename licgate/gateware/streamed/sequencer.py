@@ -6,10 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from licgate.gateware.passes import Destination, record_layout
 from licgate.gateware.sequence.sequencer import PassSequencer
+from licgate.gateware.sequence.tables import of_stage
 from licgate.gateware.streamed.layouts import command_layout
 from licgate.gateware.streamed.passcredits import ColumnCredits, RecordCredits
 from licgate.gateware.streamed.places import BandPlaces
 from licgate.gateware.streamed.tilering import TileRing
+from licgate.target.points import QUAD
 
 __all__ = ["BandSequencer"]
 
@@ -72,8 +74,8 @@ class BandSequencer(PassSequencer):
         if program.upsampling:
             # Of an upsampling stage, a tile has the weights of all parities, one after the other.
             convs = [stage.conv for stage in program.stages]
-            steps = [[op.pass_kinds[k % len(op.pass_kinds)].steps for k in range(4)] for op in convs]
-            of_kind = Array(Array(found) for found in steps)[band.stage][Cat(walk.column, walk.parity)]
+            counts = [[op.pass_kinds[k % len(op.pass_kinds)].weights for k in range(4)] for op in convs]
+            of_kind = Array(Array(found) for found in counts)[band.stage][Cat(walk.column, walk.parity)]
             words = Signal.like(ring.words, name="pass_words")
             m.d.sync += words.eq(Mux(walk.is_gdn, ring.words, of_kind))
         freed = Mux(
@@ -88,6 +90,8 @@ class BandSequencer(PassSequencer):
             "to": Mux(at.leaves, Destination.OUTPUT, Destination.NORM),
             "address": walk.x + walk.channel,
         }
+        if program.arithmetic.points:
+            of_write |= {"line": band.stage, "quads": ~walk.is_gdn, "quarter": walk.quarter}
         return {"wrap": places.wrap}, of_write, [there, ring.there, room]
 
     def _record(self, m, at):
@@ -97,19 +101,40 @@ class BandSequencer(PassSequencer):
         m.d.sync += recorded.eq(at.issue & at.leaves)
         m.d.comb += [
             out.valid.eq(recorded),
-            at.records.recorded.eq(recorded),
+            at.records.recorded.eq(Mux(recorded, self._records(m, at), 0) if program.arithmetic.points else recorded),
             out.payload.address.eq(at.places.address),
             out.payload.count.eq(walk.count),
             out.payload.stage.eq(band.stage),
             out.payload.first.eq(~walk.is_gdn | (walk.channel == 0)),
             out.payload.last.eq(~walk.is_gdn | walk.last_tile),
         ]
-        if program.upsampling:
-            beyond, narrow = out.payload.beyond, Signal()
-            m.d.sync += narrow.eq((band.pixels << 1) <= program.rows)
+        if program.upsampling and not program.arithmetic.points:
+            beyond = out.payload.beyond
             m.d.comb += [
-                beyond.eq(walk.column & walk.last_group & narrow),
+                beyond.eq(walk.column & walk.last_group & self._narrow(m, at)),
                 out.payload.column.eq(walk.column),
                 # nothing of it is packed
                 at.records.recorded.eq(recorded & ~beyond),
             ]
+
+    def _narrow(self, m, at):
+        """The last group's second records lie beyond the image."""
+        narrow = Signal(name="narrow")
+        m.d.sync += narrow.eq((at.band.pixels << 1) <= self._program.group_columns)
+        return narrow
+
+    def _records(self, m, at):
+        """Describe the records of a pass by points; return how many there are: four of a convolution's, one of GDN's.
+
+        Of what upsamples, the columns of two quarters make a pair of records, of which a pass of GDN makes one half.
+        """
+        walk, out = at.walk, self.o_record.payload
+        m.d.comb += out.quads.eq(~walk.is_gdn)
+        if not self._program.upsampling:
+            return Mux(walk.is_gdn, 1, QUAD)
+        pairs = of_stage(at.band.stage, (stage.upsampling for stage in self._program.stages))
+        m.d.comb += [
+            out.column.eq(pairs & walk.is_gdn & walk.quarter[1]),
+            out.beyond.eq(pairs & (~walk.is_gdn | walk.quarter[1]) & walk.last_group & self._narrow(m, at)),
+        ]
+        return Mux(walk.is_gdn, ~out.beyond, Mux(out.beyond, QUAD // 2, QUAD))

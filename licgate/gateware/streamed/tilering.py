@@ -46,7 +46,7 @@ class TileRing(Component):
                 "stage": In(range(max(2, len(program.stages)))),
                 "skip": In(range(program.weight_ring + 1)),
                 "weight": Out(range(max(memory.depth for memory in program.weight_memories))),
-                "words": Out(range(1 + max(op.steps for op in program.ops))),
+                "words": Out(range(1 + max(op.weights for op in program.ops))),
                 "there": Out(1),
             }
         )
@@ -82,12 +82,12 @@ class TileRing(Component):
             begun_gdn.eq(self.to_gdn),
         ]
         with m.If(self.begin):
-            convs = (stage.conv.steps for stage in program.stages)
+            convs = (stage.conv.weights for stage in program.stages)
             m.d.sync += [self.words.eq(of_stage(self.stage, convs)), held.eq(0), home.eq(pointer)]
         with m.If(self.next_tile):
             m.d.sync += [pointer.eq(next_pointer), held.eq(held + ~self.consumed)]
         with m.If(self.to_gdn):
-            lasts = (stage.last_op.steps for stage in program.stages)
+            lasts = (stage.last_op.weights for stage in program.stages)
             m.d.sync += self.words.eq(of_stage(self.stage, lasts))
         with m.If(begun_gdn):
             m.d.sync += [gdn_pointer.eq(pointer), gdn_held.eq(held)]

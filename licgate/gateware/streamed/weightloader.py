@@ -42,7 +42,7 @@ class WeightLoader(Component):
         self._reader = WordReader(
             program,
             program.weight_kinds,
-            most_words=max(op.steps for op in program.ops),
+            most_words=max(op.weights for op in program.ops),
             page_beats=program.weight_burst,
             most_beats=max(max(self._beats(op)) for op in program.ops),
         )
@@ -64,7 +64,7 @@ class WeightLoader(Component):
         op = Signal(range(max(2, len(ops))))
         more = Signal()  # the stage's GDN follows
         left = Signal(range(1 + max(o.tiles for o in ops)))
-        steps = Signal(range(1 + max(o.steps for o in ops)))
+        tile_words = Signal(range(1 + max(o.weights for o in ops)), name="steps")
         # Segments of a tile, those that are left, words and beats of this one.
         count = Array(map(len, segments))[op]
         rest = Signal(range(1 + max(map(len, segments))))
@@ -75,7 +75,7 @@ class WeightLoader(Component):
         first = Signal(init=1)
         m.d.comb += [
             tile.payload.kind.eq(Array(o.memory for o in ops)[op]),
-            tile.payload.words.eq(steps),
+            tile.payload.words.eq(tile_words),
             stretch.payload.address.eq(address),
             stretch.payload.beats.eq(beats),
             last_segment.eq(rest == 1),
@@ -87,7 +87,7 @@ class WeightLoader(Component):
             with m.State("OP"):
                 m.d.sync += [
                     left.eq(Array(o.tiles for o in ops)[op]),
-                    steps.eq(Array(o.steps for o in ops)[op]),
+                    tile_words.eq(Array(o.weights for o in ops)[op]),
                     rest.eq(count),
                     *self._segment(op, words, beats, single),
                 ]

@@ -12,6 +12,7 @@ the time as it moves something itself.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from licgate.perf.streamed import plan as streamplan
@@ -217,11 +218,17 @@ class _Array:
         for group in range(kind.groups):
             ready = max(ready, self._columns(kind, tile, group))
             for index, (length, cycles) in enumerate(zip(kind.lengths, kind.passes[tile], strict=True)):
-                outside = kind.beyond and group == kind.groups - 1 and index & 1
-                self.time = max(self.time + cycles, max(ready, self._room(not outside)) + length)
+                last, quads = kind.beyond and group == kind.groups - 1, kind.outputs > 1
+                outside = last and index & 1
+                records = kind.outputs // (1 + last) if quads else 1 - outside
+                self.time = max(self.time + cycles, max(ready, self._room(records, kind.outputs)) + length)
                 moved = self.time + conv.flight[tile] + _FREED
                 leaves = (True, moved, conv.packing[tile], kind.written[tile], kind.write_burst)
-                self._offer(kind, index, leaves, outside)
+                if quads:
+                    for _ in range(records):
+                        self.flow.offer(*leaves)
+                else:
+                    self._offer(kind, index, leaves, outside)
             if release:
                 flow.free_slots(self.time + self.latency, release[group])
 
@@ -231,10 +238,12 @@ class _Array:
         flight, last, passes = kind.conv.flight[-1] + _CREDIT, len(kind.norm) - 1, kind.passes[-1]
         for pixel in range(kind.pixels):
             group, index = divmod(pixel, len(passes))
-            outside = kind.beyond and group == kind.groups - 1 and index & 1
             ready = ends[group] - sum(passes[index + 1 :]) + flight
-            for tile, cycles in enumerate(kind.norm):
-                if pixel == 0:
+            for quarter, (tile, cycles) in itertools.product(range(kind.outputs), enumerate(kind.norm)):
+                # the halves of a pair come as parities of columns, or as quarters
+                index = index if kind.outputs == 1 else quarter
+                outside = kind.beyond and group == kind.groups - 1 and index & 1
+                if pixel == quarter == 0:
                     ready = max(ready, flow.until(flow.tiles, first + tile) + _TILE)
                 self.time = max(self.time + cycles, max(ready, self._room(not outside)) + kind.norm_length)
                 beats = kind.written[0] if tile == last else 0
@@ -242,7 +251,7 @@ class _Array:
                 self._offer(
                     kind, index, (tile == 0, moved, gdn.packing[tile], beats, kind.write_burst), outside, tile == last
                 )
-                if pixel == kind.pixels - 1 and not kind.keep:
+                if pixel == kind.pixels - 1 and quarter == kind.outputs - 1 and not kind.keep:
                     flow.free_words(self.time + self.latency, gdn.tiles[tile][0], kind.norm_length)
         self.last = kind.norm[-1]
 
@@ -261,10 +270,10 @@ class _Array:
                     self.flow.offer(first, leaves[1], *rest)
                 self.odd = []
 
-    def _room(self, counts):
-        """Cycle from which there is room for the results of another pass, which may not count itself."""
+    def _room(self, counts, needed=1):
+        """Cycle from which there is room for ``needed`` records of another pass, of which so many count."""
+        waits = self.out + needed - self.credit
         self.out += counts
-        waits = self.out - self.credit + (not counts)
         if waits <= 0:
             return 0.0
         return self.flow.until(self.flow.packed, waits) + _CREDIT

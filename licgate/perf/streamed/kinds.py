@@ -18,7 +18,7 @@ class Operation(NamedTuple):
     counts : tuple of int
         Output channels of each tile.
     packing : tuple of int
-        Cycles in which the packer takes the results of each tile.
+        Cycles in which the packer takes a record of each tile.
     flight : tuple of int
         Cycles from the end of a pass to its last result.
     """
@@ -39,6 +39,8 @@ class Kind(NamedTuple):
     groups, rows : int
     pairs, beyond : bool
         Parities of columns are made apart, one pass after the other; the last group has no second record.
+    outputs : int
+        Neighbouring outputs of a pass of the convolution, each of a record of its own: 1, or 4.
     lengths : tuple of int
         Cycles that a pass of the convolution takes of the feeder, by row and parity.
     passes : tuple of tuple of int
@@ -66,6 +68,7 @@ class Kind(NamedTuple):
     rows: int
     pairs: bool
     beyond: bool
+    outputs: int
     lengths: tuple
     passes: tuple
     norm_length: int
@@ -90,7 +93,7 @@ class Kind(NamedTuple):
     @property
     def records(self) -> int:
         """Records that are written."""
-        return self.pixels - self.rows * self.beyond
+        return self.outputs * (self.pixels - self.rows * self.beyond)
 
     @property
     def tiles(self) -> tuple:

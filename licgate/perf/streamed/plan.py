@@ -84,7 +84,7 @@ class _Planner:
         """Cycles of all passes of a stage, and beats of its weights, maps and results."""
         program, stage = self.program, self.stages[k]
         source, target, (conv, gdn) = self.maps[k], self.maps[k + 1], self.operations[k]
-        groups = -(-stage.group_columns(source.width, target.width) // program.rows)
+        groups = -(-stage.group_columns(source.width, target.width) // program.group_columns)
         kinds = Counter()
         for row in range(target.height):
             first, last = stage.span(row)
@@ -98,7 +98,8 @@ class _Planner:
         )
         if gdn is not None:
             norm = self._passes(stage.gdn, (stage.gdn.words_in,), gdn.flight)
-            cycles += groups * stage.parities * target.height * sum(each for (each,) in norm)
+            passes = groups * stage.parities * target.height * stage.conv.outputs
+            cycles += passes * sum(each for (each,) in norm)
         blocks = [
             block_span(program, stage, source.height, target.height, row)
             for row in range(0, target.height, program.stage_rows(stage))
@@ -139,16 +140,16 @@ class _Planner:
         lengths = tuple(count * self._tap_row_cycles(pass_kind.index) for count, pass_kind in tap_rows)
         passes = self._passes(stage.conv, lengths, conv.flight)
         norm, channels = (), 0
-        steps = band.groups * stage.conv.tiles * sum(count * pass_kind.shape.columns for count, pass_kind in tap_rows)
+        steps = band.groups * stage.conv.tiles * sum(count * pass_kind.shape.steps for count, pass_kind in tap_rows)
         if gdn is not None:
             channels = stage.gdn.words_in
             norm = tuple(each for (each,) in self._passes(stage.gdn, (channels,), gdn.flight))
-            steps += band.groups * len(tap_rows) * stage.gdn.tiles * channels
-        middle = [stage.stride] * max(0, band.groups - 2)
+            steps += band.groups * len(tap_rows) * stage.conv.outputs * stage.gdn.tiles * channels
+        middle = [program.group_step(stage)] * max(0, band.groups - 2)
         release = (band.release_first, *middle, band.release) if band.groups > 1 else (band.release,)
         loads, later = [band.loads_first], band.loads - band.loads_first
         for _ in range(band.groups - 1):
-            loads.append(min(stage.stride, later))
+            loads.append(min(program.group_step(stage), later))
             later -= loads[-1]
         written = self._written(stage, target)
         mean = [_mean(beats, program.page_beats) for beats in written]
@@ -157,7 +158,8 @@ class _Planner:
             band.groups,
             rows,
             stage.upsampling,
-            band.written < stage.parities * band.groups,
+            band.written < program.group_records(stage) * band.groups,
+            stage.conv.outputs,
             lengths,
             passes,
             channels,
@@ -206,7 +208,7 @@ class _Planner:
             tiles,
             counts,
             tuple(packing(count) for count in counts),
-            tuple(later + self.timing.drain_interval * (count - 1) for count in counts),
+            tuple(later + self.timing.drain_interval * (op.outputs * count - 1) for count in counts),
         )
 
     def _written(self, stage, target):

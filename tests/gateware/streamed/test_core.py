@@ -47,6 +47,12 @@ CASES = {
     ),
     "point": ({"channels": (3, 5, 7)}, {"rows": 5, "cols": 8}, (1, 1)),
     "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "arithmetic": "fip"}, (7, 5)),
+    "fip-f4": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "arithmetic": "fip-f4"}, (11, 5)),
+    "fip-f4, three": (
+        {"channels": (3, 6, 5, 9)},
+        {"rows": 3, "cols": 6, "block_rows": 2, "band_groups": 2, "arithmetic": "fip-f4"},
+        (45, 6),
+    ),
     "fip, ring": (
         {"channels": (3, 3, 4), "kernel": 3, "gdn": "square_root"},
         {"rows": 4, "cols": 4, "block_rows": 1, "band_groups": 1, "arithmetic": "fip"},
