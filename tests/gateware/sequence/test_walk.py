@@ -15,25 +15,30 @@ from tests.manifest.kit import four_transforms
 
 def walked(program, stage, groups, rows, keep, columns):
     """What the walk says of each pass, from the order of loops alone; of a band with so many parities of columns."""
-    pixels = list(product(range(groups), range(rows), range(columns)))
-    order = [(stage.conv, t, k) for t in range(stage.conv.tiles) for k in range(len(pixels))]
+    pixels, quarters = list(product(range(groups), range(rows), range(columns))), stage.conv.outputs
+    order = [(stage.conv, t, k, 0) for t in range(stage.conv.tiles) for k in range(len(pixels))]
     if stage.gdn is not None:
-        order += [(stage.gdn, t, k) for k in range(len(pixels)) for t in range(stage.gdn.tiles)]
-    for op, tile, k in order:
+        every = product(range(len(pixels)), range(quarters), range(stage.gdn.tiles))
+        order += [(stage.gdn, t, k, quarter) for k, quarter, t in every]
+    for op, tile, k, quarter in order:
         (group, row, column), size, conv = pixels[k], program.tile_channels(op), op is stage.conv
-        whole, last_tile = k == len(pixels) - 1, tile == op.tiles - 1
-        ends_row = column == columns - 1 and (conv or last_tile)
+        pixel_ends, last_tile = conv or quarter == quarters - 1, tile == op.tiles - 1
+        whole = k == len(pixels) - 1 and pixel_ends
+        ends_row = column == columns - 1 and pixel_ends and (conv or last_tile)
         # the last row of this parity in the last group
         ends = group == groups - 1 and row >= rows - columns if conv else whole
         yield {
             "is_gdn": not conv,
             "column": column,
             "parity": row & 1 if columns == 2 else 0,
-            "x": k * stage.conv.channels_out,
+            "x": (k * quarters + quarter) * program.arithmetic.padded(stage.conv.channels_out),
+            # the second and the third one change places where they make pairs
+            "quarter": (0, 2, 1, 3)[quarter] if columns == 2 else quarter,
             "channel": tile * size,
-            "param": op.param_base + tile * size,
-            "count": min(size, op.channels_out - tile * size),
+            "param": op.param_base + tile * op.outputs * size,
+            "count": op.outputs * min(size, op.channels_out - tile * size),
             "last_tile": last_tile,
+            "last_reader": last_tile and pixel_ends,
             "last_group": group == groups - 1,
             "group_left": groups - group,
             "releases": ends and not keep,
@@ -60,10 +65,10 @@ async def walks(ctx, dut, number, said, **band):
         ctx.set(dut.issued, 0)
 
 
-@pytest.mark.parametrize("keep", [0, 1])
-def test_the_walk_over_both_parities_is_that_of_the_loops(keep):
+@pytest.mark.parametrize(("keep", "arithmetic"), [(0, "direct"), (1, "direct"), (0, "fip-f4"), (1, "fip-f4")])
+def test_the_walk_over_both_parities_is_that_of_the_loops(keep, arithmetic):
     """Stages with and without GDN, some that make parities apart, of several tiles."""
-    shape = StreamedConfig(rows=4, cols=3, block_rows=4, band_groups=3, weight_words=301, output_words=6)
+    shape = StreamedConfig(rows=4, cols=3, block_rows=4, band_groups=3, weight_words=301, arithmetic=arithmetic)
     program = compile_streamed(list(four_transforms().transforms.values()), shape)
     dut = BandWalk(program, range(4), range(5), both_parities=True)
 
@@ -76,9 +81,9 @@ def test_the_walk_over_both_parities_is_that_of_the_loops(keep):
     run_simulation(dut, bench)
 
 
-@pytest.mark.parametrize("name", ["GDN", "packed, 3 columns", "chains"])
+@pytest.mark.parametrize("name", ["GDN", "packed, 3 columns", "chains", "by points"])
 def test_the_walk_over_one_parity_is_that_of_the_loops(name):
-    program = build(name)
+    program = build("GDN", arithmetic="fip-f4") if name == "by points" else build(name)
     dut = BandWalk(program, range(8), range(2), both_parities=False)
 
     async def bench(ctx):

@@ -24,6 +24,7 @@ SHAPES = {
     ),
     "resident": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "band_groups": 1, "weight_words": 700}, (37, 9)),
     "fip": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "output_words": 8, "arithmetic": "fip"}, (17, 9)),
+    "fip-f4": ({"channels": (3, 5, 7)}, {"rows": 4, "cols": 4, "output_words": 16, "arithmetic": "fip-f4"}, (70, 9)),
 }
 # a transform of a codec, whose parities of rows and columns are made apart: the last groups with and without a second
 # record, as few credits as there may be
@@ -31,6 +32,13 @@ CODECS = {
     "pairs": ("g_s", {}, {"rows": 4, "cols": 4, "block_rows": 3, "band_groups": 2}, (13, 5)),
     "pairs of two tiles": ("g_s", {}, {"rows": 3, "cols": 3, "output_words": 6, "band_groups": 1}, (7, 6)),
     "pairs without GDN": ("h_s", {"gdn": "relu", "kernel": 3}, {"rows": 5, "cols": 2, "weight_words": 200}, (12, 5)),
+    "pairs, fip-f4": ("g_s", {}, {"rows": 3, "cols": 3, "output_words": 12, "arithmetic": "fip-f4"}, (29, 5)),
+    "pairs without GDN, fip-f4": (
+        "h_s",
+        {"gdn": "relu", "kernel": 3},
+        {"rows": 5, "cols": 2, "band_groups": 2, "arithmetic": "fip-f4"},
+        (29, 4),
+    ),
     "pairs, fip": ("g_s", {}, {"rows": 4, "cols": 3, "block_rows": 3, "band_groups": 2, "arithmetic": "fip"}, (7, 5)),
 }
 
@@ -54,15 +62,19 @@ def expected_passes(program, schedule):
             continue
         stage = program.stages[band["stage"]]
         layout = schedule.maps[band["stage"] - schedule.chain.first + 1]
+        outputs, step = program.arithmetic.outputs, program.group_step(stage)
         pixels = list(product(range(band["groups"]), range(band["rows"]), range(stage.parities)))
-        order = [(stage.conv, *pixel, t) for t in range(stage.conv.tiles) for pixel in pixels]
+        order = [(stage.conv, *pixel, t, 0) for t in range(stage.conv.tiles) for pixel in pixels]
         if stage.gdn is not None:
-            order += [(stage.gdn, *pixel, t) for pixel in pixels for t in range(stage.gdn.tiles)]
+            # every fourth column each; what upsamples makes neighbours of the first and the third, and of the others
+            quarters = ((0, 2, 1, 3) if stage.upsampling else range(4)) if outputs > 1 else (0,)
+            every = product(pixels, quarters, range(stage.gdn.tiles))
+            order += [(stage.gdn, *pixel, t, quarter) for pixel, quarter, t in every]
         home, places, base = pointer, {}, len(found)
         for op in (stage.conv, stage.gdn):
             for tile in range(op.tiles if op else 0):
                 places[op.index, tile] = pointer
-                pointer = (pointer + op.steps) % program.weight_ring
+                pointer = (pointer + op.weights) % program.weight_ring
         if band["keep"]:
             pointer = home
         offset, words = program.window(stage)
@@ -70,20 +82,22 @@ def expected_passes(program, schedule):
             origin = loads - max(0, band["word"])  # columns that came before the first one of the block's rows
         loads += band["loads"]
         nominal = stage.span(0)[0]
-        for op, g, r, q, t in order:
+        for op, g, r, q, t, quarter in order:
             conv, size = op is stage.conv, program.tile_channels(op)
+            quads, pixel_ends = op.outputs > 1, conv or quarter == outputs - 1
             pass_kind = op.pass_kinds[2 * (r & 1) + q] if stage.upsampling and conv else op.pass_kinds[0]
             last_group, last_column = g == band["groups"] - 1, q == stage.parities - 1
             # the last pass with these weights: in the last group, the last row of this parity
-            ends = last_group and r >= band["rows"] - (stage.parities if conv else 1) and (conv or last_column)
+            ends = last_group and r >= band["rows"] - (stage.parities if conv else 1)
+            ends = ends and pixel_ends and (conv or last_column)
             slots = 0
             if conv and t == op.tiles - 1 and r == band["rows"] - 1 and last_column:
-                early = band["release_first"] if g == 0 else stage.stride
+                early = band["release_first"] if g == 0 else step
                 slots = band["release"] if last_group else early
             top, bottom = (end - nominal for end in stage.span(r))
             first, begin, window, fed = max(top, band["top"]), places[op.index, t], None, {}
             if conv:
-                begin += sum(other.steps for other in op.pass_kinds[: pass_kind.index - op.pass_kinds[0].index])
+                begin += sum(other.weights for other in op.pass_kinds[: pass_kind.index - op.pass_kinds[0].index])
                 fed = {"kernel_rows": min(bottom, band["height"]) - first}
                 if program.arithmetic.whole_passes:
                     above, inside = first - top, fed["kernel_rows"]
@@ -92,38 +106,49 @@ def expected_passes(program, schedule):
                     begin += (first - top) * pass_kind.shape.columns * op.channels_in
                 window = pass_kind.shape.first_word(program.rows) - offset
             part = sum(layout.part_beats(count) for count in layout.parts[: t * op.products])
-            record = stage.parities * g + q
-            beyond = q == 1 and last_group and 2 * band["pixels"] <= program.rows
+            # by points the halves of a pair are quarters, else parities of columns
+            half = (stage.upsampling and quarter >> 1) if outputs > 1 else q
+            record, number = program.group_records(stage) * g + q, (0, 2, 1, 3).index(quarter)
+            if outputs > 1:
+                record += 4 * (quarter >> 1) + 2 * (quarter & 1) if stage.upsampling else quarter
+            narrow = last_group and 2 * band["pixels"] <= program.group_columns and stage.upsampling
+            beyond = narrow and (half == 1 or quads)
             out = not conv or stage.gdn is None
             k = pixels.index((g, r, q))
+            inside = band["pixels"] if last_group else program.group_columns
             found.append(
                 {
                     "op": op.index,
                     "tile": t,
-                    "count": min(size, op.channels_out - t * size),
-                    "param": op.param_base + pass_kind.params + t * size,
+                    "count": op.outputs * min(size, op.channels_out - t * size),
+                    "param": op.param_base + pass_kind.params + t * op.outputs * size,
                     "weight": begin % program.weight_ring,
-                    "pixels": band["pixels"] if last_group else program.rows,
+                    "pixels": inside if conv or outputs == 1 else (inside + 3 - quarter) // 4,
                     "pass_kind": pass_kind.index,
-                    "words": pass_kind.steps if ends and not band["keep"] else 0,
-                    "consumes": not band["keep"] and (g, r, q) == pixels[-1],
+                    "words": pass_kind.weights if ends and not band["keep"] else 0,
+                    "consumes": not band["keep"] and (g, r, q) == pixels[-1] and pixel_ends,
                     "slots": slots,
                     "fed": fed,
-                    "offset": (band["slot"] + stage.stride * g + window) % program.slots * program.slot_words
+                    "offset": (band["slot"] + step * g + window) % program.slots * program.slot_words
                     if conv
                     else None,
                     "mask": sum(
-                        (0 <= band["word"] + stage.stride * g + window + w < band["words"]) << w
+                        (0 <= band["word"] + step * g + window + w < band["words"]) << w
                         for w in range(program.window_words)
                     )
                     if conv
                     else None,
-                    "x": k * program.arithmetic.padded(stage.conv.channels_out) if stage.gdn is not None else None,
+                    "x": (outputs * k + (number if stage.upsampling else quarter))
+                    * program.arithmetic.padded(stage.conv.channels_out)
+                    if stage.gdn is not None
+                    else None,
                     "address": band["target"] + r * band["pitch"] + record * layout.record + part if out else None,
                     "beyond": beyond,
-                    "column": q,
+                    "column": int(half) if outputs == 1 or not quads else 0,
+                    "quads": quads,
+                    "records": (4 >> beyond if quads else not beyond) if out else 0,
                     # columns that must have come: to the end of the window, or of the image
-                    "columns": origin + min(band["word"] + stage.stride * g + words, band["words"]),
+                    "columns": origin + min(band["word"] + step * g + words, band["words"]),
                     # passes that must have been written: those of the convolution up to this pixel
                     "needs": 0 if conv else base + (stage.conv.tiles - 1) * len(pixels) + k + 1,
                 }
@@ -201,13 +226,12 @@ class Bench:
 
     def _recorded(self, recorded, record):
         assert self.passes[-1]["address"] == (record.address if recorded else None)
-        counts = recorded and not (self.program.upsampling and record.beyond)
-        if recorded and self.program.upsampling:
-            assert (record.beyond, record.column) == (self.passes[-1]["beyond"], self.passes[-1]["column"])
-        self.given.out += counts
+        names = [name for name in ("beyond", "column", "quads") if recorded and name in record.shape().members]
+        assert [record[name] for name in names] == [self.passes[-1][name] for name in names]
+        self.given.out += self.passes[-1]["records"] if recorded else 0
         # of two passes whose words are put together none is packed before the other one has come
         stage = recorded and self.program.stages[record.stage]
-        if recorded and (not stage.upsampling or (record.column and record.last)):
+        if recorded and (not stage.upsampling or (record.column and record.last) or self.passes[-1]["quads"]):
             self.given.whole = self.given.out
         elif recorded and record.column:
             self.given.whole += 1
