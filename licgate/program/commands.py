@@ -32,9 +32,10 @@ def command_fields(program: StreamedProgram) -> dict[str, dict[str, int]]:
     begins with input word ``word``, in ``slot``; the row has ``words`` input words. In a slot, the image begins with
     row ``top`` and ends before row ``height``. The first result is written to ``target``, rows are ``pitch`` beats
     apart; the last group has ``pixels`` pixels inside the image. An upsampling stage makes two records of a group, of
-    twice as many pixels, the second one only where it lies inside the image; or two times four of them. While the last tile of the convolution is
-    made, slots become free: ``release_first`` behind the first group, ``release`` behind the last, which may be the
-    first, and those of a group behind the others. The weights become free tile by tile unless ``keep``.
+    twice as many pixels, the second one only where it lies inside the image; or two times four of them. While the last
+    tile of the convolution is made, slots become free: ``release_first`` behind the first group, ``release`` behind the
+    last, which may be the first, and those of a group behind the others. The weights become free tile by tile unless
+    ``keep``.
     """
     address = program.address_bits
     rows = max(program.in_rows(stage) for stage in program.stages).bit_length()

@@ -144,7 +144,9 @@ def map_layouts(program: StreamedProgram, chain: Chain, width: int, height: int,
 
     def layout(channels: int, kind: IntType, ring: int) -> MapLayout:
         parts = _parts(channels, program.cols)
-        return MapLayout(parts, kind.bits, kind.signed, program.rows, width, height, 0, ring, program.beat_bits, outputs)
+        return MapLayout(
+            parts, kind.bits, kind.signed, program.rows, width, height, 0, ring, program.beat_bits, outputs
+        )
 
     found = [layout(stages[0].conv.channels_in, stages[0].conv.layer.input, height)]
     for index, stage in enumerate(stages):

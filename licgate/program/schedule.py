@@ -153,9 +153,7 @@ def _commands(
                     "release_first": band.release_first,
                     "release": band.release,
                     "keep": band.keep,
-                    "pixels": min(
-                        program.group_columns, stage.group_columns(source.width, target.width) - first
-                    ),
+                    "pixels": min(program.group_columns, stage.group_columns(source.width, target.width) - first),
                 },
             )
 

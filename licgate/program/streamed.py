@@ -3,9 +3,9 @@
 A *block* is ``block_rows`` output rows of a stage, a *band* at most ``band_groups`` groups of a block: as many columns
 as the array makes at once, of the output, or of the input where a transposed convolution makes two columns of each. The
 line memory is a ring of *slots*; a slot holds one word column of a stage's input: ``rows`` pixels, neighbours or every
-fourth one, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their border, so each is fetched once a block.
-The weight memory is a ring of words, tile after tile in the order of use; a tile has the weights of all parities of
-rows and columns.
+fourth one, all channels, of as many rows as a block reads. Neighbouring bands of a block share the columns at their
+border, so each is fetched once a block. The weight memory is a ring of words, tile after tile in the order of use; a
+tile has the weights of all parities of rows and columns.
 """
 
 from collections.abc import Iterable

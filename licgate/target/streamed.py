@@ -38,7 +38,8 @@ class StreamedConfig(AcceleratorConfig):
         Of a beat's address, 8 to 32.
     output_words : int or None
         Words of ``rows`` results that wait on their way to memory, at least ``2 * cols``, with ``fip-f4`` ``4 * cols``;
-        None makes it ``16 * cols``. With packing both are twice as many. Transposed convolutions take more: a record of their output beside.
+        None makes it ``16 * cols``. With packing both are twice as many. Transposed convolutions take more: a record of
+        their output beside.
 
     Raises
     ------

@@ -51,9 +51,10 @@ class Interleaver(Component):
     A pass is announced only while fewer than so many credits are out: for passes whose words have not all been taken,
     those whose words lie ``beyond`` not counted. A record has ``pairs`` passes at most. Nothing overflows if the depth
     is that of ``credits + pairs`` passes: the passes of an even record take the places of the odd one with their own,
-    before those are counted. A pass of quads counts as four, or two where its pairs have no B. Nothing waits forever if ``credits > pairs``: what was announced before a pair is whole
-    and leaves the queue, then the even passes and the first odd one find room, with which words of A are whole, and one
-    pass after the other leaves. :class:`~licgate.program.streamed.StreamedProgram` has all three numbers.
+    before those are counted. A pass of quads counts as four, or two where its pairs have no B. Nothing waits forever if
+    ``credits > pairs``: what was announced before a pair is whole and leaves the queue, then the even passes and the
+    first odd one find room, with which words of A are whole, and one pass after the other leaves.
+    :class:`~licgate.program.streamed.StreamedProgram` has all three numbers.
 
     Parameters
     ----------

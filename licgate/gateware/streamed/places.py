@@ -170,7 +170,10 @@ class BandPlaces(Component):
         records = [program.record_beats(s.last_op.channels_out, s.last_op.layer.output.bits) for s in stages]
         part = Signal(range(1 + max(size * s.last_op.tiles for size, s in zip(parts, stages, strict=True))))
         each = [size * program.group_records(s) for size, s in zip(records, stages, strict=True)]
-        part_beats, step = Signal(range(1 + max(parts))), Signal(range(1 + 2 * program.arithmetic.outputs * max(records)))
+        part_beats, step = (
+            Signal(range(1 + max(parts))),
+            Signal(range(1 + 2 * program.arithmetic.outputs * max(records))),
+        )
         m.d.sync += [
             part_beats.eq(of_stage(band.stage, parts)),
             step.eq(of_stage(band.stage, each)),

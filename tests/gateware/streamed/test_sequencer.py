@@ -129,9 +129,7 @@ def expected_passes(program, schedule):
                     "consumes": not band["keep"] and (g, r, q) == pixels[-1] and pixel_ends,
                     "slots": slots,
                     "fed": fed,
-                    "offset": (band["slot"] + step * g + window) % program.slots * program.slot_words
-                    if conv
-                    else None,
+                    "offset": (band["slot"] + step * g + window) % program.slots * program.slot_words if conv else None,
                     "mask": sum(
                         (0 <= band["word"] + step * g + window + w < band["words"]) << w
                         for w in range(program.window_words)
