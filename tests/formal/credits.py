@@ -2,12 +2,13 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Cat, Mux, Signal
 
 from licgate.gateware.resident.rowpasses import OutputRoom
 from licgate.gateware.sequence.results import ResultCredits
 from licgate.gateware.streamed.passcredits import RecordCredits
 from licgate.program import IN_FLIGHT
+from licgate.target.arithmetic import DIRECT, FIP_F4
 from tests.formal.kit import Bench, Mutation, Proof
 
 PASSES = IN_FLIGHT + 1  # under way at most
@@ -47,17 +48,27 @@ def passes(bench, room=1, kind=1):
     return issued
 
 
-def _records(mutant, limit=3):
-    dut = mutant(RecordCredits)(SimpleNamespace(output_credits=limit))
+def _records(mutant, limit=3, arithmetic=DIRECT):
+    dut = mutant(RecordCredits)(SimpleNamespace(output_credits=limit, arithmetic=arithmetic))
     bench = Bench(dut)
     bench.drive(dut.leaves, dut.packed)
-    issued, unpacked = passes(bench, dut.room, dut.leaves), Signal(range(limit + 2))
-    bench.m.d.comb += dut.recorded.eq(issued & dut.leaves)
+    kind, records, most = dut.leaves, 1, 1
+    if arithmetic.points:
+        # four records, or two where pairs have no second ones; those of a GDN one, or none
+        bench.drive(dut.is_gdn)
+        kind, beyond = Cat(dut.leaves, dut.is_gdn), bench.free(1, "beyond")
+        records, most = Mux(dut.is_gdn, ~beyond, Mux(beyond, 2, 4)), Mux(dut.is_gdn, 1, 4)
+    issued, unpacked = passes(bench, dut.room, kind), Signal(range(limit + 6))
+    bench.m.d.comb += dut.recorded.eq(Mux(issued & dut.leaves, records, 0))
     bench.m.d.sync += unpacked.eq(unpacked + dut.recorded - dut.packed)
     bench.assume(~dut.packed | (unpacked != 0))
     bench.claim(unpacked <= limit)
-    bench.claim(bench.first | (dut.room == ~bench.past(dut.leaves & (unpacked == limit))))
+    bench.claim(bench.first | (dut.room == ~bench.past(dut.leaves & (unpacked + most > limit))))
     return bench
+
+
+def _quads(mutant):
+    return _records(mutant, 6, FIP_F4)
 
 
 def _room(mutant, words=2, depth=5):
@@ -139,6 +150,16 @@ PROOFS = (
         (
             Mutation(RecordCredits, "unpacked != self._limit", "unpacked <= self._limit"),
             Mutation(RecordCredits, "self.recorded - self.packed", "self.recorded"),
+        ),
+        24,
+    ),
+    Proof(
+        "record credits by points",
+        "lets a pass go whenever the queue of records has places for all records that it may make, and else never",
+        _quads,
+        (
+            Mutation(RecordCredits, "self._limit - self._most", "self._limit - self._most + 1"),
+            Mutation(RecordCredits, "self.recorded - self.packed", "self.recorded[0] - self.packed"),
         ),
         24,
     ),

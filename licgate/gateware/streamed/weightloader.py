@@ -64,7 +64,7 @@ class WeightLoader(Component):
         op = Signal(range(max(2, len(ops))))
         more = Signal()  # the stage's GDN follows
         left = Signal(range(1 + max(o.tiles for o in ops)))
-        tile_words = Signal(range(1 + max(o.weights for o in ops)), name="steps")
+        tile_words = Signal(range(1 + max(o.weights for o in ops)))
         # Segments of a tile, those that are left, words and beats of this one.
         count = Array(map(len, segments))[op]
         rest = Signal(range(1 + max(map(len, segments))))

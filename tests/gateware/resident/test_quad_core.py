@@ -8,7 +8,6 @@ from licgate.manifest.synthetic import synthetic_manifest
 from licgate.perf import predict
 from licgate.program import compile_program
 from licgate.target.config import AcceleratorConfig
-from licgate.target.streamed import StreamedConfig
 from tests.gateware.accelerator import check_accelerator
 from tests.gateware.kit import random_stalls
 from tests.gateware.resident.core import STREAMS, check_picture, check_turns, configured
@@ -96,8 +95,6 @@ def test_what_the_arithmetic_does_not_run():
     ends = chain("h_a", 2, (3, 1, 2, "abs"))
     with pytest.raises(ConfigError, match=r"^h_a: arithmetic fip-f4 ends no transform with a GDN: choose fip$"):
         compile_program(ends, config)
-    with pytest.raises(ConfigError, match=r"^arithmetic fip-f4 needs memories on the chip: choose direct or fip$"):
-        StreamedConfig(arithmetic="fip-f4")
     with pytest.raises(ConfigError, match=r"^packing needs arithmetic direct, not fip-f4: leave one of them out$"):
         AcceleratorConfig(packing=True, arithmetic="fip-f4")
     wide = synthetic_manifest(channels=(3, 3, 2), gdn="none", activation_bits=16)
