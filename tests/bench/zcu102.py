@@ -19,38 +19,43 @@ from licgate.target.streamed import StreamedConfig
 from tests.bench.kit import Options
 
 CLOCK, CORES = 300.0, 4
-CHANNELS = (3, 128, 128, 128, 192)
+BOARD, MANIFEST = find_board("zcu102"), synthetic_manifest(channels=(3, 128, 128, 128, 192))
+MULTIPLIER = BOARD.multiplier
 BUS = {"beat_bits": 64, "page_beats": 256, "burst_beats": 128, "weight_burst": 256, "address_bits": 28}
-CONFIG = StreamedConfig(
-    rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", packing=True, packed_bits=27, **BUS
-)
+PACKED = {"packing": True, "packed_bits": 27}
+CONFIGS = {
+    "direct": StreamedConfig(rows=32, cols=16, band_groups=2, lanes=11, lane_multipliers="mixed", **PACKED, **BUS),
+    "fip-f4": StreamedConfig(
+        rows=20, cols=16, band_groups=1, lanes=10, lane_multipliers="mixed", arithmetic="fip-f4", **BUS
+    ),
+}
 TIMINGS = [AxiTiming(read_latency=read, write_latency=read // 2) for read in (60, 120, 240)]
-SIMULATED = StreamedConfig(rows=8, cols=8, block_rows=2, band_groups=2, packing=True, packed_bits=27, **BUS)
+SIMULATED = {
+    "direct": StreamedConfig(rows=8, cols=8, block_rows=2, band_groups=2, **PACKED, **BUS),
+    "fip-f4": StreamedConfig(rows=8, cols=4, block_rows=2, band_groups=2, arithmetic="fip-f4", **BUS),
+}
 
 
 def bench(options: Options) -> dict:
     """Frames by the model, then model against simulation."""
     size = (640, 360) if options.quick else (1280, 720)
-    board, manifest = find_board("zcu102"), synthetic_manifest(channels=CHANNELS)
-    frames = []
-    for timing in TIMINGS[: 1 if options.quick else None]:
-        design = Design(manifest=manifest, board=board, config=CONFIG, clock_mhz=CLOCK, memory="axi")
-        row = project(replace(design, timing=timing, cores=CORES, copies=CORES), size)
-        frames.append(row | {"read_latency": timing.read_latency, "write_latency": timing.write_latency})
-        options.say(f"{timing.read_latency} cycles of latency: {row['fps']:.2f} frames/s, a projection")
+    frames = {}
+    for name, config in CONFIGS.items():
+        frames[name] = [
+            frame(name, config, timing, size, options) for timing in TIMINGS[: 1 if options.quick else None]
+        ]
     headline = {
-        f"projected frames/s, {row['read_latency']} cycles of latency": round(row["fps"], 2) for row in frames
-    } | {"roofline": round(frames[0]["roofline_fps"], 2), board.multiplier: frames[0]["multiplier_blocks"]}
-    runs = []
-    if not options.quick:
-        small = synthetic_manifest(channels=(3, 20, 18, 9), seed=1)
-        x = np.random.default_rng(0).integers(0, 256, (3, 50, 75))
-        for timing in TIMINGS:
-            ran, _ = compare(AxiGateware(small, SIMULATED, ("g_a",), timing), "g_a", x)
-            apart = abs(ran["cycles"] - ran["cycles_predicted"][0])
-            runs.append(
-                {"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": apart}
-            )
+        f"{name}, {row['read_latency']} cycles of latency": round(row["fps"], 2)
+        for name, rows in frames.items()
+        for row in rows
+    }
+    for name, (row, *_) in frames.items():
+        headline |= {
+            f"{name}, roofline": round(row["roofline_fps"], 2),
+            f"{name}, {MULTIPLIER}": row["multiplier_blocks"],
+        }
+    runs = [] if options.quick else [run for name in SIMULATED for run in simulated(name)]
+    if runs:
         headline["largest difference in cycles"] = max(run["difference"] for run in runs)
         headline["all bit-exact"] = all(run["bit_exact"] for run in runs)
     return {
@@ -61,3 +66,23 @@ def bench(options: Options) -> dict:
         "simulated": runs,
         "configuration": {"clock_mhz": CLOCK, "clock": "assumed", "cores": CORES, "image": list(size)},
     }
+
+
+def frame(name, config, timing, size, options) -> dict:
+    """Project frames behind one memory."""
+    design = Design(manifest=MANIFEST, board=BOARD, config=config, clock_mhz=CLOCK, memory="axi")
+    row = project(replace(design, timing=timing, cores=CORES, copies=CORES), size)
+    options.say(f"{name}, {timing.read_latency} cycles of latency: {row['fps']:.2f} frames/s, a projection")
+    return row | {"read_latency": timing.read_latency, "write_latency": timing.write_latency}
+
+
+def simulated(name) -> list[dict]:
+    """Simulate a small core behind each memory, and hold it against the model."""
+    small, runs = synthetic_manifest(channels=(3, 20, 18, 9), seed=1), []
+    x = np.random.default_rng(0).integers(0, 256, (3, 50, 75))
+    for timing in TIMINGS:
+        ran, _ = compare(AxiGateware(small, SIMULATED[name], ("g_a",), timing), "g_a", x)
+        apart = abs(ran["cycles"] - ran["cycles_predicted"][0])
+        facts = {"timing": timing.words(), "bit_exact": ran["bit_exact"], "cycles": ran["cycles"], "difference": apart}
+        runs.append({"arithmetic": name} | facts)
+    return runs
