@@ -12,7 +12,7 @@ from licgate.target.streamed import StreamedConfig
 from tests.gateware.kit import run_simulation
 from tests.manifest.kit import four_transforms
 
-SHAPE = {"rows": 4, "cols": 3, "block_rows": 4, "band_groups": 3, "weight_words": 301, "output_words": 6}
+SHAPE = {"rows": 4, "cols": 3, "block_rows": 4, "band_groups": 3, "weight_words": 301, "output_words": 12}
 
 
 @pytest.fixture(scope="module", params=ARITHMETICS)
@@ -35,11 +35,11 @@ def test_tiles_lie_behind_each_other_around_the_ring(program):
 
     async def look(ctx, op, held):
         """A pass that skips some words; its tile may come only now."""
-        skip = coin.randrange(op.steps)
+        skip = coin.randrange(op.weights)
         ctx.set(dut.skip, skip)
         await ctx.tick().repeat(3)
         assert ctx.get(dut.weight) == (state["pointer"] + skip) % ring
-        assert ctx.get(dut.words) == op.steps
+        assert ctx.get(dut.words) == op.weights
         assert ctx.get(dut.there) == (state["ready"] > held)
         while state["ready"] <= held:
             await pulse(ctx, tile_loaded=1)
@@ -70,7 +70,7 @@ def test_tiles_lie_behind_each_other_around_the_ring(program):
                         if ends and op is stage.conv and stage.gdn is not None:
                             strobes["to_gdn"] = 1
                         await pulse(ctx, **strobes)
-                        state["pointer"] = (state["pointer"] + op.steps) % ring
+                        state["pointer"] = (state["pointer"] + op.weights) % ring
                         state["ready"] -= consumed
                         held += not consumed
                     if again:
@@ -122,6 +122,19 @@ def test_no_more_passes_to_memory_than_credits(program):
 
     async def bench(ctx):
         ctx.set(dut.leaves, 1)
+        if program.arithmetic.points:
+            # GDN makes one record, a convolution four
+            for gdn in (0, 1):
+                ctx.set(dut.is_gdn, gdn)
+                await ctx.tick()
+                assert ctx.get(dut.room) == 1
+            await pulse(ctx, "recorded")
+            ctx.set(dut.is_gdn, 0)
+            await ctx.tick().repeat(2)
+            assert ctx.get(dut.room) == (limit >= 5)
+            await pulse(ctx, "packed")
+            ctx.set(dut.is_gdn, 1)
+            await ctx.tick()
         for count in range(limit):
             await ctx.tick()
             assert ctx.get(dut.room) == 1, f"{count} of {limit}"

@@ -38,13 +38,39 @@ def writes(rows, coin, count):
     return passes, expected
 
 
+def quad_writes(rows, coin, count):
+    """Random writes of passes of quads among others, and what is to come out."""
+    passes, expected = [], []
+    for _ in range(count):
+        if coin.random() < 0.4:
+            more, out = writes(rows, coin, 1)
+            passes += [(about | {"quads": 0}, words) for about, words in more]
+            expected += out
+            continue
+        pair, beyond, channels = coin.random() < 0.6, coin.random() < 0.3, coin.randint(1, MOST)
+        words = [[coin.getrandbits(BITS) for _ in range(rows)] for _ in range(4 * channels)]
+        about = {"count": 4 * channels, "apart": channels, "pair": int(pair), "beyond": int(pair and beyond)}
+        passes.append((about | {"column": 0, "first": 1, "last": 1, "quads": 1}, words))
+        fourths = [words[k::4] for k in range(4)]
+        if not pair:
+            expected += [word for fourth in fourths for word in fourth]
+            continue
+        for halves in (fourths[0::2], fourths[1::2]):
+            both = [[halves[c % 2][k][c // 2] for c in range(2 * rows)] for k in range(channels)]
+            expected += [columns[:rows] for columns in both]
+            expected += [] if beyond else [columns[rows:] for columns in both]
+    return passes, expected
+
+
 class Bench:
     """Passes are announced as soon as there are credits, or later; their words come at every second cycle, or later."""
 
     def __init__(self, shape, passes, seed=None):
         rows, self.credits, pairs = shape
         depth = 1 << ((self.credits + pairs) * MOST - 1).bit_length()
-        self.dut = Interleaver(rows, BITS, most_words=MOST, most_apart=APART, depth=depth)
+        quads = any("quads" in about for about, _ in passes)
+        most = 4 * MOST if quads else MOST
+        self.dut = Interleaver(rows, BITS, most_words=most, most_apart=APART, depth=depth, quads=quads)
         self.passes, self.coin = passes, None if seed is None else random.Random(seed)
         self.watchers = [monitor(self.dut.o, "o"), monitor(self.dut.i, "i")]
         self.counted, self.sent, self.cycle = [], [], 0
@@ -64,10 +90,12 @@ class Bench:
 
     async def send(self, ctx):
         for about, words in self.passes:
-            counts = not (about["beyond"] and about["column"])
-            while self.unpacked >= self.credits:
+            quads = about.get("quads", 0)
+            while self.unpacked + (4 if quads else 1) > self.credits:
                 await self.tick(ctx)
-            if counts:
+            if quads:
+                self.counted += [len(words) // 4] * (4 >> about["beyond"])
+            elif not (about["beyond"] and about["column"]):
                 self.counted.append(len(words))
             ctx.set(self.dut.i.payload, about)
             ctx.set(self.dut.i.valid, 1)
@@ -105,6 +133,27 @@ class Bench:
 def test_words_of_both_parities_come_out_as_records_with_random_stalls(shape, seed):
     passes, expected = writes(shape[0], random.Random(seed), 12)
     Bench(shape, passes, seed).run(expected, stalls=random_stalls(seed, 0.6))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_words_of_quads_come_out_as_records_with_random_stalls(shape, seed):
+    passes, expected = quad_writes(shape[0], random.Random(seed), 12)
+    assert {about["quads"] for about, _ in passes} == {0, 1}
+    Bench(shape, passes, seed).run(expected, stalls=random_stalls(seed, 0.6))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_quads_that_nobody_takes_overflow_nothing(shape):
+    passes, expected = quad_writes(shape[0], random.Random(5), 14)
+    Bench(shape, passes).run(expected, late=200)
+
+
+def test_the_latency_of_quads_is_exact():
+    about = {"count": 4, "apart": 1, "pair": 0, "beyond": 0, "column": 0, "first": 1, "last": 1, "quads": 1}
+    bench = Bench((2, 4, 1), [(about, [[1, 2], [3, 4], [5, 6], [7, 8]])])
+    taken = bench.run([[1, 2], [3, 4], [5, 6], [7, 8]])
+    assert [out - bench.sent[-1] for out in taken] == [Interleaver.latency + 1 + k for k in range(4)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -33,7 +33,10 @@ SHAPES = {
 CODECS = {
     "pairs": ({}, {"rows": 4, "cols": 3, "output_words": 6, "page_beats": 32}),
     "odd pairs": ({"gdn": "relu"}, {"rows": 3, "cols": 2, "beat_bits": 8}),
+    "quads": ({}, {"rows": 4, "cols": 3, "page_beats": 32, "arithmetic": "fip-f4", "output_words": 12}),
+    "odd quads": ({"gdn": "relu"}, {"rows": 3, "cols": 2, "beat_bits": 8, "arithmetic": "fip-f4"}),
 }
+MEMORY = 8000
 
 
 def make_program(name):
@@ -54,6 +57,12 @@ def passes(program, seed, count=10):
         op, rows = stage.last_op, program.rows
         size, whole = program.tile_channels(op), stage.gdn is not None
         counts = [min(size, op.channels_out - first) for first in range(0, op.channels_out, size)]
+        if program.arithmetic.points and not whole:
+            for channels in counts:
+                one, found, place = _quads(program, number, channels, place, rng)
+                made.append(one)
+                expected += found
+            continue
         # a convolution's tiles are writes of their own
         for tiles in [counts] if whole else [[one] for one in counts]:
             beyond = stage.upsampling and rng.random() < 0.3
@@ -72,9 +81,37 @@ def passes(program, seed, count=10):
                     about |= {"first": index == 0, "last": index == len(tiles) - 1}
                     if program.upsampling:
                         about |= {"column": column, "beyond": int(beyond and column)}
+                    if program.arithmetic.points:
+                        about |= {"quads": 0}
                     made.append((about, columns[first : first + channels, :, column]))
                     first, address = first + channels, address + len(beats[index])
     return made, expected
+
+
+def _quads(program, number, channels, place, rng):
+    """A pass of quads: what is said of it and its words, the records that it makes, and where those of others may be."""
+    stage, rows = program.stages[number], program.rows
+    op, pair = stage.last_op, stage.upsampling
+    record, beyond = program.record_beats(op.channels_out, op.layer.output.bits), pair and rng.random() < 0.3
+    fourths = rng.integers(-(1 << RESULT - 1), 1 << RESULT - 1, (4, channels, rows))
+    words = fourths.transpose(1, 0, 2).reshape(4 * channels, rows)
+    records = dict(enumerate(fourths))
+    if pair:
+        # every second column of two groups of four records, of one parity
+        both = [np.stack(fourths[k::2], axis=2).reshape(channels, 2, rows) for k in range(2)]
+        records = {4 * half + 2 * k: both[k][:, half] for k in range(2) for half in range(2 - beyond)}
+    about = {"address": place, "count": 4 * channels, "stage": number, "first": 1, "last": 1, "quads": 1}
+    about |= {"column": 0, "beyond": int(beyond)} if program.upsampling else {}
+    found = [
+        (place + k * record, [beat for part in _beats(program, values, [channels], op.layer.output.bits) for beat in part])
+        for k, values in records.items()
+    ]
+    return (about, words), found, place + 8 * record + int(rng.integers(3))
+
+
+def _records(about):
+    """Records of a pass that are packed."""
+    return 4 >> about.get("beyond", 0) if about.get("quads") else int(not about.get("beyond"))
 
 
 def _beats(program, record, tiles, bits):
@@ -97,7 +134,7 @@ class Bench:
         self.program, self.made, self.late, self.random = program, made, late, random.Random(seed)
         self.dut = RecordWriter(program, RESULT)
         self.memory = PortMemory(
-            [self.dut.port], np.zeros(2000), page_beats=program.page_beats, seed=seed if late else None
+            [self.dut.port], np.zeros(MEMORY), page_beats=program.page_beats, seed=seed if late else None
         )
         self.packed, self.most = 0, 0
         self.monitors = [monitor(self.dut.port.request, "request"), monitor(self.dut.port.w, "w")]
@@ -113,15 +150,18 @@ class Bench:
         ctx.set(dut.start, 0)
         number = 0
         for descriptor, words in self.made:
-            while number - self.packed >= self.program.output_credits or (self.late and self.random.random() < 0.5):
+            most = 4 if descriptor.get("quads") else 1
+            while number + most - self.packed > self.program.output_credits or (
+                self.late and self.random.random() < 0.5
+            ):
                 await ctx.tick()
             ctx.set(dut.i.payload, descriptor)
             ctx.set(dut.i.valid, 1)
             assert ctx.get(dut.i.ready), "there is a place for every credit"
-            number += not descriptor.get("beyond")
+            number += _records(descriptor)
             await ctx.tick()
             ctx.set(dut.i.valid, 0)
-            if self.program.upsampling:
+            if self.program.interleaves:
                 # an interleaver knows a pass two cycles before its words
                 await ctx.tick()
             for word in words:
@@ -132,7 +172,7 @@ class Bench:
                     ctx.set(target, int(value))
                 await ctx.tick()
                 ctx.set(dut.enable, 0)
-                if self.program.upsampling:
+                if self.program.interleaves:
                     await ctx.tick()
             assert not ctx.get(dut.idle)
         await ctx.tick().until(dut.idle)
@@ -163,12 +203,12 @@ def test_results_lie_where_they_should(name, late):
         counted.append(ctx.get(bench.dut.writes))
 
     bench.run(count)
-    contents = np.zeros(2000, dtype=np.uint64)
+    contents = np.zeros(MEMORY, dtype=np.uint64)
     for address, beats in expected:
         contents[address : address + len(beats)] = beats
     assert np.array_equal(bench.memory.contents, contents)
     assert counted == [len(expected), 0]
-    assert bench.packed == sum(not about.get("beyond") for about, _ in made)
+    assert bench.packed == sum(map(_records, (about for about, _ in made)))
     assert bench.memory.beats == [sum(len(beats) for _, beats in expected)]
 
 
