@@ -89,7 +89,7 @@ def passes(program, seed, count=10):
 
 
 def _quads(program, number, channels, place, rng):
-    """A pass of quads: what is said of it and its words, the records that it makes, and where those of others may be."""
+    """A pass of quads: what is said of it, its words, the records that it makes, and where others may be."""
     stage, rows = program.stages[number], program.rows
     op, pair = stage.last_op, stage.upsampling
     record, beyond = program.record_beats(op.channels_out, op.layer.output.bits), pair and rng.random() < 0.3
@@ -103,7 +103,10 @@ def _quads(program, number, channels, place, rng):
     about = {"address": place, "count": 4 * channels, "stage": number, "first": 1, "last": 1, "quads": 1}
     about |= {"column": 0, "beyond": int(beyond)} if program.upsampling else {}
     found = [
-        (place + k * record, [beat for part in _beats(program, values, [channels], op.layer.output.bits) for beat in part])
+        (
+            place + k * record,
+            [beat for part in _beats(program, values, [channels], op.layer.output.bits) for beat in part],
+        )
         for k, values in records.items()
     ]
     return (about, words), found, place + 8 * record + int(rng.integers(3))
