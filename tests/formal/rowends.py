@@ -104,7 +104,20 @@ def _reader(mutant, cols, interval):
     block = bench.peek("block", range(max(2, -(-cols // SUMS))))
     bench.claim(~reads | (column == block * SUMS + bench.peek("tree", range(SUMS))))
     bench.claim(~reads | ((bench.peek("single", 1) == singles[0]) & (bench.peek("infinity", 1) == infinity)))
-    bench.claim((ages[0] == most) | (ages[1] == most) | (ages[1] >= ages[0] + Mux(singles[1], gaps[1], gaps[0])))
+    apart = ages[1] >= ages[0] + Mux(singles[1], gaps[1], gaps[0])
+    bench.claim((ages[0] <= most) & (ages[1] <= most) & ((ages[1] == most) | ((ages[0] != most) & apart)))
+    # What goes through the chains began so many cycles before.
+    for one in (0, 1):
+        step, begins = interval * (1 if one else QUAD), _SUM_AT + (2 if one else 12)
+        for late in range(1, begins + 1):
+            starts = [age - late for age in range(most + 1)]
+            here = [int(0 <= start < step * cols and start % step == 0) for start in starts]
+            numbers = [start // step if here[age] else 0 for age, start in enumerate(starts)]
+            began = [Array(here)[ages[k]] & (singles[k] == one) & (ages[k] != most) for k in range(2)]
+            number = Mux(began[0], Array(numbers)[ages[0]], Array(numbers)[ages[1]])
+            bench.claim(bench.peek(f"token_{bool(one)}_{late}_0", 1) == (began[0] | began[1]))
+            chained = bench.peek(f"column_{bool(one)}_{late}_0", range(max(2, cols)))
+            bench.claim(~(began[0] | began[1]) | (chained == number))
     return bench
 
 
@@ -152,7 +165,7 @@ PROOFS = (
         ),
         2,
         unbounded=True,
-        reach=58,
+        reach=20,
     ),
     Proof(
         "the outputs of quads",

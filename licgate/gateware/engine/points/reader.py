@@ -81,8 +81,8 @@ class SumReader(Component):
         m = Module()
         cols, end = self._cols, self.end
         active, single, infinity, bank = (Signal(name=name) for name in ("active", "single", "infinity", "bank"))
-        slot, column = Signal(range(QUAD * self._interval)), Signal(range(max(2, cols)))
-        tree, block = Signal(range(SUMS)), Signal(range(max(2, -(-cols // SUMS))))
+        slot, column = Signal(range(QUAD * self._interval), name="slot"), Signal(range(max(2, cols)), name="column")
+        tree, block = Signal(range(SUMS), name="tree"), Signal(range(max(2, -(-cols // SUMS))), name="block")
         ends = slot == Mux(single, self._interval - 1, QUAD * self._interval - 1)
         with m.If(active):
             m.d.sync += slot.eq(slot + 1)
