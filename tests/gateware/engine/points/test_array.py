@@ -111,12 +111,15 @@ def check(seen, expected, offset=0):
             assert got == expected.get((cycle, row), 0), f"cycle {cycle}, row {row}"
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_results_leave_in_order_at_the_closest_spacing(shape):
+@pytest.mark.parametrize(
+    ("shape", "widths"), [*((shape, "small") for shape in SHAPES), ((2, 2, 2), "default"), ((1, 7, 2), "default")]
+)
+def test_results_leave_in_order_at_the_closest_spacing(shape, widths):
+    """Of the default model's widths, a row's own sums come later than those of its elements."""
     rng = np.random.default_rng(sum(shape))
     kinds = [KINDS[int(k)] for k in rng.permutation(2 * len(KINDS)) % len(KINDS)]
-    steps, expected = schedule(rng, shape, "small", kinds)
-    check(trace(build(shape, "small"), steps, ["results"]), expected)
+    steps, expected = schedule(rng, shape, widths, kinds)
+    check(trace(build(shape, widths), steps, ["results"]), expected)
 
 
 def test_sums_of_the_default_model_s_widths():
