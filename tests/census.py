@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import gc
 import io
 import json
 import subprocess
@@ -20,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.floors import floor, imported
+from tests.floors import floor, imported, parsed
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "licgate"
@@ -72,19 +71,8 @@ def lines_of_rooms(tree: Tree) -> dict[str, int]:
 
 def statements(tree: Tree) -> int:
     """Return how many statements a tree has, docstrings not counted."""
-    nodes = [node for text in tree.values() for node in ast.walk(_parsed(text))]
+    nodes = [node for text in tree.values() for node in ast.walk(parsed(text))]
     return sum(isinstance(node, ast.stmt) and not _is_text(node) for node in nodes)
-
-
-def _parsed(text: str) -> ast.Module:
-    """Parse a file without garbage collection: CPython 3.11 counts recursion wrongly where a coroutine ends meanwhile."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return ast.parse(text)
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -100,7 +88,7 @@ def long_files(tree: Tree) -> list[str]:
 def functions(tree: Tree) -> Iterator[tuple[str, Function, bool]]:
     """Yield every function of a tree: where it is, its node, and whether a class is around it."""
     for path, text in tree.items():
-        module = _parsed(text)
+        module = parsed(text)
         classes = [node for node in ast.walk(module) if isinstance(node, ast.ClassDef)]
         methods = {id(part): node.name for node in classes for part in node.body}
         for node in ast.walk(module):
@@ -204,7 +192,7 @@ def upward(edges: Mapping[str, set[str]]) -> list[str]:
 def code_lines(text: str) -> list[tuple[int, str]]:
     """Return number and text of the lines of code: no comment, docstring, import or bracket alone; no indentation."""
     lines = [line.rstrip() for line in text.splitlines()]
-    module = _parsed(text)
+    module = parsed(text)
     silent: set[int] = set()
     for node in ast.walk(module):
         documented = isinstance(node, Function | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False)
