@@ -126,7 +126,7 @@ PROOFS = (
             Mutation(PointElement, "multiplier.a.eq(a0 + w1)", "multiplier.a.eq(a0 + w0)"),
             Mutation(PointElement, "sums.step.eq(step)", "sums.step.eq(self.step)"),
         ),
-        13,
+        11,
     ),
     *(
         Proof(
