@@ -1,13 +1,13 @@
-"""Layouts of commands, and what loaders have in common."""
+"""Layouts of commands, what loaders have in common, and where records lie in a group."""
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Array, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from licgate.gateware.memory.port import MemoryPort
 from licgate.program.commands import command_fields
 
-__all__ = ["command_layout", "loader_members", "stride_width"]
+__all__ = ["command_layout", "loader_members", "record_offset", "stride_width"]
 
 
 def command_layout(program, kind):
@@ -42,3 +42,9 @@ def loader_members(program, kind, *, room, depth, bits):
         "loaded": Out(1),
         "waits": Out(1),
     }
+
+
+def record_offset(program, stage, number):
+    """Beats from the first record that a group makes of the output of ``stage`` to record ``number``."""
+    beats = (program.record_beats(s.last_op.channels_out, s.last_op.layer.output.bits) for s in program.stages)
+    return Array(Array(size * k for k in range(1 << len(number))) for size in beats)[stage][number]

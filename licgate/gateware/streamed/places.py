@@ -1,12 +1,11 @@
 """Where the passes of a band read and write: rows and words of the line memory, kernel rows, records."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import pass_layout, place_names
 from licgate.gateware.sequence.tables import of_stage
-from licgate.gateware.streamed.layouts import command_layout, stride_width
-from licgate.target.points import QUAD
+from licgate.gateware.streamed.layouts import command_layout, record_offset, stride_width
 
 __all__ = ["BandPlaces"]
 
@@ -83,7 +82,8 @@ class BandPlaces(Component):
         kernel_end = Signal(range(2 * program.kernel_rows + 64), name="kernel_end")
         row_step, end_step = self.stride, self.stride
         if program.arithmetic.points:
-            row_step = end_step = self.stride >> QUAD.bit_length() - 1
+            # groups are four times as many words apart, rows are not
+            row_step = end_step = self.stride >> 2
         if program.upsampling:
             row_step, end_step = Signal(2, name="row_step"), Signal(2, name="end_step")
             for step, which in ((row_step, 0), (end_step, 1)):
@@ -170,10 +170,7 @@ class BandPlaces(Component):
         records = [program.record_beats(s.last_op.channels_out, s.last_op.layer.output.bits) for s in stages]
         part = Signal(range(1 + max(size * s.last_op.tiles for size, s in zip(parts, stages, strict=True))))
         each = [size * program.group_records(s) for size, s in zip(records, stages, strict=True)]
-        part_beats, step = (
-            Signal(range(1 + max(parts))),
-            Signal(range(1 + 2 * program.arithmetic.outputs * max(records))),
-        )
+        part_beats, step = Signal(range(1 + max(parts))), Signal(range(1 + max(each)))
         m.d.sync += [
             part_beats.eq(of_stage(band.stage, parts)),
             step.eq(of_stage(band.stage, each)),
@@ -194,21 +191,20 @@ class BandPlaces(Component):
             m.d.sync += part.eq(0)
         place = part
         if program.interleaves:
-            most = max(each) + max(parts) * max(s.last_op.tiles for s in stages)
-            if not program.arithmetic.points:
-                most = max(records) + max(parts) * max(s.last_op.tiles for s in stages)
-                record = Mux(self.column, of_stage(band.stage, records), Const(0))
-            else:
-                record = self._record(m, records)
+            before = max(group - size for group, size in zip(each, records, strict=True))
+            most = before + max(parts) * max(s.last_op.tiles for s in stages)
             place = Signal(range(1 + most), name="place")
-            m.d.sync += place.eq(part + record)
+            m.d.sync += place.eq(part + record_offset(program, band.stage, self._record(m)))
         m.d.sync += self.address.eq(row_target + place)
 
-    def _record(self, m, records):
-        """Beats from a group's first record to that of the pass: of what upsamples, every second one of two fours."""
-        stage, number = self.band.stage, Signal(3, name="record_number")
+    def _record(self, m):
+        """Which record of its group the pass makes: of what upsamples by points, every second one of two fours."""
+        program = self._program
+        if not program.arithmetic.points:
+            return self.column
+        number = Signal(3, name="record_number")
         m.d.comb += number.eq(self.quarter)
-        if self._program.upsampling:
-            with m.If(of_stage(stage, (s.upsampling for s in self._program.stages))):
+        if program.upsampling:
+            with m.If(of_stage(self.band.stage, (stage.upsampling for stage in program.stages))):
                 m.d.comb += number.eq(Cat(self.column, self.quarter))
-        return Array(Array(size * k for k in range(2 * QUAD)) for size in records)[stage][number]
+        return number

@@ -1,11 +1,12 @@
 """From a pass that makes quads to its records: what the record writer packs one after the other."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.passes import record_layout
 from licgate.gateware.sequence.tables import of_stage
+from licgate.gateware.streamed.layouts import record_offset
 from licgate.target.points import QUAD
 
 __all__ = ["QuadRecords"]
@@ -48,21 +49,19 @@ class QuadRecords(Component):
     def elaborate(self, platform):
         m = Module()
         program, coming, held = self._program, self.i.payload, Signal.like(self.i.payload)
-        stages, number, left = program.stages, Signal(range(QUAD)), Signal(range(QUAD + 1))
-        records = [program.record_beats(s.last_op.channels_out, s.last_op.layer.output.bits) for s in stages]
+        number, left = Signal(range(QUAD)), Signal(range(QUAD + 1))
         place, count = Signal(3), Mux(coming.quads, QUAD, 1)
         m.d.comb += place.eq(number)
         if program.upsampling:
-            pair = of_stage(held.stage, (stage.upsampling for stage in stages))
+            pair = of_stage(held.stage, (stage.upsampling for stage in program.stages))
             count = Mux(coming.quads, Mux(coming.beyond, QUAD // 2, QUAD), ~coming.beyond)
             with m.If(pair & held.quads):
                 m.d.comb += place.eq(Mux(held.beyond, number << 1, Cat(0, number[1], number[0])))
-        offset = Array(Array(size * k for k in range(2 * QUAD)) for size in records)[held.stage][place]
         m.d.comb += [
             self.i.ready.eq(1),
             self.o.valid.eq(left != 0),
             self.o.payload.eq(held),
-            self.o.payload.address.eq(held.address + offset),
+            self.o.payload.address.eq(held.address + record_offset(program, held.stage, place)),
             self.o.payload.count.eq(Mux(held.quads, held.count >> 2, held.count)),
         ]
         with m.If(left != 0):
