@@ -18,9 +18,9 @@ UP = chain("g_s", 1, (5, -2, 2, "abs"), (3, -2, 1))
 DOWN = chain("g_a", 2, (3, 2, 2, "abs"), (3, 1, 1))
 
 
-def streamed(*transforms, address_bits=14):
+def streamed(*transforms, address_bits=14, arithmetic="direct"):
     """A small program of a streamed core."""
-    shape = {"rows": 2, "cols": 1, "block_rows": 2, "band_groups": 2, "prefetch_words": 1}
+    shape = {"rows": 2, "cols": 1, "block_rows": 2, "band_groups": 2, "prefetch_words": 1, "arithmetic": arithmetic}
     return compile_streamed(transforms, StreamedConfig(**shape, beat_bits=8, page_beats=4, address_bits=address_bits))
 
 
