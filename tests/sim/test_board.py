@@ -100,6 +100,19 @@ def test_a_picture_over_tcp_is_that_of_the_reference(client, board, picture, mod
     assert "g_a, h_a, h_s of tiny-bmshj2018-hyperprior on the board" in capsys.readouterr().err
 
 
+@pytest.mark.regress
+@pytest.mark.slow
+@pytest.mark.parametrize(("listen", "width"), [("tcp:127.0.0.1:0", "256"), ("pty", "96")])
+def test_a_picture_of_no_round_size_in_one_piece_and_in_strips(listen, width, model, tmp_path):
+    path = tmp_path / "picture.png"
+    save_image(np.random.default_rng(1).integers(0, 256, (170, 250, 3)).astype(np.uint8), path)
+    with emulating(model, "--listen", listen, width=["--max-width", width]) as (_, address):
+        found = coded(path, tmp_path / "found", model, "--engine", "board", "--port", address)
+    right = coded(path, tmp_path / "right", model)
+    assert found[0] == right[0]
+    assert np.array_equal(found[1], right[1])
+
+
 @pytest.mark.slow
 def test_a_client_that_dies_in_the_middle_leaves_nothing_behind(board):
     x = np.random.default_rng(1).integers(0, 256, (3, 32, 96))

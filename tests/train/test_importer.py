@@ -1,8 +1,4 @@
-"""Import of CompressAI's state dicts and of plain arrays, against a forward pass written here from the papers."""
-
-import argparse
-import pickle
-from pathlib import Path
+"""Import of CompressAI's state dicts, against a forward pass written here from the papers."""
 
 import numpy as np
 import pytest
@@ -13,65 +9,9 @@ from licgate.cli import main
 from licgate.errors import TrainingError
 from licgate.train.network.checkpoint import load_model
 from licgate.train.network.flow import code
-from licgate.train.network.importer import import_arrays, import_compressai, renamed
+from licgate.train.network.importer import import_compressai, renamed
 from licgate.train.network.models import ARCHITECTURES, ModelConfig, build_model
-
-N, M = 4, 6
-PEDESTAL = 2.0**-36
-
-
-def zoo_state(architecture, seed=0):
-    """Return a random state dict as the zoo has it: shapes by hand, ``_matrix0`` names, buffers of the coder."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape, scale=1.0):
-        return torch.randn(shape, generator=generator) * scale
-
-    state = {}
-
-    def conv(name, o, i, k, gain=1.0):
-        state[f"{name}.weight"], state[f"{name}.bias"] = normal(o, i, k, k, scale=gain / (i * k * k) ** 0.5), normal(o)
-
-    for part, ends in (("g_a", (3, N, N, N, M)), ("g_s", (M, N, N, N, 3))):
-        for index in range(4):
-            i, o = ends[index], ends[index + 1]
-            pair = (o, i) if part == "g_a" else (i, o)
-            conv(f"{part}.{2 * index}", *pair, 5, gain=30.0 if (part, index) == ("g_a", 3) else 1.0)
-            state[f"{part}.{2 * index}.bias"] = normal(o)
-            if index < 3:
-                state[f"{part}.{2 * index + 1}.beta"] = 0.8 + 0.4 * torch.rand(N, generator=generator)
-                state[f"{part}.{2 * index + 1}.gamma"] = 0.5 * torch.rand(N, N, generator=generator)
-                state[f"{part}.{2 * index + 1}.beta_reparam.pedestal"] = torch.tensor([PEDESTAL])
-                state[f"{part}.{2 * index + 1}.gamma_reparam.lower_bound.bound"] = torch.tensor([2.0**-18])
-    wide = architecture != "bmshj2018-hyperprior"
-    conv("h_a.0", N, M, 3, gain=0.3)
-    conv("h_a.2", N, N, 5)
-    conv("h_a.4", N, N, 5, gain=5.0)
-    first, second, last = (M, 3 * M // 2, 2 * M) if wide else (N, N, M)
-    conv("h_s.0", N, first, 5)
-    state["h_s.0.bias"] = normal(first)
-    conv("h_s.2", first, second, 5)
-    state["h_s.2.bias"] = normal(second)
-    conv("h_s.4", last, second, 3, gain=3.0)
-    if architecture == "mbt2018":
-        conv("context_prediction", 2 * M, M, 5)
-        state["context_prediction.mask"] = torch.ones(2 * M, M, 5, 5)
-        for index, (o, i) in enumerate(((10 * M // 3, 4 * M), (8 * M // 3, 10 * M // 3), (2 * M, 8 * M // 3))):
-            conv(f"entropy_parameters.{2 * index}", o, i, 1, gain=2.0)
-    widths = (1, 3, 3, 3, 3, 1)
-    for i in range(5):
-        state[f"entropy_bottleneck._matrix{i}"] = normal(N, widths[i + 1], widths[i])
-        state[f"entropy_bottleneck._bias{i}"] = normal(N, widths[i + 1], 1)
-        if i < 4:
-            state[f"entropy_bottleneck._factor{i}"] = normal(N, widths[i + 1], 1)
-    state["entropy_bottleneck.quantiles"] = torch.tensor([-10.0, 1.0, 10.0]).repeat(N, 1, 1)
-    state["entropy_bottleneck.target"] = torch.zeros(3)
-    state["entropy_bottleneck._offset"] = torch.zeros(N, dtype=torch.int32)
-    state["entropy_bottleneck._quantized_cdf"] = torch.zeros(N, 9, dtype=torch.int32)
-    state["entropy_bottleneck._cdf_length"] = torch.zeros(N, dtype=torch.int32)
-    state["gaussian_conditional.scale_table"] = torch.ones(64)
-    state["gaussian_conditional.lower_bound_scale.bound"] = torch.tensor([0.11])
-    return state
+from tests.train.zoo import PEDESTAL, M, N, close, zoo_state
 
 
 def forward(state, architecture, x):
@@ -125,10 +65,6 @@ def forward(state, architecture, x):
     for i in (0, 2, 4):
         pixels = gdn(f"g_s.{i + 1}", layer(f"g_s.{i}", pixels, up=True), True)
     return {"y": y, "z": z_hat, "sigma": sigma, "mean": mean, "y_hat": y_hat, "x_hat": layer("g_s.6", pixels, up=True)}
-
-
-def close(found, wanted):
-    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-3, atol=2e-4 * float(wanted.abs().max()))
 
 
 @pytest.mark.parametrize("architecture", ["bmshj2018-hyperprior", "mbt2018-mean", "mbt2018"])
@@ -227,80 +163,6 @@ def test_what_does_not_fit_is_one_line(architecture, change, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-class Trap:
-    def __reduce__(self):
-        return (pytest.fail, ("code of the checkpoint ran",))
-
-
-@pytest.mark.parametrize("new", [False, True])
-def test_code_in_a_checkpoint_is_not_run(tmp_path, new):
-    path, state = tmp_path / "trap.pth", zoo_state("bmshj2018-hyperprior")
-    torch.save({"state_dict": Trap()}, path, _use_new_zipfile_serialization=new)
-    with pytest.raises(
-        TrainingError, match=r"holds no tensors by name: where it was made, write them with torch\.save"
-    ):
-        import_compressai(path)
-    torch.save({"args": Trap(), "state_dict": state}, path, _use_new_zipfile_serialization=new)
-    assert import_compressai(path).config.n == N
-    path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(TrainingError, match="is not a readable file of tensors"):
-        import_compressai(path)
-
-
-class Wrapper(torch.nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-
-WRAPPED = {
-    "a level down": lambda state: {"model": state, "itr": 7},
-    "two levels down": lambda state: {"checkpoint": {"net": state}, "epoch": 1},
-    "numpy's numbers": lambda state: {"epoch": np.int64(3), "loss": np.float64(1.2), "state_dict": state},
-    "arrays beside it": lambda state: {"losses": np.arange(3.0), "state_dict": state},
-    "options beside it": lambda state: {"args": argparse.Namespace(lr=1, path=Path("a")), "state_dict": state},
-    "torch.compile": lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
-    "compiled inside": lambda state: {key.replace("g_a.", "g_a._orig_mod."): value for key, value in state.items()},
-    "module twice": lambda state: {f"module.module.{key}": value for key, value in state.items()},
-    "Lightning": lambda state: {
-        "state_dict": {f"model.{key}": value for key, value in state.items()} | {"criterion.w": torch.ones(2)},
-        "pytorch-lightning_version": "2.4.0",
-        "hyper_parameters": {"lr": 1e-4},
-    },
-    "the optimiser first": lambda state: {"optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}, "model": state},
-}
-
-
-@pytest.mark.parametrize("wrapped", WRAPPED)
-def test_a_model_is_found_in_what_is_around_it(tmp_path, wrapped):
-    state, path = zoo_state("bmshj2018-hyperprior"), tmp_path / "a.pth"
-    torch.save(WRAPPED[wrapped](state), path)
-    found, wanted = import_compressai(path).state_dict(), renamed(state)
-    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
-
-
-def test_tensors_of_a_whole_module_are_read_and_its_code_is_not(tmp_path):
-    model = build_model(ModelConfig(n=N, m=M, gdn="square_root", scale="linear"))
-    torch.save(Wrapper(model), tmp_path / "a.pth")
-    found = import_compressai(tmp_path / "a.pth").state_dict()
-    assert all(torch.equal(found[key], value) for key, value in model.state_dict().items())
-
-
-def test_two_models_in_one_file_are_refused(tmp_path):
-    state = zoo_state("bmshj2018-hyperprior")
-    torch.save(
-        {f"{who}.{key}": value for who in ("student", "teacher") for key, value in state.items()}, tmp_path / "a"
-    )
-    with pytest.raises(TrainingError, match=r"holds several models, student\., teacher\.: give a state dict of one"):
-        import_compressai(tmp_path / "a")
-
-
-def test_a_program_is_refused_with_what_to_do(tmp_path):
-    torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(2)), tmp_path / "a.pt")
-    with pytest.raises(TrainingError, match=r"is a TorchScript program: where you trust it, write its tensors with"):
-        import_compressai(tmp_path / "a.pt")
-
-
 def test_what_the_gateware_does_not_run_is_said_at_import(tmp_path, capsys):
     for architecture in ("mbt2018-mean", "bmshj2018-hyperprior"):
         torch.save(zoo_state(architecture), tmp_path / "a.pth")
@@ -325,63 +187,6 @@ def test_the_verb_writes_a_checkpoint_that_loads(tmp_path, capsys):
     error = [line for line in capsys.readouterr().err.splitlines() if "note:" not in line]
     assert "exists: give another --out" in error[0]
     assert "is licgate's own already" in error[1]
-
-
-def arrays_of(model, order):
-    """Take a model apart into the arrays of an .npz."""
-    arrays = {}
-    for part in ("g_a", "g_s", "h_a", "h_s"):
-        for index, module in getattr(model, part).named_children():
-            name = f"{part}.{index}"
-            if hasattr(module, "gamma"):
-                beta, gamma, *_ = module.effective()
-                gamma = gamma.clamp_min(0)
-                arrays |= {f"{name}.beta": beta, f"{name}.gamma": gamma.T if order == "in-out" else gamma}
-            elif hasattr(module, "weight"):
-                axes = (2, 3, 0, 1) if isinstance(module, torch.nn.ConvTranspose2d) else (2, 3, 1, 0)
-                arrays |= {f"{name}.kernel": module.weight.permute(axes), f"{name}.bias": module.bias}
-    return {name: value.detach().numpy() for name, value in arrays.items()}
-
-
-@pytest.mark.parametrize("order", ["in-out", "out-in"])
-@pytest.mark.parametrize("gdn", ["abs", "square_root"])
-def test_plain_arrays_make_the_same_network(order, gdn, make_model, tmp_path):
-    model = make_model(gdn=gdn, affine=False, widths={"g_a.2": 3, "g_s.4": 2})
-    np.savez(tmp_path / "weights.npz", **arrays_of(model, order))
-    found, untrained = import_arrays(tmp_path / "weights.npz", gdn=gdn, gamma_order=order)
-    x = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        for part, value in (("g_a", x), ("g_s", torch.round(5 * torch.randn(1, 7, 4, 4)))):
-            close(found.part(part)(value), model.part(part)(value))
-    assert {name.split(".")[0] for name in untrained} == {"entropy_bottleneck"}
-
-
-def test_arrays_without_hyper_transforms_say_so(make_model, tmp_path, capsys):
-    arrays = {k: v for k, v in arrays_of(make_model(affine=False), "in-out").items() if k.startswith("g_")}
-    np.savez(tmp_path / "weights.npz", **arrays)
-    assert main(["import", str(tmp_path / "weights.npz"), "--out", str(tmp_path / "own.ckpt")]) == 0
-    assert "entropy_bottleneck, h_a, h_s: not in weights.npz, random" in capsys.readouterr().err
-    assert load_model(tmp_path / "own.ckpt")[0].config.m == 7
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda a: a.pop("g_s.4.kernel"), r"array g_s\.4\.kernel is missing"),
-        (lambda a: a.pop("g_a.3.gamma"), "beta or gamma of a GDN is missing"),
-        (lambda a: a.update({"g_a.1.beta": -a["g_a.1.beta"]}), r"array g_a\.1\.beta holds -.*not negative"),
-        (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][0]}), r"has shape \(5, 3, 5\), expected 4 axes"),
-        (lambda a: a.update({"g_a.0.kernel": a["g_a.0.kernel"][1:]}), r"expected \(5, 3, 5, 5\)"),
-        (lambda a: a.update({"conv1": np.ones(3)}), "array conv1 has no place"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_one_line(change, message, make_model, tmp_path):
-    arrays = arrays_of(make_model(affine=False), "in-out")
-    change(arrays)
-    np.savez(tmp_path / "weights.npz", **arrays)
-    with pytest.raises(TrainingError, match=message) as caught:
-        import_arrays(tmp_path / "weights.npz")
-    assert "\n" not in str(caught.value)
 
 
 def test_architectures_have_compressai_names():
