@@ -41,7 +41,7 @@ def _release(mutant):
 
 
 def _tiles(mutant, ring=5, sizes=(5, 3, 1)):
-    conv, gdn, alone = (SimpleNamespace(steps=size, tiles=2) for size in sizes)
+    conv, gdn, alone = (SimpleNamespace(weights=size, tiles=2) for size in sizes)
     stages = (SimpleNamespace(conv=conv, last_op=gdn), SimpleNamespace(conv=alone, last_op=alone))
     memories = (SimpleNamespace(depth=ring),)
     program = SimpleNamespace(weight_ring=ring, weight_memories=memories, ops=(conv, gdn, alone), stages=stages)
@@ -183,7 +183,7 @@ PROOFS = (
         "no pass goes before the word columns that it reads have come, and none waits when they have",
         _columns,
         (
-            Mutation(ColumnCredits, "columns >= needed", "columns + 1 >= needed"),
+            Mutation(ColumnCredits, "there >= needed", "there + 1 >= needed"),
             Mutation(ColumnCredits, "Mux(self.issued, needed, 0)", "0"),
         ),
         12,

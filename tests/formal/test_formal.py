@@ -31,6 +31,13 @@ def test_claims_hold_and_mutations_do_not(proof, mutation):
     assert verdict.holds == (mutation is None), verdict.log[-3000:]
 
 
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
+def test_proofs_are_of_the_classes_as_they_are(proof):
+    """What only `make regress` proves is not found to be older than its class there alone."""
+    proof.make(lambda cls: cls)
+    assert all(mutated(mutation) is not mutation.owner for mutation in proof.mutations)
+
+
 def test_a_mutation_that_is_older_than_its_class_is_told():
     with pytest.raises(ValueError, match="Mutation has no 'gone' to be mutated"):
         mutated(Mutation(Mutation, "go" + "ne", ""))
