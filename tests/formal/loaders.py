@@ -16,7 +16,7 @@ class Short(StreamedProgram):
     """A program whose segments are short, that a solver may see the end of them."""
 
     def segments(self, op):
-        return [min(4, op.steps - first) for first in range(0, op.steps, 4)]
+        return [min(4, op.weights - first) for first in range(0, op.weights, 4)]
 
 
 def short():
@@ -103,7 +103,7 @@ def _weights(mutant):
     bench.claim(~stretch.valid | of_segment(number, lambda s: record.valid == (asked & s.first)))
     bench.claim(record.valid <= asked)
     bench.claim(
-        ~record.valid | of_segment(number, lambda s: (request.words == s.op.steps) & (request.kind == s.op.memory))
+        ~record.valid | of_segment(number, lambda s: (request.words == s.op.weights) & (request.kind == s.op.memory))
     )
     ended = any_of((command.stage == k) & (number == len(found)) for k, found in enumerate(segments))
     begun = Signal()
@@ -113,7 +113,7 @@ def _weights(mutant):
     tops = {"op": len(ops), "left": 3, "rest": 4, "words": 5, "beats": 5}
     at = {name: bench.peek(name, range(top)) for name, top in tops.items()}
     address, first, more = bench.peek("address", place.address.shape()), bench.peek("first", 1), bench.peek("more", 1)
-    steps = bench.peek("steps", request.words.shape())
+    tile_words = bench.peek("tile_words", request.words.shape())
     bench.claim(any_of(states) & (idle | (bench.peek("command", len(command.as_value())) == command.as_value())))
     bench.claim((~begun | (command.stage < len(program.stages))) & (idle | begun))
     bench.claim(~(idle | looks) | first)
@@ -135,7 +135,7 @@ def _weights(mutant):
             & (at["words"] == s.words)
             & (at["beats"] == s.beats)
             & begins_at(address, s)
-            & (steps == s.op.steps)
+            & (tile_words == s.op.weights)
             & (first == s.first)
         ),
     )

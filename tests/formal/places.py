@@ -74,18 +74,18 @@ def _weights(mutant):
         m.d.sync += [tile.eq(Mux(last, 0, tile + 1)), over.eq(last & ~turns & ~again), in_gdn.eq(in_gdn | turns)]
     with m.If(begin):
         m.d.sync += [tile.eq(0), over.eq(0), in_gdn.eq(0)]
-    # A pass reads the steps of its tile that belong to rows inside the image.
+    # A pass reads the weights of its tile that belong to rows inside the image.
     kind_row = [0 if k.shape is None else k.shape.columns * program.ops[k.op].channels_in for k in kinds]
-    steps, base, row = (Array(values)[kind] for values in ([k.steps for k in kinds], [k.base for k in kinds], kind_row))
+    words, base, row = (Array(values)[kind] for values in ([k.weights for k in kinds], [k.base for k in kinds], kind_row))
     gdn_base = of_stage(band, [stage.last_op.base for stage in stages])
-    gdn_steps = of_stage(band, [stage.last_op.pass_kinds[0].steps for stage in stages])
-    begins = Mux(in_gdn, gdn_base + tile * gdn_steps, base + band.above * row + tile * steps)
-    ends = dut.weight + Mux(in_gdn, gdn_steps, band.kernel_rows * row)
+    gdn_words = of_stage(band, [stage.last_op.pass_kinds[0].weights for stage in stages])
+    begins = Mux(in_gdn, gdn_base + tile * gdn_words, base + band.above * row + tile * words)
+    ends = dut.weight + Mux(in_gdn, gdn_words, band.kernel_rows * row)
     depths = [program.weight_memories[op.memory].depth for stage in stages for op in (stage.conv, stage.last_op)]
     depth = Array(depths)[2 * band.stage + in_gdn]
     at_rest = ~over & ~recent
     bench.claim(~at_rest | ((dut.weight == begins) & (ends <= depth)))
-    bench.claim(~at_rest | in_gdn | (ends <= base + (tile + 1) * steps))
+    bench.claim(~at_rest | in_gdn | (ends <= base + (tile + 1) * words))
     # Of the state between.
     begun, moved = bench.past(begin), bench.past(moves)
     early = begun | bench.past(begun)
@@ -93,8 +93,8 @@ def _weights(mutant):
     bench.claim(over | early | moved | (dut.weight == begins))
     bench.claim(over | begun | (bench.peek("gdn", dut.weight.shape()) == gdn_base))
     bench.claim(over | early | (bench.peek("first", dut.weight.shape()) == base + band.above * row))
-    held_steps = bench.peek("steps", range(1 + max(k.steps for k in kinds)))
-    bench.claim(over | early | moved | (held_steps == Mux(in_gdn, gdn_steps, steps)))
+    held_words = bench.peek("words", range(1 + max(k.weights for k in kinds)))
+    bench.claim(over | early | moved | (held_words == Mux(in_gdn, gdn_words, words)))
     bench.claim(bench.peek("begun", 2) == Cat(begun, bench.past(begun)))
     return bench
 

@@ -1,9 +1,11 @@
 """Proofs hold, and each mutation of theirs is found; the quick ones here, all of them in `make regress`."""
 
+import re
 import shutil
 from types import SimpleNamespace
 
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Module
 
 from licgate.program.schedule import make_schedule
@@ -34,8 +36,12 @@ def test_claims_hold_and_mutations_do_not(proof, mutation):
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
 def test_proofs_are_of_the_classes_as_they_are(proof):
     """What only `make regress` proves is not found to be older than its class there alone."""
-    proof.make(lambda cls: cls)
+    bench = proof.make(lambda cls: cls)
     assert all(mutated(mutation) is not mutation.owner for mutation in proof.mutations)
+    names = set(
+        re.findall(r"^  (?:wire|memory|cell) .*\\(\S+)$", rtlil.convert(bench.m, ports=bench.inputs), re.MULTILINE)
+    )
+    assert {path.split(".")[-1].split("[")[0] for path in bench.peeks.values()} <= names
 
 
 def test_a_mutation_that_is_older_than_its_class_is_told():

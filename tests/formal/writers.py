@@ -62,9 +62,9 @@ def _results(mutant, name):
     bench.claim(~second | (dut.line_address == beyond))
     bench.claim(dut.written == bench.past(takes))
     # Of the state between.
-    channel, nearly = bench.peek("channel", range(program.most_channels + 1)), bench.peek("nearly", 1)
+    count, nearly = bench.peek("count", range(program.most_words + 1)), bench.peek("nearly", 1)
     bench.claim((word == 0) | (dut.i.valid & (word < tile.count)))
-    bench.claim((channel == word) & (nearly == ((word != 0) & (word + 1 == tile.count))))
+    bench.claim((count == word) & (nearly == ((word != 0) & (word + 1 == tile.count))))
     return bench
 
 
