@@ -118,6 +118,11 @@ class Connection:
             "another port, and ask licgate board selftest"
         )
 
+    @property
+    def streams(self) -> bool:
+        """Pixels go as PIXELS_STREAM, without an ACK each: the way holds them back, and the device takes them."""
+        return self.link.port.backpressure and bool(self.identity.link["stream"])
+
     def close(self) -> None:
         """Give the port back."""
         self.link.port.close()
@@ -148,6 +153,7 @@ class Connection:
     def _wake(self) -> None:
         """Bring the link to a known state; the last LineError if it cannot be."""
         for call in range(_CALLS):
+            self.link.port.abort()
             self.link.clear()
             try:
                 return self.link.hold(wake(self._nonces.getrandbits(32)), noisy=True)

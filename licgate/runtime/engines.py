@@ -99,6 +99,7 @@ class ResidentEngine(ResidentTransforms):
             settings,
             model=self.manifest.hash,
             outstanding=identity.link["frames"],
+            stream=self._connection.streams,
             progress=progress,
         )
         if wrong := task.wrong(outcome):
@@ -154,8 +155,15 @@ class StreamedEngine(StreamedTransforms):
         """
         jobs, identity = self._jobs(name, x, **patching), self._connection.identity
         schedules, inputs = [job.schedule for job in jobs], [job.input(x) for job in jobs]
-        options = {"outstanding": identity.link["frames"], "watchdog": watchdog_of(identity)}
-        make = partial(streamed.run, schedules, inputs, model=self.manifest.hash, **options)
+        make = partial(
+            streamed.run,
+            schedules,
+            inputs,
+            model=self.manifest.hash,
+            outstanding=identity.link["frames"],
+            stream=self._connection.streams,
+            watchdog=watchdog_of(identity),
+        )
         outputs, counters = self._connection.hold(make)
         results = self._results(jobs, outputs)
         if progress is not None:

@@ -17,6 +17,10 @@ _Result = TypeVar("_Result")
 #: Reads after which a line is taken to be one that never falls silent.
 _MOST_READS = 1000
 
+#: Seconds beyond the deadline for which a device at work may take nothing, where what it does not take waits: an answer
+#: comes behind pixels then, for which a small array has room when it has done with the rows before.
+_AT_WORK = 10.0
+
 
 class SilenceError(LineError):
     """Nothing came in time."""
@@ -57,7 +61,7 @@ class Link:
         Raises
         ------
         SilenceError
-            No frame came within the port's deadline.
+            No frame came within the port's deadline; behind pixels that wait, ten seconds later.
         LineError
             The line spoiled something, or what the conversation raises.
         UnpluggedError
@@ -88,12 +92,13 @@ class Link:
 
     def _frame(self, noisy: bool) -> Frame:
         """The next frame."""
-        end = time.monotonic() + self.port.deadline
+        patience = self.port.deadline + (_AT_WORK if self.port.backpressure and not noisy else 0.0)
+        end = time.monotonic() + patience
         while not self._waiting:
             left = end - time.monotonic()
             data = self.port.read(left) if left > 0 else b""
             if not data:
-                raise SilenceError(f"{self.port.address} did not answer within {self.port.deadline:g} s")
+                raise SilenceError(f"{self.port.address} did not answer within {patience:g} s")
             self._count(data)
             skipped = self._reader.skipped
             frames = self._reader.feed(data)

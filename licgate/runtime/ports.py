@@ -32,10 +32,14 @@ class Port(ABC):
         As ``--port`` takes it.
     deadline : float
         Seconds within which a device at this way answers; to a simulation others may be quicker.
+    backpressure : bool
+        What the device does not take waits on its way and is not lost, and what comes from it is taken in while
+        something is written, so neither side waits for the other.
     """
 
     address: str
     deadline = 1.0
+    backpressure = False
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -60,6 +64,17 @@ class Port(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give it back."""
+
+    def abort(self) -> None:  # noqa: B027
+        """Make the device forget what is on its way to it and from it, and what it is at; nothing where no way does it.
+
+        Where bytes wait on their way no command gets past them.
+
+        Raises
+        ------
+        UnpluggedError
+            The way is gone.
+        """
 
 
 class _Readable(Port):

@@ -38,6 +38,7 @@ def run(
     *,
     model: str | None = None,
     outstanding: int = OUTSTANDING,
+    stream: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Conversation[Outcome]:
     """Run a transform over an image or a feature map.
@@ -53,6 +54,8 @@ def run(
         Hash of the manifest that the accelerator must have been built of.
     outstanding : int
         PIXELS frames that may wait for their ACK.
+    stream : bool
+        PIXELS_STREAM frames go instead, a patch at a time: see :attr:`licgate.runtime.connection.Connection.streams`.
     progress : callable or None
         Called with the number of latents so far.
 
@@ -72,7 +75,7 @@ def run(
     for register, value in settings.items():
         yield from write_register(register, value)
     yield from write_register(Register.CONTROL, Control.START)
-    exchange, due = _Exchange(words, outstanding, progress), read_frame(Register.STATUS)
+    exchange, due = _Exchange(words, outstanding, stream, progress), read_frame(Register.STATUS)
     while True:
         frame = yield due
         due = exchange.take(frame)
@@ -104,6 +107,7 @@ class _Exchange:
 
     words: AnyIntegers
     outstanding: int
+    stream: bool
     progress: Callable[[int], object] | None
     patches: list[tuple[int, ...]] = field(default_factory=list)
     latents: list[bytearray] = field(default_factory=list)
@@ -140,6 +144,8 @@ class _Exchange:
             self.latents.append(bytearray())
             pixels = self._pixels(*self.patches[-1])
             self.sums.add_bytes(pixels)
+            if self.stream:
+                return b"".join(pixel_frames(pixels, FrameType.PIXELS_STREAM))
             self.waiting = deque(pixel_frames(pixels))
             return b"".join(self.waiting.popleft() for _ in range(min(self.outstanding, len(self.waiting))))
         if frame.type in (FrameType.LATENTS, FrameType.LATENTS_LAST) and self.ended < len(self.patches):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -56,6 +57,7 @@ def upload(
     *,
     sums: Sums | None = None,
     outstanding: int = OUTSTANDING,
+    stream: bool = False,
 ) -> Conversation[None]:
     """Write beats to memory.
 
@@ -69,6 +71,8 @@ def upload(
         Takes what is sent.
     outstanding : int
         PIXELS frames that may wait for their ACK.
+    stream : bool
+        PIXELS_STREAM frames go instead: see :attr:`licgate.runtime.connection.Connection.streams`.
     """
     if not len(beats):
         return
@@ -79,12 +83,26 @@ def upload(
     data += bytes(-len(data) % 3)
     if sums is not None:
         sums.add_bytes(data)
+    if stream:
+        yield from _streamed(data)
+    else:
+        yield from _acknowledged(data, outstanding)
+    yield from wait_while(Status.MOVING, "the memory takes nothing: load the bitstream again")
+
+
+def _streamed(data: bytes) -> Conversation[None]:
+    """Send pixels, and something behind them that is answered."""
+    frames = b"".join(pixel_frames(data, FrameType.PIXELS_STREAM))
+    expect((yield frames + read_frame(Register.STATUS)), FrameType.VALUE, bytes([Register.STATUS]))
+
+
+def _acknowledged(data: bytes, outstanding: int) -> Conversation[None]:
+    """Send pixels, so many frames under way."""
     frames = list(pixel_frames(data))
     due, waiting = b"".join(frames[:outstanding]), frames[outstanding:]
     for index in range(len(frames)):
         expect((yield due), FrameType.ACK, bytes([FrameType.PIXELS]))
         due = waiting[index] if index < len(waiting) else b""
-    yield from wait_while(Status.MOVING, "the memory takes nothing: load the bitstream again")
 
 
 def download(address: int, count: int, beat_bits: int = 16, *, sums: Sums | None = None) -> Conversation[Beats]:
@@ -120,6 +138,7 @@ def run(
     *,
     model: str | None = None,
     outstanding: int = OUTSTANDING,
+    stream: bool = False,
     watchdog: int | None = None,
 ) -> Conversation[tuple[list[AnyIntegers], list[dict[str, int]]]]:
     """Run a schedule on each core.
@@ -133,6 +152,8 @@ def run(
         Hash of the manifest that the accelerator must have been built of.
     outstanding : int
         PIXELS frames that may wait for their ACK.
+    stream : bool
+        PIXELS_STREAM frames go instead: see :attr:`licgate.runtime.connection.Connection.streams`.
     watchdog : int or None
         Cycles without progress after which a core counts as hung; what the device holds if left out.
 
@@ -156,8 +177,9 @@ def run(
     if watchdog is not None:
         yield from write_register(Register.WATCHDOG, watchdog)
     sent, came = Sums(), Sums()
+    write = partial(upload, sums=sent, outstanding=outstanding, stream=stream)
     for core, (schedule, x) in enumerate(zip(schedules, inputs, strict=True)):
-        yield from _prepare(core, schedule, x, sent, outstanding)
+        yield from _prepare(core, schedule, x, write)
     # before anything runs on it
     yield from check_sums(sent, came)
     yield from write_register(Register.CORES, (1 << len(schedules)) - 1)
@@ -178,16 +200,18 @@ def run(
     return outputs, counters
 
 
-def _prepare(core: int, schedule: Schedule, x: AnyIntegers, sums: Sums, outstanding: int) -> Conversation[None]:
+def _prepare(
+    core: int, schedule: Schedule, x: AnyIntegers, write: Callable[[int, AnyIntegers, int], Conversation[None]]
+) -> Conversation[None]:
     """Write to memory what a core's schedule reads, and where that begins."""
     memory, first, origin = schedule.memory(x), schedule.maps[0], schedule.origin
     # weights lie before the input; maps in between are written before they are read
     begin = memory[: first.base + first.beats - origin]
     bits = schedule.program.beat_bits
-    yield from upload(origin, begin, bits, sums=sums, outstanding=outstanding)
+    yield from write(origin, begin, bits)
     # what is read ahead beyond the last command does not count
     commands = memory[schedule.address - origin :][: len(schedule.commands) * command_beats(schedule.program)]
-    yield from upload(schedule.address, commands, bits, sums=sums, outstanding=outstanding)
+    yield from write(schedule.address, commands, bits)
     yield from write_register(Register.CORE, core)
     yield from write_register(Register.ADDRESS, schedule.address)
 

@@ -22,6 +22,7 @@ class FrameType(IntEnum):
     WRITE = 0x01
     READ = 0x02
     PIXELS = 0x03
+    PIXELS_STREAM = 0x04
     ACK = 0x81
     VALUE = 0x82
     PATCH = 0x83
@@ -97,12 +98,12 @@ def read_frame(address: int) -> bytes:
     return encode_frame(FrameType.READ, bytes([address]))
 
 
-def pixel_frames(rgb: bytes) -> Iterator[bytes]:
-    """Frames that carry the pixels `rgb` (R, G, B bytes in raster order), as many in each as fit."""
+def pixel_frames(rgb: bytes, frame_type: int = FrameType.PIXELS) -> Iterator[bytes]:
+    """Frames, PIXELS or PIXELS_STREAM, that carry `rgb` (R, G, B bytes in raster order), as many in each as fit."""
     if len(rgb) % 3:
         raise ValueError(f"pixels are three bytes each: {len(rgb)} bytes are no whole number of them")
     for start in range(0, len(rgb), 3 * MAX_PIXELS):
-        yield encode_frame(FrameType.PIXELS, rgb[start : start + 3 * MAX_PIXELS])
+        yield encode_frame(frame_type, rgb[start : start + 3 * MAX_PIXELS])
 
 
 class FrameReader:

@@ -24,9 +24,12 @@ class LinkFacts:
         Bytes go through a UART.
     emulated : bool
         The device is a simulation.
+    stream : bool
+        The way to the device holds back what it cannot take, so the link takes PIXELS_STREAM.
     """
 
     build: int = 0
     clock_khz: int = 0
     serial: bool = False
     emulated: bool = False
+    stream: bool = False

@@ -147,6 +147,7 @@ TABLE = (
             Field(
                 "emulated", 17, 1, "a simulation: what it does is exact, how long it takes on the wall means nothing"
             ),
+            Field("stream", 18, 1, "PIXELS_STREAM is taken: the way to the device holds back what it cannot take"),
         ),
         of_link=True,
     ),

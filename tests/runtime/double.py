@@ -48,8 +48,8 @@ class Double:
     It runs transforms by the reference on what it *received*, so that whatever gets past the link shows in the values.
     """
 
-    def __init__(self, manifest, *, rows=3, cols=4, max_width=64, transforms=("g_a",), frames=15, build=0):
-        self.manifest, self.rows, self.frames = manifest, rows, frames
+    def __init__(self, manifest, *, rows=3, cols=4, max_width=64, transforms=("g_a",), frames=15, build=0, stream=0):
+        self.manifest, self.rows, self.frames, self.stream = manifest, rows, frames, stream
         self.out, self.runs, self.started = bytearray(), 0, 0
         kind = Kind.RESIDENT
         numbers = [TRANSFORM_NAMES.index(name) for name in transforms]
@@ -58,7 +58,9 @@ class Double:
             Register.MODEL: int(manifest.hash[:8], 16),
             Register.SHAPE: encode(Register.SHAPE, kind, rows=rows, cols=cols, max_width=max_width),
             Register.TRANSFORMS: sum(1 << number for number in numbers),
-            Register.PROTOCOL: encode(Register.PROTOCOL, kind, version=PROTOCOL, frames=frames, serial=1),
+            Register.PROTOCOL: encode(
+                Register.PROTOCOL, kind, version=PROTOCOL, frames=frames, serial=1, stream=stream
+            ),
             Register.BUILD: build & 0xFFFFFFFF,
             Register.BUILD + 1: build >> 32,
             Register.CLOCK: 100_000,
@@ -100,12 +102,12 @@ class Double:
 
     def _carried_out(self, kind, payload):
         """Carry out a frame; return why not."""
-        if kind == FrameType.PIXELS:
+        if kind == FrameType.PIXELS or (kind == FrameType.PIXELS_STREAM and self.stream):
             if not payload or len(payload) % 3:
                 return ErrorCode.BAD_LENGTH
             if not self._wanted:
                 return ErrorCode.BUSY
-            self._more(payload)
+            self._more(payload, kind)
             return None
         if kind not in (FrameType.WRITE, FrameType.READ):
             return ErrorCode.UNKNOWN_TYPE
@@ -162,12 +164,13 @@ class Double:
         count = place[2] * place[3] * (1 if self._transform.name == "g_a" else self._transform.in_channels)
         self._wanted = 3 * count
 
-    def _more(self, payload):
+    def _more(self, payload, kind):
         """Take pixels, as many as are wanted."""
         took = payload[: self._wanted - len(self._pixels)]
         self._pixels += took
         self._sums[Register.PIXELS_SUMS].add_bytes(took)
-        self._send(FrameType.ACK, bytes([FrameType.PIXELS]))
+        if kind == FrameType.PIXELS:
+            self._send(FrameType.ACK, bytes([FrameType.PIXELS]))
         if len(self._pixels) == self._wanted:
             window, pixels = self._windows.popleft(), bytes(self._pixels)
             self._pixels, self._wanted = bytearray(), 0

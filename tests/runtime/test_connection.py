@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import tty
+from collections import Counter
 from functools import partial
 from importlib.util import find_spec
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from licgate.errors import ConfigError, DeviceError, ToolError
+from licgate.reference import run_transform
 from licgate.runtime.address import open_port
 from licgate.runtime.connection import Connection
 from licgate.runtime.engines import DeviceRun, ResidentEngine
@@ -20,7 +22,7 @@ from licgate.target.build import BuildFacts, read_facts, recall, remember
 from licgate.target.config import AcceleratorConfig
 from licgate.target.frames import FrameType
 from licgate.target.registers import Kind, Register
-from tests.runtime.double import Double, DoublePort
+from tests.runtime.double import Double, DoublePort, Receiver
 from tests.sim.kit import tiny_codec
 
 MANIFEST = tiny_codec()
@@ -108,6 +110,56 @@ def test_a_run_that_another_host_has_left_behind():
     assert connection.identity.transforms == ("g_a",)
     assert not device.at_work
     assert connection.attempts == 0
+
+
+class Holding(DoublePort):
+    """A way that holds bytes back, and counts what it carried by types of frames, and what it was told to forget."""
+
+    backpressure = True
+
+    def __init__(self, device):
+        super().__init__(device)
+        self.carried, self.aborts = Counter(), 0
+        take = device._take
+        device._receiver = Receiver(lambda kind, *frame: (self.carried.update([kind]), take(kind, *frame)))
+
+    def abort(self):
+        self.aborts += 1
+        self.device._reset()
+
+
+@pytest.mark.parametrize(("holds", "stream", "kind"), [(1, 1, 4), (1, 0, 3), (0, 1, 3)])
+def test_pixels_need_no_answer_where_both_the_way_and_the_device_hold_them(holds, stream, kind):
+    device = Double(MANIFEST, stream=stream)
+    port = Holding(device)
+    port.backpressure = bool(holds)
+    x = np.random.default_rng(0).integers(0, 256, (3, 48, 48))
+    with connected(port) as connection:
+        ran = ResidentEngine(connection, MANIFEST, ["g_a"]).run("g_a", x).output()
+    assert np.array_equal(ran, run_transform(MANIFEST.g_a, x))
+    assert port.carried[kind] == -(-48 * 48 // 85)
+    assert port.carried[7 - kind] == 0
+    assert port.aborts == 1
+
+
+def test_a_way_that_holds_bytes_back_is_emptied_before_a_run_begins_again():
+    class Loses(Holding):
+        """Loses a byte of the first picture."""
+
+        def to_device(self, data):
+            if len(data) < 1000 or self.carried[4]:
+                return data
+            return data[:500] + data[501:]
+
+    port, lines = Loses(Double(MANIFEST, stream=1)), []
+    port.deadline = 0.01
+    x = np.random.default_rng(0).integers(0, 256, (3, 48, 48))
+    with connected(port, note=lines.append) as connection:
+        ran = ResidentEngine(connection, MANIFEST, ["g_a"]).run("g_a", x).output()
+        assert connection.attempts == 1
+    assert np.array_equal(ran, run_transform(MANIFEST.g_a, x))
+    assert port.aborts == 2
+    assert lines == ["the device dropped a frame (BAD_CRC); begun again, attempt 2 of 6"]
 
 
 def test_another_model_or_other_transforms():

@@ -10,6 +10,7 @@ from licgate.manifest.transform import TRANSFORM_NAMES
 from licgate.runtime import resident
 from licgate.runtime.device import identify
 from licgate.target.config import AcceleratorConfig
+from licgate.target.link import LinkFacts
 from licgate.target.registers import Kind, Register
 from tests.gateware.accelerator import pack, run_of
 from tests.gateware.linked import LinkedBench, linked
@@ -37,10 +38,11 @@ def ran(manifest, name, x, patch=None):
     return words, settings(name, x, size), [window for window, _ in patches], expected
 
 
-@pytest.mark.parametrize("seed", [None, 3])
-def test_a_picture_in_patches_and_a_map_behind_it(seed):
+@pytest.mark.parametrize(("seed", "stream"), [(None, True), (3, False)])
+def test_a_picture_in_patches_and_a_map_behind_it(seed, stream):
     manifest = tiny_codec()
-    bench = LinkedBench(linked(Accelerator(manifest, CONFIG, transforms=["g_a", "h_s"])), seed=seed)
+    accelerator = Accelerator(manifest, CONFIG, transforms=["g_a", "h_s"])
+    bench = LinkedBench(linked(accelerator, facts=LinkFacts(stream=stream)), seed=seed)
     coin = np.random.default_rng(1)
     h_s = manifest.transforms["h_s"]
     runs = [
@@ -51,7 +53,7 @@ def test_a_picture_in_patches_and_a_map_behind_it(seed):
 
     async def host(ctx):
         for words, registers, patches, expected in runs:
-            outcome = await bench.talk(ctx, resident.run(words, registers, model=manifest.hash))
+            outcome = await bench.talk(ctx, resident.run(words, registers, model=manifest.hash, stream=stream))
             assert [tuple(window) for window in outcome.patches.tolist()] == patches
             assert outcome.latents.tolist() == [value for value, _ in expected]
             ends = [k + 1 for k, (_, last) in enumerate(expected) if last]

@@ -12,11 +12,17 @@ from licgate.target.registers import ADDRESS_WIDTH, Control, Register
 
 __all__ = ["FrameCommands"]
 
-_FACTS = ("broken", "is_pixels", "is_write", "is_read", "odd", "wrong_length", "wrong_address", "resets")
+_FACTS = ("broken", "is_pixels", "is_write", "is_read", "odd", "wrong_length", "wrong_address", "resets", "quiet")
 
 
 class FrameCommands(Component):
     """Carry out received frames, one at a time.
+
+    Parameters
+    ----------
+    streaming : bool
+        Frames of type PIXELS_STREAM are taken: while ``full``, one of them waits, and with it all that comes behind.
+        Out of a reset CONTROL is written with the reset bit, so that a reset of the link is one of the accelerator.
 
     Members
     -------
@@ -30,6 +36,8 @@ class FrameCommands(Component):
         ``r_data`` is read three cycles after ``addr``.
     commit, pixels : :py:`Out(1)`, :py:`Out(7)`
         The frame holds that many pixels, and is for the accelerator.
+    quiet : :py:`Out(1)`
+        It wants no acknowledgment (also in the cycle behind ``commit``); only with ``streaming``.
     flush : :py:`Out(1)`
         The host asks for a reset (pulse).
     o : :py:`Out(stream.Signature(answer_layout))`
@@ -43,7 +51,8 @@ class FrameCommands(Component):
 
     latency = 3
 
-    def __init__(self):
+    def __init__(self, *, streaming=False):
+        self.streaming = streaming
         super().__init__(
             {
                 "i": In(stream.Signature(report_layout)),
@@ -54,12 +63,15 @@ class FrameCommands(Component):
                 "pixels": Out(7),
                 "flush": Out(1),
                 "o": Out(stream.Signature(answer_layout)),
+                **({"quiet": Out(1)} if streaming else {}),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        address, value, third = Signal(8), Signal(32), Signal(2)  # payload bytes modulo three
+        begins = (Register.CONTROL, Control.RESET) if self.streaming else (0, 0)
+        address, value = Signal(8, init=begins[0]), Signal(32, init=begins[1])
+        third = Signal(2)  # payload bytes modulo three
         report = self.i.payload
         m.d.comb += [self.csr.addr.eq(address[:ADDRESS_WIDTH]), self.csr.w_data.eq(value)]
         with m.If(self.byte):
@@ -70,8 +82,15 @@ class FrameCommands(Component):
         facts = {name: Signal(name=name) for name in _FACTS}
         fails, code, reading, answers = Signal(), Signal(8), Signal(), Signal()
         self._answer(m, answers, reading, fails, code, address)
+        if self.streaming:
+            m.d.comb += self.quiet.eq(facts["quiet"])
         m.d.sync += self.flush.eq(0)
-        with m.FSM():
+        with m.FSM(init="RESET" if self.streaming else None):
+            if self.streaming:
+                with m.State("RESET"):
+                    m.d.comb += self.csr.w_stb.eq(1)
+                    m.d.sync += self.flush.eq(1)
+                    m.next = "IDLE"
             with m.State("IDLE"):
                 m.d.sync += [address.eq(report.head[:8]), value.eq(report.head[8:])]
                 with m.If(report.type == FrameType.READ):
@@ -84,6 +103,9 @@ class FrameCommands(Component):
             with m.State("DECODE"):
                 self._decode(m, facts, fails, code)
                 m.next = "ACT"
+                if self.streaming:
+                    with m.If(facts["quiet"] & self.full & ~facts["broken"] & ~facts["odd"]):
+                        m.next = "DECODE"
             with m.State("ACT"):
                 m.d.comb += answers.eq(1)
                 m.next = "ANSWER"
@@ -124,11 +146,17 @@ class FrameCommands(Component):
                 answer.data.eq(Cat(Mux(reading, address, kind), self.csr.r_data & reading.replicate(32))),
             ]
 
+    def _carries_pixels(self, kind):
+        pixels = kind == FrameType.PIXELS
+        return pixels | (kind == FrameType.PIXELS_STREAM) if self.streaming else pixels
+
     def _check(self, m, facts, address, value, third):
         report = self.i.payload
+        if self.streaming:
+            m.d.sync += facts["quiet"].eq(report.type == FrameType.PIXELS_STREAM)
         m.d.sync += [
             facts["broken"].eq(report.error != 0),
-            facts["is_pixels"].eq(report.type == FrameType.PIXELS),
+            facts["is_pixels"].eq(self._carries_pixels(report.type)),
             facts["is_write"].eq(report.type == FrameType.WRITE),
             facts["is_read"].eq(report.type == FrameType.READ),
             facts["odd"].eq((third != 0) | (report.length == 0)),
@@ -138,7 +166,7 @@ class FrameCommands(Component):
         ]
 
     def _decode(self, m, facts, fails, code):
-        broken, is_pixels, is_write, is_read, odd, wrong_length, wrong_address, _ = facts.values()
+        broken, is_pixels, is_write, is_read, odd, wrong_length, wrong_address, *_ = facts.values()
         known = is_write | is_read
         wrong = Mux(wrong_length, ErrorCode.BAD_LENGTH, ErrorCode.BAD_ADDRESS)
         m.d.sync += [

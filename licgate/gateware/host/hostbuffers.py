@@ -32,6 +32,8 @@ class PixelBuffer(Component):
     frames : int
         Payloads of 256 bytes in the ring, a power of two of at least 2. One of them is always open for writing, so at
         most ``frames - 1`` may be committed and not drained; 8 frames fill a DP16KD.
+    streaming : bool
+        Frames may be ``quiet``.
 
     Members
     -------
@@ -39,20 +41,24 @@ class PixelBuffer(Component):
         Write a byte of the open frame.
     commit, pixels : In(1), In(7)
         Close the open frame, which holds `pixels` (1 to 85) pixels, also in the cycle behind, and open the next.
+    quiet : In(1)
+        The end of the open frame is told by ``released``; with ``pixels``.
     flush : In(1)
         Forget all committed frames; an offered pixel is withdrawn.
     o : Out(stream.Signature(24))
         Pixels, R in bits 7..0; the first 8 cycles after the commit, then one every 7 cycles.
     drained : Out(1)
         Pulses in the cycle behind the one that takes a frame's last pixel.
+    released : Out(1)
+        Likewise, of a frame that was quiet.
     """
 
-    def __init__(self, *, frames: int):
+    def __init__(self, *, frames: int, streaming: bool = False):
         if not isinstance(frames, int):
             raise TypeError(f"frames must be an integer, not {frames!r}")
         if frames < 2 or frames & (frames - 1):
             raise ValueError(f"frames must be a power of two of at least 2, not {frames!r}")
-        self.frames = frames
+        self.frames, self.streaming = frames, streaming
         self.latency, self.interval = 8, 7
         super().__init__(
             {
@@ -64,6 +70,7 @@ class PixelBuffer(Component):
                 "flush": In(1),
                 "o": Out(stream.Signature(24)),
                 "drained": Out(1),
+                **({"quiet": In(1), "released": Out(1)} if streaming else {}),
             }
         )
 
@@ -77,7 +84,7 @@ class PixelBuffer(Component):
     def _read(self, m, read, head, sizes):
         """Offer the pixels of committed frames, up to the open one."""
         tail, index, captured = Signal(range(self.frames)), Signal(8), Signal(8)
-        left, fewer, last = Signal(7), Signal(7, name="fewer"), Signal(name="last")
+        left, fewer, last, quiet = Signal(7), Signal(7, name="fewer"), Signal(name="last"), Signal(name="quiet_frame")
         # The block's own output is too slow to go anywhere but straight into a register.
         m.d.sync += [last.eq(left == 1), fewer.eq(left - 1), captured.eq(read.data)]
         m.d.comb += read.addr.eq(Cat(index, tail))
@@ -92,7 +99,7 @@ class PixelBuffer(Component):
 
         with m.FSM():
             with state("EMPTY"):
-                m.d.sync += [index.eq(0), left.eq(sizes[tail])]
+                m.d.sync += [index.eq(0), Cat(left, *([quiet] if self.streaming else [])).eq(sizes[tail])]
                 with m.If(head != tail):
                     m.next = "ADDRESS"
             # Addresses run two cycles ahead of what is captured.
@@ -113,14 +120,17 @@ class PixelBuffer(Component):
                 m.d.sync += left.eq(fewer)
                 m.next = "ADDRESS"
                 with m.If(last):
-                    m.d.comb += self.drained.eq(1)
+                    m.d.comb += self.drained.eq(~quiet if self.streaming else 1)
+                    if self.streaming:
+                        m.d.comb += self.released.eq(quiet)
                     m.d.sync += tail.eq(tail + 1)
                     m.next = "EMPTY"
 
     def _write(self, m, write):
-        """Fill the open frame; return its number, and the pixels of every frame."""
+        """Fill the open frame; return its number, and of every frame its pixels, and above them whether it is quiet."""
         head = Signal(range(self.frames))
-        sizes = Array(Signal(7, name=f"size_{n}") for n in range(self.frames))
+        size = Cat(self.pixels, self.quiet) if self.streaming else self.pixels
+        sizes = Array(Signal(len(size), name=f"size_{n}") for n in range(self.frames))
         committed = Signal()  # a cycle late, when `pixels` still stands
         m.d.sync += [
             write.addr.eq(Cat(self.w_index, head)),
@@ -129,7 +139,7 @@ class PixelBuffer(Component):
             committed.eq(self.commit),
         ]
         with m.If(committed & ~self.flush):
-            m.d.sync += [sizes[head].eq(self.pixels), head.eq(head + 1)]
+            m.d.sync += [sizes[head].eq(size), head.eq(head + 1)]
         return head, sizes
 
 

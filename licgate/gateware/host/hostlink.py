@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, flipped
 
@@ -23,12 +23,18 @@ class HostLink(Component):
     last pixel; meanwhile registers stay accessible. A frame with a wrong CRC is answered by ERROR and has no other
     effect. Writing CONTROL with the reset bit also forgets buffered pixels and latents.
 
+    With `streaming` a PIXELS_STREAM frame for which there is no room stops `i` until there is. What stands behind it
+    stands still, a command too: the host sends no more of them than the accelerator has asked for, and `abort` is for
+    what is left.
+
     Parameters
     ----------
     timeout : int
         Clock cycles after which an unfinished frame is given up.
     frames : int
         Frames of the pixel buffer, see `PixelBuffer`; the host may have ``frames - 1`` PIXELS frames outstanding.
+    streaming : bool
+        PIXELS_STREAM frames are taken; the line must hold back what `i` does not take.
 
     Members
     -------
@@ -41,11 +47,15 @@ class HostLink(Component):
     i_patch : In(stream.Signature(patch_layout))
     flush : Out(1)
         The host has asked for a reset; what is on its way between the link and the accelerator is void.
+    abort : In(1)
+        Forget all that has come and all that is to go, frames that have begun included; the cycle behind, CONTROL is
+        written with the reset bit. Only with `streaming`.
     """
 
-    def __init__(self, *, timeout: int, frames: int = 16):
+    def __init__(self, *, timeout: int, frames: int = 16, streaming: bool = False):
+        self.streaming = streaming
         self.receiver = FrameReceiver(timeout=timeout)
-        self.buffer = PixelBuffer(frames=frames)
+        self.buffer = PixelBuffer(frames=frames, streaming=streaming)
         self.packer = LatentPacker()
         self.sender = FrameSender()
         self.frames = frames
@@ -58,17 +68,21 @@ class HostLink(Component):
                 "flush": Out(1),
                 "i_latents": In(stream.Signature(latent_layout)),
                 "i_patch": In(stream.Signature(patch_layout)),
+                **({"abort": In(1)} if streaming else {}),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.receiver = receiver = self.receiver
-        m.submodules.commands = commands = FrameCommands()
-        m.submodules.buffer = buffer = self.buffer
-        m.submodules.packer = packer = self.packer
-        m.submodules.answers = answers = AnswerArbiter()
-        m.submodules.sender = sender = self.sender
+        receiver, buffer, packer, sender = self.receiver, self.buffer, self.packer, self.sender
+        commands, answers = FrameCommands(streaming=self.streaming), AnswerArbiter()
+        aborted = ResetInserter(self.abort) if self.streaming else lambda part: part
+        m.submodules.receiver = aborted(receiver)
+        m.submodules.commands = aborted(commands)
+        m.submodules.buffer = aborted(buffer)
+        m.submodules.packer = aborted(packer)
+        m.submodules.answers = aborted(answers)
+        m.submodules.sender = aborted(sender)
         connect(m, flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
         connect(m, commands.csr, flipped(self.csr))
@@ -84,9 +98,12 @@ class HostLink(Component):
 
         # PIXELS frames accepted and not acknowledged yet, and those of them which are ready for it.
         outstanding, drained = Signal(range(self.frames)), Signal(range(self.frames))
-        flush, acknowledged = commands.flush, answers.acknowledged
+        flush, acknowledged, released = commands.flush, answers.acknowledged, 0
+        if self.streaming:
+            flush, released = flush | self.abort, buffer.released
+            m.d.comb += buffer.quiet.eq(commands.quiet)
         m.d.sync += [
-            outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged)),
+            outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged - released)),
             drained.eq(Mux(flush, 0, drained + buffer.drained - acknowledged)),
         ]
         m.d.comb += [

@@ -52,7 +52,7 @@ class LinkRegisters(Component):
     def __init__(self, kind, *, frames, facts):
         self.facts = facts
         build = (facts.build & _WORD, facts.build >> 32)
-        flags = {"serial": int(facts.serial), "emulated": int(facts.emulated)}
+        flags = {name: int(getattr(facts, name)) for name in ("serial", "emulated", "stream")}
         constants = {
             Register.PROTOCOL: encode(Register.PROTOCOL, kind, version=PROTOCOL, frames=frames, **flags),
             Register.BUILD: build,

@@ -38,6 +38,8 @@ class LinkedAccelerator(Component):
         From and to the host.
     framing, overflow : :py:`In(1)`
         The line has lost a byte (pulses); LINE_ERRORS counts them.
+    abort : :py:`In(1)`
+        As of the link: forget all that is on its way, and reset the accelerator. Only with ``facts.stream``.
     bus : :py:`Out(sdram_bus)`
         The accelerator's, if it has one.
     """
@@ -45,7 +47,7 @@ class LinkedAccelerator(Component):
     def __init__(self, accelerator, *, timeout, facts=None):
         self.accelerator = accelerator
         self.facts = LinkFacts() if facts is None else facts
-        self.link = HostLink(timeout=timeout)
+        self.link = HostLink(timeout=timeout, streaming=self.facts.stream)
         self.has_bus = "bus" in accelerator.signature.members
         kind = Kind.SDRAM if self.has_bus else Kind.RESIDENT
         self._registers = LinkRegisters(kind, frames=self.link.frames - 1, facts=self.facts)
@@ -55,6 +57,7 @@ class LinkedAccelerator(Component):
                 "o": Out(stream.Signature(8)),
                 "framing": In(1),
                 "overflow": In(1),
+                **({"abort": In(1)} if self.facts.stream else {}),
                 **({"bus": Out(sdram_bus)} if self.has_bus else {}),
             }
         )
@@ -65,6 +68,8 @@ class LinkedAccelerator(Component):
         m.submodules.link = link = self.link
         connect(m, flipped(self.i), link.i)
         connect(m, link.o, flipped(self.o))
+        if self.facts.stream:
+            m.d.comb += link.abort.eq(self.abort)
         if self.has_bus:
             connect(m, accelerator.bus, flipped(self.bus))
         flush = self._streams(m, link, accelerator)
@@ -186,7 +191,8 @@ class EmulatedBoard(Component):
     def __init__(self, board, *, round_trip=0):
         self.board = board
         members = dict(board.signature.members)
-        members.pop("framing", None), members.pop("overflow", None)
+        for name in ("framing", "overflow", "abort"):
+            members.pop(name, None)
         self._phy = SdramPhy(round_trip) if members.pop("bus", None) else None
         super().__init__(members | ({"pins": Out(sdram_bus)} if self._phy else {}))
 

@@ -38,14 +38,17 @@ def value(address, number):
 class Bench:
     """Host, registers and pixel sink around one link, each stalled at random."""
 
-    def __init__(self, *, p=0.3, seed=1, timeout=5000, frames=8, take_pixels=True):
+    def __init__(self, *, p=0.3, seed=1, timeout=5000, frames=8, take_pixels=True, streaming=False):
         self.reset = Signal()
-        self.link = HostLink(timeout=timeout, frames=frames)
+        self.link = HostLink(timeout=timeout, frames=frames, streaming=streaming)
+        void = self.link.buffer.flush | self.reset
+        if streaming:
+            void |= self.link.abort
         self.p, self.seed, self.take_pixels = p, seed, take_pixels
         self.registers, self.pixels, self.received, self.writes = {}, [], bytearray(), []
         self.monitors = [
-            Monitor(self.link.o, "o", reset=self.reset),
-            Monitor(self.link.o_pixels, "o_pixels", reset=self.link.buffer.flush | self.reset),
+            Monitor(self.link.o, "o", reset=self.reset | (self.link.abort if streaming else 0)),
+            Monitor(self.link.o_pixels, "o_pixels", reset=void),
         ]
 
     def stalls(self, n):
@@ -87,8 +90,8 @@ class Bench:
             got = await self.answers(ctx, before + n + 1)
         return got[before:]
 
-    def run(self, *testbenches, limit=60_000):
-        background = (self.serve_registers, self.take, self.listen)
+    def run(self, *testbenches, limit=60_000, background=()):
+        background = (self.serve_registers, self.take, self.listen, *background)
         dut = ResetInserter(self.reset)(self.link)
         run_simulation(dut, *testbenches, monitors=self.monitors, background=background, limit=limit)
 

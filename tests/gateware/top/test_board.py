@@ -13,7 +13,7 @@ from licgate.target.frames import FrameType, decode_frames, pixel_frames, read_f
 from licgate.target.link import LinkFacts
 from licgate.target.registers import Control, Kind, Register
 from licgate.target.registertable import decode
-from tests.gateware.kit import run_simulation, stream_put_all
+from tests.gateware.kit import run_simulation, stream_get, stream_put_all
 from tests.gateware.linked import LinkedBench, linked
 
 FACTS = LinkFacts(build=0x0123456789ABCDEF, clock_khz=99_750, emulated=True)
@@ -57,7 +57,7 @@ def test_the_links_registers_say_what_it_is_and_the_accelerators_stay():
             return await bench.talk(ctx, read_register(register))
 
         fields = decode(Register.PROTOCOL, Kind.RESIDENT, await read(Register.PROTOCOL))
-        assert fields == {"version": 1, "frames": bench.board.link.frames - 1, "serial": 0, "emulated": 1}
+        assert fields == {"version": 1, "frames": bench.board.link.frames - 1, "serial": 0, "emulated": 1, "stream": 0}
         assert (await read(Register.BUILD)) | (await read(Register.BUILD + 1)) << 32 == FACTS.build
         assert await read(Register.CLOCK) == FACTS.clock_khz
         await bench.talk(ctx, write_register(Register.SCRATCH, 0xCAFED00D))
@@ -115,6 +115,33 @@ def test_a_reset_leaves_no_latent_of_before(wait):
     frames, _ = decode_frames(bytes(received))
     first = next(frame for frame in frames if frame.type == FrameType.LATENTS)
     assert np.frombuffer(first.payload, "<i2").tolist() == list(range(5000, 5127))
+
+
+@pytest.mark.parametrize(("wait", "length"), [(1, 1), (150, 1), (301, 40)])
+def test_an_abort_leaves_nothing_of_before_and_resets_the_accelerator(wait, length):
+    """While the host reads nothing: a command waits for its answer to go, and what stands behind it for the command."""
+    board, received = linked(Fountain(), facts=LinkFacts(stream=True)), []
+
+    async def host(ctx):
+        await stream_put_all(ctx, board.i, write_frame(Register.WIDTH, 1000))
+        for byte in 2 * read_frame(1) + next(pixel_frames(bytes(255), FrameType.PIXELS_STREAM)):
+            ctx.set(board.i.payload, byte)
+            ctx.set(board.i.valid, 1)
+            await ctx.tick().repeat(2)
+        await ctx.tick().repeat(wait)
+        ctx.set(board.i.valid, 0)
+        ctx.set(board.abort, 1)
+        await ctx.tick().repeat(length)
+        ctx.set(board.abort, 0)
+        await ctx.tick().repeat(40)
+        await stream_put_all(ctx, board.i, write_frame(Register.WIDTH, 5000))
+        while not any(frame.type == FrameType.LATENTS for frame in decode_frames(bytes(received))[0]):
+            received.append(await stream_get(ctx, board.o))
+
+    run_simulation(board, host, limit=6000)
+    frames, _ = decode_frames(bytes(received))
+    assert [frame.type for frame in frames] == [FrameType.ACK, FrameType.LATENTS]
+    assert np.frombuffer(frames[1].payload, "<i2").tolist() == list(range(5000, 5127))
 
 
 @pytest.mark.parametrize("divisor", [4, 7])
