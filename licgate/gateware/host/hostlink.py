@@ -98,12 +98,13 @@ class HostLink(Component):
 
         # PIXELS frames accepted and not acknowledged yet, and those of them which are ready for it.
         outstanding, drained = Signal(range(self.frames)), Signal(range(self.frames))
-        flush, acknowledged, released = commands.flush, answers.acknowledged, 0
+        flush, acknowledged = commands.flush, answers.acknowledged
+        gone = acknowledged
         if self.streaming:
-            flush, released = flush | self.abort, buffer.released
+            flush, gone = flush | self.abort, acknowledged + buffer.released
             m.d.comb += buffer.quiet.eq(commands.quiet)
         m.d.sync += [
-            outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - acknowledged - released)),
+            outstanding.eq(Mux(flush, 0, outstanding + buffer.commit - gone)),
             drained.eq(Mux(flush, 0, drained + buffer.drained - acknowledged)),
         ]
         m.d.comb += [
