@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from licgate.errors import ConfigError, DeviceError
+from licgate.errors import ConfigError, DeviceError, ToolError
 
 if TYPE_CHECKING:
     from licgate.runtime.connection import Connection
     from licgate.runtime.serialport import FoundPort
+    from licgate.runtime.usbport import FoundUsb
 
 __all__ = ["ENGINE", "add_port_arguments", "check_port_arguments", "connect", "found_ports", "note", "released"]
 
@@ -27,7 +28,7 @@ def add_port_arguments(parser: argparse.ArgumentParser, *, engine: bool = True) 
     group.add_argument(
         "--port",
         metavar="ADDRESS",
-        help="serial:/dev/ttyUSB0, tcp:HOST:PORT or pty:PATH (default: the one board that is found at a USB port)",
+        help="serial:/dev/ttyUSB0, usb:SERIAL, tcp:HOST:PORT or pty:PATH (default: the one board that is found)",
     )
     group.add_argument(
         "--build", type=Path, metavar="DIR", help="folder of the device's build (default: what this machine remembers)"
@@ -84,10 +85,22 @@ def note(line: str) -> None:
     print(f"licgate: note: {line}", file=sys.stderr, flush=True)
 
 
-def found_ports() -> list[FoundPort]:
-    """Serial ports of devices with a USB id that a board has."""
+def found_ports() -> list[FoundPort | FoundUsb]:
+    """Devices that say they are licgate's, and serial ports of devices with a USB id that a board has.
+
+    Raises
+    ------
+    ToolError
+        None is found, and a package is missing that would find serial ports.
+    """
     from licgate.runtime.serialport import serial_ports
+    from licgate.runtime.usbport import usb_ports
     from licgate.target.board import board_files, find_board
+
+    found: list[FoundPort | FoundUsb] = []
+    # who builds for the serial port alone needs no pyusb
+    with suppress(ToolError):
+        found += usb_ports()
 
     ids = []
     for name in board_files():
@@ -95,13 +108,20 @@ def found_ports() -> list[FoundPort]:
             ids += find_board(name).usb
         except ConfigError:
             continue  # a broken file hides none of the others
-    return serial_ports(ids)
+    try:
+        found += serial_ports(ids)
+    except ToolError:
+        if not found:
+            raise
+    return found
 
 
-def _only_port() -> FoundPort:
+def _only_port() -> FoundPort | FoundUsb:
     found = found_ports()
-    if len(found) == 1:
-        return found[0]
+    # what says that it is licgate's is meant, whatever serial port is beside it
+    own = [port for port in found if port.address.startswith("usb:")]
+    if len(own or found) == 1:
+        return (own or found)[0]
     if not found:
         raise DeviceError("no board is found at a USB port: plug it in, or name its port with --port")
     raise DeviceError(f"there are {', '.join(port.address for port in found)}: choose one with --port")

@@ -7,6 +7,7 @@ from pathlib import Path
 from licgate.errors import ConfigError
 from licgate.runtime.ports import BAUD, Port, Pty, Tcp
 from licgate.runtime.serialport import Serial
+from licgate.runtime.usbport import Usb
 
 __all__ = ["open_port"]
 
@@ -17,7 +18,8 @@ def open_port(address: str, *, baud: int = BAUD) -> Port:
     Parameters
     ----------
     address : str
-        ``serial:PATH``, ``tcp:HOST:PORT`` or ``pty:PATH``; a path alone is that of a serial port.
+        ``serial:PATH``, ``usb:SERIAL`` (``usb:`` for the only one), ``tcp:HOST:PORT`` or ``pty:PATH``; a path alone is
+        that of a serial port.
     baud : int
         Rate of a serial port.
 
@@ -26,7 +28,7 @@ def open_port(address: str, *, baud: int = BAUD) -> Port:
     ConfigError
         It is no address.
     ToolError
-        A serial port needs a package that is not installed.
+        A serial port or a USB device needs a package that is not installed.
     UnpluggedError
         Nothing is there.
     """
@@ -35,8 +37,10 @@ def open_port(address: str, *, baud: int = BAUD) -> Port:
         host, _, port = rest.rpartition(":")
         if host and port.isdecimal() and int(port) < 1 << 16:
             return Tcp(host, int(port))
+    elif kind == "usb" and ":" in address:
+        return Usb(rest)
     elif kind == "pty" and rest:
         return Pty(rest)
     elif (kind == "serial" and rest) or "/" in address or Path(address).exists():
         return Serial(rest if kind == "serial" else address, baud)
-    raise ConfigError(f"--port {address!r} is none of serial:/dev/NAME, tcp:HOST:PORT and pty:/dev/pts/N")
+    raise ConfigError(f"--port {address!r} is none of serial:/dev/NAME, usb:SERIAL, tcp:HOST:PORT and pty:/dev/pts/N")

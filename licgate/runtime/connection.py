@@ -179,6 +179,11 @@ class Connection:
     def _stranger(self) -> str:
         """What to say of a port where no frame came from."""
         asked = f" at {self._baud:,} baud" if self.address.startswith(("serial:", "/")) else ""
+        if self.address.startswith("usb:"):
+            return (
+                f"{self.address} does not answer as a device of licgate's does: unplug it and plug it in again, or "
+                "load its bitstream again (licgate load BOARD)"
+            )
         if not self.link.received:
             if self.address.startswith(("tcp:", "pty:")):
                 return f"nothing answers at {self.address}: is a board there, and no other program connected to it?"

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TypeVar
 
 from licgate.runtime.device import Conversation, LineError
-from licgate.runtime.ports import Port
+from licgate.runtime.ports import AT_WORK, Port
 from licgate.target.frames import Frame, FrameReader, plausible
 
 __all__ = ["Link", "SilenceError"]
@@ -16,10 +16,6 @@ _Result = TypeVar("_Result")
 
 #: Reads after which a line is taken to be one that never falls silent.
 _MOST_READS = 1000
-
-#: Seconds beyond the deadline for which a device at work may take nothing, where what it does not take waits: an answer
-#: comes behind pixels then, for which a small array has room when it has done with the rows before.
-_AT_WORK = 10.0
 
 
 class SilenceError(LineError):
@@ -92,7 +88,7 @@ class Link:
 
     def _frame(self, noisy: bool) -> Frame:
         """The next frame."""
-        patience = self.port.deadline + (_AT_WORK if self.port.backpressure and not noisy else 0.0)
+        patience = self.port.deadline + (AT_WORK if self.port.backpressure and not noisy else 0.0)
         end = time.monotonic() + patience
         while not self._waiting:
             left = end - time.monotonic()

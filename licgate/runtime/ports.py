@@ -11,10 +11,14 @@ from abc import ABC, abstractmethod
 
 from licgate.errors import DeviceError
 
-__all__ = ["BAUD", "Port", "Pty", "Tcp", "UnpluggedError"]
+__all__ = ["AT_WORK", "BAUD", "Port", "Pty", "Tcp", "UnpluggedError"]
 
 #: Rate of the boards' serial ports.
 BAUD = 3_000_000
+
+#: Seconds beyond the deadline for which a device at work may take nothing, where what it does not take waits: an answer
+#: comes behind pixels then, for which a small array has room when it has done with the rows before.
+AT_WORK = 10.0
 
 _CHUNK = 1 << 16
 
@@ -43,10 +47,12 @@ class Port(ABC):
 
     @abstractmethod
     def write(self, data: bytes) -> None:
-        """Send bytes; it may wait, no longer than the deadline.
+        """Send bytes; it may wait, no longer than the deadline, or where they are held back as long as something moves.
 
         Raises
         ------
+        LineError
+            They are held back, and nothing moves.
         UnpluggedError
             The way is gone.
         """
