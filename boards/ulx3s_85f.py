@@ -24,6 +24,8 @@ BOARD = Board(
     baud=3_000_000,
     # FTDI FT231X
     usb=((0x0403, 0x6015),),
+    # US2 goes to the FPGA itself.
+    links=("uart", "usb"),
     loader="ulx3s",
     frequency=100.0,
     rows=8,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ __all__ = [
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
     add_shape_arguments(parser)
+    parser.add_argument(
+        "--link", choices=("uart", "usb"), default="uart", help="way to the host (default: %(default)s; usb: the extra)"
+    )
     parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--jobs", type=positive, help="seeds routed at the same time (default: one per core)")
@@ -53,7 +57,8 @@ def run_build(args: argparse.Namespace) -> int:
 
     board, backend = find_board(args.board), get_backend(args.memory)
     route = board.routed and not args.synthesis_only
-    design = fitted_design(args, backend, board, must_fit=route)
+    link = args.link if args.link == "uart" else board.check_link(args.link)
+    design = replace(fitted_design(args, backend, board, must_fit=route), link=link)
     width, height = args.size
     backend.check_build(design, width, height, synthesis_only=args.synthesis_only)
     out = args.out or Path("out") / _folder_name(design)
@@ -123,7 +128,8 @@ def _clock(wanted: float, board) -> float:
 def _folder_name(design) -> str:
     parts = [design.board.name, design.manifest.name]
     parts += [design.mode] if design.mode != "analysis" else []
-    return "-".join(parts + ([design.memory] if design.external else []))
+    parts += [design.memory] if design.external else []
+    return "-".join(parts + ([design.link] if design.link != "uart" else []))
 
 
 def _headlines(backend, design):

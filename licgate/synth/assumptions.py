@@ -26,9 +26,10 @@ def _of_the_tools(design, frame, built):
             "which it achieved. nextpnr times the slowest corner it knows of the speed grade and does not time "
             "REG_PIPELINE of the multipliers."
         )
-        link = board.baud / 10 / (3 * sum(row["inputs"] for row in frame.prediction.transforms))
+        link = design.link_rate / (3 * sum(row["inputs"] for row in frame.prediction.transforms))
+        way = f"The serial port at {board.baud} baud" if design.link == "uart" else "A USB cable of full speed"
         yield (
-            f"Frames per second are those of the accelerator fed without a pause. The serial port at {board.baud} baud "
+            f"Frames per second are those of the accelerator fed without a pause. {way} "
             f"carries {link:.2f} such frames per second: it is for bring-up."
         )
     elif board.routed:

@@ -91,7 +91,7 @@ class Plan:
     made: tuple[str, ...] = ()
 
 
-def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0) -> Plan:
+def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0, link: str = "uart") -> Plan:
     """Plan the build of an accelerator.
 
     Parameters
@@ -103,14 +103,18 @@ def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0) ->
         Clock wanted, in MHz.
     build : int
         64 bits by which a host knows the build.
+    link : str
+        One of the board's ``links``.
 
     Raises
     ------
     ConfigError
-        The board's PLL cannot make that clock.
+        The board's PLL cannot make that clock, or the board has no such link.
+    ToolError
+        The link needs a package that is not installed.
     """
     if board.routed:
-        return _ecp5_plan(accelerator, board, frequency, build)
+        return _ecp5_plan(accelerator, board, frequency, build, board.check_link(link))
     return _xcup_plan(accelerator, board, frequency)
 
 
@@ -139,12 +143,14 @@ def make_portable_plan(component, *, board: Board, clock_mhz: float) -> Plan:
     return Plan(files, synthesize, (*kept, *options), None, clock_mhz)
 
 
-def _ecp5_plan(accelerator, board: Board, frequency: float, build: int) -> Plan:
+def _ecp5_plan(accelerator, board: Board, frequency: float, build: int, link: str) -> Plan:
     from licgate.synth.pll import ecp5_pll
     from licgate.synth.top import Ecp5Top
 
     pll = ecp5_pll(board.clock_input, frequency)
-    files, synthesize, route, pack = _ecp5_tools(board, Ecp5Top(accelerator, pll=pll, baud=board.baud, build=build))
+    baud = board.baud if link == "uart" else None
+    top = Ecp5Top(accelerator, pll=pll, baud=baud, build=build, title=board.title)
+    files, synthesize, route, pack = _ecp5_tools(board, top)
     svf = pack.index("--svf")
     return Plan(files, synthesize, route, pack[:svf] + pack[svf + 2 :], pll.f_out)
 

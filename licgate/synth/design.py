@@ -15,6 +15,7 @@ from licgate.target.build import BuildFacts
 from licgate.target.config import AcceleratorConfig
 from licgate.target.registers import Kind
 from licgate.target.sdram import SdramCycles
+from licgate.target.usb import BYTES_PER_SECOND
 
 __all__ = ["Design", "Frame"]
 
@@ -51,6 +52,8 @@ class Design:
         Its block RAMs.
     external : dict or None
         How external memory is used, for the report.
+    link : str
+        The way to the host: one of the board's ``links``.
     """
 
     manifest: object
@@ -66,6 +69,7 @@ class Design:
     program: object = None
     fit: Fit | None = None
     external: Mapping | None = None
+    link: str = "uart"
 
     @property
     def transforms(self) -> tuple[str, ...]:
@@ -86,7 +90,15 @@ class Design:
             config=self.config,
             clock_khz=round(self.clock_mhz * 1e3),
             cores=self.cores,
+            link=self.link,
         )
+
+    @property
+    def link_rate(self) -> float | None:
+        """Bytes a second of the way to the host, in each direction; None where there is none."""
+        if self.link == "usb":
+            return float(BYTES_PER_SECOND)
+        return self.board.baud / 10 if self.board.baud else None
 
     @property
     def multipliers(self) -> int:

@@ -177,7 +177,7 @@ def _performance(design: Design, frame: Frame, clock: float, utilization: dict) 
 
 def _cost_section(design: Design, frame: Frame, built: Built) -> dict:
     """What a frame's cycles are spent on, what it moves, and the bound that this sets."""
-    cost, prediction, baud = frame.cost, frame.prediction, design.board.baud
+    cost, prediction = frame.cost, frame.prediction
     if design.external:
         # the memory has the design's clock
         cost = replace(cost, bandwidth=cost.bandwidth * built.achieved_mhz / built.clock_mhz)
@@ -187,7 +187,7 @@ def _cost_section(design: Design, frame: Frame, built: Built) -> dict:
         "traffic": cost.traffic,
         "bytes": cost.bytes,
         "bandwidth": cost.bandwidth,
-        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": baud / 10 if baud else None},
+        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": design.link_rate},
         "roofline": {
             "peak_fps": roofline.peak / frame.work,
             "attainable_fps": roofline.attainable / frame.work,

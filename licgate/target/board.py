@@ -71,6 +71,9 @@ class Board:
         Bytes a second of that memory at most, all ports together.
     usb : tuple of (int, int)
         Vendor and product of the USB devices that the serial port can belong to.
+    links : tuple of str
+        Ways to the host that a build can have: ``uart``, and ``usb`` where D+ and D- are pins of the FPGA, resource
+        ``usb`` of the platform.
     loader : str or None
         What openFPGALoader calls the board.
     notes : tuple of str
@@ -105,6 +108,7 @@ class Board:
     axi_ports: int = 0
     memory_bandwidth: float | None = None
     usb: tuple[tuple[int, int], ...] = ()
+    links: tuple[str, ...] = ("uart",)
     loader: str | None = None
     notes: tuple[str, ...] = ()
     path: Path | None = field(default=None, compare=False)
@@ -162,6 +166,12 @@ class Board:
     def reference(self) -> str:
         """What finds this board again, in a process that is started here: name, or path of its file."""
         return self.name if self.own_file is None else str(self.own_file)
+
+    def check_link(self, link: str) -> str:
+        """Refuse a way to the host that the board has not, by a ConfigError; else return it."""
+        if link not in self.links:
+            raise ConfigError(f"board {self.name} has no --link {link}; it has: {', '.join(self.links)}")
+        return link
 
     def shape(self, mode: str) -> tuple[int, int]:
         """Default rows and columns of a mode."""

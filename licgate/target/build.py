@@ -46,6 +46,8 @@ class BuildFacts:
         Version that made it.
     protocol : int
         Of the link.
+    link : str
+        The way to the host.
     """
 
     kind: Kind
@@ -58,6 +60,7 @@ class BuildFacts:
     cores: int = 1
     licgate: str = __version__
     protocol: int = PROTOCOL
+    link: str = "uart"
 
     @property
     def build(self) -> int:
@@ -73,6 +76,8 @@ class BuildFacts:
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         plain = asdict(self)
+        if self.link == "uart":  # as builds of before there was another one have it
+            del plain["link"]
         return plain | {"kind": self.kind.value, "transforms": list(self.transforms)}
 
     def text(self) -> str:
@@ -82,7 +87,8 @@ class BuildFacts:
 
 def _of_document(document: Mapping[str, Any]) -> BuildFacts:
     """The facts of a document; KeyError, TypeError or ValueError if it is none, ConfigError if it makes no sense."""
-    values = {field.name: document[field.name] for field in fields(BuildFacts)}
+    given = {"link": "uart", **document}
+    values = {field.name: given[field.name] for field in fields(BuildFacts)}
     kind = Kind(values["kind"])
     config = _CONFIGS[kind](**values["config"])
     return BuildFacts(**values | {"kind": kind, "transforms": tuple(values["transforms"]), "config": config})
