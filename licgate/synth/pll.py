@@ -139,8 +139,11 @@ def usb_pll(f_in: float) -> Ecp5Pll:
     Raises
     ------
     ConfigError
-        Nothing within 0.25 % can be made.
+        The input is out of range, or nothing within 0.25 % can be made.
     """
+    if not _within(f_in, INPUT_RANGE):
+        low, high = INPUT_RANGE
+        raise ConfigError(f"PLL input of {f_in:g} MHz is outside {low:g} to {high:g} MHz")
     io, usb = USB_CLOCKS
     best = None
     inputs = [n for n in range(1, MAX_DIVIDER + 1) if _within(f_in / n, PHASE_DETECTOR_RANGE)]

@@ -109,17 +109,7 @@ class FrameCommands(Component):
             with m.State("ACT"):
                 m.d.comb += answers.eq(1)
                 m.next = "ANSWER"
-                with m.If(fails):
-                    m.d.sync += self.o.valid.eq(1)
-                with m.Elif(facts["is_pixels"]):
-                    m.d.comb += self.commit.eq(1)
-                    m.next = "DONE"
-                with m.Elif(facts["is_write"]):
-                    m.d.comb += self.csr.w_stb.eq(1)
-                    m.d.sync += [self.flush.eq(facts["resets"]), self.o.valid.eq(1)]
-                with m.Else():
-                    m.d.sync += reading.eq(1)
-                    m.next = "READ"
+                self._act(m, facts, fails, reading)
             # The register's address stands since CHECK, so its value is there now.
             with m.State("READ"):
                 m.d.comb += answers.eq(1)
@@ -134,6 +124,20 @@ class FrameCommands(Component):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         return m
+
+    def _act(self, m, facts, fails, reading):
+        """Do what the frame asks for, and say what comes next if that is not its answer."""
+        with m.If(fails):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(facts["is_pixels"]):
+            m.d.comb += self.commit.eq(1)
+            m.next = "DONE"
+        with m.Elif(facts["is_write"]):
+            m.d.comb += self.csr.w_stb.eq(1)
+            m.d.sync += [self.flush.eq(facts["resets"]), self.o.valid.eq(1)]
+        with m.Else():
+            m.d.sync += reading.eq(1)
+            m.next = "READ"
 
     def _answer(self, m, answers, reading, fails, code, address):
         """Nothing waits while a command is at work, so its answer is written down whether it is one or not."""

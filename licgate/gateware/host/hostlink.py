@@ -76,13 +76,9 @@ class HostLink(Component):
         m = Module()
         receiver, buffer, packer, sender = self.receiver, self.buffer, self.packer, self.sender
         commands, answers = FrameCommands(streaming=self.streaming), AnswerArbiter()
-        aborted = ResetInserter(self.abort) if self.streaming else lambda part: part
-        m.submodules.receiver = aborted(receiver)
-        m.submodules.commands = aborted(commands)
-        m.submodules.buffer = aborted(buffer)
-        m.submodules.packer = aborted(packer)
-        m.submodules.answers = aborted(answers)
-        m.submodules.sender = aborted(sender)
+        parts = {"receiver": receiver, "commands": commands, "buffer": buffer, "packer": packer}
+        for name, part in (parts | {"answers": answers, "sender": sender}).items():
+            m.submodules[name] = ResetInserter(self.abort)(part) if self.streaming else part
         connect(m, flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
         connect(m, commands.csr, flipped(self.csr))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from unittest.mock import patch
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -20,6 +20,7 @@ from licgate.target.registers import Control, Register
 __all__ = ["BOARD", "BUILD", "WIRE", "Counter", "Echo", "compiled", "compiled_echo"]
 
 BOARD, BUILD = "Radiona ULX3S 85F", 0x0123456789ABCDEF
+PINS = ("d_p_i", "d_n_i", "d_p_o", "d_n_o", "oe", "pullup")
 WIRE = Path(__file__).with_name("wire.cpp")
 
 
@@ -72,8 +73,7 @@ class Echo(Component):
 
     def __init__(self):
         self.device = UsbDevice(board=BOARD, build=BUILD)
-        streams = ("i", "o", "abort")
-        super().__init__({name: way for name, way in self.device.signature.members.items() if name not in streams})
+        super().__init__({name: self.device.signature.members[name] for name in PINS})
 
     def elaborate(self, platform):
         m = Module()
@@ -82,9 +82,30 @@ class Echo(Component):
         m.submodules.queue = ResetInserter(device.abort)(queue)
         connect(m, device.o, queue.i)
         connect(m, queue.o, device.i)
-        for name, member in self.signature.members.items():
+        for name in PINS:
             mine, its = getattr(self, name), getattr(device, name)
-            m.d.comb += its.eq(mine) if member.flow is In else mine.eq(its)
+            m.d.comb += its.eq(mine) if self.signature.members[name].flow is In else mine.eq(its)
+        return m
+
+
+class Clocked(Component):
+    """A device with its clocks as members: those that Amaranth adds come in another order each time."""
+
+    def __init__(self, device):
+        self.device = device
+        clocks = {name: In(1) for name in ("clk", "usb_clk", "usb_io_clk")}
+        pins = {name: member for name, member in device.signature.members.items() if name in PINS}
+        super().__init__(pins | clocks)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.device = device = self.device
+        for name, clock in (("sync", self.clk), ("usb", self.usb_clk), ("usb_io", self.usb_io_clk)):
+            m.domains += ClockDomain(name, reset_less=True)
+            m.d.comb += ClockSignal(name).eq(clock)
+        for name in PINS:
+            mine, its = getattr(self, name), getattr(device, name)
+            m.d.comb += its.eq(mine) if device.signature.members[name].flow is In else mine.eq(its)
         return m
 
 
@@ -92,10 +113,10 @@ def compiled(accelerator):
     """The program that runs an accelerator behind its link and USB."""
     facts = LinkFacts(build=BUILD, clock_khz=60_000, stream=True)
     linked = LinkedAccelerator(accelerator, timeout=6_000_000, facts=facts)
-    return build(UsbAccelerator(linked, board=BOARD), WIRE)
+    return build(Clocked(UsbAccelerator(linked, board=BOARD)), WIRE)
 
 
 def compiled_echo():
     """The program of an `Echo`; what it runs is short, and to compile it as usual takes twice as long."""
     with patch.dict(os.environ, CXXFLAGS="-O1"):
-        return build(Echo(), WIRE)
+        return build(Clocked(Echo()), WIRE)
