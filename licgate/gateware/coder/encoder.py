@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.coder.carry import CarryQueue
 from licgate.gateware.coder.layouts import share_layout, word_layout
-from licgate.gateware.coder.product import Product, ends_low, scales, small_bits
+from licgate.gateware.coder.product import Product, just_above_word, scales, small_bits
 from licgate.gateware.stream import connect
 from licgate.target.rangecoder import SCALE_BITS, SHARE_BITS, WORD_BITS, check_precision
 
@@ -119,20 +119,21 @@ class RangeEncoder(Component):
                         m.next = "CLOSE"
                     with m.Else():
                         m.next = "LOAD"
-            self._end(m, lower, scale, (small, ending, coded))
+            self._end(m, lower, scale, (ending, coded))
         return m
 
     def _end(self, m, lower, scale, flags):
         """The states that end a stream, behind its last symbol."""
-        (small, ending, coded), carry = flags, m.submodules.carry
+        (ending, coded), carry = flags, m.submodules.carry
         width, distance = m.submodules.width, m.submodules.distance
         again = Signal()
         m.d.comb += carry.again.eq(again)
         with m.State("CLOSE"):
             # the first multiple of a word at or above lower; a word 0 behind it where the range ends just above
             odd = lower[:WORD_BITS].any()
-            m.d.comb += [distance.initial.eq(odd << small_bits(self.precision) - self.precision)]
-            m.d.sync += [ending.eq(1), again.eq(~small & odd & ends_low(width.product, lower[:WORD_BITS]))]
+            above, rest = just_above_word(width.product)
+            m.d.comb += distance.initial.eq(odd << small_bits(self.precision) - self.precision)
+            m.d.sync += [ending.eq(1), again.eq(odd & above & ~(rest + lower[:WORD_BITS])[WORD_BITS])]
             with m.If(coded):
                 m.d.comb += distance.start.eq(1)
                 m.next = "ADD"

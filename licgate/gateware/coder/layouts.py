@@ -1,10 +1,11 @@
 """Payloads of the range coder's streams."""
 
+from amaranth.hdl import signed
 from amaranth.lib.data import StructLayout
 
 from licgate.target.rangecoder import WORD_BITS, check_precision
 
-__all__ = ["share_layout", "word_layout"]
+__all__ = ["answer_layout", "question_layout", "share_layout", "symbol_layout", "word_layout"]
 
 
 def share_layout(precision: int) -> StructLayout:
@@ -28,3 +29,28 @@ def word_layout(width: int = WORD_BITS) -> StructLayout:
     ``last``: it is the last one. ``empty``: this is no word but the end of a stream that has none; always ``last``.
     """
     return StructLayout({"data": width, "last": 1, "empty": 1})
+
+
+def question_layout(tables) -> StructLayout:
+    """Layout of a question to the decoder, tables being `licgate.target.codertables.CoderTables`.
+
+    ``table``: which one codes the next symbol. ``last``: it is the last one of its stream.
+    """
+    return StructLayout({"table": range(tables.tables), "last": 1})
+
+
+def symbol_layout(tables, symbol_bits: int) -> StructLayout:
+    """Layout of a symbol to be coded: a question, and the ``symbol``, signed."""
+    return StructLayout({"table": range(tables.tables), "symbol": signed(symbol_bits), "last": 1})
+
+
+def answer_layout(tables) -> StructLayout:
+    """Layout of a decoded symbol.
+
+    ``symbol``: signed, an entry of its table. ``low``, ``high``: it is the first one, or the last one: an escape code
+    says how far below or above it the symbol is, for a table of one entry on which side, too. ``bad``: the words cannot
+    be what an encoder made of these tables; the symbol is none, and so are all that follow of this stream. Of the last
+    one it is also high where the stream is not, word for word, what an encoder makes of its symbols. ``last``: as in
+    the question.
+    """
+    return StructLayout({"symbol": signed(tables.symbol_bits), "low": 1, "high": 1, "bad": 1, "last": 1})

@@ -1,11 +1,11 @@
 """Products of a range's unit and a share, two bits of the share a cycle, without a multiplier."""
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.target.rangecoder import SCALE_BITS, SHARE_BITS, WORD_BITS, check_precision
 
-__all__ = ["Product", "ends_low", "multiple", "scales", "small_bits"]
+__all__ = ["Product", "just_above_word", "multiple", "scales", "small_bits"]
 
 
 def small_bits(precision):
@@ -19,14 +19,13 @@ def scales(product):
     return product[:small] << SCALE_BITS - small, product[len(product) - SCALE_BITS :]
 
 
-def ends_low(product, distance):
-    """``word <= range < 2 * word - distance``, for the range of a product that is not small and 0 <= distance < word.
+def just_above_word(product):
+    """Whether the range of a product is a word or more and less than two, and its low word.
 
     A range behind a shift is far above this.
     """
     small = small_bits(len(product) - SCALE_BITS)
-    rest = Value.cast(product[:small] << WORD_BITS - small)
-    return ~product[small + 1 :].any() & ~(rest + distance)[WORD_BITS]
+    return product[small] & ~product[small + 1 :].any(), Cat(Const(0, WORD_BITS - small), product[:small])
 
 
 def multiple(digit, scale, triple):

@@ -1,0 +1,115 @@
+"""Entropy tables of a manifest as one memory of the range coder in gateware: what stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from licgate.manifest.checks import Integers
+from licgate.manifest.entropy import CdfTables
+
+__all__ = ["HEADER_BITS", "HEADER_WORDS", "OFFSET_BITS", "PROBE_BITS", "CoderTables", "coder_tables"]
+
+HEADER_BITS = 2
+HEADER_WORDS = 1 << HEADER_BITS
+"""Words of a table's header: base; first and core; tail and probes; delta."""
+
+PROBE_BITS = 5
+"""Of the number of bounds that a search looks at."""
+
+OFFSET_BITS = 16
+
+
+@dataclass(frozen=True)
+class CoderTables:
+    """All tables that a coder reads, in one memory.
+
+    Of a table's n entries, the first ``first`` and the last ``tail`` have the least share, 1 of ``2**precision``, so
+    that their places say all of them; the ``core`` entries between have ``core - 1`` numbers in memory, the bounds from
+    one to the next. Bound t, 0 < t < core, is word ``base + t``. Header of table l: words ``4 l ... 4 l + 3``, which are
+    ``base``, ``first + (core << count_bits)``, ``tail + (probes << count_bits)`` and ``delta``.
+
+    Parameters
+    ----------
+    precision : int
+        Bits of the shares: even, 16 to 24.
+    words : tuple of int
+    width : int
+        Bits of a word.
+    count_bits : int
+        Bits of ``first``, ``core`` and ``tail``.
+    starts : tuple of int
+        Number of the first table of each set.
+    tables : int
+    symbol_bits : int
+        Of a signed symbol of any table.
+
+    Attributes
+    ----------
+    probes : number of bounds that a search looks at, at most: those of the largest core.
+    """
+
+    precision: int
+    words: tuple[int, ...]
+    width: int
+    count_bits: int
+    starts: tuple[int, ...]
+    tables: int
+    symbol_bits: int
+    probes: int
+
+
+def coder_tables(*sets: CdfTables) -> CoderTables:
+    """Return the memory of sets of tables, such as ``factorized`` and ``gaussian``: one behind the other.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if not sets:
+        raise ValueError("a coder needs one set of tables or more")
+    precision = max(16, *(tables.precision + tables.precision % 2 for tables in sets))
+    found = [
+        (_parts(cdf << precision - tables.precision), int(offset))
+        for tables in sets
+        for cdf, offset in zip(tables.cdf, tables.offset, strict=True)
+    ]
+    count_bits = max(max(first, core, tail).bit_length() for (first, core, tail, _), _ in found)
+    total = HEADER_WORDS * len(found) + sum(core - 1 for (_, core, _, _), _ in found)
+    symbols = [(offset, offset + first + core + tail - 1) for (first, core, tail, _), offset in found]
+    symbol_bits = 1 + max(
+        max(~low if low < 0 else low, ~high if high < 0 else high).bit_length() for low, high in symbols
+    )
+    width = max(precision, 2 * count_bits, count_bits + PROBE_BITS, OFFSET_BITS, total.bit_length(), symbol_bits + 1)
+    headers, bounds = [], []
+    for (first, core, tail, inner), offset in found:
+        base = HEADER_WORDS * len(found) + len(bounds) - 1
+        probes = (core - 1).bit_length()
+        headers += [
+            base,
+            first | core << count_bits,
+            tail | probes << count_bits,
+            (offset + first - base) % (1 << width),
+        ]
+        bounds += inner
+    numbers = [table.count for table in sets]
+    return CoderTables(
+        precision=precision,
+        words=(*headers, *bounds),
+        width=width,
+        count_bits=count_bits,
+        starts=tuple(sum(numbers[:k]) for k in range(len(numbers))),
+        tables=len(found),
+        symbol_bits=symbol_bits,
+        probes=max((core - 1).bit_length() for (_, core, _, _), _ in found),
+    )
+
+
+def _parts(cdf: Integers) -> tuple[int, int, int, Sequence[int]]:
+    """Return first, core, tail, and the bounds inside of the core."""
+    wide = np.flatnonzero(np.diff(cdf) > 1)
+    first, end = int(wide[0]), int(wide[-1]) + 1
+    return first, end - first, len(cdf) - 1 - end, [int(bound) for bound in cdf[first + 1 : end]]
