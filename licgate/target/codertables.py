@@ -10,11 +10,11 @@ import numpy as np
 from licgate.manifest.checks import Integers
 from licgate.manifest.entropy import CdfTables
 
-__all__ = ["HEADER_BITS", "HEADER_WORDS", "OFFSET_BITS", "PROBE_BITS", "CoderTables", "coder_tables"]
+__all__ = ["HEADER_BITS", "HEADER_WORDS", "OFFSET_BITS", "PROBE_BITS", "CoderTables", "coder_tables", "core_of"]
 
 HEADER_BITS = 2
 HEADER_WORDS = 1 << HEADER_BITS
-"""Words of a table's header: base; first and core; tail and probes; delta."""
+"""Words of a table's header: first and core; the symbol of the core's first entry; tail and probes; base."""
 
 PROBE_BITS = 5
 """Of the number of bounds that a search looks at."""
@@ -28,8 +28,9 @@ class CoderTables:
 
     Of a table's n entries, the first ``first`` and the last ``tail`` have the least share, 1 of ``2**precision``, so
     that their places say all of them; the ``core`` entries between have ``core - 1`` numbers in memory, the bounds from
-    one to the next. Bound t, 0 < t < core, is word ``base + t``. Header of table l: words ``4 l ... 4 l + 3``, which are
-    ``base``, ``first + (core << count_bits)``, ``tail + (probes << count_bits)`` and ``delta``.
+    one to the next. Bound t, 0 < t < core, is word ``base + t``. The header of table l is words ``4 l ... 4 l + 3``:
+    ``first + (core << count_bits)``, ``offset + first`` modulo ``2**width``, ``tail + (probes << count_bits)``, and
+    ``base``.
 
     Parameters
     ----------
@@ -45,10 +46,8 @@ class CoderTables:
     tables : int
     symbol_bits : int
         Of a signed symbol of any table.
-
-    Attributes
-    ----------
-    probes : number of bounds that a search looks at, at most: those of the largest core.
+    probes : int
+        Bounds that a search looks at, at most: those of the largest core.
     """
 
     precision: int
@@ -72,29 +71,28 @@ def coder_tables(*sets: CdfTables) -> CoderTables:
     if not sets:
         raise ValueError("a coder needs one set of tables or more")
     precision = max(16, *(tables.precision + tables.precision % 2 for tables in sets))
-    found = [
-        (_parts(cdf << precision - tables.precision), int(offset))
-        for tables in sets
-        for cdf, offset in zip(tables.cdf, tables.offset, strict=True)
-    ]
-    count_bits = max(max(first, core, tail).bit_length() for (first, core, tail, _), _ in found)
-    total = HEADER_WORDS * len(found) + sum(core - 1 for (_, core, _, _), _ in found)
-    symbols = [(offset, offset + first + core + tail - 1) for (first, core, tail, _), offset in found]
+    scaled = [cdf << precision - tables.precision for tables in sets for cdf in tables.cdf]
+    offsets = [int(offset) for tables in sets for offset in tables.offset]
+    found = [(core_of(cdf), offset) for cdf, offset in zip(scaled, offsets, strict=True)]
+    count_bits = max(max(first, core, tail).bit_length() for (first, core, tail), _ in found)
+    total = HEADER_WORDS * len(found) + sum(core - 1 for (_, core, _), _ in found)
+    symbols = [(offset, offset + first + core + tail - 1) for (first, core, tail), offset in found]
     symbol_bits = 1 + max(
         max(~low if low < 0 else low, ~high if high < 0 else high).bit_length() for low, high in symbols
     )
     width = max(precision, 2 * count_bits, count_bits + PROBE_BITS, OFFSET_BITS, total.bit_length(), symbol_bits + 1)
-    headers, bounds = [], []
-    for (first, core, tail, inner), offset in found:
+    headers: list[int] = []
+    bounds: list[int] = []
+    for ((first, core, tail), offset), cdf in zip(found, scaled, strict=True):
         base = HEADER_WORDS * len(found) + len(bounds) - 1
         probes = (core - 1).bit_length()
         headers += [
-            base,
             first | core << count_bits,
+            (offset + first) % (1 << width),
             tail | probes << count_bits,
-            (offset + first - base) % (1 << width),
+            base,
         ]
-        bounds += inner
+        bounds += [int(bound) for bound in cdf[first + 1 : first + core]]
     numbers = [table.count for table in sets]
     return CoderTables(
         precision=precision,
@@ -104,12 +102,14 @@ def coder_tables(*sets: CdfTables) -> CoderTables:
         starts=tuple(sum(numbers[:k]) for k in range(len(numbers))),
         tables=len(found),
         symbol_bits=symbol_bits,
-        probes=max((core - 1).bit_length() for (_, core, _, _), _ in found),
+        probes=max((core - 1).bit_length() for (_, core, _), _ in found),
     )
 
 
-def _parts(cdf: Integers) -> tuple[int, int, int, Sequence[int]]:
-    """Return first, core, tail, and the bounds inside of the core."""
+def core_of(cdf: Integers | Sequence[int]) -> tuple[int, int, int]:
+    """Return how many entries of a table have the least share in front, how many are between, and how many follow."""
     wide = np.flatnonzero(np.diff(cdf) > 1)
+    if not len(wide):
+        return 0, 1, len(cdf) - 2
     first, end = int(wide[0]), int(wide[-1]) + 1
-    return first, end - first, len(cdf) - 1 - end, [int(bound) for bound in cdf[first + 1 : end]]
+    return first, end - first, len(cdf) - 1 - end

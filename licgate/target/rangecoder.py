@@ -93,16 +93,20 @@ class RangeEncoder:
 
     def finish(self) -> list[int]:
         """End the stream and return all of its words; none where nothing was coded."""
+        self.end()
+        return self.words
+
+    def end(self) -> tuple[int, int]:
+        """End the stream; return how many words went out with its last word, and behind it."""
         if self.range == STATE - 1:
-            return []
+            return 0, 0
         # the first multiple of a word at or above lower lies in the range, whatever follows it but zeros
         again = (self.lower + self.range) // WORD % WORD == (self.lower + ONES) // WORD % WORD
         self.lower += ONES
-        self._shift()
-        self._send(0)
+        before, after = self._shift(), self._send(0)
         if again:
             self.words.append(0)
-        return self.words
+        return before, after + again
 
     def _shift(self) -> int:
         """Take the high word of lower out; return how many words went."""
@@ -185,6 +189,11 @@ class RangeDecoder:
         zeros = self._at > len(self._words) or self._words[self._at - 1] == 0
         again = self.range - self.offset < WORD
         return zeros and self.offset < WORD and read_beyond == (0 if again else 1)
+
+    @property
+    def read(self) -> int:
+        """How many words were read, those behind the end included."""
+        return self._at
 
     @property
     def _scale(self) -> int:

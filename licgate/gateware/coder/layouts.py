@@ -3,9 +3,10 @@
 from amaranth.hdl import signed
 from amaranth.lib.data import StructLayout
 
+from licgate.target.escapecodes import EXCESS_BITS
 from licgate.target.rangecoder import WORD_BITS, check_precision
 
-__all__ = ["answer_layout", "question_layout", "share_layout", "symbol_layout", "word_layout"]
+__all__ = ["answer_layout", "excess_layout", "question_layout", "share_layout", "symbol_layout", "word_layout"]
 
 
 def share_layout(precision: int) -> StructLayout:
@@ -40,8 +41,21 @@ def question_layout(tables) -> StructLayout:
 
 
 def symbol_layout(tables, symbol_bits: int) -> StructLayout:
-    """Layout of a symbol to be coded: a question, and the ``symbol``, signed."""
-    return StructLayout({"table": range(tables.tables), "symbol": signed(symbol_bits), "last": 1})
+    """Layout of a symbol to be coded.
+
+    ``table``, ``symbol``: signed. ``last``: it is the last one of its stream. ``close``: no escape code follows it in
+    its section, which may hold those of several streams.
+    """
+    return StructLayout({"table": range(tables.tables), "symbol": signed(symbol_bits), "last": 1, "close": 1})
+
+
+def excess_layout() -> StructLayout:
+    """Layout of what an escape code says.
+
+    ``value``: below ``2**20``. ``none``: there is none, which is said with ``close`` alone. ``close``: it is the last
+    one of its section.
+    """
+    return StructLayout({"value": EXCESS_BITS, "none": 1, "close": 1})
 
 
 def answer_layout(tables) -> StructLayout:

@@ -1,22 +1,15 @@
 """The search for the entry of a table whose share holds a quantile."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
-from amaranth.utils import ceil_log2
 
+from licgate.gateware.coder.tablememory import TableMemory
 from licgate.target.codertables import HEADER_BITS, HEADER_WORDS, PROBE_BITS
 
-__all__ = ["HEADER_CYCLES", "EntrySearch", "table_memory"]
+__all__ = ["HEADER_CYCLES", "EntrySearch"]
 
 #: From the question to the first bound in sight.
 HEADER_CYCLES = 8
-
-
-def table_memory(tables):
-    """The memory of tables: as deep as one block RAM can be for it, so that no choice of a block is behind it."""
-    depth = 1 << max(9, ceil_log2(len(tables.words)))
-    return Memory(shape=tables.width, depth=depth, init=list(tables.words), attrs={"ram_style": "block"})
 
 
 class EntrySearch(Component):
@@ -53,6 +46,11 @@ class EntrySearch(Component):
     ``ceil(log2(c))`` of these. Entries of the least share in front of a core or behind it take 2.
 
     Resources: see docs/coder.md.
+
+    Raises
+    ------
+    ValueError
+        The tables have more words than a quantile has values.
     """
 
     latency = HEADER_CYCLES
@@ -60,6 +58,8 @@ class EntrySearch(Component):
     def __init__(self, tables):
         self.tables = tables
         bits = tables.precision
+        if len(tables.words) > 1 << bits:
+            raise ValueError(f"tables of {bits} bits take {len(tables.words)} words of memory, more than 1 << {bits}")
         super().__init__(
             {
                 "ask": In(1),
@@ -80,10 +80,10 @@ class EntrySearch(Component):
     def elaborate(self, platform):
         m = Module()
         bits, counts = self.tables.precision, self.tables.count_bits
-        m.submodules.memory = memory = table_memory(self.tables)
-        port, word = memory.read_port(), Signal(self.tables.width)
-        m.d.sync += word.eq(port.data)
-        where = len(port.addr)
+        m.submodules.memory = memory = TableMemory(self.tables)
+        word = Signal(self.tables.width)
+        m.d.sync += word.eq(memory.data)
+        where = len(memory.address)
         phase, table = Signal(range(HEADER_CYCLES + 1)), Signal.like(self.table)
         left, right, step = Signal(bits), Signal(bits), Signal(max(1, self.tables.probes))
         # words of memory: the entry found so far, the bound that is looked at, and which of two is the next
@@ -105,27 +105,27 @@ class EntrySearch(Component):
             self.high.eq(right == 0),
             look.eq(self.known & self.go & ~reads & ~ends),
             hit.eq(inside & (word[:bits] <= self.quantile)),
-            port.addr.eq(Mux(look, Mux(hit, far, near), probe)),
+            memory.address.eq(Mux(look, Mux(hit, far, near), probe)),
         ]
         with m.Switch(phase):
             for k in range(1, HEADER_WORDS):
                 with m.Case(k):
-                    m.d.comb += port.addr.eq(Cat(Const(k, HEADER_BITS), table))
+                    m.d.comb += memory.address.eq(Cat(Const(k, HEADER_BITS), table))
         with m.If(self.ask):
-            m.d.comb += port.addr.eq(self.table << HEADER_BITS)
+            m.d.comb += memory.address.eq(self.table << HEADER_BITS)
             m.d.sync += [table.eq(self.table), phase.eq(1), fresh.eq(1), reads.eq(0), ends.eq(0)]
         with m.Elif(~self.known):
             m.d.sync += phase.eq(phase + 1)
         with m.Switch(phase):
             with m.Case(2):
-                m.d.sync += place.eq(word)
-            with m.Case(3):
                 m.d.sync += Cat(first, core).eq(word)
+            with m.Case(3):
+                m.d.sync += [delta.eq(word), left.eq(first)]
             with m.Case(4):
                 m.d.sync += [tail.eq(word), step.eq((1 << word[counts:][:PROBE_BITS]) >> 1)]
             with m.Case(5):
-                m.d.sync += [delta.eq(word), left.eq(first), right.eq(-tail)]
-                m.d.sync += [below.eq(place - first), end.eq(place + core), probe.eq(place + step)]
+                m.d.sync += [place.eq(word), delta.eq(delta - word), right.eq(-tail)]
+                m.d.sync += [below.eq(word - first), end.eq(word + core), probe.eq(word + step)]
             with m.Case(6):
                 m.d.sync += [
                     above.eq(end + tail),
@@ -139,7 +139,7 @@ class EntrySearch(Component):
             m.d.sync += [place.eq(Mux(front, below, above) + self.quantile), ends.eq(1)]
             m.d.sync += [left.eq(self.quantile), right.eq(self.quantile + 1)]
         with m.Elif(look):
-            m.d.sync += [probe.eq(port.addr), step.eq(step >> 1), reads.eq(1), fresh.eq(0), ends.eq(step[1:] == 0)]
+            m.d.sync += [probe.eq(memory.address), step.eq(step >> 1), reads.eq(1), fresh.eq(0), ends.eq(step[1:] == 0)]
             with m.If(hit):
                 m.d.sync += [place.eq(probe), left.eq(word)]
             with m.Elif(inside):

@@ -1,0 +1,63 @@
+"""The memory of a coder's tables."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
+
+from licgate.target.cells import BLOCK_RAMS
+
+__all__ = ["TableMemory"]
+
+LEAST_DEPTH = 512
+
+
+class TableMemory(Component):
+    """Tables in block RAM, read in one cycle.
+
+    It is cut by bits, not by words: each block has all addresses and as many bits as it then holds, so that no choice
+    of a block lies behind it, where there is no time for one.
+
+    Parameters
+    ----------
+    tables : CoderTables
+        Of :func:`licgate.target.codertables.coder_tables`.
+
+    Members
+    -------
+    address, data : :py:`In(range(depth))`, :py:`Out(tables.width)`
+        ``data`` is the word of the address one cycle ago.
+
+    Attributes
+    ----------
+    latency, interval : int
+        1 cycle.
+    depth : int
+        Words, a power of two.
+    blocks : int
+        DP16KD that it takes, where the depth is at most 16384.
+    """
+
+    latency = interval = 1
+
+    def __init__(self, tables):
+        self.tables = tables
+        self.depth = 1 << max(ceil_log2(LEAST_DEPTH), ceil_log2(len(tables.words)))
+        self._bits = max((bits for depth, bits in BLOCK_RAMS["DP16KD"] if depth >= self.depth), default=1)
+        self.blocks = -(-tables.width // self._bits)
+        super().__init__({"address": In(range(self.depth)), "data": Out(tables.width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        parts = []
+        for index in range(self.blocks):
+            low = index * self._bits
+            bits = min(self._bits, self.tables.width - low)
+            words = [word >> low & (1 << bits) - 1 for word in self.tables.words]
+            memory = Memory(shape=bits, depth=self.depth, init=words, attrs={"ram_style": "block"})
+            m.submodules[f"bits_{index}"] = memory
+            port = memory.read_port()
+            m.d.comb += port.addr.eq(self.address)
+            parts.append(port.data)
+        m.d.comb += self.data.eq(Cat(*parts))
+        return m
