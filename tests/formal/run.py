@@ -4,6 +4,7 @@ import sys
 
 from tests.formal import (
     addresses,
+    carries,
     columns,
     credits,
     drains,
@@ -26,6 +27,7 @@ from tests.formal.kit import prove
 
 SUBJECTS = (
     streams,
+    carries,
     ports,
     credits,
     rings,

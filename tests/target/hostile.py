@@ -1,7 +1,5 @@
 """Shares to code: random ones, extreme ones, and those that keep a carry waiting for as long as one wants."""
 
-from bisect import bisect_right
-
 import numpy as np
 
 from licgate.target.rangecoder import RangeDecoder, RangeEncoder
@@ -34,20 +32,20 @@ def random_shares(random, precision, count):
 
 
 def followed(random, precision, words, count):
-    """Return the shares that a decoder of any `words` reads with random tables: they put lower where one wants it."""
+    """Return the shares, narrow ones, that a decoder of any `words` reads: they put lower where one wants it."""
     decoder, shares = RangeDecoder(words, precision), []
     while len(shares) < count and (quantile := decoder.quantile()) is not None:
-        table = random_table(random, precision)
-        k = bisect_right(table, quantile) - 1
-        shares.append((table[k], table[k + 1] - table[k]))
-        decoder.take(*shares[-1])
+        share = 1 << int(random.integers(precision // 2))
+        left = min(max(0, quantile - int(random.integers(share))), (1 << precision) - share)
+        shares.append((left, share))
+        decoder.take(left, share)
     return shares
 
 
 def long_runs(random, precision, run, carry):
     """Return shares that hold about `run` words back, which then go out with or without a carry."""
     point = [int(random.integers(1, ONES)), *[0 if carry else ONES] * run, *random.integers(0, 1 << 32, 3).tolist()]
-    return followed(random, precision, point, 30 * (run + 4))
+    return followed(random, precision, point, 3 * (run + 4))
 
 
 def ending_in_zero(random, precision, count):
@@ -63,14 +61,23 @@ def ending_in_zero(random, precision, count):
         yield shares
 
 
+def few(random, precision):
+    """Give some lists of shares of every sort, short enough to be simulated in all tests."""
+    top = 1 << precision
+    yield []
+    yield [(0, 1)]
+    yield [(0, 0), (top - 1, 1), (0, 0)]
+    yield from ending_in_zero(random, precision, 2)
+    yield long_runs(random, precision, 2, carry=True)
+    yield long_runs(random, precision, 17, carry=True)
+    yield long_runs(random, precision, 17, carry=False)
+    yield random_shares(random, precision, 30)
+
+
 def hostile(random, precision):
     """Give lists of shares, each for one stream."""
     top = 1 << precision
-    yield []
-    yield [(0, 0)]
-    yield [(0, 1)]
-    yield [(top - 1, 1)]
-    yield [(0, 0), (top - 1, 1), (0, 0)]
+    yield from few(random, precision)
     for left, share in ((0, 1), (top - 1, 1), (0, top - 1), (1, top - 1), (top // 2, top // 2)):
         yield [(left, share)] * 40
     # a range just above a word's: what is left of the first of two symbols is all but the least
