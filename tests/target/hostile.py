@@ -69,7 +69,7 @@ def few(random, precision):
     yield [(0, 0), (top - 1, 1), (0, 0)]
     yield from ending_in_zero(random, precision, 2)
     yield long_runs(random, precision, 2, carry=True)
-    yield long_runs(random, precision, 17, carry=True)
+    yield long_runs(random, precision, 30, carry=True)
     yield long_runs(random, precision, 17, carry=False)
     yield random_shares(random, precision, 30)
 

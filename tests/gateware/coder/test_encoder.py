@@ -9,7 +9,7 @@ from licgate.perf.coder import encoder_bound, encoder_cycles
 from licgate.target.rangecoder import RangeEncoder as GoldenEncoder
 from tests.gateware.coder.kit import encode, symbols, take_stream, words
 from tests.gateware.kit import monitor, run_simulation, stream_put_all
-from tests.target.hostile import few, hostile, random_shares
+from tests.target.hostile import few, hostile, long_runs, random_shares
 
 
 def flat(lists):
@@ -48,8 +48,7 @@ def test_no_stream_takes_longer_than_the_bound(random):
             assert taken[1][0] <= encoder_bound(len(shares), precision)
             assert left[0][-1] < taken[1][0] + 40
     # and words of ones are waited for
-    shares = list(few(random, 20))[6]
-    taken, _ = encoder_cycles([shares], 20)
+    taken, _ = encoder_cycles([long_runs(random, 20, 60, carry=True)], 20)
     assert max(b - a for a, b in zip(taken[0], taken[0][1:])) > RangeEncoder(20).interval + 1
 
 
