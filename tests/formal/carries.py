@@ -85,6 +85,6 @@ PROOFS = (
             Mutation(CarryQueue, "(run != 1) | zero", "run != 1"),
             Mutation(CarryQueue, "self.ready.eq(room & ~sending)", "self.ready.eq(room)"),
         ),
-        11,
+        9,
     ),
 )

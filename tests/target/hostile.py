@@ -68,10 +68,9 @@ def few(random, precision):
     yield [(0, 1)]
     yield [(0, 0), (top - 1, 1), (0, 0)]
     yield from ending_in_zero(random, precision, 2)
-    yield long_runs(random, precision, 2, carry=True)
-    yield long_runs(random, precision, 30, carry=True)
-    yield long_runs(random, precision, 17, carry=False)
-    yield random_shares(random, precision, 30)
+    yield long_runs(random, precision, 14, carry=True)
+    yield long_runs(random, precision, 4, carry=False)
+    yield random_shares(random, precision, 12)
 
 
 def hostile(random, precision):

@@ -39,17 +39,17 @@ def check(random, tables, cases, p):
     return sum(answers[-1][3] for answers in found)
 
 
-@pytest.mark.parametrize(("precision", "p"), [(16, 0.0), (19, 0.5), (20, 0.0), (24, 0.3)])
+@pytest.mark.parametrize(("precision", "p"), [(20, 0.0), (17, 0.4)])
 def test_answers_and_cycles_are_those_of_the_golden_decoder(random, precision, p):
     tables = random_set(random, precision, 12)
-    asked = [random.integers(0, 12, length).tolist() for length in (1, 2, 3, 15)]
+    asked = [random.integers(0, 12, length).tolist() for length in (1, 2, 9)]
     assert check(random, tables, [(coded(random, tables, numbers), numbers) for numbers in asked], p) == 0
 
 
 def damaged(random, tables, count):
     """Streams that are not those of an encoder, or not the whole of them; and some that are."""
     for _ in range(count):
-        asked = random.integers(0, tables.count, int(random.integers(1, 6))).tolist()
+        asked = random.integers(0, tables.count, int(random.integers(1, 4))).tolist()
         right = coded(random, tables, asked)
         for wrong in (right, right[:-1], [*right, 0], [*right, 3, 4, 5], [(1 << 32) - 1] * 2):
             yield wrong, asked
@@ -58,10 +58,9 @@ def damaged(random, tables, count):
         yield random.integers(0, 1 << 32, 3).tolist(), asked
 
 
-@pytest.mark.parametrize(("precision", "p"), [(20, 0.0), (16, 0.4)])
-def test_damage_is_told_where_the_software_tells_it(random, precision, p):
-    tables = random_set(random, precision, 6, entries=5, single=0.5)
-    assert check(random, tables, list(damaged(random, tables, 3)), p) >= 9
+def test_damage_is_told_where_the_software_tells_it(random):
+    tables = random_set(random, 20, 6, entries=5, single=0.4)
+    assert check(random, tables, list(damaged(random, tables, 2)), 0.0) >= 6
 
 
 @pytest.mark.regress

@@ -28,7 +28,7 @@ def check(random, precision, streams, p):
     assert watch_o.transfer_cycles == flat(left)
 
 
-@pytest.mark.parametrize(("precision", "p"), [(16, 0.0), (20, 0.0), (20, 0.6), (24, 0.3)])
+@pytest.mark.parametrize(("precision", "p"), [(20, 0.0), (24, 0.4)])
 def test_streams_and_cycles_are_those_of_the_golden_encoder(random, precision, p):
     check(random, precision, list(few(random, precision)), p)
 
@@ -54,7 +54,7 @@ def test_no_stream_takes_longer_than_the_bound(random):
 
 def test_the_interval_is_what_it_says(random):
     dut = RangeEncoder(20)
-    shares = [(share, share) for share in [1 << 19] * 40]
+    shares = [(share, share) for share in [1 << 19] * 34]
     _, watch, _ = encode(dut, [shares])
     gaps = {b - a for a, b in zip(watch.transfer_cycles, watch.transfer_cycles[1:])}
     assert gaps == {dut.interval, dut.interval + 1} == {12, 13}

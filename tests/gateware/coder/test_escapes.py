@@ -21,7 +21,7 @@ def sections(random):
     yield [*random.geometric(0.4, 20).tolist(), int(random.integers(EXCESS_LIMIT))]
 
 
-@pytest.mark.parametrize("p", [0.0, 0.5])
+@pytest.mark.parametrize("p", [0.5])
 def test_bytes_are_those_of_the_software(random, p):
     dut, lists, found = escapes.EscapeWriter(), list(sections(random)), []
 
@@ -59,9 +59,9 @@ def by_software(data, count):
     return answers
 
 
-def damaged(random):
+def damaged(random, most):
     """Sections, and how many codes are wanted of each."""
-    for values in sections(random):
+    for values in list(sections(random))[:most]:
         data = write_escapes(np.array(values))
         yield data, len(values)
         if values:
@@ -76,9 +76,12 @@ def damaged(random):
     yield b"\0\0\x08\0\0\0\0\0", 1
 
 
-@pytest.mark.parametrize("p", [0.0, 0.5])
-def test_what_is_read_is_what_the_software_reads(random, p):
-    dut, cases, found = escapes.EscapeReader(), list(damaged(random)), []
+@pytest.mark.parametrize(
+    ("p", "most"),
+    [(0.3, 3), pytest.param(0.0, 9, marks=pytest.mark.regress), pytest.param(0.6, 9, marks=pytest.mark.regress)],
+)
+def test_what_is_read_is_what_the_software_reads(random, p, most):
+    dut, cases, found = escapes.EscapeReader(), list(damaged(random, most)), []
 
     async def source(ctx):
         stalls = random_stalls(1, p)
