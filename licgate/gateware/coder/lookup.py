@@ -67,12 +67,12 @@ class ShareLookup(Component):
         m = Module()
         bits, counts = self.tables.precision, self.tables.count_bits
         m.submodules.memory = memory = TableMemory(self.tables)
-        word = Signal(self.tables.width)
-        m.d.sync += word.eq(memory.data)
+        address, word = memory.address[0], Signal(self.tables.width)
+        m.d.sync += word.eq(memory.data[0])
         wide = 2 + max(self.symbol_bits, self.tables.symbol_bits, counts)
         phase, held = Signal(range(WAITS + 1)), Signal(self.i.payload.shape())
         first, core, tail = Signal(counts), Signal(counts), Signal(counts)
-        base, place, left = Signal(len(memory.address)), Signal(len(memory.address)), Signal(bits)
+        base, place, left = Signal(len(address)), Signal(len(address)), Signal(bits)
         # entries from the first one of the core, from the first one of all, and from behind the last one
         at, low, high = Signal(signed(wide)), Signal(signed(wide)), Signal(signed(wide))
         room, spare = Signal(), Signal()
@@ -80,7 +80,7 @@ class ShareLookup(Component):
             room.eq(~self.o.valid | self.o.ready),
             spare.eq(~self.excess.valid | self.excess.ready),
             self.i.ready.eq(phase == 0),
-            memory.address.eq(Cat(phase[:HEADER_BITS], held.table)),
+            address.eq(Cat(phase[:HEADER_BITS], held.table)),
         ]
         for target in (self.o, self.excess):
             with m.If(target.ready):
@@ -89,7 +89,7 @@ class ShareLookup(Component):
             m.d.sync += phase.eq(Mux(phase == WAITS, 0, phase + 1))
         with m.Switch(phase):
             with m.Case(0):
-                m.d.comb += memory.address.eq(self.i.payload.table << HEADER_BITS)
+                m.d.comb += address.eq(self.i.payload.table << HEADER_BITS)
                 m.d.sync += held.eq(self.i.payload)
             with m.Case(2):
                 m.d.sync += Cat(first, core).eq(word)
@@ -108,13 +108,13 @@ class ShareLookup(Component):
                 with m.If(spare):
                     self._excess(m, held, (at, low, high), (first == 0) & (core == 1) & (tail == 0))
             with m.Case(7):
-                m.d.comb += memory.address.eq(base + at)
+                m.d.comb += address.eq(base + at)
                 m.d.sync += place.eq(base + at)
             with m.Case(9):
-                m.d.comb += memory.address.eq(place + 1)
+                m.d.comb += address.eq(place + 1)
                 m.d.sync += left.eq(Mux(at == 0, first, word))
             with m.Case(8, WAITS):
-                m.d.comb += memory.address.eq(place + 1)
+                m.d.comb += address.eq(place + 1)
         self._share(m, room & (phase == WAITS), word[:bits], (core, tail, at, low, high, left, held.last))
         return m
 

@@ -27,13 +27,14 @@ class EntrySearch(Component):
     known, single : :py:`Out(1)`
         The header is there; the table has one entry, whose share is everything.
     go, quantile : :py:`In(1)`, :py:`In(precision)`
-        Begin to search; ``quantile`` stays, and ``go`` until ``done``.
+        Begin to search; both stay until ``done``, with which ``go`` ends.
     done : :py:`Out(1)`
-        The last cycle of a search; what follows is valid in it, and stays until the next question, but that ``share``
-        and ``distance`` follow the quantile.
+        The last cycle of a search.
     share, distance : :py:`Out(precision)`
-        The entry's share, 0 where it is everything, and how far the quantile lies above its left bound.
+        Valid with ``done``: the entry's share, 0 where it is everything, and how far the quantile lies above its left
+        bound.
     symbol : :py:`Out(signed(symbol_bits))`
+        Valid from the cycle behind ``done`` until the next question, as are the two that follow.
     low, high : :py:`Out(1)`
         It is the first entry of its table, or the last one: an escape code follows.
 
@@ -80,71 +81,95 @@ class EntrySearch(Component):
     def elaborate(self, platform):
         m = Module()
         bits, counts = self.tables.precision, self.tables.count_bits
-        m.submodules.memory = memory = TableMemory(self.tables)
-        word = Signal(self.tables.width)
-        m.d.sync += word.eq(memory.data)
-        where = len(memory.address)
-        phase, table = Signal(range(HEADER_CYCLES + 1)), Signal.like(self.table)
+        m.submodules.memory = memory = TableMemory(self.tables, ports=2)
+        here = memory.address[0]
+        where = len(here)
+        words = [Signal(self.tables.width, name=f"word_{k}", reset_less=True) for k in range(2)]
+        m.d.sync += [word.eq(data) for word, data in zip(words, memory.data, strict=True)]
+        header = words[0]
+        phase, table = Signal(range(HEADER_CYCLES + 1), init=HEADER_CYCLES), Signal.like(self.table)
         left, right, step = Signal(bits), Signal(bits), Signal(max(1, self.tables.probes))
-        # words of memory: the entry found so far, the bound that is looked at, and which of two is the next
-        place, probe, near, far, end = (Signal(where, name=name) for name in ("place", "probe", "near", "far", "end"))
+        # words of memory: the entry found so far, and the bound that is looked at
+        place, probe, end = Signal(where), Signal(where), Signal(where)
         # what makes a place of a quantile in front of the core, and behind it
         below, above = Signal(where), Signal(where)
-        fresh, inside, reads, ends = (Signal(name=name) for name in ("fresh", "inside", "reads", "ends"))
-        alone = Signal()
-        look, hit = Signal(), Signal()
         first, core, tail, delta = Signal(counts), Signal(counts), Signal(counts), Signal(len(self.symbol))
+        fresh, alone = Signal(), Signal()
+        inside = Signal()
+        look = self._bisect(
+            m, (words, place, probe, step, end, left, right), (first, tail, fresh, below, above, inside)
+        )
         m.d.comb += [
             self.known.eq(phase == HEADER_CYCLES),
             self.single.eq(alone),
-            self.done.eq(ends),
-            self.share.eq(right - left),
-            self.distance.eq(self.quantile - left),
             self.symbol.eq(place + delta),
             self.low.eq(left == 0),
             self.high.eq(right == 0),
-            look.eq(self.known & self.go & ~reads & ~ends),
-            hit.eq(inside & (word[:bits] <= self.quantile)),
-            memory.address.eq(Mux(look, Mux(hit, far, near), probe)),
+            memory.enable.eq(look | ~self.known | self.ask),
         ]
         with m.Switch(phase):
             for k in range(1, HEADER_WORDS):
                 with m.Case(k):
-                    m.d.comb += memory.address.eq(Cat(Const(k, HEADER_BITS), table))
+                    m.d.comb += here.eq(Cat(Const(k, HEADER_BITS), table))
         with m.If(self.ask):
-            m.d.comb += memory.address.eq(self.table << HEADER_BITS)
-            m.d.sync += [table.eq(self.table), phase.eq(1), fresh.eq(1), reads.eq(0), ends.eq(0)]
+            m.d.comb += here.eq(self.table << HEADER_BITS)
+            m.d.sync += [table.eq(self.table), phase.eq(1), fresh.eq(1)]
         with m.Elif(~self.known):
             m.d.sync += phase.eq(phase + 1)
+        near, far = self._next
         with m.Switch(phase):
             with m.Case(2):
-                m.d.sync += Cat(first, core).eq(word)
+                m.d.sync += Cat(first, core).eq(header)
             with m.Case(3):
-                m.d.sync += [delta.eq(word), left.eq(first)]
+                m.d.sync += [delta.eq(header), left.eq(first)]
             with m.Case(4):
-                m.d.sync += [tail.eq(word), step.eq((1 << word[counts:][:PROBE_BITS]) >> 1)]
+                m.d.sync += [tail.eq(header), step.eq((1 << header[counts:][:PROBE_BITS]) >> 1)]
             with m.Case(5):
-                m.d.sync += [place.eq(word), delta.eq(delta - word), right.eq(-tail)]
-                m.d.sync += [below.eq(word - first), end.eq(word + core), probe.eq(word + step)]
+                m.d.sync += [place.eq(header), delta.eq(delta - header), right.eq(-tail)]
+                m.d.sync += [below.eq(header - first), end.eq(header + core), near.eq(header + step)]
             with m.Case(6):
+                m.d.sync += [above.eq(end + tail), alone.eq(~(step.any() | left.any() | right.any()))]
+            with m.Case(7):
                 m.d.sync += [
-                    above.eq(end + tail),
                     inside.eq(step.any()),
-                    alone.eq(~(step.any() | left.any() | right.any())),
+                    probe.eq(near),
                     near.eq(place + (step >> 1)),
+                    far.eq(near + (step >> 1)),
                 ]
-                m.d.sync += far.eq(probe + (step >> 1))
-        front, back = self.quantile < first, ~self.quantile < tail
-        with m.If(look & fresh & (front | back)):
-            m.d.sync += [place.eq(Mux(front, below, above) + self.quantile), ends.eq(1)]
-            m.d.sync += [left.eq(self.quantile), right.eq(self.quantile + 1)]
-        with m.Elif(look):
-            m.d.sync += [probe.eq(memory.address), step.eq(step >> 1), reads.eq(1), fresh.eq(0), ends.eq(step[1:] == 0)]
-            with m.If(hit):
-                m.d.sync += [place.eq(probe), left.eq(word)]
-            with m.Elif(inside):
-                m.d.sync += right.eq(word)
-        with m.If(reads):
-            m.d.sync += [reads.eq(0), inside.eq(probe < end)]
-            m.d.sync += [near.eq(place + (step >> 1)), far.eq(probe + (step >> 1))]
         return m
+
+    def _bisect(self, m, state, of_table):
+        """A cycle that looks at a bound, and one that takes a half: both bounds that may follow are read meanwhile."""
+        (words, place, probe, step, end, left, right), (first, tail, fresh, below, above, inside) = state, of_table
+        near, far = self._next = Signal.like(place, name="near"), Signal.like(place, name="far")
+        look, takes, last = Signal(), Signal(), Signal()
+        hit, front, back = Signal(), Signal(), Signal()
+        bound, word = Signal(len(left)), Mux(hit, words[1], words[0])[: len(left)]
+        beside = front | back
+        m.d.comb += [
+            look.eq(self.known & self.go & ~takes),
+            m.submodules.memory.address[0].eq(near),
+            m.submodules.memory.address[1].eq(far),
+        ]
+        with m.If(look):
+            in_front, behind = fresh & (self.quantile < first), fresh & (~self.quantile < tail)
+            m.d.sync += [bound.eq(word), hit.eq(inside & (word <= self.quantile)), takes.eq(1)]
+            m.d.sync += [front.eq(in_front), back.eq(behind), last.eq((step[1:] == 0) | in_front | behind)]
+        new_left, new_right = Mux(hit, bound, left), Mux(inside & ~hit, bound, right)
+        new_place, new_probe = Mux(hit, probe, place), Mux(hit, far, near)
+        m.d.comb += [
+            self.done.eq(takes & last),
+            self.share.eq(Mux(beside, 1, new_right - new_left)),
+            self.distance.eq(Mux(beside, 0, self.quantile - new_left)),
+        ]
+        with m.If(takes):
+            m.d.sync += [takes.eq(0), fresh.eq(0), step.eq(step >> 1), probe.eq(new_probe)]
+            m.d.sync += [near.eq(new_place + (step >> 2)), far.eq(new_probe + (step >> 2)), inside.eq(new_probe < end)]
+            m.d.sync += [place.eq(new_place), left.eq(new_left), right.eq(new_right)]
+            with m.If(beside):
+                # of the bounds only whether they are 0 matters from now on
+                m.d.sync += place.eq(Mux(front, below, above) + self.quantile)
+                m.d.sync += [left.eq(self.quantile.any()), right.eq(~self.quantile.all())]
+        with m.If(self.ask):
+            m.d.sync += [takes.eq(0), hit.eq(0)]
+        return look

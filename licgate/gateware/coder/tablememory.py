@@ -1,6 +1,6 @@
 """The memory of a coder's tables."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Module
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -22,11 +22,14 @@ class TableMemory(Component):
     ----------
     tables : CoderTables
         Of :func:`licgate.target.codertables.coder_tables`.
+    ports : int
+        Words that are read in one cycle: 1, or 2, which takes no more blocks.
 
     Members
     -------
-    address, data : :py:`In(range(depth))`, :py:`Out(tables.width)`
-        ``data`` is the word of the address one cycle ago.
+    address, data : :py:`In(range(depth)).array(ports)`, :py:`Out(tables.width).array(ports)`
+        ``data`` is the word of the address in the last cycle with ``enable`` before this one.
+    enable : :py:`In(1)`
 
     Attributes
     ----------
@@ -40,24 +43,28 @@ class TableMemory(Component):
 
     latency = interval = 1
 
-    def __init__(self, tables):
-        self.tables = tables
+    def __init__(self, tables, ports=1):
+        self.tables, self.ports = tables, ports
         self.depth = 1 << max(ceil_log2(LEAST_DEPTH), ceil_log2(len(tables.words)))
         self._bits = max((bits for depth, bits in BLOCK_RAMS["DP16KD"] if depth >= self.depth), default=1)
         self.blocks = -(-tables.width // self._bits)
-        super().__init__({"address": In(range(self.depth)), "data": Out(tables.width)})
+        super().__init__(
+            {
+                "address": In(range(self.depth)).array(ports),
+                "data": Out(tables.width).array(ports),
+                "enable": In(1, init=1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
-        parts = []
         for index in range(self.blocks):
             low = index * self._bits
             bits = min(self._bits, self.tables.width - low)
             words = [word >> low & (1 << bits) - 1 for word in self.tables.words]
             memory = Memory(shape=bits, depth=self.depth, init=words, attrs={"ram_style": "block"})
             m.submodules[f"bits_{index}"] = memory
-            port = memory.read_port()
-            m.d.comb += port.addr.eq(self.address)
-            parts.append(port.data)
-        m.d.comb += self.data.eq(Cat(*parts))
+            for address, data in zip(self.address, self.data, strict=True):
+                port = memory.read_port()
+                m.d.comb += [port.addr.eq(address), port.en.eq(self.enable), data[low : low + bits].eq(port.data)]
         return m
