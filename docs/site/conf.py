@@ -15,7 +15,7 @@ exclude_patterns = ["site"]
 # The order of pages stands here, so that docs/index.md reads well by itself.
 CONTENTS = {
     "Use it": ["commands", "board", "examples", "training", "results"],
-    "How it works": ["gateware", "arithmetic", "streamed", "memory", "numerics"],
+    "How it works": ["gateware", "arithmetic", "streamed", "memory", "coder", "numerics"],
     "Formats and links": ["container", "hostlink", "registers", "zynq", "verilog"],
     "Look up": ["words", "api/index"],
 }

@@ -6,15 +6,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from licgate.manifest.entropy import CdfTables
-from licgate.target.codertables import core_of
+from licgate.target.codertables import middle_of
 from licgate.target.rangecoder import RangeDecoder, RangeEncoder
 
-__all__ = ["decoder_cycles", "encoder_bound", "encoder_cycles"]
+__all__ = ["decoder_cycles", "encoder_cycles", "encoder_limit"]
 
 HEADER = 8  # from a question to the header of its table
 
 
-def encoder_bound(symbols: int, precision: int) -> int:
+def encoder_limit(symbols: int, precision: int) -> int:
     """Return the cycles from the first symbol of a stream to the next stream's, at most: whatever the symbols are."""
     return (precision // 2 + 4) * symbols + 6
 
@@ -88,7 +88,7 @@ def decoder_cycles(
         now += 2
         for n, number in enumerate(numbers):
             questions.append(now)
-            cdf = [int(bound) << precision - tables.precision for bound in tables.cdf[number]]
+            cdf = [int(edge) << precision - tables.precision for edge in tables.cdf[number]]
             quantile = None if failed else decoder.quantile()
             normal, last = quantile is not None or len(cdf) == 2, n == len(numbers) - 1
             if failed:
@@ -110,5 +110,5 @@ def decoder_cycles(
 
 
 def _search_cycles(cdf: Sequence[int], entry: int) -> int:
-    first, core, _ = core_of(cdf)
-    return 2 * max(1, (core - 1).bit_length()) if first <= entry < first + core else 2
+    first, middle, _ = middle_of(cdf)
+    return 2 * max(1, (middle - 1).bit_length()) if first <= entry < first + middle else 2

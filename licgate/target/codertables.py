@@ -10,14 +10,14 @@ import numpy as np
 from licgate.manifest.checks import Integers
 from licgate.manifest.entropy import CdfTables
 
-__all__ = ["HEADER_BITS", "HEADER_WORDS", "OFFSET_BITS", "PROBE_BITS", "CoderTables", "coder_tables", "core_of"]
+__all__ = ["HALVING_BITS", "HEADER_BITS", "HEADER_WORDS", "OFFSET_BITS", "CoderTables", "coder_tables", "middle_of"]
 
 HEADER_BITS = 2
 HEADER_WORDS = 1 << HEADER_BITS
-"""Words of a table's header: first and core; the symbol of the core's first entry; tail and probes; base."""
+"""Words of a table's header: first and middle; the symbol of the middle's first entry; tail and halvings; base."""
 
-PROBE_BITS = 5
-"""Of the number of bounds that a search looks at."""
+HALVING_BITS = 5
+"""Of the number of edges that a search looks at."""
 
 OFFSET_BITS = 16
 
@@ -27,10 +27,10 @@ class CoderTables:
     """All tables that a coder reads, in one memory.
 
     Of a table's n entries, the first ``first`` and the last ``tail`` have the least share, 1 of ``2**precision``, so
-    that their places say all of them; the ``core`` entries between have ``core - 1`` numbers in memory, the bounds from
-    one to the next. Bound t, 0 < t < core, is word ``base + t``. The header of table l is words ``4 l ... 4 l + 3``:
-    ``first + (core << count_bits)``, ``offset + first`` modulo ``2**width``, ``tail + (probes << count_bits)``, and
-    ``base``.
+    that their places say all of them; the ``middle`` entries between have ``middle - 1`` numbers in memory, the edges
+    from one to the next. Edge t, 0 < t < middle, is word ``base + t``. The header of table l is words ``4 l`` to
+    ``4 l + 3``: ``first + (middle << count_bits)``, ``offset + first`` modulo ``2**width``,
+    ``tail + (halvings << count_bits)``, and ``base``.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ class CoderTables:
     width : int
         Bits of a word.
     count_bits : int
-        Bits of ``first``, ``core`` and ``tail``.
+        Bits of ``first``, ``middle`` and ``tail``.
     starts : tuple of int
         Number of the first table of each set.
     tables : int
     symbol_bits : int
         Of a signed symbol of any table.
-    probes : int
-        Bounds that a search looks at, at most: those of the largest core.
+    halvings : int
+        Bounds that a search looks at, at most: those of the largest middle.
     """
 
     precision: int
@@ -57,7 +57,7 @@ class CoderTables:
     starts: tuple[int, ...]
     tables: int
     symbol_bits: int
-    probes: int
+    halvings: int
 
 
 def coder_tables(*sets: CdfTables) -> CoderTables:
@@ -73,40 +73,40 @@ def coder_tables(*sets: CdfTables) -> CoderTables:
     precision = max(16, *(tables.precision + tables.precision % 2 for tables in sets))
     scaled = [cdf << precision - tables.precision for tables in sets for cdf in tables.cdf]
     offsets = [int(offset) for tables in sets for offset in tables.offset]
-    found = [(core_of(cdf), offset) for cdf, offset in zip(scaled, offsets, strict=True)]
-    count_bits = max(max(first, core, tail).bit_length() for (first, core, tail), _ in found)
-    total = HEADER_WORDS * len(found) + sum(core - 1 for (_, core, _), _ in found)
-    symbols = [(offset, offset + first + core + tail - 1) for (first, core, tail), offset in found]
+    found = [(middle_of(cdf), offset) for cdf, offset in zip(scaled, offsets, strict=True)]
+    count_bits = max(max(first, middle, tail).bit_length() for (first, middle, tail), _ in found)
+    total = HEADER_WORDS * len(found) + sum(middle - 1 for (_, middle, _), _ in found)
+    symbols = [(offset, offset + first + middle + tail - 1) for (first, middle, tail), offset in found]
     symbol_bits = 1 + max(
         max(~low if low < 0 else low, ~high if high < 0 else high).bit_length() for low, high in symbols
     )
-    width = max(precision, 2 * count_bits, count_bits + PROBE_BITS, OFFSET_BITS, total.bit_length(), symbol_bits + 1)
+    width = max(precision, 2 * count_bits, count_bits + HALVING_BITS, OFFSET_BITS, total.bit_length(), symbol_bits + 1)
     headers: list[int] = []
-    bounds: list[int] = []
-    for ((first, core, tail), offset), cdf in zip(found, scaled, strict=True):
-        base = HEADER_WORDS * len(found) + len(bounds) - 1
-        probes = (core - 1).bit_length()
+    edges: list[int] = []
+    for ((first, middle, tail), offset), cdf in zip(found, scaled, strict=True):
+        base = HEADER_WORDS * len(found) + len(edges) - 1
+        halvings = (middle - 1).bit_length()
         headers += [
-            first | core << count_bits,
+            first | middle << count_bits,
             (offset + first) % (1 << width),
-            tail | probes << count_bits,
+            tail | halvings << count_bits,
             base,
         ]
-        bounds += [int(bound) for bound in cdf[first + 1 : first + core]]
+        edges += [int(edge) for edge in cdf[first + 1 : first + middle]]
     numbers = [table.count for table in sets]
     return CoderTables(
         precision=precision,
-        words=(*headers, *bounds),
+        words=(*headers, *edges),
         width=width,
         count_bits=count_bits,
         starts=tuple(sum(numbers[:k]) for k in range(len(numbers))),
         tables=len(found),
         symbol_bits=symbol_bits,
-        probes=max((core - 1).bit_length() for (_, core, _), _ in found),
+        halvings=max((middle - 1).bit_length() for (_, middle, _), _ in found),
     )
 
 
-def core_of(cdf: Integers | Sequence[int]) -> tuple[int, int, int]:
+def middle_of(cdf: Integers | Sequence[int]) -> tuple[int, int, int]:
     """Return how many entries of a table have the least share in front, how many are between, and how many follow."""
     wide = np.flatnonzero(np.diff(cdf) > 1)
     if not len(wide):

@@ -81,7 +81,7 @@ PROOFS = (
             Mutation(CarryQueue, "held + self.carry", "held"),
             Mutation(CarryQueue, "(some & ~carried)", "some"),
             Mutation(CarryQueue, "self.word.all() & ~self.carry", "self.word.all()"),
-            Mutation(CarryQueue, "run.eq(run - some)", "run.eq(run - 1)"),
+            Mutation(CarryQueue, "sending.eq(more)", "sending.eq(some)"),
             Mutation(CarryQueue, "(run != 1) | zero", "run != 1"),
             Mutation(CarryQueue, "self.ready.eq(room & ~sending)", "self.ready.eq(room)"),
         ),

@@ -39,7 +39,7 @@ class RangeDecoder(Component):
     ----------
     interval : int
         Cycles from one question to the next, at most, where words, questions and room for answers wait for the decoder:
-        ``precision + 2 + 2 * max(1, probes)``, 40 for 20 bits and tables with a core of 257 entries, see
+        ``precision + 2 + 2 * max(1, halvings)``, 40 for 20 bits and tables with a middle of 257 entries, see
         :class:`EntrySearch`. Two more to begin a stream, two to end one.
     latency : int
         From a question to its answer: ``interval``, one more for the last symbol.
@@ -53,7 +53,7 @@ class RangeDecoder(Component):
 
     def __init__(self, tables):
         self.tables = tables
-        self.latency = self.interval = tables.precision + 2 + 2 * max(1, tables.probes)
+        self.latency = self.interval = tables.precision + 2 + 2 * max(1, tables.halvings)
         super().__init__(
             {
                 "i": In(stream.Signature(word_layout())),

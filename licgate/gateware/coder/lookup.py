@@ -71,9 +71,9 @@ class ShareLookup(Component):
         m.d.sync += word.eq(memory.data[0])
         wide = 2 + max(self.symbol_bits, self.tables.symbol_bits, counts)
         phase, held = Signal(range(WAITS + 1)), Signal(self.i.payload.shape())
-        first, core, tail = Signal(counts), Signal(counts), Signal(counts)
+        first, middle, tail = Signal(counts), Signal(counts), Signal(counts)
         base, place, left = Signal(len(address)), Signal(len(address)), Signal(bits)
-        # entries from the first one of the core, from the first one of all, and from behind the last one
+        # entries from the first one of the middle, from the first one of all, and from behind the last one
         at, low, high = Signal(signed(wide)), Signal(signed(wide)), Signal(signed(wide))
         room, spare = Signal(), Signal()
         m.d.comb += [
@@ -92,21 +92,21 @@ class ShareLookup(Component):
                 m.d.comb += address.eq(self.i.payload.table << HEADER_BITS)
                 m.d.sync += held.eq(self.i.payload)
             with m.Case(2):
-                m.d.sync += Cat(first, core).eq(word)
+                m.d.sync += Cat(first, middle).eq(word)
             with m.Case(3):
                 m.d.sync += at.eq(held.symbol - word.as_signed())
             with m.Case(4):
-                m.d.sync += [tail.eq(word), low.eq(at + first), high.eq(at - core)]
+                m.d.sync += [tail.eq(word), low.eq(at + first), high.eq(at - middle)]
             with m.Case(5):
                 m.d.sync += [base.eq(word), high.eq(high - tail)]
             with m.Case(EXCESS):
-                # the entry that is nearest, if it is one of the core
+                # the entry that is nearest, if it is one of the middle
                 with m.If((low < 0) & (first == 0)):
                     m.d.sync += at.eq(0)
                 with m.Elif((high >= 0) & (tail == 0)):
-                    m.d.sync += at.eq(core - 1)
+                    m.d.sync += at.eq(middle - 1)
                 with m.If(spare):
-                    self._excess(m, held, (at, low, high), (first == 0) & (core == 1) & (tail == 0))
+                    self._excess(m, held, (at, low, high), (first == 0) & (middle == 1) & (tail == 0))
             with m.Case(7):
                 m.d.comb += address.eq(base + at)
                 m.d.sync += place.eq(base + at)
@@ -115,7 +115,7 @@ class ShareLookup(Component):
                 m.d.sync += left.eq(Mux(at == 0, first, word))
             with m.Case(8, WAITS):
                 m.d.comb += address.eq(place + 1)
-        self._share(m, room & (phase == WAITS), word[:bits], (core, tail, at, low, high, left, held.last))
+        self._share(m, room & (phase == WAITS), word[:bits], (middle, tail, at, low, high, left, held.last))
         return m
 
     def _excess(self, m, held, places, single):
@@ -130,12 +130,12 @@ class ShareLookup(Component):
         ]
 
     def _share(self, m, now, word, found):
-        """What is said of an entry: of the core, in front of it, or behind it."""
-        (core, tail, at, low, high, left, last), out = found, self.o.payload
-        share = Mux(at == core - 1, -tail, word) - left
+        """What is said of an entry: of the middle, in front of it, or behind it."""
+        (middle, tail, at, low, high, left, last), out = found, self.o.payload
+        share = Mux(at == middle - 1, -tail, word) - left
         with m.If(now):
             m.d.sync += [self.o.valid.eq(1), out.last.eq(last), out.left.eq(left), out.share.eq(share)]
             with m.If(at < 0):
                 m.d.sync += [out.left.eq(Mux(low < 0, 0, low)), out.share.eq(1)]
-            with m.Elif(at >= core):
+            with m.Elif(at >= middle):
                 m.d.sync += [out.left.eq(Mux(high < 0, high, -1)), out.share.eq(1)]

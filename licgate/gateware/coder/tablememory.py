@@ -37,7 +37,7 @@ class TableMemory(Component):
         1 cycle.
     depth : int
         Words, a power of two.
-    blocks : int
+    block_rams : int
         DP16KD that it takes, where the depth is at most 16384.
     """
 
@@ -47,7 +47,7 @@ class TableMemory(Component):
         self.tables, self.ports = tables, ports
         self.depth = 1 << max(ceil_log2(LEAST_DEPTH), ceil_log2(len(tables.words)))
         self._bits = max((bits for depth, bits in BLOCK_RAMS["DP16KD"] if depth >= self.depth), default=1)
-        self.blocks = -(-tables.width // self._bits)
+        self.block_rams = -(-tables.width // self._bits)
         super().__init__(
             {
                 "address": In(range(self.depth)).array(ports),
@@ -58,7 +58,7 @@ class TableMemory(Component):
 
     def elaborate(self, platform):
         m = Module()
-        for index in range(self.blocks):
+        for index in range(self.block_rams):
             low = index * self._bits
             bits = min(self._bits, self.tables.width - low)
             words = [word >> low & (1 << bits) - 1 for word in self.tables.words]

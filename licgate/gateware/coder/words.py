@@ -16,7 +16,7 @@ FEW = 3  # words behind the end are counted up to here, where all is lost
 class WordReader(Component):
     """Hand out words of a stream, and tell whether it is word for word what an encoder makes.
 
-    An encoder ends with the first multiple of a word at or above its lower bound, and with a word 0 behind it only
+    An encoder ends with the first multiple of a word at or above its lower edge, and with a word 0 behind it only
     where the range ends below the next multiple. So the offset of the point, less than a word, says it all: nothing has
     to be coded again.
 

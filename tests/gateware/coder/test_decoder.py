@@ -119,7 +119,7 @@ def test_a_reset_in_mid_stream_begins_a_new_one(random):
 
 def test_the_interval_is_that_of_the_largest_core(random):
     tables = coder_tables(random_set(random, 20, 3, entries=200))
-    assert RangeDecoder(tables).interval == 22 + 2 * tables.probes
+    assert RangeDecoder(tables).interval == 22 + 2 * tables.halvings
 
 
 def test_tables_that_do_not_fit():

@@ -5,7 +5,7 @@ from amaranth.hdl import ResetInserter, Signal
 
 from licgate.gateware.coder.carry import CarryQueue
 from licgate.gateware.coder.encoder import RangeEncoder
-from licgate.perf.coder import encoder_bound, encoder_cycles
+from licgate.perf.coder import encoder_cycles, encoder_limit
 from licgate.target.rangecoder import RangeEncoder as GoldenEncoder
 from tests.gateware.coder.kit import encode, symbols, take_stream, words
 from tests.gateware.kit import monitor, run_simulation, stream_put_all
@@ -45,7 +45,7 @@ def test_no_stream_takes_longer_than_the_bound(random):
     for precision in (16, 20, 24):
         for shares in hostile(random, precision):
             taken, left = encoder_cycles([shares, [(0, 1)]], precision)
-            assert taken[1][0] <= encoder_bound(len(shares), precision)
+            assert taken[1][0] <= encoder_limit(len(shares), precision)
             assert left[0][-1] < taken[1][0] + 40
     # and words of ones are waited for
     taken, _ = encoder_cycles([long_runs(random, 20, 60, carry=True)], 20)
