@@ -64,82 +64,97 @@ class RangeDecoder(Component):
 
     def elaborate(self, platform):
         m = Module()
+        parts, flags = m.submodules, self._wired(m)
+        steps, scale, triple = Signal(range(parts.rest.steps + 1), init=1), Signal(SCALE_BITS, init=-1), flags["triple"]
+        for part in (parts.width, parts.rest):
+            m.d.comb += [part.scale.eq(scale), part.triple.eq(triple)]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.FSM():
+            with m.State("FILL"):
+                m.d.comb += parts.words.fetch.eq(1)
+                with m.If(parts.words.there):
+                    m.d.sync += steps.eq(0)
+                    with m.If(steps == 0):
+                        m.next = "ASK"
+            with m.State("ASK"):
+                m.d.sync += [triple.eq(scale + (scale << 1)), steps.eq(parts.rest.steps)]
+                self._take_question(m, flags)
+            with m.State("DIVIDE"):
+                m.d.comb += parts.rest.divide.eq(~flags["beyond"])
+                m.d.sync += steps.eq(steps - 1)
+                with m.If(flags["beyond"]):
+                    m.next = "JUDGE"
+                with m.Elif(steps == 1):
+                    m.next = "SEARCH"
+            with m.State("SEARCH"):
+                m.d.comb += parts.search.go.eq(1)
+                m.d.sync += [steps.eq(parts.rest.steps), flags["codes"].eq(~parts.search.single)]
+                with m.If(parts.search.done):
+                    m.d.comb += [parts.width.start.eq(~parts.search.single), parts.rest.load.eq(1)]
+                    m.next = "MULTIPLY"
+            with m.State("MULTIPLY"):
+                m.d.comb += [parts.width.step.eq(flags["codes"]), parts.rest.multiply.eq(1)]
+                m.d.sync += steps.eq(steps - 1)
+                with m.If(steps == 1):
+                    m.next = "NORMALISE"
+            with m.State("NORMALISE"):
+                self._normalise(m, flags, scale)
+            self._end(m, flags)
+        with m.If(parts.words.drained):
+            m.d.sync += [scale.eq(-1), steps.eq(1), flags["coded"].eq(0), flags["failed"].eq(0)]
+        return m
+
+    def _wired(self, m):
+        """Add the parts and what connects them; return signals of the state by name."""
         precision = self.tables.precision
         m.submodules.width = width = Product(precision)
         m.submodules.rest = rest = Remainder(precision)
         m.submodules.search = search = EntrySearch(self.tables)
         m.submodules.words = words = WordReader(precision)
         connect(m, flipped(self.i), words.i)
-        scale, triple = Signal(SCALE_BITS, init=-1), Signal(SCALE_BITS + 2)
         flags = {name: Signal(name=name) for name in ("last", "failed", "beyond", "codes", "coded", "small", "room")}
-        last, failed, beyond, codes, coded, small, room = flags.values()
-        steps = Signal(range(rest.steps + 1), init=1)
-        for part in (width, rest):
-            m.d.comb += [part.scale.eq(scale), part.triple.eq(triple)]
         m.d.comb += [
-            small.eq(~width.product[small_bits(precision) :].any()),
-            room.eq(~self.o.valid | self.o.ready),
+            flags["small"].eq(~width.product[small_bits(precision) :].any()),
+            flags["room"].eq(~self.o.valid | self.o.ready),
             search.table.eq(self.ask.payload.table),
             search.quantile.eq(rest.quotient),
             width.share.eq(search.share),
             rest.distance.eq(search.distance),
             rest.shift.eq(words.fetch & words.there),
             rest.word.eq(words.word),
-            words.coded.eq(coded),
+            words.coded.eq(flags["coded"]),
             words.product.eq(width.product),
             words.offset.eq(rest.offset),
         ]
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.FSM():
-            with m.State("FILL"):
-                m.d.comb += words.fetch.eq(1)
-                with m.If(words.there):
-                    m.d.sync += steps.eq(0)
-                    with m.If(steps == 0):
-                        m.next = "ASK"
-            with m.State("ASK"):
-                m.d.comb += [self.ask.ready.eq(~failed | room), search.ask.eq(self.ask.valid & ~failed)]
-                m.d.sync += [triple.eq(scale + (scale << 1)), last.eq(self.ask.payload.last), steps.eq(rest.steps)]
-                m.d.sync += beyond.eq(rest.beyond)
-                with m.If(search.ask):
-                    m.next = "DIVIDE"
-                with m.Elif(self.ask.valid & room):
-                    self._answer(m, search, self.ask.payload.last, bad=1)
-                    with m.If(self.ask.payload.last):
-                        m.next = "DRAIN"
-            with m.State("DIVIDE"):
-                m.d.comb += rest.divide.eq(~beyond)
-                m.d.sync += steps.eq(steps - 1)
-                with m.If(beyond):
-                    m.next = "JUDGE"
-                with m.Elif(steps == 1):
-                    m.next = "SEARCH"
-            with m.State("SEARCH"):
-                m.d.comb += search.go.eq(1)
-                m.d.sync += [steps.eq(rest.steps), codes.eq(~search.single)]
-                with m.If(search.done):
-                    m.d.comb += [width.start.eq(~search.single), rest.load.eq(1)]
-                    m.next = "MULTIPLY"
-            with m.State("MULTIPLY"):
-                m.d.comb += [width.step.eq(codes), rest.multiply.eq(1)]
-                m.d.sync += steps.eq(steps - 1)
-                with m.If(steps == 1):
-                    m.next = "NORMALISE"
-            with m.State("NORMALISE"):
-                m.d.comb += words.fetch.eq(codes & small & (last | room))
-                with m.If((last | room) & (words.there | ~(codes & small))):
-                    with m.If(codes):
-                        m.d.sync += [scale.eq(Mux(small, *scales(width.product))), coded.eq(1)]
-                    with m.If(last):
-                        m.next = "CHECK"
-                    with m.Else():
-                        self._answer(m, search)
-                        m.next = "ASK"
-            self._end(m, flags)
-        with m.If(words.drained):
-            m.d.sync += [scale.eq(-1), steps.eq(1), coded.eq(0), failed.eq(0)]
-        return m
+        return {**flags, "triple": Signal(SCALE_BITS + 2, name="triple")}
+
+    def _take_question(self, m, flags):
+        """Begin with a question; where words are known to be bad, answer it."""
+        search, failed, question = m.submodules.search, flags["failed"], self.ask.payload
+        m.d.comb += [self.ask.ready.eq(~failed | flags["room"]), search.ask.eq(self.ask.valid & ~failed)]
+        m.d.sync += [flags["last"].eq(question.last), flags["beyond"].eq(m.submodules.rest.beyond)]
+        with m.If(search.ask):
+            m.next = "DIVIDE"
+        with m.Elif(self.ask.valid & flags["room"]):
+            self._answer(m, search, question.last, bad=1)
+            with m.If(question.last):
+                m.next = "DRAIN"
+
+    def _normalise(self, m, flags, scale):
+        """Read a word if the range is small, and answer."""
+        words, goes_on = m.submodules.words, flags["last"] | flags["room"]
+        wants = flags["codes"] & flags["small"]
+        m.d.comb += words.fetch.eq(wants & goes_on)
+        with m.If(goes_on & (words.there | ~wants)):
+            with m.If(flags["codes"]):
+                short, long = scales(m.submodules.width.product)
+                m.d.sync += [scale.eq(Mux(flags["small"], short, long)), flags["coded"].eq(1)]
+            with m.If(flags["last"]):
+                m.next = "CHECK"
+            with m.Else():
+                self._answer(m, m.submodules.search)
+                m.next = "ASK"
 
     def _end(self, m, flags):
         """The states that find words bad, and end a stream."""

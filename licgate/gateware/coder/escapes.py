@@ -121,21 +121,10 @@ class EscapeReader(Component):
 
     def elaborate(self, platform):
         m = Module()
-        byte, filled, ended, wants, short = Signal(BYTE), Signal(range(BYTE + 1)), Signal(), Signal(), Signal()
         zeros, number = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS)
-        asked, bad, drain = Signal(self.ask.payload.shape()), Signal(), Signal()
+        asked, bad, wants, drain = Signal(self.ask.payload.shape()), Signal(), Signal(), Signal()
+        byte, filled, ended, short = self._bits(m, wants, drain)
         there, bit = filled != 0, byte[-1]
-        m.d.comb += [
-            short.eq(wants & ~there & (ended | (self.i.valid & self.i.payload.empty))),
-            self.i.ready.eq((drain | (wants & ~there)) & ~ended),
-        ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [byte.eq(self.i.payload.data), ended.eq(self.i.payload.last)]
-            m.d.sync += filled.eq(Mux(self.i.payload.empty, 0, BYTE))
-            with m.If(self.i.payload.empty):
-                m.d.sync += byte.eq(0)
-        with m.If(wants & there):
-            m.d.sync += [byte.eq(byte << 1), filled.eq(filled - 1)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
@@ -185,3 +174,17 @@ class EscapeReader(Component):
                     m.d.sync += [ended.eq(0), filled.eq(0), bad.eq(0)]
                     m.next = "ASK"
         return m
+
+    def _bits(self, m, wants, drain):
+        """Take a byte where a bit is wanted and none is there; what is left of it stands high."""
+        byte, filled, ended, short = Signal(BYTE), Signal(range(BYTE + 1)), Signal(), Signal()
+        there, got = filled != 0, self.i.payload
+        m.d.comb += [
+            short.eq(wants & ~there & (ended | (self.i.valid & got.empty))),
+            self.i.ready.eq((drain | (wants & ~there)) & ~ended),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [byte.eq(Mux(got.empty, 0, got.data)), filled.eq(Mux(got.empty, 0, BYTE)), ended.eq(got.last)]
+        with m.If(wants & there):
+            m.d.sync += [byte.eq(byte << 1), filled.eq(filled - 1)]
+        return byte, filled, ended, short

@@ -71,11 +71,11 @@ class Product(Component):
         self.steps = precision // 2
         super().__init__(
             {
-                "scale": In(SCALE_BITS),
-                "triple": In(SCALE_BITS + 2),
                 "start": In(1),
                 "share": In(precision),
                 "initial": In(SCALE_BITS),
+                "scale": In(SCALE_BITS),
+                "triple": In(SCALE_BITS + 2),
                 "step": In(1),
                 "product": Out(SCALE_BITS + precision),
             }
