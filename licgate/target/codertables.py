@@ -21,6 +21,9 @@ HALVING_BITS = 5
 
 OFFSET_BITS = 16
 
+EXCESS_BITS = 20
+"""Of what lies beyond a table: `licgate.codec.escapes.EXCESS_LIMIT` is ``1 << EXCESS_BITS``."""
+
 
 @dataclass(frozen=True)
 class CoderTables:

@@ -6,7 +6,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from licgate.gateware.coder.layouts import excess_layout, word_layout
-from licgate.target.escapecodes import EXCESS_BITS
+from licgate.target.codertables import EXCESS_BITS
 
 __all__ = ["EscapeReader", "EscapeWriter"]
 

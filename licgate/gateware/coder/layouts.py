@@ -3,7 +3,7 @@
 from amaranth.hdl import signed
 from amaranth.lib.data import StructLayout
 
-from licgate.target.escapecodes import EXCESS_BITS
+from licgate.target.codertables import EXCESS_BITS
 from licgate.target.rangecoder import WORD_BITS, check_precision
 
 __all__ = ["answer_layout", "excess_layout", "question_layout", "share_layout", "symbol_layout", "word_layout"]

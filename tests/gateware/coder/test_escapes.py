@@ -6,8 +6,13 @@ import pytest
 from licgate.codec.escapes import EXCESS_LIMIT, EscapeReader, write_escapes
 from licgate.errors import StreamError
 from licgate.gateware.coder import escapes
+from licgate.target.codertables import EXCESS_BITS
 from tests.gateware.coder.kit import take_stream, word_payloads
 from tests.gateware.kit import monitor, random_stalls, run_simulation, stream_get, stream_put
+
+
+def test_an_excess_has_the_bits_that_the_container_gives_it():
+    assert EXCESS_LIMIT == 1 << EXCESS_BITS
 
 
 def sections(random):
