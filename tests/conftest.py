@@ -29,6 +29,8 @@ def pytest_runtest_setup(item):
         pytest.skip("cocotb or cocotbext-axi is not here; they are of the extra dev")
     if item.get_closest_marker("needs_usb") and not all(map(find_spec, ("luna", "usb_protocol", "usb"))):
         pytest.skip("LUNA or pyusb is not here; they are the extra usb")
+    if item.get_closest_marker("needs_scapy") and not find_spec("scapy"):
+        pytest.skip("scapy is not here; it is of the extra dev")
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
     if item.get_closest_marker("needs_sphinx") and not all(map(find_spec, ("sphinx", "myst_parser", "furo"))):

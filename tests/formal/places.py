@@ -76,7 +76,9 @@ def _weights(mutant):
         m.d.sync += [tile.eq(0), over.eq(0), in_gdn.eq(0)]
     # A pass reads the weights of its tile that belong to rows inside the image.
     kind_row = [0 if k.shape is None else k.shape.columns * program.ops[k.op].channels_in for k in kinds]
-    words, base, row = (Array(values)[kind] for values in ([k.weights for k in kinds], [k.base for k in kinds], kind_row))
+    words, base, row = (
+        Array(values)[kind] for values in ([k.weights for k in kinds], [k.base for k in kinds], kind_row)
+    )
     gdn_base = of_stage(band, [stage.last_op.base for stage in stages])
     gdn_words = of_stage(band, [stage.last_op.pass_kinds[0].weights for stage in stages])
     begins = Mux(in_gdn, gdn_base + tile * gdn_words, base + band.above * row + tile * words)

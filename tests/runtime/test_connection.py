@@ -192,10 +192,10 @@ def test_what_a_build_wrote_down_is_known_again(tmp_path, monkeypatch):
         read_facts(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("address", ["udp:1:2", "tcp:nowhere", "tcp::1", "tcp:h:70000", "pty:", "serial:", "ttyUSB0"])
+@pytest.mark.parametrize("address", ["spi:1:2", "tcp:nowhere", "tcp::1", "tcp:h:70000", "pty:", "serial:", "ttyUSB0"])
 def test_what_is_no_address(address):
     with pytest.raises(
-        ConfigError, match=rf"^--port '{address}' is none of serial:/dev/NAME, usb:SERIAL, tcp:HOST:PORT and "
+        ConfigError, match=rf"^--port '{address}' is none of serial:/dev/NAME, usb:SERIAL, udp:HOST, tcp:HOST:PORT and "
     ):
         open_port(address)
 
