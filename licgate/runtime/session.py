@@ -108,7 +108,8 @@ class HostEnd:
         if self.state is State.OPENING:
             if not found.flags & Flag.OPEN:
                 return
-            self.state, self._timer, self._wait = State.OPEN, None, _FIRST
+            # the device does not know yet how much room there is for what it sends
+            self.state, self._timer, self._wait, self._answers = State.OPEN, None, _FIRST, True
         self._heard = now
         self._acknowledge(found, now)
         if found.data:

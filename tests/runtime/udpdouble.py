@@ -36,7 +36,6 @@ class DeviceEnd:
             if found.session != self.session:
                 self._begin(found.session, source)
             self.opened = self.answer = True
-            self.window = found.window
         elif found.session != self.session:
             if not found.flags & Flag.CLOSED:
                 flag = Flag.CLOSED if self.session is None else Flag.TAKEN

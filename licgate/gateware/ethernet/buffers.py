@@ -1,6 +1,6 @@
 """Buffers of a session: bytes that came and wait for the accelerator, bytes that went and wait to be acknowledged."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
