@@ -1,7 +1,10 @@
-"""LambdaConcept ECPIX-5 with the LFE5UM5G-85F: 100 MHz oscillator, FTDI serial port over USB, fastest speed grade."""
+"""LambdaConcept ECPIX-5, LFE5UM5G-85F: 100 MHz oscillator, FTDI serial port, gigabit Ethernet, fastest speed grade."""
 
 from licgate.target.board import Board
 from licgate.target.devices import ECP5_85F
+
+# By how much received data and the transmitted clock are delayed, in picoseconds.
+RGMII = (0, 2000)
 
 
 def make_platform():
@@ -10,7 +13,7 @@ def make_platform():
 
     from licgate.synth.platforms import ecp5_platform
 
-    return ecp5_platform(ECPIX585Platform)
+    return ecp5_platform(ECPIX585Platform, rgmii=RGMII)
 
 
 BOARD = Board(
@@ -20,6 +23,7 @@ BOARD = Board(
     make_platform=make_platform,
     clock_input=100.0,
     baud=3_000_000,
+    rgmii=RGMII,
     # FTDI FT2232H
     usb=((0x0403, 0x6010),),
     loader="ecpix5",

@@ -24,7 +24,7 @@ BOARD = Board(
     # FTDI FT231X
     usb=((0x0403, 0x6015),),
     # US2 goes to the FPGA itself.
-    links=("uart", "usb"),
+    usb_lines=True,
     loader="ulx3s",
     frequency=100.0,
     rows=12,

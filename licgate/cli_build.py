@@ -18,6 +18,7 @@ from licgate.backends.options import (
     positive,
 )
 from licgate.errors import ConfigError
+from licgate.target.link import LINKS
 
 if TYPE_CHECKING:
     from licgate.target.board import Board
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "add_boards_arguments",
     "add_build_arguments",
+    "add_link_arguments",
     "add_shape_arguments",
     "fitted_design",
+    "link_of",
     "run_boards",
     "run_build",
     "say",
@@ -36,9 +39,7 @@ __all__ = [
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``licgate build``."""
     add_shape_arguments(parser)
-    parser.add_argument(
-        "--link", choices=("uart", "usb"), default="uart", help="way to the host (default: %(default)s; usb: the extra)"
-    )
+    add_link_arguments(parser)
     parser.add_argument("--synthesis-only", action="store_true", help="report, fitting or not, without place-and-route")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="seeds of place-and-route; the fastest stays")
     parser.add_argument("--jobs", type=positive, help="seeds routed at the same time (default: one per core)")
@@ -57,8 +58,7 @@ def run_build(args: argparse.Namespace) -> int:
 
     board, backend = find_board(args.board), get_backend(args.memory)
     route = board.routed and not args.synthesis_only
-    link = args.link if args.link == "uart" else board.check_link(args.link)
-    design = replace(fitted_design(args, backend, board, must_fit=route), link=link)
+    design = fitted_design(args, backend, board, must_fit=route)
     width, height = args.size
     backend.check_build(design, width, height, synthesis_only=args.synthesis_only)
     out = args.out or Path("out") / _folder_name(design)
@@ -98,10 +98,34 @@ def add_shape_arguments(parser: argparse.ArgumentParser) -> None:
     add_memory_arguments(parser)
 
 
+def add_link_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of the host link."""
+    parser.add_argument("--link", choices=LINKS, help="way to the host (default: the board's first, see docs/board.md)")
+    parser.add_argument("--ip", metavar="ADDRESS", help="IPv4 address, with --link udp (default: 169.254.76.71)")
+
+
+def link_of(args: argparse.Namespace, board: Board) -> dict:
+    """``link`` and ``ethernet`` of a design, from the options of `add_link_arguments`.
+
+    Raises
+    ------
+    ConfigError
+        The board has no such link, or the address makes no sense.
+    """
+    from licgate.target.ethernet import EthernetFacts
+
+    asked, ip = getattr(args, "link", None), getattr(args, "ip", None)
+    link = board.check_link(asked) if asked else board.default_link
+    if ip is not None and link != "udp":
+        raise ConfigError(f"--ip goes with --link udp, not {link}")
+    facts = {} if ip is None else {"ip": ip}
+    return {"link": link, "ethernet": EthernetFacts(**facts) if link == "udp" else None}
+
+
 def fitted_design(args: argparse.Namespace, backend, board: Board, *, must_fit: bool):
     """The fitted design of the options of `add_shape_arguments`; a ConfigError if they make no sense."""
     design = backend.design(args, _model(args), board, _clock(clock_of(args, board), board))
-    return backend.fit(design, must_fit=must_fit)
+    return backend.fit(replace(design, **link_of(args, board)), must_fit=must_fit)
 
 
 def say(line: str) -> None:
@@ -129,7 +153,7 @@ def _folder_name(design) -> str:
     parts = [design.board.name, design.manifest.name]
     parts += [design.mode] if design.mode != "analysis" else []
     parts += [design.memory] if design.external else []
-    return "-".join(parts + ([design.link] if design.link != "uart" else []))
+    return "-".join(parts + ([design.link] if design.link != "serial" else []))
 
 
 def _headlines(backend, design):

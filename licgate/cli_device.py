@@ -28,7 +28,8 @@ def add_port_arguments(parser: argparse.ArgumentParser, *, engine: bool = True) 
     group.add_argument(
         "--port",
         metavar="ADDRESS",
-        help="serial:/dev/ttyUSB0, usb:SERIAL, tcp:HOST:PORT or pty:PATH (default: the one board that is found)",
+        help="serial:/dev/ttyUSB0, usb:SERIAL, udp:HOST[:PORT], tcp:HOST:PORT or pty:PATH (default: the one board that "
+        "is found at a USB port)",
     )
     group.add_argument(
         "--build", type=Path, metavar="DIR", help="folder of the device's build (default: what this machine remembers)"

@@ -31,6 +31,7 @@ constexpr uint32_t GMII_KHZ = 125'000;
 constexpr unsigned SILENCE = 12;
 // Cycles of the GMII between two looks at the input.
 constexpr unsigned GLANCE = 32;
+constexpr size_t MOST_WAITING = 1 << 22;
 constexpr uint64_t QUIET_CYCLES = 100'000;
 constexpr auto QUIET = std::chrono::milliseconds(500);
 
@@ -87,7 +88,9 @@ public:
         out.insert(out.end(), bytes, bytes + length);
     }
 
+    // What nobody has time for is lost, as on a network.
     void send(const uint8_t *bytes, size_t length) {
+        if (line.size() > MOST_WAITING) return;
         for (int k = 0; k < 7; k++) line.push_back(0x55);
         line.push_back(0xd5);
         line.insert(line.end(), bytes, bytes + length);

@@ -16,7 +16,7 @@ exclude_patterns = ["site"]
 CONTENTS = {
     "Use it": ["commands", "board", "examples", "training", "results"],
     "How it works": ["gateware", "arithmetic", "streamed", "memory", "coder", "numerics"],
-    "Formats and links": ["container", "hostlink", "registers", "zynq", "verilog"],
+    "Formats and links": ["container", "hostlink", "ethernet", "registers", "zynq", "verilog"],
     "Look up": ["words", "api/index"],
 }
 

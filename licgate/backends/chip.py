@@ -128,7 +128,7 @@ def _at(design, width):
     widths = input_widths(design.manifest, design.transforms, width)
     design = replace(design, config=replace(design.config, max_width=width))
     design, program = arrays_first(design, lambda config: compile_program(chains, config, widths))
-    return replace(design, program=program, fit=memory_fit(program, design.board))
+    return replace(design, program=program, fit=memory_fit(program, design.board, link=design.link_block_rams))
 
 
 def _widest(design, below):

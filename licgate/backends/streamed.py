@@ -164,4 +164,6 @@ def _at(design, words):
     chains = needed_transforms(design)
     design = replace(design, config=replace(design.config, weight_words=words))
     design, program = arrays_first(design, lambda config: compile_streamed(chains, config, weights=False))
-    return replace(design, program=program, fit=streamed_fit(program, design.board, design.cores))
+    return replace(
+        design, program=program, fit=streamed_fit(program, design.board, design.cores, link=design.link_block_rams)
+    )

@@ -185,7 +185,7 @@ class Connection:
                 "load its bitstream again (licgate load BOARD)"
             )
         if not self.link.received:
-            if self.address.startswith(("tcp:", "pty:")):
+            if self.address.startswith(("tcp:", "udp:", "pty:")):
                 return f"nothing answers at {self.address}: is a board there, and no other program connected to it?"
             return (
                 f"nothing answers at {self.address}{asked}: is the bitstream loaded (licgate load BOARD), is it the "

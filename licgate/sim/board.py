@@ -4,9 +4,11 @@ import contextlib
 import subprocess
 import threading
 
-from licgate.errors import SimulationError
+from licgate.errors import ConfigError, SimulationError
 from licgate.gateware.top.board import EmulatedBoard, LinkedAccelerator, SerialAccelerator
+from licgate.gateware.top.ethernet import EthernetAccelerator
 from licgate.resources import simulation_source
+from licgate.sim import gmii
 from licgate.sim.cxxrtl import build
 from licgate.target.link import FRAME_TIMEOUT_SECONDS, LinkFacts
 
@@ -26,13 +28,27 @@ class Emulation:
     facts : BuildFacts
     pins : bool
         Bytes go through the UART, bit by bit, at four cycles a bit; else they go to and from the link.
+    ethernet : EthernetFacts or None
+        Bytes go through the Ethernet link, and frames to and from the pins of its GMII.
+
+    Raises
+    ------
+    ConfigError
+        An accelerator with an SDRAM is to be behind Ethernet, or a UART and Ethernet are asked for.
     """
 
-    def __init__(self, accelerator, facts, *, pins=False):
+    def __init__(self, accelerator, facts, *, pins=False, ethernet=None):
         self.facts, self.pins = facts, pins
         link = LinkFacts(build=facts.build, clock_khz=facts.clock_khz, serial=pins, emulated=True)
         timeout = round(FRAME_TIMEOUT_SECONDS * facts.clock_khz * 1e3)
         board = LinkedAccelerator(accelerator, timeout=timeout, facts=link)
+        self._harness = _HARNESS
+        if ethernet is not None:
+            if board.has_bus or pins:
+                raise ConfigError("--link udp is emulated with --memory chip, and without --pins")
+            self._board, self._harness = EthernetAccelerator(board, ethernet), gmii.HARNESS
+            self._arguments = [str(facts.clock_khz), "0"]
+            return
         self._arguments = [str(_FASTEST_DIVISOR if pins else 0)]
         round_trip = 0
         if board.has_bus:
@@ -55,7 +71,7 @@ class Emulation:
         ToolError, BuildError
             Yosys or g++ is missing, or one of them fails.
         """
-        return BoardProcess([build(self._board, _HARNESS), *self._arguments])
+        return BoardProcess([build(self._board, self._harness), *self._arguments])
 
 
 class BoardProcess:

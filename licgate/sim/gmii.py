@@ -8,11 +8,12 @@ from licgate.resources import simulation_source
 from licgate.sim.cxxrtl import build
 from licgate.target.ethernet import framed
 
-__all__ = ["HARNESS", "PacedGmii", "packed_frame"]
+__all__ = ["HARNESS", "RECORD", "PacedGmii", "packed_frame"]
 
 HARNESS = simulation_source("gmii.cpp")
 
-_RECORD = struct.Struct("<QH")
+#: In front of a frame from the harness: the cycle of its first byte, and its length.
+RECORD = struct.Struct("<QH")
 
 
 def packed_frame(frame):
@@ -68,10 +69,10 @@ class PacedGmii:
         self._process.stdin.flush()
         frames = []
         while True:
-            head = self._process.stdout.read(_RECORD.size)
-            if len(head) < _RECORD.size:
+            head = self._process.stdout.read(RECORD.size)
+            if len(head) < RECORD.size:
                 raise SimulationError(f"the simulated link ended with exit code {self._process.wait()}")
-            cycle, length = _RECORD.unpack(head)
+            cycle, length = RECORD.unpack(head)
             if not length:
                 self.cycles = cycle
                 return frames

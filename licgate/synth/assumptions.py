@@ -26,11 +26,15 @@ def _of_the_tools(design, frame, built):
             "which it achieved. nextpnr times the slowest corner it knows of the speed grade and does not time "
             "REG_PIPELINE of the multipliers."
         )
-        link = design.link_rate / (3 * sum(row["inputs"] for row in frame.prediction.transforms))
-        way = f"The serial port at {board.baud} baud" if design.link == "uart" else "A USB cable of full speed"
+        frames = design.link_bandwidth / (3 * sum(row["inputs"] for row in frame.prediction.transforms))
+        way, bound = {
+            "serial": (f"The serial port at {board.baud} baud", ": it is for bring-up"),
+            "usb": ("A USB cable of full speed", ": it is for bring-up"),
+            "udp": ("Ethernet", ", if the host keeps up"),
+        }[design.link]
         yield (
-            f"Frames per second are those of the accelerator fed without a pause. {way} "
-            f"carries {link:.2f} such frames per second: it is for bring-up."
+            f"Frames per second are those of the accelerator fed without a pause. {way} carries {frames:.2f} such "
+            f"frames per second{bound}."
         )
     elif board.routed:
         yield (

@@ -104,7 +104,14 @@ def build(accelerator, design: Design, frame: Frame, wishes: Wishes) -> dict:
     tools = find_tools(board, route=route)
     facts = design.facts if board.routed else None
     build_number = facts.build if facts else 0
-    plan = make_plan(accelerator, board=board, frequency=design.clock_mhz, build=build_number, link=design.link)
+    plan = make_plan(
+        accelerator,
+        board=board,
+        frequency=design.clock_mhz,
+        build=build_number,
+        link=design.link,
+        ethernet=design.ethernet,
+    )
     with tempfile.TemporaryDirectory(prefix="licgate-") as work:
         folder = Path(work)
         cache = BuildCache(wishes.cache_folder)

@@ -13,6 +13,7 @@ from amaranth.hdl import ClockDomain, Module
 
 from licgate.synth.verilog import printing_files, printing_script
 from licgate.target.board import Board
+from licgate.target.ethernet import EthernetFacts
 
 __all__ = ["ROUTED", "Plan", "make_plan", "make_portable_plan"]
 
@@ -91,7 +92,15 @@ class Plan:
     made: tuple[str, ...] = ()
 
 
-def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0, link: str = "uart") -> Plan:
+def make_plan(
+    accelerator,
+    *,
+    board: Board,
+    frequency: float,
+    build: int = 0,
+    link: str | None = None,
+    ethernet: EthernetFacts | None = None,
+) -> Plan:
     """Plan the build of an accelerator.
 
     Parameters
@@ -103,8 +112,10 @@ def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0, li
         Clock wanted, in MHz.
     build : int
         64 bits by which a host knows the build.
-    link : str
-        One of the board's ``links``.
+    link : str, optional
+        One of the board's ``links``, by default the first.
+    ethernet : EthernetFacts, optional
+        Of the link ``udp``.
 
     Raises
     ------
@@ -114,7 +125,8 @@ def make_plan(accelerator, *, board: Board, frequency: float, build: int = 0, li
         The link needs a package that is not installed.
     """
     if board.routed:
-        return _ecp5_plan(accelerator, board, frequency, build, board.check_link(link))
+        link = board.check_link(link or board.default_link)
+        return _ecp5_plan(accelerator, board, frequency, build, link=link, ethernet=ethernet)
     return _xcup_plan(accelerator, board, frequency)
 
 
@@ -143,13 +155,12 @@ def make_portable_plan(component, *, board: Board, clock_mhz: float) -> Plan:
     return Plan(files, synthesize, (*kept, *options), None, clock_mhz)
 
 
-def _ecp5_plan(accelerator, board: Board, frequency: float, build: int, link: str) -> Plan:
+def _ecp5_plan(accelerator, board: Board, frequency: float, build: int, **ways) -> Plan:
     from licgate.synth.pll import ecp5_pll
     from licgate.synth.top import Ecp5Top
 
     pll = ecp5_pll(board.clock_input, frequency)
-    baud = board.baud if link == "uart" else None
-    top = Ecp5Top(accelerator, pll=pll, baud=baud, build=build, title=board.title)
+    top = Ecp5Top(accelerator, pll=pll, board=board, build=build, **ways)
     files, synthesize, route, pack = _ecp5_tools(board, top)
     svf = pack.index("--svf")
     return Plan(files, synthesize, route, pack[:svf] + pack[svf + 2 :], pll.f_out)

@@ -13,6 +13,7 @@ from licgate.target.axi import AxiTiming
 from licgate.target.board import Board
 from licgate.target.build import BuildFacts
 from licgate.target.config import AcceleratorConfig
+from licgate.target.ethernet import LINE_BANDWIDTH, EthernetFacts
 from licgate.target.registers import Kind
 from licgate.target.sdram import SdramCycles
 from licgate.target.usb import BYTES_PER_SECOND
@@ -54,6 +55,8 @@ class Design:
         How external memory is used, for the report.
     link : str
         The way to the host: one of the board's ``links``.
+    ethernet : EthernetFacts or None
+        Of the link ``udp``.
     """
 
     manifest: object
@@ -69,7 +72,8 @@ class Design:
     program: object = None
     fit: Fit | None = None
     external: Mapping | None = None
-    link: str = "uart"
+    link: str = "serial"
+    ethernet: EthernetFacts | None = None
 
     @property
     def transforms(self) -> tuple[str, ...]:
@@ -94,11 +98,18 @@ class Design:
         )
 
     @property
-    def link_rate(self) -> float | None:
+    def link_bandwidth(self) -> float | None:
         """Bytes a second of the way to the host, in each direction; None where there is none."""
         if self.link == "usb":
             return float(BYTES_PER_SECOND)
+        if self.link == "udp":
+            return LINE_BANDWIDTH
         return self.board.baud / 10 if self.board.baud else None
+
+    @property
+    def link_block_rams(self) -> int:
+        """Block RAMs of the link to the host."""
+        return self.board.link_block_rams(self.ethernet)
 
     @property
     def multipliers(self) -> int:

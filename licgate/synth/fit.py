@@ -40,22 +40,22 @@ class Fit:
         return f"{self.needed} {self.cell} ({', '.join((*large, f'{sum(parts.values())} for others'))})"
 
 
-def memory_fit(program, board: Board) -> Fit:
-    """Count the block RAMs that a program takes on a board."""
-    return _counted(program_memories(program), board, 1)
+def memory_fit(program, board: Board, *, link: int | None = None) -> Fit:
+    """Count the block RAMs that a program takes on a board, whose link takes ``link``, or those of its default one."""
+    return _counted(program_memories(program), board, 1, link)
 
 
-def streamed_fit(program, board: Board, cores: int) -> Fit:
-    """Count the block RAMs that cores with a streamed program take on a board."""
-    return _counted(streamed_memories(program), board, cores)
+def streamed_fit(program, board: Board, cores: int, *, link: int | None = None) -> Fit:
+    """Count the block RAMs that cores with a streamed program take on a board; ``link`` as in `memory_fit`."""
+    return _counted(streamed_memories(program), board, cores, link)
 
 
-def _counted(uses: Iterable[MemoryUse], board: Board, cores: int) -> Fit:
+def _counted(uses: Iterable[MemoryUse], board: Board, cores: int, link: int | None) -> Fit:
     cells, bits = Counter(), Counter()
     for use in uses:
         cells[use.holds] += cores * use.cells(board.block_rams)
         bits[use.holds] += cores * use.bits
-    if board.host_block_rams:
-        cells["host link"] += board.host_block_rams
+    if link := board.host_block_rams if link is None else link:
+        cells["host link"] += link
     by = {name: {"cells": cells[name], "bits": bits[name] or None} for name in cells}
     return Fit(board.memory, sum(cells.values()), board.memories, by)

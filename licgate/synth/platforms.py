@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from amaranth.build import Subsignal
+
 from licgate.gateware.engine.accumulator import ccu2c_adder, ccu2c_choosing_adder, ccu2c_signing_adder
 from licgate.gateware.engine.multiplier import dsp48e2_multiplier, mult18x18d_multiplier
 from licgate.gateware.memory.phy import SdramPads
+from licgate.synth.rgmii import Ecp5RgmiiPads
 
 __all__ = ["Ecp5Tools", "UltraScalePlusPlatform", "ecp5_platform"]
 
@@ -49,22 +52,43 @@ class _SdramBoard:
         return SdramPads(self.request("sdram", dir=dict.fromkeys(names, "-")), round_trip)
 
 
+class _RgmiiBoard:
+    """Mix-in for platforms of `amaranth_boards` with a PHY behind an RGMII as resource ``eth_rgmii``."""
+
+    #: Delays of `Ecp5RgmiiPads`.
+    rgmii: tuple[int, int]
+
+    def get_rgmii(self):
+        """Pads of the RGMII, for the ``receive`` and ``transmit`` of an `EthernetLink`."""
+        pins = [pin.name for pin in self.lookup("eth_rgmii").ios if isinstance(pin, Subsignal)]
+        receive, transmit = self.rgmii
+        ports = self.request("eth_rgmii", dir=dict.fromkeys(pins, "-"))
+        return Ecp5RgmiiPads(ports, receive_ps=receive, transmit_ps=transmit)
+
+
 def ecp5_platform(
-    base: type, *, sdram: bool = False, multiplier_site: Callable[[int, int, int, int], str | None] | None = None
+    base: type,
+    *,
+    sdram: bool = False,
+    rgmii: tuple[int, int] | None = None,
+    multiplier_site: Callable[[int, int, int, int], str | None] | None = None,
 ) -> Any:
     """Make a platform of `amaranth_boards` for an ECP5, with what licgate adds.
 
     Parameters
     ----------
     base : class
-        Of `amaranth_boards`, or your own of the same kind, with the resource ``uart``.
+        Of `amaranth_boards`, or your own of the same kind, with the resource ``uart``, or ``eth_rgmii``, or both.
     sdram : bool
         The board has an SDR SDRAM, resource ``sdram``.
+    rgmii : tuple of (int, int), optional
+        The board has a PHY, resource ``eth_rgmii``: delays of received data and of the transmitted clock, ps.
     multiplier_site : callable, optional
         Place of a multiplier, see `Ecp5Tools`.
     """
-    bases = (Ecp5Tools, _SdramBoard, base) if sdram else (Ecp5Tools, base)
-    return type(base.__name__, bases, {"multiplier_site": staticmethod(multiplier_site) if multiplier_site else None})()
+    bases = (Ecp5Tools, *((_SdramBoard,) if sdram else ()), *((_RgmiiBoard,) if rgmii else ()), base)
+    site = staticmethod(multiplier_site) if multiplier_site else None
+    return type(base.__name__, bases, {"multiplier_site": site, "rgmii": rgmii})()
 
 
 class UltraScalePlusPlatform:

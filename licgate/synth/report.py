@@ -187,7 +187,7 @@ def _cost_section(design: Design, frame: Frame, built: Built) -> dict:
         "traffic": cost.traffic,
         "bytes": cost.bytes,
         "bandwidth": cost.bandwidth,
-        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": design.link_rate},
+        "link": {"in": cost.link_in, "out": cost.link_out, "bandwidth": design.link_bandwidth},
         "roofline": {
             "peak_fps": roofline.peak / frame.work,
             "attainable_fps": roofline.attainable / frame.work,

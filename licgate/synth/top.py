@@ -9,8 +9,12 @@ from amaranth.lib import io, wiring
 from licgate.errors import ConfigError
 from licgate.gateware.host.uart import uart_divisor
 from licgate.gateware.top.board import LinkedAccelerator, SerialAccelerator
+from licgate.gateware.top.ethernet import EthernetAccelerator
 from licgate.synth.pll import Ecp5Pll
+from licgate.synth.rgmii import connect_rgmii
 from licgate.synth.usbtop import UsbClocks, connect_lines, usb_board
+from licgate.target.board import Board
+from licgate.target.ethernet import EthernetFacts
 from licgate.target.link import FRAME_TIMEOUT_SECONDS, LinkFacts
 
 __all__ = ["Ecp5Top"]
@@ -25,52 +29,66 @@ class Ecp5Top(Elaboratable):
         With members ``i``, ``o``, ``o_patch`` and ``csr``; one with a ``bus`` gets the pads of the board's SDRAM.
     pll : Ecp5Pll
         Makes the accelerator's clock from the platform's default clock.
-    baud : int or None
-        Rate of the serial port; None for USB.
+    board : Board
+        Of whose ``links`` the next one is.
+    link : str
+        The way to the host.
     build : int
         What the register BUILD says.
-    title : str
-        Of the board, where it is a USB device.
+    ethernet : EthernetFacts, optional
+        Of the link ``udp``.
 
     Raises
     ------
     ConfigError
-        The clock is no multiple of the rate, nor near one; or USB needs a faster one.
+        The clock is no multiple of the serial port's rate, nor near one; or USB needs a faster one.
     ToolError
         USB needs LUNA, which is not installed.
     """
 
-    def __init__(self, accelerator, *, pll: Ecp5Pll, baud: int | None, build: int = 0, title: str = ""):
-        self.accelerator, self.pll, self._usb = accelerator, pll, baud is None
+    def __init__(
+        self,
+        accelerator,
+        *,
+        pll: Ecp5Pll,
+        board: Board,
+        link: str,
+        build: int = 0,
+        ethernet: EthernetFacts | None = None,
+    ):
+        self.accelerator, self.pll, self.link = accelerator, pll, link
         clock_hz = pll.f_out * 1e6
-        timeout = round(FRAME_TIMEOUT_SECONDS * clock_hz)
-        if baud is None:
-            facts = LinkFacts(build=build, clock_khz=round(clock_hz / 1e3), stream=True)
-            self.board = usb_board(LinkedAccelerator(accelerator, timeout=timeout, facts=facts), pll, title)
-            return
-        try:
-            divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
-        except ValueError as error:
-            raise ConfigError(f"{error}, of the board's serial port: give another --clock") from None
-        facts = LinkFacts(build=build, clock_khz=round(clock_hz / 1e3), serial=True)
-        linked = LinkedAccelerator(accelerator, timeout=timeout, facts=facts)
-        self.board = SerialAccelerator(linked, divisor=divisor)
+        facts = LinkFacts(build=build, clock_khz=round(clock_hz / 1e3), serial=link == "serial", stream=link == "usb")
+        linked = LinkedAccelerator(accelerator, timeout=round(FRAME_TIMEOUT_SECONDS * clock_hz), facts=facts)
+        if link == "usb":
+            self.board = usb_board(linked, pll, board.title)
+        elif link == "udp":
+            self.board = EthernetAccelerator(linked, ethernet or EthernetFacts())
+        else:
+            try:
+                divisor = uart_divisor(clock_hz=clock_hz, baud=board.baud)
+            except ValueError as error:
+                raise ConfigError(f"{error}, of the board's serial port: give another --clock") from None
+            self.board = SerialAccelerator(linked, divisor=divisor)
 
     def elaborate(self, platform: Platform):
         m = Module()
-        locks = UsbClocks(platform) if self._usb else None
-        self._clock(m, platform, locks)
+        self._clock(m, platform, UsbClocks(platform) if self.link == "usb" else None)
         m.submodules.board = board = self.board
         if "bus" in board.signature.members:
             m.submodules.sdram = pads = platform.get_sdram(self.accelerator.round_trip)
             wiring.connect(m, board.bus, pads.bus)
-        if locks:
+        if self.link == "usb":
             connect_lines(m, board, platform)
+        elif self.link == "udp":
+            connect_rgmii(m, board, platform, self.pll.f_out)
         else:
-            self._serial_port(m, board, platform)
+            self._serial(m, board, platform)
         return m
 
-    def _serial_port(self, m, board, platform):
+    @staticmethod
+    def _serial(m, board, platform):
+        """Pads of the serial port."""
         pins = [pin for pin in platform.lookup("uart").ios if isinstance(pin, Subsignal)]
         uart = platform.request("uart", dir={pin.name: "-" for pin in pins})
         m.submodules.rx_input = rx_input = io.Buffer("i", uart.rx)

@@ -15,6 +15,8 @@ from licgate.manifest.architectures import MODES
 from licgate.resources import search_path, shipped_folder
 from licgate.target.arithmetic import ARITHMETICS, DIRECT
 from licgate.target.cells import BLOCK_RAMS, HOST_BLOCK_RAMS, MULTIPLIERS
+from licgate.target.ethernet import EthernetFacts
+from licgate.target.link import LINKS
 from licgate.target.sdram import SdramTiming
 
 __all__ = ["Board", "board_files", "find_board", "list_boards"]
@@ -54,7 +56,10 @@ class Board:
     clock_input : float or None
         MHz of the oscillator; None without place-and-route.
     baud : int or None
-        Rate of the serial link.
+        Rate of the serial link; None without one.
+    rgmii : (int, int) or None
+        Delays of received data and of the transmitted clock in ps, where there is a PHY for gigabit Ethernet behind an
+        RGMII, for the link ``udp``.
     max_width : int
         Default patch width in pixels, where it fits.
     shapes : dict of str to (int, int)
@@ -71,9 +76,8 @@ class Board:
         Bytes a second of that memory at most, all ports together.
     usb : tuple of (int, int)
         Vendor and product of the USB devices that the serial port can belong to.
-    links : tuple of str
-        Ways to the host that a build can have: ``uart``, and ``usb`` where D+ and D- are pins of the FPGA, resource
-        ``usb`` of the platform.
+    usb_lines : bool
+        D+ and D- of a USB cable are pins of the FPGA, resource ``usb`` of the platform, for the link ``usb``.
     loader : str or None
         What openFPGALoader calls the board.
     notes : tuple of str
@@ -100,6 +104,7 @@ class Board:
     memory: str
     clock_input: float | None = None
     baud: int | None = None
+    rgmii: tuple[int, int] | None = None
     max_width: int = 768
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     arithmetics: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +113,7 @@ class Board:
     axi_ports: int = 0
     memory_bandwidth: float | None = None
     usb: tuple[tuple[int, int], ...] = ()
-    links: tuple[str, ...] = ("uart",)
+    usb_lines: bool = False
     loader: str | None = None
     notes: tuple[str, ...] = ()
     path: Path | None = field(default=None, compare=False)
@@ -129,8 +134,8 @@ class Board:
         if unknown := set(self.arithmetics.values()) - set(ARITHMETICS):
             named, names = ", ".join(sorted(unknown)), ", ".join(ARITHMETICS)
             raise ConfigError(f"board {self.name}: arithmetic {named} is none of {names}")
-        if self.routed and (self.clock_input is None or self.baud is None):
-            raise ConfigError(f"board {self.name}: a routed board needs clock_input and baud")
+        if self.routed and (self.clock_input is None or not self.links):
+            raise ConfigError(f"board {self.name}: a routed board needs clock_input, and baud or rgmii")
         if set(self.resources) != FAMILIES[self.family]:
             cells = ", ".join(sorted(FAMILIES[self.family]))
             raise ConfigError(f"board {self.name}: resources of family {self.family} are {cells}")
@@ -170,7 +175,8 @@ class Board:
     def check_link(self, link: str) -> str:
         """Refuse a way to the host that the board has not, by a ConfigError; else return it."""
         if link not in self.links:
-            raise ConfigError(f"board {self.name} has no --link {link}; it has: {', '.join(self.links)}")
+            there = f"it has: {', '.join(self.links)}" if self.links else "it has none"
+            raise ConfigError(f"board {self.name} has no --link {link}; {there}")
         return link
 
     def shape(self, mode: str) -> tuple[int, int]:
@@ -202,9 +208,29 @@ class Board:
         return BLOCK_RAMS[self.memory]
 
     @property
+    def links(self) -> tuple[str, ...]:
+        """Ways to a host, the default first: some of `licgate.target.link.LINKS`."""
+        there = {"serial": self.baud is not None, "usb": self.usb_lines, "udp": self.rgmii is not None}
+        return tuple(name for name in LINKS if there[name])
+
+    @property
+    def default_link(self) -> str:
+        """The first of ``links``; ``serial`` where there is none, as nothing is asked of it then."""
+        return next(iter(self.links), LINKS[0])
+
+    @property
     def host_block_rams(self) -> int:
-        """Block RAMs of the host link, which designs that are only synthesised lack."""
-        return HOST_BLOCK_RAMS if self.routed else 0
+        """Block RAMs of the default host link, which designs that are only synthesised lack."""
+        return self.link_block_rams(self.default_ethernet)
+
+    @property
+    def default_ethernet(self) -> EthernetFacts | None:
+        """Of the default link, where it is one over Ethernet."""
+        return EthernetFacts() if self.default_link == "udp" else None
+
+    def link_block_rams(self, ethernet: EthernetFacts | None) -> int:
+        """Block RAMs of a host link: of its frames, and where it is over Ethernet of its buffers."""
+        return (HOST_BLOCK_RAMS if self.routed else 0) + (ethernet.block_rams if ethernet else 0)
 
     def multiplier_cells(self, activation: int, weight: int) -> int:
         """Multipliers of one product of signed operands; each part beyond the first of an operand is a bit narrower."""

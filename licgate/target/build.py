@@ -60,7 +60,7 @@ class BuildFacts:
     cores: int = 1
     licgate: str = __version__
     protocol: int = PROTOCOL
-    link: str = "uart"
+    link: str = "serial"
 
     @property
     def build(self) -> int:
@@ -76,7 +76,7 @@ class BuildFacts:
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         plain = asdict(self)
-        if self.link == "uart":  # as builds of before there was another one have it
+        if self.link == "serial":  # as builds of before there was another one have it
             del plain["link"]
         return plain | {"kind": self.kind.value, "transforms": list(self.transforms)}
 
@@ -87,7 +87,7 @@ class BuildFacts:
 
 def _of_document(document: Mapping[str, Any]) -> BuildFacts:
     """The facts of a document; KeyError, TypeError or ValueError if it is none, ConfigError if it makes no sense."""
-    given = {"link": "uart", **document}
+    given = {"link": "serial", **document}
     values = {field.name: given[field.name] for field in fields(BuildFacts)}
     kind = Kind(values["kind"])
     config = _CONFIGS[kind](**values["config"])

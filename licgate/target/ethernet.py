@@ -8,12 +8,13 @@ from ipaddress import AddressValueError, IPv4Address
 from zlib import crc32
 
 from licgate.errors import ConfigError
-from licgate.target.datagrams import PORT
+from licgate.target.datagrams import HEADER_BYTES, MAX_DATA, PORT
 
 __all__ = [
     "ARP_TYPE",
     "BROADCAST",
     "IP_TYPE",
+    "LINE_BANDWIDTH",
     "MIN_FRAME",
     "EthernetFacts",
     "Place",
@@ -30,6 +31,9 @@ BROADCAST = b"\xff" * 6
 
 #: Bytes of a frame without its FCS, at least.
 MIN_FRAME = 60
+
+#: Bytes of data a second that a line of 1 Gbit/s carries in full datagrams, with all that is around them.
+LINE_BANDWIDTH = 125e6 * MAX_DATA / (8 + 14 + 28 + HEADER_BYTES + MAX_DATA + 4 + 12)
 
 _UDP, _TTL = 17, 64
 

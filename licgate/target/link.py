@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FRAME_TIMEOUT_SECONDS", "LinkFacts"]
+__all__ = ["FRAME_TIMEOUT_SECONDS", "LINKS", "LinkFacts"]
+
+#: Ways between a board and its host.
+LINKS = ("serial", "usb", "udp")
 
 #: After which the device gives up a frame that has begun and does not go on.
 FRAME_TIMEOUT_SECONDS = 0.1

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 
 import pytest
 
@@ -10,7 +11,9 @@ from licgate.cli import main
 from licgate.errors import ConfigError
 from licgate.resources import shipped_folder
 from licgate.synth.buildplan import make_plan
+from licgate.synth.rgmii import Ecp5RgmiiPads
 from licgate.target.board import Board, board_files, find_board, list_boards
+from licgate.target.ethernet import EthernetFacts
 from tests.synth.stub import StubAccelerator
 
 NAMES = [board.name for board in list_boards()]
@@ -42,8 +45,47 @@ def test_pins_and_clocks_are_constrained(name):
     lpf = make_plan(StubAccelerator(), board=board, frequency=board.frequency).files.files["top.lpf"]
     assert f'FREQUENCY NET "design_clock" {board.frequency * 1e6} HZ' in lpf
     assert f" {board.clock_input * 1e6} HZ" in lpf
-    for pin in ("rx", "tx"):
+    for pin in ("rx", "tx") if board.links[0] == "serial" else ():
         assert f'"uart_0__{pin}__io" SITE' in lpf
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if find_board(name).rgmii])
+def test_pads_of_ethernet(name):
+    board = find_board(name)
+    facts = EthernetFacts(ip="10.1.2.3", receive_bytes=2048, transmit_bytes=2048)
+    plan = make_plan(StubAccelerator(), board=board, frequency=board.frequency, link="udp", ethernet=facts)
+    lpf, netlist = plan.files.files["top.lpf"], plan.files.files["top.il"]
+    assert 'FREQUENCY NET "ethernet_clock" 125000000.0 HZ' in lpf
+    assert "uart" not in lpf
+    pins = [*("rst", "rx_clk", "tx_clk"), *(f"{way}_data" for way in ("rx", "tx"))]
+    assert all(f"eth_rgmii_0__{pin}__io" in lpf for pin in pins)
+    # four of data and one of control each way, and the clock that goes
+    assert (netlist.count("cell \\IDDRX1F"), netlist.count("cell \\ODDRX1F")) == (5, 6)
+    steps = [int(text.split()[0], 2) if "'" in text else int(text.split()[0]) for text in _delays(netlist)]
+    receive, transmit = (delay // 25 for delay in board.rgmii)
+    assert sorted(steps) == sorted([receive] * 5 + [0] * 5 + [transmit])
+
+
+def _delays(netlist):
+    """Values of the parameter DEL_VALUE."""
+    return [text.removeprefix("32'") for text in re.findall(r"parameter (?:signed )?\\DEL_VALUE (\S+)", netlist)]
+
+
+def test_links_of_boards():
+    links = {name: find_board(name).links for name in NAMES}
+    assert links["butterstick"] == ("udp",)
+    assert links["ecpix5-85f"] == ("serial", "udp")
+    assert links["ulx3s-85f"] == ("serial", "usb")
+    assert links["zcu102"] == ()
+    assert find_board("butterstick").host_block_rams == 2 + 12
+    assert find_board("ecpix5-85f").host_block_rams == 2
+    assert find_board("ecpix5-85f").link_block_rams(EthernetFacts()) == 14
+
+
+@pytest.mark.parametrize("delay", [-25, 3200])
+def test_delays_that_there_are_not(delay):
+    with pytest.raises(ValueError, match=rf"^receive_ps must be 0 to 3175, not {delay}$"):
+        Ecp5RgmiiPads(None, receive_ps=delay, transmit_ps=0)
 
 
 def test_ulx3s_is_the_part_which_the_data_sheet_describes():
@@ -69,7 +111,7 @@ def test_zcu102_says_that_it_is_synthesis_only():
 
 
 def test_unknown_board():
-    with pytest.raises(ConfigError, match=r"^unknown board 'nexys'; there are: ecpix5-85f, icepi-zero, ulx3s-12f, "):
+    with pytest.raises(ConfigError, match=r"^unknown board 'nexys'; there are: butterstick, ecpix5-85f, icepi-zero, "):
         find_board("nexys")
 
 
@@ -89,7 +131,7 @@ def test_file_without_a_board(tmp_path):
             r"^board zcu102: resources of family xcup are DSP48E2, FF",
         ),
         ({"resources": {"DSP48E2": 1, "RAMB36": 1, "LUT": 1, "FF": 1, "X": 1}}, r"^board zcu102: resources of family "),
-        ({"family": "ecp5"}, r"^board zcu102: a routed board needs clock_input and baud$"),
+        ({"family": "ecp5"}, r"^board zcu102: a routed board needs clock_input, and baud or rgmii$"),
     ],
 )
 def test_board_errors(change, message):

@@ -73,14 +73,14 @@ def test_the_plan_of_a_board_at_a_usb_cable():
     assert "uart" not in constraints
     assert files["top.il"].count("cell \\EHXPLLL ") == 2
     assert plan("usb").files.digest() == plan("usb").files.digest()
-    serial = plan("uart").files.files
+    serial = plan("serial").files.files
     assert "usb" not in serial["top.lpf"]
     assert serial["top.il"].count("cell \\EHXPLLL ") == 1
 
 
 def test_boards_without_such_a_connector(capsys, tmp_path):
     assert main(["build", "--board", "ecpix5-85f", "--link", "usb", "--out", str(tmp_path)]) == 2
-    assert "board ecpix5-85f has no --link usb; it has: uart" in capsys.readouterr().err
+    assert "board ecpix5-85f has no --link usb; it has: serial, udp" in capsys.readouterr().err
 
 
 def test_builds_for_the_serial_port_keep_their_number(tmp_path):

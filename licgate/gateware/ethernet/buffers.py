@@ -180,7 +180,8 @@ class SendBuffer(Component):
         m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[], attrs=ANY_ORDER)
         write, read = memory.write_port(), memory.read_port()
         bits = len(write.addr)
-        held, window, reading = Signal(range(depth + 1)), Signal(16), Signal(bits)
+        held, window = Signal(range(depth + 1), name="held"), Signal(16, name="window")
+        reading = Signal(bits)
         comes = Signal()
         m.d.comb += [
             self.i.ready.eq(~held[bits]),
