@@ -18,6 +18,7 @@ from tests.formal import (
     requests,
     rings,
     rowends,
+    sessions,
     streams,
     turners,
     walks,
@@ -45,6 +46,7 @@ SUBJECTS = (
     walks,
     drains,
     writers,
+    sessions,
 )
 PROOFS = tuple(proof for subject in SUBJECTS for proof in subject.PROOFS)
 

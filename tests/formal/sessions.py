@@ -65,8 +65,13 @@ def _sends(mutant):
     bench.assume(~send | (length <= held - dut.sent))
     # A byte is marked by its number from the first that is kept on.
     mark, value, marked, place = bench.free(1, "mark"), Signal(8), Signal(), Signal(range(DEPTH + 1))
-    took = Mux(bench.past(dut.acknowledge), bench.past(dut.number - dut.first), 0)
-    took = Mux(bench.past(dut.clear) | (took > held), 0, took)
+    distance, told = bench.past((dut.number - dut.first)[:32]), Signal(16)
+    valid = bench.past(dut.acknowledge & ~dut.clear) & (distance <= held)
+    took, offered = Mux(valid, distance, 0), bench.past(dut.window)
+    with m.If(valid):
+        m.d.sync += told.eq(offered)
+    with m.If(dut.clear):
+        m.d.sync += told.eq(0)
     with m.If(comes & mark & ~marked):
         m.d.sync += [marked.eq(1), place.eq(held - took), value.eq(dut.i.payload)]
     with m.If(marked):
@@ -76,14 +81,13 @@ def _sends(mutant):
     with m.If(dut.clear):
         m.d.sync += marked.eq(0)
     # Which byte is being read, counted like the marked one.
-    reading, reads, shown = Signal(range(-DEPTH, 2 * DEPTH)), Signal(range(DEPTH + 1)), Signal(range(-DEPTH, 2 * DEPTH))
+    reading, reads = Signal(range(-DEPTH, 2 * DEPTH)), Signal(range(DEPTH + 1))
     bench.assume(~dut.r_next | (reads != 0))
     with m.If(send):
         m.d.sync += [reading.eq(dut.sent - took), reads.eq(length)]
     with m.Else():
         m.d.sync += [reading.eq(reading + dut.r_next - took), reads.eq(reads - dut.r_next)]
     read = bench.past(dut.r_next)
-    m.d.sync += shown.eq(reading - took)
     # what was acknowledged before it is read again may be anything
     fresh = Signal()
     m.d.sync += fresh.eq(marked & dut.r_next & (reading == place) & (place >= took) & ~dut.clear)
@@ -92,10 +96,9 @@ def _sends(mutant):
     bench.claim((held <= DEPTH) & (dut.sent <= held))
     bench.claim(dut.i.ready == (held != DEPTH))
     # what waits has come, and has room
-    granted = bench.peek("window", 16)
-    still = ~busy & ~bench.past(send | dut.back | dut.clear | comes)
-    still = still & ~bench.past(bench.past(send | dut.back | dut.clear | comes))
-    limit = Mux(granted < held, granted, held)
+    moved = bench.past(send | dut.back | dut.clear | comes)
+    still = ~busy & ~bench.past(bench.past(bench.past(dut.acknowledge))) & ~moved & ~bench.past(moved)
+    limit = Mux(told < held, told, held)
     bench.claim(~(still & ~bench.first) | (dut.waiting == Mux(limit > dut.sent, limit - dut.sent, 0)) | _young(bench))
     return bench
 

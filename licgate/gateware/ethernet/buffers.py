@@ -180,7 +180,7 @@ class SendBuffer(Component):
         m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[], attrs=ANY_ORDER)
         write, read = memory.write_port(), memory.read_port()
         bits = len(write.addr)
-        held, window = Signal(range(depth + 1), name="held"), Signal(16, name="window")
+        held, window = Signal(range(depth + 1), name="held"), Signal(16, name="granted")
         reading = Signal(bits)
         comes = Signal()
         m.d.comb += [
