@@ -44,6 +44,8 @@ def run_emulate(args: argparse.Namespace) -> int:
             "bitstream (licgate boards), and --memory chip or sdram"
         )
     design = fitted_design(args, backend, board, must_fit=False)
+    if design.link == "usb":
+        raise ConfigError("--link usb is not emulated: leave it out for the same frames by TCP")
     backend.check_build(design, *args.size, synthesis_only=False)
     folder = OutputFolder(args.out) if args.out else None
     ethernet = design.ethernet

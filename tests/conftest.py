@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import subprocess
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,12 +32,23 @@ def pytest_runtest_setup(item):
         pytest.skip("LUNA or pyusb is not here; they are the extra usb")
     if item.get_closest_marker("needs_scapy") and not find_spec("scapy"):
         pytest.skip("scapy is not here; it is of the extra dev")
+    if item.get_closest_marker("needs_tap") and not _tap():
+        pytest.skip(
+            "no TAP device in a network namespace of its own: unshare -rn, ip, or /dev/net/tun is not permitted"
+        )
     if item.get_closest_marker("needs_dask") and not find_spec("distributed"):
         pytest.skip("the package distributed is not here; it is the extra dask")
     if item.get_closest_marker("needs_sphinx") and not all(map(find_spec, ("sphinx", "myst_parser", "furo"))):
         pytest.skip("sphinx, myst-parser or furo is not here; they are the extra docs")
     if item.get_closest_marker("needs_setuptools") and not (find_spec("pip") and _setuptools() >= 77):
         pytest.skip("pip or setuptools 77 is not here; it is of the extra dev")
+
+
+def _tap():
+    if not (which("unshare") and which("ip")):
+        return False
+    command = ["unshare", "-rn", "ip", "tuntap", "add", "licgate0", "mode", "tap"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _setuptools():

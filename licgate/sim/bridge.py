@@ -11,7 +11,7 @@ from licgate.sim.gmii import RECORD, packed_frame
 from licgate.target.datagrams import PORT
 from licgate.target.ethernet import Place, framed, udp_frame, udp_of
 
-__all__ = ["UdpBridge"]
+__all__ = ["UdpBridge", "frames_of"]
 
 _CHUNK = 1 << 16
 _TELL_SECONDS = 5.0
@@ -85,7 +85,7 @@ class UdpBridge:
                 board.stdin.write(packed_frame(self._frame(payload, host, port, facts)))
             if board.stdout in ready:
                 waiting += os.read(board.stdout.fileno(), _CHUNK)
-                for frame in _frames(waiting):
+                for frame in frames_of(waiting):
                     went += self._deliver(frame)
             if (came or went) and time.monotonic() - told > _TELL_SECONDS:
                 told = time.monotonic()
@@ -109,7 +109,7 @@ class UdpBridge:
         return len(payload)
 
 
-def _frames(waiting):
+def frames_of(waiting):
     """Take whole records from the front of what the harness has written; their frames."""
     frames, at = [], 0
     while len(waiting) >= at + RECORD.size:
