@@ -153,7 +153,7 @@ def _folder_name(design) -> str:
     parts = [design.board.name, design.manifest.name]
     parts += [design.mode] if design.mode != "analysis" else []
     parts += [design.memory] if design.external else []
-    return "-".join(parts + ([design.link] if design.link != "serial" else []))
+    return "-".join(parts + ([design.link] if design.link != design.board.default_link else []))
 
 
 def _headlines(backend, design):

@@ -1,4 +1,4 @@
-"""A compiled link at a TAP device, and a host of this kernel's network: run in a namespace of its own by test_tap.py."""
+"""A compiled link at a TAP device, and a host of this kernel's network, in a namespace of its own, by test_tap.py."""
 
 import fcntl
 import os
