@@ -122,5 +122,5 @@ def test_what_a_person_is_told(monkeypatch):
 
 @pytest.mark.parametrize("address", ["udp:", "udp:here:x", "udp:here:0", "udp:here:70000", "udp:here:"])
 def test_addresses_that_are_none(address):
-    with pytest.raises(ConfigError, match=r"^--port 'udp:.*' is none of serial:/dev/NAME, tcp:HOST:PORT, udp:HOST and"):
+    with pytest.raises(ConfigError, match=r"^--port 'udp:.*' is none of serial:/dev/NAME, usb:SERIAL, udp:HOST, tcp:"):
         open_port(address)
