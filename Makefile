@@ -33,7 +33,7 @@ $(STAMP)-demo: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
 	touch $@
 
 $(STAMP)-dev: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
-	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,docs,train,board]'
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,docs,train,board,usb]'
 	touch $@ $(STAMP)-demo $(STAMP)-docs
 
 $(STAMP)-docs: $(VENV)/bin/python pyproject.toml setup.py constraints.txt
