@@ -31,6 +31,11 @@ class Emulation:
     ethernet : EthernetFacts or None
         Bytes go through the Ethernet link, and frames to and from the pins of its GMII.
 
+    Attributes
+    ----------
+    board : Component
+        What is simulated.
+
     Raises
     ------
     ConfigError
@@ -46,7 +51,7 @@ class Emulation:
         if ethernet is not None:
             if board.has_bus or pins:
                 raise ConfigError("--link udp is emulated with --memory chip, and without --pins")
-            self._board, self._harness = EthernetAccelerator(board, ethernet), gmii.HARNESS
+            self.board, self._harness = EthernetAccelerator(board, ethernet), gmii.HARNESS
             self._arguments = [str(facts.clock_khz), "0"]
             return
         self._arguments = [str(_FASTEST_DIVISOR if pins else 0)]
@@ -57,7 +62,7 @@ class Emulation:
             self._arguments += map(str, controller.timing.words(controller.clock_mhz))
         if pins:
             board = SerialAccelerator(board, divisor=_FASTEST_DIVISOR)
-        self._board = EmulatedBoard(board, round_trip=round_trip)
+        self.board = EmulatedBoard(board, round_trip=round_trip)
 
     def start(self):
         """Compile it, or find it in the cache, and let it run.
@@ -71,7 +76,7 @@ class Emulation:
         ToolError, BuildError
             Yosys or g++ is missing, or one of them fails.
         """
-        return BoardProcess([build(self._board, self._harness), *self._arguments])
+        return BoardProcess([build(self.board, self._harness), *self._arguments])
 
 
 class BoardProcess:

@@ -1,5 +1,6 @@
 """An emulated board behind Ethernet, and the host program, over a real UDP socket that loses what it carries."""
 
+import argparse
 import random
 import select
 import socket
@@ -9,14 +10,23 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from licgate.backends import get_backend
+from licgate.cli_build import fitted_design
+from licgate.cli_emulate import add_emulate_arguments
 from licgate.errors import ConfigError
 from licgate.manifest import save_manifest
 from licgate.reference import run_transform
 from licgate.runtime.connection import Connection
 from licgate.runtime.engines import ResidentEngine
+from licgate.runtime.ports import Port
+from licgate.sim.board import Emulation
 from licgate.sim.bridge import UdpBridge
+from licgate.sim.gmii import PacedGmii
+from licgate.target.board import find_board
+from licgate.target.build import remember
+from tests.gateware.ethernet.linkkit import HOST, Bench
 from tests.sim.kit import tiny_codec
-from tests.sim.test_board import emulating
+from tests.sim.test_board import SHAPE, emulating
 
 MANIFEST = tiny_codec()
 LINK = ["--board", "ecpix5-85f", "--link", "udp"]
@@ -76,6 +86,54 @@ def losing(address, odds, seed=0):
         here.close(), there.close()
 
 
+class PacedPort(Port):
+    """The host's end of a session in virtual time, in front of a model that runs while it is waited for."""
+
+    address, deadline = "udp:paced", 3600.0
+
+    def __init__(self, bench, session):
+        self._bench, self._host = bench, bench.open(session)
+
+    def write(self, data):
+        self._host.offer(data)
+
+    def read(self, timeout):
+        for _ in range(2000 if timeout else 1):
+            self._bench.step((self._host, HOST))
+            if data := self._host.taken():
+                return data
+        return b""
+
+    def close(self):
+        pass
+
+
+@pytest.mark.slow
+def test_transforms_on_gateware_in_virtual_time(tmp_path):
+    save_manifest(MANIFEST, tmp_path / "tiny")
+    parser = argparse.ArgumentParser()
+    add_emulate_arguments(parser)
+    args = parser.parse_args([*SHAPE, *LINK, "--max-width", "32", "--model", str(tmp_path / "tiny")])
+    backend = get_backend(args.memory)
+    design = fitted_design(args, backend, find_board(args.board), must_fit=False)
+    emulation = Emulation(backend.accelerator(design), design.facts, ethernet=design.ethernet)
+    remember(design.facts)
+    x = np.random.default_rng(3).integers(0, 256, (3, 8, 16))
+    with PacedGmii(emulation.board, clock_khz=design.facts.clock_khz) as model:
+        for session, odds in enumerate(({}, {"loss": 0.1, "double": 0.05, "late": 0.05, "damage": 0.1})):
+            bench = Bench(model, seed=session, **odds)
+            with Connection(
+                "udp:paced", opened=lambda bench=bench, session=session: PacedPort(bench, session)
+            ) as found:
+                ran = ResidentEngine(found, MANIFEST, ["g_a"]).run("g_a", x)
+                # nothing of what is lost reaches the frames
+                assert found.attempts == 0
+                assert found.identity.link["serial"] == 0
+            assert np.array_equal(ran.output(), run_transform(MANIFEST.g_a, x))
+            assert (bench.faults > 0) == bool(odds)
+
+
+@pytest.mark.regress
 @pytest.mark.slow
 @pytest.mark.parametrize("odds", [0.0, 0.04])
 def test_transforms_on_gateware_behind_udp(odds, board):
@@ -90,6 +148,7 @@ def test_transforms_on_gateware_behind_udp(odds, board):
     assert bool(faults) == bool(odds)
 
 
+@pytest.mark.regress
 @pytest.mark.slow
 def test_a_client_that_dies_leaves_nothing_behind(board):
     x = np.random.default_rng(4).integers(0, 256, (3, 8, 16))
