@@ -108,6 +108,7 @@ class PacedPort(Port):
         pass
 
 
+@pytest.mark.regress
 @pytest.mark.slow
 def test_transforms_on_gateware_in_virtual_time(tmp_path):
     save_manifest(MANIFEST, tmp_path / "tiny")
