@@ -17,7 +17,7 @@ from tests.gateware.usb.host import UsbHost, WireProcess
 from tests.sim.kit import tiny_codec
 
 pytestmark = [pytest.mark.needs_usb, pytest.mark.slow, pytest.mark.regress]
-CONFIG = AcceleratorConfig(rows=2, cols=3, max_width=96)
+CONFIG = AcceleratorConfig(rows=2, cols=3, max_width=48)
 
 
 class Gadget:
@@ -47,8 +47,9 @@ def test_a_picture_over_the_cable_is_that_of_the_reference(tmp_path, capsys):
     manifest = tiny_codec()
     save_manifest(manifest, tmp_path / "tiny")
     picture, model = tmp_path / "picture.png", str(tmp_path / "tiny")
-    save_image(np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8), picture)
-    program = compiled(Accelerator(manifest, CONFIG, transforms=["g_a", "h_a", "h_s"]))
+    save_image(np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8), picture)
+    # g_a alone, which is what pixels go to: the reference runs the rest
+    program = compiled(Accelerator(manifest, CONFIG))
     with WireProcess(program) as wire:
         gadget = Gadget(UsbHost(wire))
         with plugged(gadget):
@@ -58,7 +59,7 @@ def test_a_picture_over_the_cable_is_that_of_the_reference(tmp_path, capsys):
                 assert main(["encode", str(picture), "-o", str(file), "--model", model, *options]) == 0
                 files.append(file.read_bytes())
             assert files[0] == files[1]
-            assert "g_a, h_a, h_s of tiny-bmshj2018-hyperprior on the board" in capsys.readouterr().err
+            assert "g_a of tiny-bmshj2018-hyperprior on the board" in capsys.readouterr().err
             # a program that dies in the middle of a picture leaves nothing to the next
             with Connection("usb:") as connection:
                 assert connection.streams
@@ -68,4 +69,4 @@ def test_a_picture_over_the_cable_is_that_of_the_reference(tmp_path, capsys):
             assert main(["encode", str(picture), "-o", str(file), "--model", model, *options]) == 0
             assert file.read_bytes() == files[0]
             assert "begun again" not in capsys.readouterr().err
-    assert gadget.written > 2 * 3 * 64 * 96
+    assert gadget.written > 2 * 3 * 32 * 48
