@@ -21,7 +21,7 @@ class SendControl(Component):
     receive_depth, send_depth : int
         Of the two buffers.
     linger : int
-        Cycles for which data that do not fill a datagram wait for more.
+        Cycles for which data that do not fill a datagram wait for more, from the last byte of them.
     retry : int
         Cycles without an acknowledgement after which data are sent again.
     retries : int
@@ -137,10 +137,11 @@ class SendControl(Component):
         return m
 
     def _wanted(self, m, wanted, told):
-        """Whether data are to be sent: a datagram of them, or fewer that have waited."""
-        lingers = Signal(range(self.linger + 1), init=self.linger)
+        """Whether data are to be sent: a datagram of them, or fewer behind which nothing comes any more."""
+        lingers, before = Signal(range(self.linger + 1), init=self.linger), Signal.like(self.waiting)
+        m.d.sync += before.eq(self.waiting)
         m.d.sync += wanted.eq((self.waiting >= MAX_DATA) | ((self.waiting != 0) & (lingers == 0)))
-        with m.If((self.waiting == 0) | told | self.clear):
+        with m.If((self.waiting == 0) | (self.waiting != before) | told | self.clear):
             m.d.sync += lingers.eq(self.linger)
         with m.Elif(lingers != 0):
             m.d.sync += lingers.eq(lingers - 1)
