@@ -6,6 +6,7 @@ from licgate.target.points import QUAD, SUMS
 __all__ = [
     "DIVISION",
     "FINISHED",
+    "POINT_ADDITIONS",
     "POINT_FINISHED",
     "POINT_SHOWN",
     "collect_levels",
@@ -19,8 +20,11 @@ __all__ = [
 #: Cycles from a multiplier's operands at a sum's last step to the sum in its element's output register: three in the
 #: multiplier, one to the adder, one to the accumulator, one there.
 FINISHED = 6
-#: The same by points, where an element has no such register: the trees have one.
-POINT_FINISHED = FINISHED - 1
+#: The same by points, where an element adds up the product from the multiplier's own register, and the trees have the
+#: register of its sum.
+POINT_FINISHED = FINISHED - 2
+#: Of each half of a row's own products by points, from one register to the next: such arrays are big, and slower.
+POINT_ADDITIONS = 2
 #: Cycles from 24 times a result, without its bias, to the result: taken off the bias, a third of an eighth, chosen.
 DIVISION = 7
 _OR_INPUTS = 4
@@ -45,8 +49,11 @@ def collect_levels(cols: int) -> list[int]:
 
 def row_sum_wait(arithmetic: Arithmetic, a_width: int) -> int:
     """Cycles by which a row's own sum comes behind those of its elements."""
-    # a stage for every two bits, and a product's register, where an element has its lead, three and one
-    return max(0, -(-a_width // 2) + 1 - (arithmetic.lead + 4)) if arithmetic.row_sum else 0
+    if not arithmetic.row_sum:
+        return 0
+    # stages, and a product's register, where an element has its lead and what comes in front of its accumulator
+    additions, finished = (POINT_ADDITIONS, POINT_FINISHED) if arithmetic.outputs > 1 else (1, FINISHED - 1)
+    return max(0, -(-a_width // (2 * additions)) + 1 - (arithmetic.lead + finished - 1))
 
 
 def settling(cols: int, arithmetic: Arithmetic, a_width: int) -> int:

@@ -122,7 +122,7 @@ PROOFS = (
             Mutation(ReceiveBuffer, "end.eq(end + accepted)", "end.eq(end + self.count)"),
             Mutation(ReceiveBuffer, "goes.eq(read.en & (level != 0))", "goes.eq(read.en)"),
         ),
-        depth=9,
+        depth=11,
     ),
     Proof(
         "a send buffer",

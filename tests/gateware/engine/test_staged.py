@@ -15,10 +15,11 @@ from tests.gateware.waves import trace
 WIDTHS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 5), (5, 3), (4, 4), (12, 12), (10, 11), (18, 17), (17, 18)]
 
 
+@pytest.mark.parametrize("additions", [1, 2, 3])
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_every_product_comes_when_the_class_says(widths):
-    dut, operands = StagedMultiplier(*widths), pairs(*widths)
-    assert (dut.latency, dut.interval) == (-(-widths[1] // 2) + 1, 1)
+def test_every_product_comes_when_the_class_says(widths, additions):
+    dut, operands = StagedMultiplier(*widths, additions=additions), pairs(*widths)
+    assert (dut.latency, dut.interval) == (-(-widths[1] // (2 * additions)) + 1, 1)
     steps = [{"a": a, "b": b} for a, b in operands]
     seen = trace(dut, steps, ["p"], cycles=len(steps) + dut.latency)
     assert [s.p for s in seen[dut.latency :]] == [a * b for a, b in operands]
@@ -28,6 +29,12 @@ def test_every_product_comes_when_the_class_says(widths):
 def test_widths_are_checked(name, widths):
     with pytest.raises(ValueError, match=f"^{name} must be an integer from 1 to 18, not "):
         StagedMultiplier(*widths)
+
+
+@pytest.mark.parametrize("additions", [0, 1.5])
+def test_additions_are_counted(additions):
+    with pytest.raises(ValueError, match=f"^additions must be a positive integer, not {additions}$"):
+        StagedMultiplier(4, 4, additions=additions)
 
 
 @pytest.mark.parametrize(("a_width", "wait"), [(1, 0), (5, 0), (10, 0), (11, 1), (12, 1), (17, 4)])

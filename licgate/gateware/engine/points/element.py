@@ -45,13 +45,13 @@ class PointElement(Component):
     Attributes
     ----------
     lead : int
-        Cycles from operands to their ``step``: 3.
+        Cycles from operands to their ``step``: 2.
     latency : int
-        Cycles from the operands of a last step to ``sum``: 6. interval is 1.
+        Cycles from the operands of a last step to ``sum``: 5. interval is 1.
 
     Resources: one DSP; two adders as wide as its operands and one as wide as a sum, a memory of 8 sums; about
-    ``2 * (a_width + w_width) + 3 * acc_width + 15`` flip-flops: the multiplier's operands are added up in front of its
-    own registers.
+    ``2 * (a_width + w_width) + 2 * acc_width + 15`` flip-flops: the multiplier's operands are added up in front of its
+    own registers, its product right behind them, since flip-flops are what a device has too few of.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class PointElement(Component):
         A width is not an integer in its range, or ``width`` cannot hold the sums of operands.
     """
 
-    lead = FIP_F4.lead + Multiplier.latency - 1
+    lead = FIP_F4.lead + Multiplier.latency - PointSums.latency
     latency = FIP_F4.lead + POINT_FINISHED
     interval = 1
 
@@ -84,17 +84,11 @@ class PointElement(Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.multiplier, m.submodules.sums = multiplier, sums = self._multiplier, self._sums
-        # Data needs no reset: a reset is held until it has drained away. The product's register stands by the adder.
+        # Data needs no reset: a reset is held until it has drained away.
         a, w = (Signal.like(s, reset_less=True) for s in (self.a, self.w))
-        p = Signal.like(sums.p, name="p", reset_less=True)
         step = Signal(sum_layout, reset_less=True)
         (a0, a1), (w0, w1) = halves(a), halves(w)
-        m.d.sync += [
-            a.eq(self.a),
-            w.eq(self.w),
-            p.eq(multiplier.p[: len(p)]),
-            step.eq(self.step),
-        ]
+        m.d.sync += [a.eq(self.a), w.eq(self.w), step.eq(self.step)]
         m.d.comb += [
             self.a_out.eq(a),
             self.w_out.eq(w),
@@ -102,7 +96,7 @@ class PointElement(Component):
             multiplier.a.eq(a0 + w1),
             multiplier.b.eq(a1 + w0),
             sums.step.eq(step),
-            sums.p.eq(p),
+            sums.p.eq(multiplier.p[: len(sums.p)]),
             self.sum.eq(Mux(sums.ends, sums.sum, 0)),
         ]
         return m

@@ -8,7 +8,7 @@ from licgate.gateware.engine.multiplicands import halves
 from licgate.gateware.engine.points.element import PointElement
 from licgate.gateware.engine.points.sums import PLACES, PointSums, sum_layout
 from licgate.gateware.engine.staged import StagedMultiplier
-from licgate.program.collecting import row_sum_wait
+from licgate.program.collecting import POINT_ADDITIONS, row_sum_wait
 from licgate.target.arithmetic import FIP_F4
 
 __all__ = ["PointRowSum"]
@@ -35,9 +35,9 @@ class PointRowSum(Component):
     ----------
     wait : int
         Cycles by which sums come behind those in the accumulator of the row's first element: 0 for operands of up to
-        8 bits, one more for every two bits beyond.
+        12 bits, one more for every four bits beyond.
     latency : int
-        ``6 + wait`` cycles. interval is 1.
+        ``5 + wait`` cycles. interval is 1.
 
     Resources: a :class:`~..staged.StagedMultiplier` and :class:`~.sums.PointSums`; no multiplier block.
     """
@@ -45,7 +45,7 @@ class PointRowSum(Component):
     interval = 1
 
     def __init__(self, a_width, acc_width):
-        self._multiplier = StagedMultiplier(a_width, a_width)
+        self._multiplier = StagedMultiplier(a_width, a_width, additions=POINT_ADDITIONS)
         self._sums = PointSums(min(2 * a_width, acc_width), acc_width)
         self.wait = row_sum_wait(FIP_F4, a_width)
         self.latency = PointElement.latency + self.wait

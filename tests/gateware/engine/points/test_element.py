@@ -80,7 +80,7 @@ WIDTHS = [(3, 2, 4, 6), (5, 4, 6, 12), (14, 11, 14, 28), (14, 14, 15, 28), (16, 
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_an_element_hands_out_sums_as_they_end(widths):
     dut = PointElement(*widths)
-    assert (dut.lead, dut.latency, dut.interval) == (3, 6, 1)
+    assert (dut.lead, dut.latency, dut.interval) == (2, 5, 1)
     drive, expected = element_steps(dut, np.random.default_rng(widths[0]), 40, widths)
     for cycle, seen in enumerate(trace(dut, drive, ["sum"])):
         assert seen.sum == expected.get(cycle, 0), f"cycle {cycle}"

@@ -147,11 +147,11 @@ def test_outputs_of_quads(width):
 
 
 @pytest.mark.parametrize(
-    ("a_width", "acc_width", "wait"), [(3, 8, 0), (8, 24, 0), (10, 24, 1), (14, 28, 3), (18, 40, 5)]
+    ("a_width", "acc_width", "wait"), [(3, 8, 0), (8, 24, 0), (12, 24, 0), (14, 28, 1), (18, 40, 2)]
 )
 def test_a_row_s_own_sums(a_width, acc_width, wait):
     rng, dut = np.random.default_rng(a_width), PointRowSum(a_width, acc_width)
-    assert (dut.wait, dut.latency, dut.interval) == (wait, 6 + wait, 1)
+    assert (dut.wait, dut.latency, dut.interval) == (wait, 5 + wait, 1)
     steps = random_steps(rng, 25)
     low, high = -(1 << a_width - 1), (1 << a_width - 1) - 1
     a = rng.choice([low, high, *rng.integers(low, high + 1, 4)], (len(steps), 2))
