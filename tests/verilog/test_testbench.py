@@ -89,7 +89,7 @@ def test_it_passes_in_verilator_in_the_same_cycles(kind, tmp_path):
         status, said = make(folder, "verilator", FLAGS="-MAKEFLAGS OPT_FAST=-O0", **options)
         assert status == 0, said
         assert passed(said) == passed(make(folder, "icarus", **options)[1])
-    other(folder / "vectors" / "golden.hex" if kind != "memory" else folder / "vectors" / "expected.hex", 0)
+    other(folder / "vectors" / ("expected.hex" if "memory" in kind else "golden.hex"), 0)
     failed(folder, "verilator", FLAGS="-MAKEFLAGS OPT_FAST=-O0")
 
 
