@@ -15,7 +15,6 @@ from tests.gateware.kit import monitor, run_simulation
 from tests.gateware.memory.axipaced import PacedSlave
 from tests.marks import regress
 
-
 PACKED = {"packing": True, "packed_bits": 27}
 FAST, POINTS = {"arithmetic": "fip"}, {"arithmetic": "fip-f4"}
 
