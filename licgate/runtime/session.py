@@ -87,7 +87,8 @@ class HostEnd:
         sent = self._datagrams(now)
         if not sent and now >= self._heard + _IDLE:
             self._heard = now
-            return [self._packed(Flag.ASK, self._gone, b"")]
+            # what the device has sent last may have been lost, with nothing behind it that would tell
+            return [self._packed(Flag.ASK | Flag.AGAIN, self._gone, b"")]
         return sent
 
     def next_at(self, now: float) -> float:

@@ -98,7 +98,8 @@ class PacedPort(Port):
         self._host.offer(data)
 
     def read(self, timeout):
-        for _ in range(2000 if timeout else 1):
+        # longer than a device waits before it sends again
+        for _ in range(10_000 if timeout else 1):
             self._bench.step((self._host, HOST))
             if data := self._host.taken():
                 return data
