@@ -66,7 +66,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", [regress(name) if name == "g_s, fip" else name for name in RUNS])
+@pytest.mark.parametrize("name", [regress(name) if name in ("g_s, fip", "h_s, fip-f4") else name for name in RUNS])
 def test_every_event_comes_in_the_cycle_that_is_predicted(name):
     make, options, wanted, (width, height) = RUNS[name]
     program = make(**options)

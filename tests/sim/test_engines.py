@@ -35,6 +35,7 @@ def test_engines_agree(size, patch):
 
 
 @pytest.mark.synth
+@pytest.mark.regress
 def test_engines_agree_on_feature_maps():
     manifest = tiny_codec()
     x = np.random.default_rng(2).integers(-32, 32, (3, 2, 5))

@@ -31,6 +31,7 @@ CASES = {
 }
 
 
+@pytest.mark.regress
 @pytest.mark.parametrize("name", CASES)
 def test_bits_are_those_of_the_reference_and_cycles_those_of_the_model(name):
     model, shape, (width, height), cores = CASES[name]

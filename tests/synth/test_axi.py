@@ -103,6 +103,7 @@ def test_refused_in_one_line(words, message, capsys, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.regress
 @pytest.mark.synth
 def test_cells_are_those_that_yosys_makes(tmp_path):
     board = find_board("zcu102")

@@ -50,7 +50,7 @@ def other(path, line):
 @pytest.mark.needs_iverilog
 @pytest.mark.parametrize(
     "kind",
-    ["plain", "memory-encoder", *map(regress, ("encoder", "decoder", "memory-decoder", "fip", "ecp5"))],
+    ["plain", *map(regress, ("memory-encoder", "encoder", "decoder", "memory-decoder", "fip", "ecp5"))],
 )
 def test_it_passes_in_icarus(kind, tmp_path):
     folder = delivered(kind, tmp_path / "out")
