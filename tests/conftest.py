@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import os
 import subprocess
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,10 +14,17 @@ from licgate.errors import ToolError
 from licgate.images import demo_image
 from licgate.sim.verilator import find_verilator
 
+# What a simulation is compiled with, unless CXXFLAGS says so: most are so short that the compiler's own optimising is what
+# takes long.
+SHORT, LONG, LONGEST = "-O0", "-O1", ""
+_asked = os.environ.get("CXXFLAGS")
 KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
 
 
 def pytest_runtest_setup(item):
+    if _asked is None:
+        long = LONG if item.get_closest_marker("long_simulation") else SHORT
+        os.environ["CXXFLAGS"] = LONGEST if item.get_closest_marker("regress") else long
     if item.get_closest_marker("needs_shared_data") and not KODAK.is_dir():
         pytest.skip("the Kodak pictures are not here; they are not part of the repository")
     if item.get_closest_marker("needs_verilator"):

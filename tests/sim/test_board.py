@@ -53,7 +53,7 @@ def emulating(model, *options, mode="both", width=WIDTH):
     """Run ``licgate emulate``; the process, and the address that it prints."""
     command = [sys.executable, "-m", "licgate", "emulate", *SHAPE, *width, "--model", model]
     command += ["--mode", mode, *options]
-    environment = {"CXXFLAGS": "-O1"} | os.environ
+    environment = os.environ | {"CXXFLAGS": "-O1"}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -78,6 +78,7 @@ def codec(request):
     return manifest, SdramGateware(manifest, config, list(manifest.transforms))
 
 
+@pytest.mark.long_simulation
 def test_every_transform_of_a_codec_runs_on_one_accelerator(codec):
     (manifest, gateware), rng = codec, np.random.default_rng(3)
     for name, (width, height) in {"g_a": (9, 6), "h_a": (9, 6), "h_s": (5, 3), "g_s": (7, 3)}.items():
@@ -90,6 +91,7 @@ def test_every_transform_of_a_codec_runs_on_one_accelerator(codec):
         assert result["cycles_of_cores"] == result["cycles_predicted"]
 
 
+@pytest.mark.long_simulation
 def test_files_are_made_and_decoded_by_one_accelerator(codec):
     manifest, gateware = codec
     run = engine_run(manifest, lambda names: gateware)

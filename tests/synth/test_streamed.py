@@ -131,7 +131,7 @@ def test_costs_are_those_of_the_model(cores):
 @pytest.mark.synth
 @pytest.mark.parametrize("arithmetic", ["direct", regress("fip")])
 def test_blocks_are_those_that_yosys_makes(arithmetic, tmp_path):
-    config = StreamedConfig(rows=4, cols=4, arithmetic=arithmetic)
+    config = StreamedConfig(rows=2, cols=2, arithmetic=arithmetic)
     accelerator = StreamedAccelerator(TINY, config, ULX3S_SDRAM, 100.0)
     plan = make_plan(accelerator, board=ULX3S, frequency=100.0)
     cells, _ = Flow(
