@@ -14,8 +14,7 @@ from licgate.errors import ToolError
 from licgate.images import demo_image
 from licgate.sim.verilator import find_verilator
 
-# What a simulation is compiled with, unless CXXFLAGS says so: most are so short that the compiler's own optimising is what
-# takes long.
+# What a simulation is compiled with, unless CXXFLAGS says so: most are too short for optimising to pay.
 SHORT, LONG, LONGEST = "-O0", "-O1", ""
 _asked = os.environ.get("CXXFLAGS")
 KODAK = Path(__file__).resolve().parents[2] / "shared" / "data" / "kodak"
