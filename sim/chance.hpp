@@ -17,6 +17,16 @@ constexpr uint32_t RESET_CYCLES = 256;
 
 class Chance {
     cxxrtl::debug_items items;
+    uint32_t before = 0;
+
+    uint32_t counted() {
+        uint32_t sum = 0;
+        for (auto &[name, parts] : items.table)
+            if (items.attrs(name).count("clashes"))
+                for (auto &part : parts)
+                    if (part.curr && part.flags & cxxrtl::debug_item::DRIVEN_SYNC) sum += part.curr[0];
+        return sum;
+    }
 
 public:
     // There is a seed. A host resets an accelerator before it starts it, and harnesses do so then.
@@ -48,15 +58,11 @@ public:
         }
     }
 
-    // Reads of words that were written at the same time, so far.
-    uint32_t clashes() {
-        uint32_t sum = 0;
-        for (auto &[name, parts] : items.table)
-            if (items.attrs(name).count("clashes"))
-                for (auto &part : parts)
-                    if (part.curr && part.flags & cxxrtl::debug_item::DRIVEN_SYNC) sum += part.curr[0];
-        return sum;
-    }
+    // The reset is over, and with it what hangs on the seed.
+    void begin() { before = counted(); }
+
+    // Reads of words that were written at the same time, since then.
+    uint32_t clashes() { return counted() - before; }
 };
 
 #else
@@ -68,6 +74,7 @@ public:
     template<class Design>
     Chance(Design &, const char *) {}
 
+    void begin() {}
     uint32_t clashes() { return 0; }
 };
 

@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
         host.write(LICGATE_REG_CONTROL, LICGATE_CONTROL_RESET);
         // that it does not end, the watchdog will tell
         for (uint32_t k = 0; k < 2 * licgate::RESET_CYCLES && host.read(LICGATE_REG_STATUS) & LICGATE_STATUS_BUSY; k++) {}
+        chance.begin();
     }
     for (uint32_t k = 0; k < writes; k++) host.write(registers[2 * k], registers[2 * k + 1]);
     top.p_csr____addr.set<uint32_t>(LICGATE_REG_STATUS);

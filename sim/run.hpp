@@ -29,11 +29,12 @@ struct Run {
     // Begins at a cycle. Memory has drive(top) and, with outputs settled and before the rising edge, step(top); what it
     // throws ends the run.
     template<class Design, class Memory>
-    Run(Design &top, const Chance &chance, Memory &memory, uint32_t cores, uint64_t begin) : done(cores, 0) {
+    Run(Design &top, Chance &chance, Memory &memory, uint32_t cores, uint64_t begin) : done(cores, 0) {
         const uint32_t all = (1u << cores) - 1;
         Progress progress;
         for (uint64_t cycles = 0;; cycles++) {
             if (chance.taken) top.p_clear.template set<uint32_t>(cycles < RESET_CYCLES ? all : 0);
+            if (cycles == begin) chance.begin();
             top.p_start.template set<uint32_t>(cycles == begin ? all : 0);
             memory.drive(top);
             top.p_clk.template set<bool>(false);

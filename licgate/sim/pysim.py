@@ -23,16 +23,21 @@ def run(accelerator, job, progress=None, *, patience=PATIENCE):
         design = Fragment.get(marked, platform)
     host, clashes = _Host(accelerator, job, progress), {}
 
+    def clashed(ctx):
+        return sum(ctx.get(count) for count in platform.clashes)
+
     async def play(ctx):
+        before = 0
         if platform is not None:
             for target, value in draw(job.random, marked.registers, platform.memories):
                 ctx.set(target, value)
             await host.reset(ctx)
+            before = clashed(ctx)
         await host.start(ctx, writes)
         await host.serve(ctx, patience)
         host.status, *host.values = [await host.read(ctx, address) for address in (Register.STATUS, *reads)]
         if platform is not None:
-            clashes["clashes"] = sum(ctx.get(count) for count in platform.clashes)
+            clashes["clashes"] = clashed(ctx) - before
 
     simulator = Simulator(design)
     simulator.add_clock(1e-8)
