@@ -30,6 +30,7 @@ BENCHES = {
     "resources": "tests.bench.resources",
     "utilization": "tests.bench.utilization",
     "streamed": "tests.bench.streamed",
+    "ethernet": "tests.bench.ethernet",
     "zcu102": "tests.bench.zcu102",
     "route": "tests.bench.figures",
 }
