@@ -1,4 +1,4 @@
-"""What of a gigabit line the Ethernet link carries both ways at once, at the pins of a simulated GMII, and its cells."""
+"""What of a gigabit line the Ethernet link carries both ways at once, by its simulated GMII, and the cells it takes."""
 
 import statistics
 
