@@ -74,7 +74,7 @@ def test_embed_the_accelerator(tmp_path):
 @pytest.mark.slow
 def test_train_a_tiny_model(tmp_path):
     pytest.importorskip("torch")
-    short = ("--iterations", 20, "--crop", "32x32", "--engine", "amaranth")
+    short = ("--iterations", 20, "--crop", "16x16", "--engine", "amaranth")
     text = ran("train_a_tiny_model", "--out", "tiny", *short, folder=tmp_path)
     assert "bit-exact" in text
     codec = licgate.load_model(tmp_path / "tiny" / "tiny")

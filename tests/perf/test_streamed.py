@@ -64,7 +64,7 @@ RUNS = {
     "g_s, fip-f4": (codec_program, QUADS | {"gdn": "abs", "rows": 3, "band_groups": 2}, "g_s", (8, 2)),
     "g_s, fip": (codec_program, {"gdn": "abs", "rows": 3, "band_groups": 2, "arithmetic": "fip"}, "g_s", (4, 2)),
 }
-LONG = "g_s, fip", "h_a, fip-f4", "h_s, fip-f4"
+LONG = "g_s, fip", "g_a, fip-f4", "h_a, fip-f4", "h_s, fip-f4"
 
 
 @pytest.mark.parametrize("name", [regress(name) if name in LONG else name for name in RUNS])

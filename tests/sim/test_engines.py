@@ -23,7 +23,7 @@ def picture(height, width, seed=0):
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize(("size", "patch"), [regress((21, 30), None), ((12, 18), 8)])
+@pytest.mark.parametrize(("size", "patch"), [regress((21, 30), None), ((12, 10), 8)])
 def test_engines_agree(size, patch):
     manifest = synthetic_manifest(channels=(3, 4, 5), seed=1)
     results = [simulate(manifest, CONFIG, picture(*size), engine=e, patch=patch) for e in ("amaranth", "cxxrtl")]

@@ -11,7 +11,7 @@ from licgate.target.ethernet import EthernetFacts, Place, arp_frame, arp_of, fra
 from tests.gateware.ethernet.linkkit import HOST, OTHER, RETRY, Bench, Echo, compiled, echoed
 from tests.marks import regress
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long_simulation]
 
 FACTS, KEEP = EthernetFacts(), 2
 BOARD = FACTS.place
