@@ -8,8 +8,9 @@ from amaranth.lib.wiring import Component, In, Out, flipped
 
 from licgate.gateware.host.answers import AnswerArbiter
 from licgate.gateware.host.commands import FrameCommands
-from licgate.gateware.host.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.host.hostframe import FrameReceiver, FrameSender
+from licgate.gateware.host.latentpacker import LatentPacker
+from licgate.gateware.host.pixelbuffer import PixelBuffer
 from licgate.gateware.ports import csr_signature, latent_layout, patch_layout
 from licgate.gateware.stream import connect
 

@@ -5,9 +5,9 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.lib.wiring import Component
 
-from licgate.gateware.host.hostbuffers import LatentPacker, PixelBuffer
 from licgate.gateware.host.hostframe import FrameReceiver
 from licgate.gateware.host.hostlink import HostLink
+from licgate.gateware.host.latentpacker import LatentPacker
 from licgate.target.frames import (
     MAX_PIXELS,
     SYNC,
@@ -274,37 +274,11 @@ def test_reset_in_the_middle_of_a_frame(at):
     assert bench.pixels == []
 
 
-def test_pixel_buffer_latency_and_interval_are_exact():
-    dut = PixelBuffer(frames=2)
-    watcher = Monitor(dut.o, "o")
-
-    async def bench(ctx):
-        for n in range(9):
-            ctx.set(dut.w_index, n)
-            ctx.set(dut.w_data, n)
-            ctx.set(dut.w_stb, 1)
-            await ctx.tick()
-        ctx.set(dut.w_stb, 0)
-        ctx.set(dut.pixels, 3)
-        ctx.set(dut.commit, 1)
-        ctx.set(dut.o.ready, 1)
-        await ctx.tick()
-        ctx.set(dut.commit, 0)
-        await ctx.tick().until(dut.drained)
-        await ctx.tick().repeat(20)
-
-    run_simulation(dut, bench, monitors=[watcher], limit=200)
-    committed = 9
-    assert watcher.transfer_cycles == [committed + dut.latency + n * dut.interval for n in range(3)]
-
-
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
         (lambda: HostLink(timeout=1), ValueError, r"^timeout must be at least 2 clock cycles, not 1$"),
         (lambda: FrameReceiver(timeout=2.5), TypeError, r"^timeout must be an integer, not 2\.5$"),
-        (lambda: PixelBuffer(frames=3), ValueError, r"^frames must be a power of two of at least 2, not 3$"),
-        (lambda: PixelBuffer(frames="8"), TypeError, r"^frames must be an integer, not '8'$"),
     ],
 )
 def test_constructor_errors(make, kind, message):
