@@ -69,6 +69,28 @@ def test_the_line_stands_still_until_a_frame_has_been_taken():
     assert not bench.received
 
 
+def test_a_line_of_a_byte_a_cycle_is_never_held_back_by_the_pixels():
+    bench, count = Bench(p=0, frames=16, streaming=True), 10
+    taken, rgb = [], some_pixels(count * MAX_PIXELS)
+    frames = b"".join(pixel_frames(rgb, FrameType.PIXELS_STREAM))
+
+    async def watch(ctx):
+        async for _clk, _rst, cycle in ctx.tick().sample(bench.link.o_pixels.valid & bench.link.o_pixels.ready):
+            taken.append(cycle)
+
+    async def host(ctx):
+        await bench.send(ctx, frames)
+        while len(bench.pixels) < count * MAX_PIXELS:
+            await ctx.tick()
+
+    bench.run(host, background=[watch])
+    assert bench.pixels == as_pixels(rgb)
+    moves = [cycle for cycle, moved in enumerate(taken) if moved]
+    # nothing but bytes, and six cycles behind each frame, until it has been reported
+    assert moves[-1] - moves[0] == (count - 1) * (len(frames) // count + 6) + MAX_PIXELS - 1
+    assert moves[MAX_PIXELS - 1] - moves[0] == MAX_PIXELS - 1
+
+
 def test_both_kinds_of_frames_share_the_ring():
     bench, rgb = Bench(p=0.3, frames=4, streaming=True), some_pixels(42)
 
