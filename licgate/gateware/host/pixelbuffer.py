@@ -8,7 +8,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from licgate.gateware.stream import Queue, SkidBuffer, connect
+from licgate.gateware.stream import Queue
 
 __all__ = ["PixelBuffer"]
 
@@ -62,7 +62,7 @@ class PixelBuffer(Component):
     Attributes
     ----------
     latency : int
-        Cycles from a commit to the offer of its first pixel, where nothing waits before it: 8.
+        Cycles from a commit to the offer of its first pixel, where nothing waits before it: 7.
     interval : int
         1 cycle.
     gap : int
@@ -70,7 +70,7 @@ class PixelBuffer(Component):
         them, since pixels are read ahead.
 
     Resources: a block RAM for 2 KiB; distributed memory, of 8 pixels and of a byte a frame; two registers a bit of a
-    pixel and two of a word.
+    word.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class PixelBuffer(Component):
         The parameters are no such numbers.
     """
 
-    latency = 8
+    latency = 7
     interval = 1
     gap = 2
 
@@ -183,16 +183,15 @@ class PixelBuffer(Component):
     def _offer(self, m, goes, room, there, pixel, asked):
         """Offer what was asked for, and tell when it was taken and how much may be under way."""
         layout = StructLayout({"pixel": 24, **self._marks})
-        queue, buffer = Queue(layout, AHEAD), SkidBuffer(layout)
-        m.submodules.queue, m.submodules.buffer = (ResetInserter(self.flush)(part) for part in (queue, buffer))
-        connect(m, queue.o, buffer.i)
-        offered, taken = buffer.o.payload, Signal(name="taken")
+        queue, taken = Queue(layout, AHEAD), Signal(name="taken")
+        m.submodules.queue = ResetInserter(self.flush)(queue)
+        offered = queue.o.payload
         m.d.comb += [
             queue.i.valid.eq(there),
             queue.i.payload.eq(Cat(pixel, *(asked[mark] for mark in self._marks))),
-            self.o.valid.eq(buffer.o.valid),
+            self.o.valid.eq(queue.o.valid),
             self.o.payload.eq(offered.pixel),
-            buffer.o.ready.eq(self.o.ready),
+            queue.o.ready.eq(self.o.ready),
         ]
         takes = self.o.valid & self.o.ready & ~self.flush
         quiet = offered.quiet if self.streaming else 0

@@ -8,7 +8,7 @@ from licgate.gateware.host.hostlink import HostLink
 from licgate.gateware.host.linkregisters import LinkRegisters
 from licgate.gateware.host.uart import UartReceiver, UartTransmitter
 from licgate.gateware.memory.phy import SdramPhy, sdram_bus
-from licgate.gateware.stream import StreamBuffer, connect
+from licgate.gateware.stream import SkidBuffer, StreamBuffer, connect
 from licgate.target.link import LinkFacts
 from licgate.target.registers import Kind
 
@@ -78,27 +78,24 @@ class LinkedAccelerator(Component):
 
     def _streams(self, m, link, accelerator):
         """Lead streams through registers; return when what they hold is void."""
-        # The line is slow, so half a payload a cycle is plenty and no path runs from the link through the accelerator.
+        # No path runs from the link through the accelerator. The line is slow, so half a payload a cycle is plenty, but
+        # for pixels, which come in bursts.
         flushing, flush = Signal(range(FLUSH_CYCLES + 1)), Signal()
         with m.If(link.flush):
             m.d.sync += flushing.eq(FLUSH_CYCLES)
         with m.Elif(flushing != 0):
             m.d.sync += flushing.eq(flushing - 1)
         m.d.sync += flush.eq(link.flush | (flushing != 0))
-        for name, source, target in (
-            ("pixels", link.o_pixels, accelerator.i),
-            ("latents", accelerator.o, link.i_latents),
-            ("window", accelerator.o_patch, link.i_patch),
+        for name, source, target, kind in (
+            ("pixels", link.o_pixels, accelerator.i, SkidBuffer),
+            ("latents", accelerator.o, link.i_latents, StreamBuffer),
+            ("window", accelerator.o_patch, link.i_patch, StreamBuffer),
         ):
-            buffer = StreamBuffer(source.payload.shape())
-            m.submodules[f"{name}_buffer"] = ResetInserter(flush)(buffer)
+            buffer = kind(source.payload.shape())
+            # empty from the first cycle of a flush on, so that nothing of before is handed on
+            m.submodules[f"{name}_buffer"] = ResetInserter(link.flush | flush)(buffer)
             connect(m, source, buffer.i)
-            # what it holds when a flush begins is not handed on any more
-            m.d.comb += [
-                target.payload.eq(buffer.o.payload),
-                target.valid.eq(buffer.o.valid & ~flush),
-                buffer.o.ready.eq(target.ready & ~flush),
-            ]
+            connect(m, buffer.o, target)
         return flush
 
     def _control(self, m, link, accelerator, flush):

@@ -91,6 +91,27 @@ def test_sums_are_those_of_what_came_and_went(seed):
     bench.run(host)
 
 
+def test_a_frame_goes_to_the_accelerator_a_pixel_a_cycle():
+    board, moves, rgb = linked(Fountain(), facts=FACTS), [], bytes(range(255))
+
+    async def host(ctx):
+        ctx.set(board.o.ready, 1)
+        for frame in pixel_frames(rgb):
+            await stream_put_all(ctx, board.i, frame)
+        await ctx.tick().repeat(150)
+
+    async def watch(ctx):
+        i, cycle = board.accelerator.i, 0
+        async for _clk, _rst, moved, pixel in ctx.tick().sample(i.valid & i.ready, i.payload):
+            if moved:
+                moves.append((cycle, pixel))
+            cycle += 1
+
+    run_simulation(board, host, background=[watch])
+    assert [pixel for _, pixel in moves] == [int.from_bytes(rgb[n : n + 3], "little") for n in range(0, 255, 3)]
+    assert moves[-1][0] - moves[0][0] == 84
+
+
 @pytest.mark.parametrize("wait", [0, 1, 2, 3, 150, 301])
 def test_a_reset_leaves_no_latent_of_before(wait):
     """Whatever the fountain, the register behind it and the packer hold in that cycle."""
