@@ -146,7 +146,7 @@ class PacketEnds(Component):
 
     def elaborate(self, platform):
         m = Module()
-        held, full, left = Signal(8), Signal(), Signal(range(self.pause + 1))
+        held, full, left = Signal(8, name="held"), Signal(name="full"), Signal(range(self.pause + 1), name="left")
         # `o` is a register of its own: an offer stays what it was, whatever comes meanwhile
         free = ~self.o.valid | self.o.ready
         goes = full & free & (self.i.valid | (left == 0))
