@@ -159,7 +159,7 @@ class PixelBuffer(Component):
         """Make a pixel of each word; return whether there is one, the pixel, and the step that it comes of."""
         # The block's own output is too slow to go anywhere but straight into a register.
         captured, before = Signal.like(word, name="captured"), Signal(16)
-        comes, came = Signal(), Signal()
+        comes, came = Signal(name="comes"), Signal(name="came")
         awaited, behind = Signal.like(step, name="awaited"), Signal.like(step, name="behind")
         m.d.sync += [captured.eq(word), awaited.eq(step), behind.eq(awaited)]
         m.d.sync += [comes.eq(steps & ~self.flush), came.eq(comes & ~self.flush)]
